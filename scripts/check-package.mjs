@@ -1,0 +1,54 @@
+// @ts-check
+// What `npm pack` would publish: the built command and its papers, and nothing that only the repository needs.
+
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+const required = [
+  "CHANGELOG.md",
+  "LICENSE",
+  "README.md",
+  "dist/cli/main.js",
+  "docs/architecture.md",
+  "package.json",
+  "proto/process.proto",
+];
+const permitted = [
+  /^(CHANGELOG|README)\.md$/,
+  /^LICENSE$/,
+  /^package\.json$/,
+  /^dist\/.+\.js$/,
+  /^proto\/.+\.proto$/,
+  /^docs\/.+$/,
+];
+
+const output = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+  encoding: "utf8",
+  stdio: ["ignore", "pipe", "ignore"],
+});
+/** @type {{ path: string, mode: number }[]} */
+const files = JSON.parse(output)[0].files;
+const names = new Set(files.map((file) => file.path));
+
+const problems = [
+  ...required.filter((name) => !names.has(name)).map((name) => `${name} is missing`),
+  ...[...names]
+    .filter((name) => !permitted.some((p) => p.test(name)))
+    .map((name) => `${name} does not belong`),
+  ...(names.has("dist/cli/main.js") ? commandProblems("dist/cli/main.js") : []),
+];
+if (problems.length > 0) {
+  process.stderr.write(`${problems.map((problem) => `package: ${problem}`).join("\n")}\n`);
+  process.exitCode = 1;
+}
+
+/** @param {string} command */
+function commandProblems(command) {
+  const bin = JSON.parse(readFileSync("package.json", "utf8")).bin.holdfast;
+  return [
+    ...(bin === command ? [] : [`bin.holdfast is ${bin} and not ${command}`]),
+    ...(readFileSync(command, "utf8").startsWith("#!/usr/bin/env node\n")
+      ? []
+      : [`${command} has no #! line`]),
+  ];
+}

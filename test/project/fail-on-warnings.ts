@@ -1,0 +1,16 @@
+// Runs in every test file: a warning from Node in the test's own process (a listener leak, a deprecation, an unsafe
+// use) fails that file. What child agents print is checked where they are started.
+
+import { afterAll, expect } from "vitest";
+
+const warnings: string[] = [];
+
+process.on("warning", (warning) => {
+  warnings.push(warning.stack ?? String(warning));
+});
+
+afterAll(async () => {
+  // Warnings are emitted on the next tick of the turn that caused them.
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(warnings).toEqual([]);
+});
