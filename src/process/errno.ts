@@ -1,0 +1,38 @@
+// The one place that turns errno into a HoldfastError: at the system call, once.
+
+import { constants } from "node:os";
+import { getSystemErrorMap } from "node:util";
+import { type ErrorCode, HoldfastError } from "../errors.ts";
+
+const E = constants.errno;
+
+/** What the machine ran out of, and what the request got wrong. Anything else is our own fault: `internal`. */
+const codes = new Map<number, ErrorCode>([
+  ...[E.EAGAIN, E.EMFILE, E.ENFILE, E.ENOMEM, E.ENOSPC].map((errno): [number, ErrorCode] => [
+    errno,
+    "resource_exhausted",
+  ]),
+  ...[
+    ...[E.ENOENT, E.EACCES, E.ENOEXEC, E.E2BIG, E.ENOTDIR, E.ELOOP, E.ENAMETOOLONG],
+    ...[E.ETXTBSY, E.EINVAL, E.EIO],
+  ].map((errno): [number, ErrorCode] => [errno, "invalid_argument"]),
+  [E.EPERM, "permission_denied"],
+]);
+
+/** `what` reads on from "cannot": `open a pipe`, `execute /bin/x`. */
+export function systemError(what: string, errno: number): HoldfastError {
+  const [name, text] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, "unknown error"];
+  return new HoldfastError(codes.get(errno) ?? "internal", `cannot ${what}: ${text} (${name})`);
+}
+
+/** The same for an error thrown by one of Node's own functions. */
+export function fromNodeError(what: string, error: unknown): HoldfastError {
+  const errno = error instanceof Error && "errno" in error ? error.errno : undefined;
+  if (typeof errno === "number") return systemError(what, Math.abs(errno));
+  return new HoldfastError("internal", `cannot ${what}: ${String(error)}`, { cause: error });
+}
+
+/** The errno's name of what a Node function threw, `EAGAIN` for example; undefined for anything else. */
+export function errnoName(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}

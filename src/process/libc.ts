@@ -1,0 +1,93 @@
+// The system calls on descriptors and children that Node has no function for, through koffi (1 µs a call).
+// A failing call throws a HoldfastError, so no caller looks at return values. Constants are Linux's on x64 and
+// arm64, the same for glibc and musl.
+
+import { closeSync, readdirSync } from "node:fs";
+import koffi from "koffi";
+import { systemError } from "./errno.ts";
+
+/** An open descriptor of this agent. Whoever holds one says who closes it. */
+export type Fd = number & { readonly __brand: "Fd" };
+/** The pid of a child that was started here. */
+export type Pid = number & { readonly __brand: "Pid" };
+
+const O_CLOEXEC = 0o2000000;
+const F_GETFD = 1;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+const F_DUPFD_CLOEXEC = 1030;
+const FIONREAD = 0x541b;
+const WNOHANG = 1;
+const PR_SET_CHILD_SUBREAPER = 36;
+
+/** The C library of this very program, whichever it is. */
+export const libc = koffi.load(null);
+
+const pipe2 = libc.func("int pipe2(_Out_ int *fds, int flags)");
+const fcntl = libc.func("int fcntl(int fd, int command, int argument)");
+const ioctl = libc.func("int ioctl(int fd, unsigned long request, _Out_ int *value)");
+const waitpid = libc.func("int waitpid(int pid, _Out_ int *status, int options)");
+const prctl = libc.func(
+  "int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)",
+);
+
+export interface PipeEnds {
+  readonly read: Fd;
+  readonly write: Fd;
+}
+
+/** A real pipe, close-on-exec. The caller closes both ends. */
+export function openPipe(): PipeEnds {
+  const fds: [number, number] = [-1, -1];
+  if (pipe2(fds, O_CLOEXEC) !== 0) throw systemError("open a pipe", koffi.errno());
+  return { read: fds[0] as Fd, write: fds[1] as Fd };
+}
+
+/** Another descriptor for the same open file, close-on-exec. The caller closes it. */
+export function duplicate(fd: Fd): Fd {
+  const copy: number = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (copy < 0) throw systemError(`duplicate descriptor ${fd}`, koffi.errno());
+  return copy as Fd;
+}
+
+export function setCloseOnExec(fd: Fd): void {
+  if (fcntl(fd, F_SETFD, FD_CLOEXEC) !== 0) throw systemError(`set close-on-exec on ${fd}`, koffi.errno());
+}
+
+/**
+ * Keeps what this agent inherited (a shell's or a supervisor's stray descriptors) from every child. Once, at the
+ * start: Node opens its own close-on-exec.
+ */
+export function setCloseOnExecEverywhere(): void {
+  for (const name of readdirSync("/proc/self/fd")) {
+    const fd = Number(name);
+    // The descriptor that listed the folder is gone by now: F_GETFD fails.
+    if (fd > 2 && fcntl(fd, F_GETFD, 0) >= 0) setCloseOnExec(fd as Fd);
+  }
+}
+
+/** Closes what is open, for clean-up paths: ends that were never opened or are closed already are passed over. */
+export function closeAll(fds: Iterable<Fd | undefined>): void {
+  for (const fd of fds) if (fd !== undefined) closeSync(fd);
+}
+
+/** How many bytes a read of this pipe would find now. */
+export function bytesReadable(fd: Fd): number {
+  const bytes: [number] = [0];
+  if (ioctl(fd, FIONREAD, bytes) !== 0)
+    throw systemError(`ask descriptor ${fd} for its bytes`, koffi.errno());
+  return bytes[0];
+}
+
+/** One ended child of this agent, whoever started it, or undefined when none has ended. Never waits. */
+export function reapOne(): { readonly pid: Pid; readonly status: number } | undefined {
+  const status: [number] = [0];
+  const pid: number = waitpid(-1, status, WNOHANG);
+  // 0: all still run. -1: no children at all (ECHILD).
+  return pid > 0 ? { pid: pid as Pid, status: status[0] } : undefined;
+}
+
+/** Orphans below this agent become its children, so that they are reaped also where process 1 does not care. */
+export function adoptOrphans(): void {
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) !== 0) throw systemError("adopt orphans", koffi.errno());
+}

@@ -1,0 +1,104 @@
+// Starts a child through libc's posix_spawn. Node's own spawn forks, which stops the event loop for longer the more
+// memory the agent holds (0.84 ms at 55 MB, 10.4 ms at 355 MB; posix_spawn 0.08 ms at either), and gives the child
+// sockets for stdio, which cannot be opened as /dev/stderr.
+
+import { systemError } from "./errno.ts";
+import { type Fd, libc, type Pid } from "./libc.ts";
+
+/** What becomes descriptors 0, 1 and 2 of the child; it has no others. The caller keeps and closes its own. */
+export type ChildStdio =
+  | { readonly kind: "pipes"; readonly stdin: Fd | "null"; readonly stdout: Fd; readonly stderr: Fd }
+  | { readonly kind: "pty"; readonly path: string };
+
+export interface SpawnRequest {
+  /** The file to execute, absolute: nothing is looked up. */
+  readonly path: string;
+  /** `argv[0]` first. No string here holds a NUL: C would end it there. */
+  readonly argv: readonly string[];
+  /** `NAME=value` each. */
+  readonly environment: readonly string[];
+  readonly cwd: string;
+  readonly stdio: ChildStdio;
+}
+
+const O_RDONLY = 0;
+const O_RDWR = 2;
+const SETSIGDEF = 0x04;
+const SETSIGMASK = 0x08;
+const SETSID = 0x80;
+/** posix_spawnattr_t has 336 bytes, posix_spawn_file_actions_t 80, sigset_t 128; room to spare does no harm. */
+const OPAQUE_BYTES = 512;
+
+const attributesInit = libc.func("int posix_spawnattr_init(void *attributes)");
+const attributesSetFlags = libc.func("int posix_spawnattr_setflags(void *attributes, short flags)");
+const attributesSetDefault = libc.func("int posix_spawnattr_setsigdefault(void *attributes, void *set)");
+const attributesSetMask = libc.func("int posix_spawnattr_setsigmask(void *attributes, void *set)");
+const sigfillset = libc.func("int sigfillset(void *set)");
+const sigemptyset = libc.func("int sigemptyset(void *set)");
+const actionsInit = libc.func("int posix_spawn_file_actions_init(void *actions)");
+const actionsDestroy = libc.func("int posix_spawn_file_actions_destroy(void *actions)");
+const addDup2 = libc.func("int posix_spawn_file_actions_adddup2(void *actions, int from, int to)");
+const addOpen = libc.func(
+  "int posix_spawn_file_actions_addopen(void *actions, int fd, const char *path, int flags, unsigned int mode)",
+);
+const addChdir = libc.func("int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)");
+const posixSpawn = libc.func(
+  "int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, const char **argv, const char **envp)",
+);
+
+/** A session of its own, default signal actions (Node ignores SIGPIPE), an empty mask. Made once, shared by all. */
+const attributes = makeAttributes();
+
+/**
+ * Returns when the child has executed `path`, or throws what kept it from doing so: `invalid_argument` for a file
+ * that cannot be executed, `resource_exhausted` where the machine has no room. The child leads a session; on a pty
+ * that is its controlling terminal.
+ */
+export function spawn(request: SpawnRequest): Pid {
+  const actions = Buffer.alloc(OPAQUE_BYTES);
+  check("prepare a child", actionsInit(actions));
+  try {
+    check("prepare a child", addChdir(actions, request.cwd));
+    addStdio(actions, request.stdio);
+    const pid: [number] = [0];
+    const argv = [...request.argv, null];
+    const environment = [...request.environment, null];
+    const errno: number = posixSpawn(pid, request.path, actions, attributes, argv, environment);
+    check(`execute ${request.path}`, errno);
+    return pid[0] as Pid;
+  } finally {
+    actionsDestroy(actions);
+  }
+}
+
+function addStdio(actions: Buffer, stdio: ChildStdio): void {
+  if (stdio.kind === "pty") {
+    // Opened by the leader of a new session without a terminal, it becomes the controlling terminal.
+    check("prepare a child", addOpen(actions, 0, stdio.path, O_RDWR, 0));
+    check("prepare a child", addDup2(actions, 0, 1));
+    check("prepare a child", addDup2(actions, 0, 2));
+    return;
+  }
+  if (stdio.stdin === "null") check("prepare a child", addOpen(actions, 0, "/dev/null", O_RDONLY, 0));
+  else check("prepare a child", addDup2(actions, stdio.stdin, 0));
+  check("prepare a child", addDup2(actions, stdio.stdout, 1));
+  check("prepare a child", addDup2(actions, stdio.stderr, 2));
+}
+
+function makeAttributes(): Buffer {
+  const buffer = Buffer.alloc(OPAQUE_BYTES);
+  const all = Buffer.alloc(OPAQUE_BYTES);
+  const none = Buffer.alloc(OPAQUE_BYTES);
+  sigfillset(all);
+  sigemptyset(none);
+  check("prepare children", attributesInit(buffer));
+  check("prepare children", attributesSetDefault(buffer, all));
+  check("prepare children", attributesSetMask(buffer, none));
+  check("prepare children", attributesSetFlags(buffer, SETSIGDEF | SETSIGMASK | SETSID));
+  return buffer;
+}
+
+/** The posix_spawn family returns errno instead of setting it. */
+function check(what: string, errno: number): void {
+  if (errno !== 0) throw systemError(what, errno);
+}

@@ -1,0 +1,85 @@
+// Pseudo-terminals through node-pty's native part: `open` makes a master and a slave, `resize` sets the window size.
+// node-pty's own spawn is not used: it starts children its own way and loses the tail of their output.
+
+import { createRequire } from "node:module";
+import { HoldfastError } from "../errors.ts";
+import { closeAll, type Fd, setCloseOnExec } from "./libc.ts";
+
+export interface PtySize {
+  /** 1 to 65,535 each. */
+  readonly cols: number;
+  readonly rows: number;
+}
+
+export interface Pty {
+  readonly master: Fd;
+  /** Keeps the terminal alive until the child has opened `path`: without it the master reports a hang-up. */
+  readonly slave: Fd;
+  readonly path: string;
+}
+
+/**
+ * More than the kernel ever holds of a pty's output (measured: a writer blocks after about 20 kB on Linux 6; the
+ * kernel's own limit for a terminal's buffer is 64 KiB, a line discipline's 4 KiB).
+ */
+export const PTY_CAPACITY_BYTES = 128 * 1024;
+
+const MAX_SIZE = 65_535;
+
+interface NativePty {
+  open(cols: number, rows: number): { master: number; slave: number; pty: string };
+  resize(fd: number, cols: number, rows: number): void;
+}
+
+let native: NativePty | undefined;
+
+/** Loaded at the first terminal: an agent that only runs pipes need not pay for it. */
+function loadNative(): NativePty {
+  if (native === undefined) {
+    const require = createRequire(import.meta.url);
+    const { loadNativeModule } = require("node-pty/lib/utils.js") as {
+      loadNativeModule(name: string): { module: NativePty };
+    };
+    native = loadNativeModule("pty").module;
+  }
+  return native;
+}
+
+/** Throws `invalid_argument` unless both are whole numbers from 1 to 65,535. */
+export function checkPtySize(size: PtySize): void {
+  for (const [name, value] of Object.entries(size))
+    if (!Number.isInteger(value) || value < 1 || value > MAX_SIZE)
+      throw new HoldfastError("invalid_argument", `pty size: ${name} is ${value}, must be 1 to ${MAX_SIZE}`);
+}
+
+/** The caller closes both descriptors. */
+export function openPty(size: PtySize): Pty {
+  const pty = openNative(size);
+  const master = pty.master as Fd;
+  const slave = pty.slave as Fd;
+  try {
+    // node-pty leaves them open across exec: every later child would hold this terminal open.
+    setCloseOnExec(master);
+    setCloseOnExec(slave);
+    return { master, slave, path: pty.pty };
+  } catch (error) {
+    closeAll([master, slave]);
+    throw error;
+  }
+}
+
+/** Any descriptor of the master or the slave will do. */
+export function resizePty(fd: Fd, size: PtySize): void {
+  loadNative().resize(fd, size.cols, size.rows);
+}
+
+function openNative(size: PtySize): { master: number; slave: number; pty: string } {
+  try {
+    return loadNative().open(size.cols, size.rows);
+  } catch (error) {
+    // "openpty(3) failed." is all node-pty says. What the size allows was checked, so the machine has no more.
+    throw new HoldfastError("resource_exhausted", "cannot open a pty: out of ptys or descriptors", {
+      cause: error,
+    });
+  }
+}

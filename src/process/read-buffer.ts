@@ -1,0 +1,34 @@
+// Where output is read to. Idle readers share one buffer, so that 1,000 of them keep 64 KiB and not 64 MB; one that
+// floods gets buffers of its own, which the output window then keeps without a copy.
+
+import { KEEP_BY_REFERENCE_BYTES } from "../multiplexer/index.ts";
+
+/** A pipe holds 64 KiB unless someone enlarges it, so one read can empty it. */
+export const READ_BUFFER_BYTES = 64 * 1024;
+
+/** Safe to share: libuv fills it and the reader copies out of it before anything else can run. */
+const shared = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+
+export class ReadBuffer {
+  #current = shared;
+
+  /** The buffer to read into next. */
+  get current(): Buffer {
+    return this.#current;
+  }
+
+  /**
+   * The first `bytes` of `current`, after a read filled them. Fit for the output window: what the window keeps by
+   * reference is not read into again, what it copies may be.
+   */
+  take(bytes: number): Buffer {
+    const filled = this.#current.subarray(0, bytes);
+    if (bytes < KEEP_BY_REFERENCE_BYTES) {
+      this.#current = shared;
+      return filled;
+    }
+    const own = this.#current === shared ? Buffer.from(filled) : filled;
+    this.#current = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+    return own;
+  }
+}

@@ -1,0 +1,21 @@
+// One-shot timers of any length: Node's own fire at once beyond 2^31-1 ms (24.8 days).
+
+export interface Timer {
+  /** A second call, or one after the timer fired, does nothing. */
+  cancel(): void;
+}
+
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** Calls `onTime` once, not before `delayMs` have passed. */
+export function startTimer(delayMs: number, onTime: () => void): Timer {
+  let remainingMs = delayMs;
+  let handle: NodeJS.Timeout;
+  const arm = () => {
+    const stepMs = Math.min(remainingMs, MAX_TIMEOUT_MS);
+    remainingMs -= stepMs;
+    handle = setTimeout(() => (remainingMs > 0 ? arm() : onTime()), stepMs);
+  };
+  arm();
+  return { cancel: () => clearTimeout(handle) };
+}
