@@ -1,0 +1,104 @@
+// Between Node's HTTP servers and Connect-ES's handlers, which know the protocols (Connect, gRPC, gRPC-web, their
+// compressions, errors and trailers). Like connect-node's own adapter, but it hands the response to handlers (they
+// write output past the library), keeps deadlines Node's timers cannot hold away from it, and survives everything.
+
+import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  createContextValues,
+} from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import type { Logger } from "../logger.ts";
+import { startTimer } from "../process/index.ts";
+import { setCall } from "./call.ts";
+import type { Codec } from "./event-frames.ts";
+import type { NodeResponse } from "./frame-sink.ts";
+import { removeTimeout, timeoutMs } from "./request-headers.ts";
+
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+export type RequestListener = (request: NodeRequest, response: NodeResponse) => void;
+
+/** The longest a Node timer, and so the library, can wait. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+export interface AdapterOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  readonly logger: Logger;
+  /** One message's size at most, before and after decompression. */
+  readonly maxMessageBytes: number;
+  /** How long a request whose message is one piece may take to arrive. */
+  readonly requestMs: number;
+  /** What is no RPC. */
+  readonly fallback: RequestListener;
+}
+
+export function createRpcListener(options: AdapterOptions): RequestListener {
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip, compressionBrotli],
+    readMaxBytes: options.maxMessageBytes,
+  });
+  options.routes(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return (request, response) => {
+    const handler = handlers.get(pathOf(request));
+    if (handler === undefined) return options.fallback(request, response);
+    // Node emits errors of a connection that broke on the response, too, and ends the program when nobody listens.
+    response.on("error", () => {
+      // The handler learns of it by its signal.
+    });
+    if (handler.method.methodKind !== "client_streaming") limitBody(request, response, options.requestMs);
+    serve(handler, request, response).catch((error: unknown) => fail(error, response, options.logger));
+  };
+}
+
+async function serve(handler: UniversalHandler, request: NodeRequest, response: NodeResponse): Promise<void> {
+  const values = createContextValues();
+  const universal = universalRequestFromNodeRequest(request, response, undefined, values);
+  const limitMs = timeoutMs(universal.header);
+  const boundsProcess = handler.method.name === "Start";
+  if (boundsProcess || limitMs === undefined || limitMs > MAX_TIMEOUT_MS) removeTimeout(universal.header);
+  setCall(values, { response, codec: codecOf(request), timeoutMs: boundsProcess ? limitMs : undefined });
+  await universalResponseToNodeResponse(await handler(universal), response);
+}
+
+function pathOf(request: NodeRequest): string {
+  return request.url?.split("?", 1)[0] ?? "";
+}
+
+/** `application/connect+json` and its like; everything else the library takes is binary. */
+function codecOf(request: NodeRequest): Codec {
+  return request.headers["content-type"]?.includes("json") === true ? "json" : "binary";
+}
+
+/** A request that never ends would hold its connection, and what has arrived of it, for ever. */
+function limitBody(request: NodeRequest, response: NodeResponse, requestMs: number): void {
+  const timer = startTimer(requestMs, () => {
+    if (!response.headersSent) response.writeHead(408, { "Content-Type": "text/plain" });
+    response.end(`the request did not arrive within ${requestMs} ms\n`, () => request.destroy());
+  });
+  const cancel = () => timer.cancel();
+  request.once("end", cancel).once("close", cancel);
+}
+
+/** What the library could not answer in the words of a protocol: a gone client, or no proper HTTP request. */
+function fail(error: unknown, response: NodeResponse, logger: Logger): void {
+  const { code, message } = ConnectError.from(error);
+  if (response.headersSent || response.destroyed || code === Code.Aborted || code === Code.Canceled) {
+    logger.debug({ err: error }, "a request was left unfinished");
+    response.destroy();
+    return;
+  }
+  logger.warn({ err: error }, "a request was refused");
+  response.writeHead(400, { "Content-Type": "text/plain" });
+  response.end(`${message}\n`);
+}

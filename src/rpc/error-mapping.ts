@@ -1,0 +1,28 @@
+// The one table from the agent's error codes to those of the wire.
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type ErrorCode, HoldfastError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+
+const codes: Readonly<Record<ErrorCode, Code>> = {
+  not_found: Code.NotFound,
+  invalid_argument: Code.InvalidArgument,
+  failed_precondition: Code.FailedPrecondition,
+  unauthenticated: Code.Unauthenticated,
+  permission_denied: Code.PermissionDenied,
+  out_of_range: Code.OutOfRange,
+  resource_exhausted: Code.ResourceExhausted,
+  unimplemented: Code.Unimplemented,
+  already_exists: Code.AlreadyExists,
+  deadline_exceeded: Code.DeadlineExceeded,
+  unavailable: Code.Unavailable,
+  internal: Code.Internal,
+};
+
+/** What a client is told of `error`. Of what should never happen it gets no details: those go to the log. */
+export function toConnectError(error: unknown, logger: Logger): ConnectError {
+  if (error instanceof HoldfastError) return new ConnectError(error.message, codes[error.code]);
+  if (error instanceof ConnectError) return error;
+  logger.error({ err: error }, "a request failed for a reason nobody thought of");
+  return new ConnectError("internal error", Code.Internal);
+}
