@@ -1,0 +1,117 @@
+// `holdfast serve`: its flags, its help, and what they mean for the agent. Loads the agent itself only when it is run:
+// the help needs neither Connect nor koffi.
+import type { Command } from "commander";
+import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log-settings.ts";
+import { setting, unknownVariables } from "./settings.ts";
+import { readChoice, readDurationMs, readHost, readPort } from "./values.ts";
+
+/** As commander names what the flags below yield. */
+interface ServeFlags {
+  readonly host: string;
+  readonly port: number;
+  readonly drainTimeout: number;
+  readonly shutdownGrace: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+/** `done` gets the exit code once the agent has stopped, or could not start. */
+export function addServe(program: Command, done: (exitCode: number) => void): void {
+  program
+    .command("serve")
+    .summary("run the agent until SIGTERM or Ctrl-C")
+    .description(
+      'Runs the agent until SIGTERM or Ctrl-C. It prints one line to stdout once it is ready, "holdfast listening on ' +
+        'http://HOST:PORT", and its log to stderr.',
+    )
+    .optionsGroup("Listening:")
+    .addOption(
+      setting({
+        flags: "--host <host>",
+        description:
+          "address to listen on; whoever reaches it can run commands, as there is no authentication yet",
+        fallback: "127.0.0.1",
+        read: readHost,
+      }),
+    )
+    .addOption(
+      setting({
+        flags: "--port <port>",
+        description: "port to listen on, for HTTP/1.1 and HTTP/2 (h2c) alike; 0 picks a free one",
+        fallback: "49983",
+        read: readPort,
+      }),
+    )
+    .optionsGroup("Processes:")
+    .addOption(
+      setting({
+        flags: "--drain-timeout <duration>",
+        description: "how long orphans that hold an exited process's output open may delay its end",
+        fallback: "200ms",
+        read: readDurationMs,
+      }),
+    )
+    .addOption(
+      setting({
+        flags: "--shutdown-grace <duration>",
+        description: "how long processes have between SIGTERM and SIGKILL when the agent stops",
+        fallback: "5s",
+        read: readDurationMs,
+      }),
+    )
+    .optionsGroup("Log (on stderr):")
+    .addOption(
+      setting({
+        flags: "--log-level <level>",
+        description: `the least that is logged: ${logLevels.join(", ")}`,
+        fallback: "info",
+        read: readChoice(logLevels),
+      }),
+    )
+    .addOption(
+      setting({
+        flags: "--log-format <format>",
+        description: "pretty (for people), json (an object a line), or auto: pretty on a terminal, else json",
+        fallback: "auto",
+        read: readChoice(logFormats),
+      }),
+    )
+    .optionsGroup("Other:")
+    .addHelpText("after", SERVE_HELP)
+    .action(async (flags: ServeFlags, command: Command) => {
+      const { runAgent } = await import("./agent.ts");
+      done(
+        await runAgent({
+          host: flags.host,
+          port: flags.port,
+          drainTimeoutMs: flags.drainTimeout,
+          shutdownGraceMs: flags.shutdownGrace,
+          log: { level: flags.logLevel, format: flags.logFormat },
+          unknownVariables: unknownVariables(command, process.env),
+        }),
+      );
+    });
+}
+
+const SERVE_HELP = `
+Each option can also be set by the variable named after "env:"; the flag wins.
+A duration is a number and its unit: 200ms, 1.5s, 2m, 1h.
+
+Stopping:
+  SIGTERM, SIGINT and SIGHUP stop the agent: it takes no new streams, sends
+  SIGTERM to every process, SIGKILL to those left after the grace period, and
+  delivers what they wrote. A second signal, half a second or more after the
+  first, kills everything at once.
+
+Exit codes:
+  0      stopped
+  1      could not start, or got stuck stopping
+  2      bad option or variable
+  70     crashed
+  128+N  cut short by a second signal, number N
+
+Examples:
+  holdfast serve
+  holdfast serve --port 0 --log-format pretty
+  HOLDFAST_HOST=:: HOLDFAST_SHUTDOWN_GRACE=30s holdfast serve
+`;

@@ -1,0 +1,49 @@
+// Reading one value as a user wrote it. What is wrong is an InvalidArgumentError that says what would be right; commander
+// puts the flag or variable and the value before it.
+import { isIPv6 } from "node:net";
+import { InvalidArgumentError } from "commander";
+
+const MS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** Node's timers hold 31 bits of milliseconds and fire at once beyond them. */
+const LONGEST_MS = 24 * 24 * 3_600_000;
+
+/** "200ms", "1.5s", "2m", "1h", or "0". A bare number is refused: five what? */
+export function readDurationMs(text: string): number {
+  if (text === "0") return 0;
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
+  if (amount === undefined || unit === undefined) {
+    throw new InvalidArgumentError(
+      "A duration is a number and its unit (ms, s, m or h), such as 200ms, 1.5s or 2m.",
+    );
+  }
+  const durationMs = Math.round(Number(amount) * (MS_PER_UNIT[unit] ?? 0));
+  if (durationMs > LONGEST_MS) throw new InvalidArgumentError("The longest duration is 576h (24 days).");
+  return durationMs;
+}
+
+export function readPort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65_535)) {
+    throw new InvalidArgumentError("A port is a whole number from 0 to 65535; 0 picks a free one.");
+  }
+  return port;
+}
+
+/** An address or a name; "[::1]" as in a URL is taken for "::1". */
+export function readHost(text: string): string {
+  const host = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
+  if (isIPv6(host) || /^[\w.-]+$/.test(host)) return host;
+  throw new InvalidArgumentError(
+    "A host is an IP address or a name, without scheme or port: 127.0.0.1, ::1, localhost.",
+  );
+}
+
+/** One of `choices`, as they are written. */
+export function readChoice<const T extends string>(choices: readonly T[]): (text: string) => T {
+  return (text) => {
+    const choice = choices.find((candidate) => candidate === text);
+    if (choice === undefined) throw new InvalidArgumentError(`It is one of ${choices.join(", ")}.`);
+    return choice;
+  };
+}

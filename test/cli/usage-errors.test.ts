@@ -1,0 +1,89 @@
+// What a user may get wrong on the command line: one line that names the flag or variable, the value and what would be
+// right, exit code 2, nothing on stdout, no stack trace.
+import { expect, test } from "vitest";
+import { runCommand } from "../support/agent.ts";
+
+const port = "A port is a whole number from 0 to 65535; 0 picks a free one.";
+const duration = "A duration is a number and its unit (ms, s, m or h), such as 200ms, 1.5s or 2m.";
+const host = "A host is an IP address or a name, without scheme or port: 127.0.0.1, ::1, localhost.";
+
+const wrongFlags: [string[], string][] = [
+  [["serve", "--port", "abc"], `option '--port <port>' argument 'abc' is invalid. ${port}`],
+  [["serve", "--port", "65536"], `option '--port <port>' argument '65536' is invalid. ${port}`],
+  [["serve", "--port", "-1"], `option '--port <port>' argument '-1' is invalid. ${port}`],
+  [["serve", "--port="], `option '--port <port>' argument '' is invalid. ${port}`],
+  [["serve", "--port"], "option '--port <port>' argument missing"],
+  [
+    ["serve", "--drain-timeout", "5"],
+    `option '--drain-timeout <duration>' argument '5' is invalid. ${duration}`,
+  ],
+  [
+    ["serve", "--shutdown-grace", "soon"],
+    `option '--shutdown-grace <duration>' argument 'soon' is invalid. ${duration}`,
+  ],
+  [
+    ["serve", "--shutdown-grace", "577h"],
+    "option '--shutdown-grace <duration>' argument '577h' is invalid. The longest duration is 576h (24 days).",
+  ],
+  [["serve", "--host", "http://[::1]"], `option '--host <host>' argument 'http://[::1]' is invalid. ${host}`],
+  [
+    ["serve", "--host", "two\nlines\u001b[31m"],
+    `option '--host <host>' argument 'two lines [31m' is invalid. ${host}`,
+  ],
+  [
+    ["serve", "--log-level", "loud"],
+    "option '--log-level <level>' argument 'loud' is invalid. It is one of debug, info, warn, error, silent.",
+  ],
+  [
+    ["serve", "--log-format", "xml"],
+    "option '--log-format <format>' argument 'xml' is invalid. It is one of auto, pretty, json.",
+  ],
+  [["serve", "--prot", "1"], "unknown option '--prot' (Did you mean --port?)"],
+  [["serve", "extra"], "too many arguments for 'serve'. Expected 0 arguments but got 1."],
+  [["srve"], "unknown command 'srve' (Did you mean serve?)"],
+  [["--bogus"], "unknown option '--bogus'"],
+];
+
+test.each(wrongFlags)("%j is one line and exit code 2", async (args, line) => {
+  await expectUsageError(runCommand({ args }), line);
+});
+
+const wrongVariables: [string, string, string][] = [
+  ["HOLDFAST_HOST", "a b", `option '--host <host>' value 'a b' from env 'HOLDFAST_HOST' is invalid. ${host}`],
+  [
+    "HOLDFAST_PORT",
+    "70000",
+    `option '--port <port>' value '70000' from env 'HOLDFAST_PORT' is invalid. ${port}`,
+  ],
+  [
+    "HOLDFAST_DRAIN_TIMEOUT",
+    "200",
+    `option '--drain-timeout <duration>' value '200' from env 'HOLDFAST_DRAIN_TIMEOUT' is invalid. ${duration}`,
+  ],
+  [
+    "HOLDFAST_SHUTDOWN_GRACE",
+    "-1s",
+    `option '--shutdown-grace <duration>' value '-1s' from env 'HOLDFAST_SHUTDOWN_GRACE' is invalid. ${duration}`,
+  ],
+  [
+    "HOLDFAST_LOG_LEVEL",
+    "INFO",
+    "option '--log-level <level>' value 'INFO' from env 'HOLDFAST_LOG_LEVEL' is invalid. It is one of debug, info, warn, error, silent.",
+  ],
+  [
+    "HOLDFAST_LOG_FORMAT",
+    "text",
+    "option '--log-format <format>' value 'text' from env 'HOLDFAST_LOG_FORMAT' is invalid. It is one of auto, pretty, json.",
+  ],
+];
+
+test.each(wrongVariables)("%s=%s is one line and exit code 2", async (name, value, line) => {
+  await expectUsageError(runCommand({ args: ["serve"], env: { [name]: value } }), line);
+});
+
+async function expectUsageError(command: ReturnType<typeof runCommand>, line: string): Promise<void> {
+  const exit = await command.exited();
+  expect(command.stderr()).toBe(`holdfast: ${line}\n`);
+  expect(command.stdout()).toBe("");
+  expect(exit).toEqual({ code: 2, signal: null });
+}

@@ -1,0 +1,71 @@
+import { InvalidArgumentError } from "commander";
+import { describe, expect, test } from "vitest";
+import { readDurationMs, readHost, readPort } from "../../src/cli/values.ts";
+
+describe("a duration", () => {
+  test.each([
+    ["0", 0],
+    ["0ms", 0],
+    ["200ms", 200],
+    ["1.5s", 1_500],
+    ["10s", 10_000],
+    ["2m", 120_000],
+    ["1h", 3_600_000],
+    ["576h", 2_073_600_000],
+  ])("%s is %i ms", (text, expected) => {
+    expect(readDurationMs(text)).toBe(expected);
+  });
+
+  test.each([
+    "",
+    "5",
+    "-1s",
+    "s",
+    "1 s",
+    "1d",
+    "1e3ms",
+    "١s",
+    "0x10ms",
+    "1s2m",
+    ".5s",
+    "Infinitys",
+    "577h",
+    `${"9".repeat(400)}h`,
+  ])("%j is refused", (text) => {
+    expect(() => readDurationMs(text)).toThrow(InvalidArgumentError);
+  });
+});
+
+describe("a port", () => {
+  test.each([
+    ["0", 0],
+    ["80", 80],
+    ["65535", 65_535],
+  ])("%s is %i", (text, expected) => {
+    expect(readPort(text)).toBe(expected);
+  });
+
+  test.each(["", "65536", "-1", "1.5", "0x50", "http", " 80", "999999999999"])("%j is refused", (text) => {
+    expect(() => readPort(text)).toThrow(InvalidArgumentError);
+  });
+});
+
+describe("a host", () => {
+  test.each([
+    ["127.0.0.1", "127.0.0.1"],
+    ["localhost", "localhost"],
+    ["my_box.example.org", "my_box.example.org"],
+    ["::1", "::1"],
+    ["[::1]", "::1"],
+    ["fe80::1%eth0", "fe80::1%eth0"],
+  ])("%s is %s", (text, expected) => {
+    expect(readHost(text)).toBe(expected);
+  });
+
+  test.each(["", "http://localhost", "127.0.0.1:80", "a b", "[localhost:80]", "::1::"])(
+    "%j is refused",
+    (text) => {
+      expect(() => readHost(text)).toThrow(InvalidArgumentError);
+    },
+  );
+});
