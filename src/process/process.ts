@@ -76,7 +76,7 @@ export class Process {
     if (timeoutMs !== undefined) this.#deadline = startTimer(timeoutMs, () => this.#passDeadline());
   }
 
-  /** Whether the request's `timeoutMs` ran out and this process was killed for it. */
+  /** Whether this process was killed because the request's `timeoutMs` ran out. */
   get deadlinePassed(): boolean {
     return this.#deadlinePassed;
   }
@@ -121,6 +121,8 @@ export class Process {
     const end = endFromWaitStatus(waitStatus);
     this.#advance({ kind: "draining", end });
     this.#deadline?.cancel();
+    // It exited by itself in the very moment: the SIGKILL found it dead.
+    if (end.exited) this.#deadlinePassed = false;
     this.#input.abandon();
     for (const reader of this.#readers) reader.readOut();
     if (this.#readersAreOver()) this.#finish(end);
