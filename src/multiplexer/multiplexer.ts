@@ -17,11 +17,14 @@ import { OutputWindow } from "./output-window.ts";
 export interface MultiplexerOptions {
   /**
    * Reading stops once this many bytes are held (OutputWindow.heldBytes) and goes on when half of them are gone:
-   * stopping and starting cost a system call each. A producer that pushes at most P bytes after it was told to
-   * stop makes the bound `windowBytes + P`.
+   * stopping and starting cost a system call each. Held are at most `windowBytes`, the push that shut the gate, and
+   * what producers push after that.
    */
   readonly windowBytes: number;
-  /** The gate: told at each change whether producers shall read. At first they shall not: nobody is attached. */
+  /**
+   * The gate: told at each change whether producers shall read. At first they shall not: nobody is attached. May push;
+   * must not throw.
+   */
   readonly onReading: (reading: boolean) => void;
 }
 
@@ -111,12 +114,12 @@ export class Multiplexer<End extends object> {
   /**
    * Attaches one more subscriber, at the first byte delivered to nobody, also after the end. `onReadable` is
    * called once after each `empty` read, in the turn in which there is more to read; it may read, take, detach
-   * and fork.
+   * and fork, and must not throw: the subscribers behind it would sleep on.
    */
   fork(onReadable: () => void): Subscriber<End> {
     const cursor = new Cursor(this.#delivered, onReadable);
     this.#cursors.add(cursor);
-    if (this.#cursors.size === 1 || cursor.takenTo < this.#slowest) {
+    if (this.#cursors.size === 1) {
       this.#slowest = cursor.takenTo;
       this.#atSlowest = 0;
     }
@@ -206,10 +209,14 @@ export class Multiplexer<End extends object> {
     this.#onReading(reading);
   }
 
-  /** A Set may change while it is walked: who detaches is not called, who forks has not waited yet. */
+  /**
+   * A Set may change while it is walked: who detaches is not called. Who forks meanwhile is walked, too, and may have read
+   * to the head already: only what came after a subscriber's last read is a reason to call it.
+   */
   #wake(): void {
     for (const cursor of this.#cursors) {
-      if (!cursor.waiting) continue;
+      const hasMore = cursor.readTo < this.head || this.#endSlot.isSet;
+      if (!cursor.waiting || !hasMore) continue;
       cursor.waiting = false;
       cursor.onReadable();
     }

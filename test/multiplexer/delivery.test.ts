@@ -1,0 +1,314 @@
+// Rules 5 and 11: where a fork begins, and that no byte falls between two subscribers whatever they do in which order.
+
+import { describe, expect, test } from "vitest";
+import { CheckedMultiplexer, type Client, EMPTY } from "./checked-multiplexer.ts";
+
+describe("a fork", () => {
+  test("receives what was pushed while nobody was attached, from the first byte", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.push("one ");
+    multiplexer.push("two");
+    const client = multiplexer.attach();
+    expect(client.subscriber.start).toBe(0);
+    expect(client.takeAll()).toBe("one two");
+  });
+
+  test("receives first what is undelivered, then what comes", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.push("before ");
+    const client = multiplexer.attach();
+    multiplexer.push("after");
+    expect(client.takeAll()).toBe("before after");
+  });
+
+  test("begins at the head when all was delivered, though nobody is attached any more", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.push("old");
+    const first = multiplexer.attach();
+    first.take();
+    first.detach();
+    const second = multiplexer.attach();
+    expect(second.subscriber.start).toBe(3);
+    expect(second.read()).toBe(EMPTY);
+  });
+
+  test("begins where the fastest of the others has taken to, not where the slowest is", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.attach();
+    const fast = multiplexer.attach();
+    multiplexer.push("abc");
+    fast.take();
+    multiplexer.push("def");
+    const late = multiplexer.attach();
+    expect(late.subscriber.start).toBe(3);
+    expect(late.takeAll()).toBe("def");
+  });
+
+  test("receives what others have read and not yet taken", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const first = multiplexer.attach();
+    multiplexer.push("on its way");
+    first.read();
+    expect(multiplexer.attach().takeAll()).toBe("on its way");
+  });
+
+  test("begins in the middle of a batch of which another has taken a part", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const first = multiplexer.attach();
+    multiplexer.push("abc");
+    multiplexer.push("def", "stderr");
+    first.take(3);
+    first.read();
+    expect(multiplexer.attach().takeAll()).toBe("def");
+  });
+});
+
+describe("output", () => {
+  test("keeps its order across streams, and each chunk says its stream and its place", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const { subscriber } = multiplexer.attach();
+    multiplexer.push("a", "stdout");
+    multiplexer.push("bb", "stderr");
+    multiplexer.push("ccc", "stdout");
+    multiplexer.push("dddd", "pty");
+    const read = subscriber.read(100);
+    if (read.kind !== "chunks") throw new Error(`read ${read.kind}`);
+    expect(read.chunks.map(({ stream, offset, data }) => [stream, offset, data.toString()])).toEqual([
+      ["stdout", 0, "a"],
+      ["stderr", 1, "bb"],
+      ["stdout", 3, "ccc"],
+      ["pty", 6, "dddd"],
+    ]);
+    expect(multiplexer.raw.head).toBe(10);
+  });
+
+  test("is held once: two subscribers read the same chunks", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const first = multiplexer.attach().subscriber;
+    const second = multiplexer.attach().subscriber;
+    multiplexer.push("shared");
+    const [one, two] = [first.read(100), second.read(100)];
+    if (one.kind !== "chunks" || two.kind !== "chunks") throw new Error(`read ${one.kind}, ${two.kind}`);
+    expect(two.chunks[0]).toBe(one.chunks[0]);
+  });
+
+  test("is held until the last of those attached has taken it, and then no longer", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const clients = [multiplexer.attach(), multiplexer.attach()];
+    multiplexer.push("to both");
+    const held = multiplexer.raw.heldBytes;
+    clients[0]?.take();
+    expect(multiplexer.raw.heldBytes).toBe(held);
+    clients[1]?.take();
+    expect(multiplexer.raw.heldBytes).toBe(0);
+  });
+
+  test("that is empty is ignored", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const client = multiplexer.attach();
+    expect(client.read()).toBe(EMPTY);
+    multiplexer.push("");
+    expect(client.wakings).toBe(0);
+    expect(client.read()).toBe(EMPTY);
+    expect(multiplexer.raw.head).toBe(0);
+    expect(multiplexer.raw.heldBytes).toBe(0);
+  });
+
+  test("pushed between two reads arrives once at a subscriber that took nothing yet", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const client = multiplexer.attach();
+    multiplexer.push("ab");
+    expect(client.read()).toBe("ab");
+    multiplexer.push("cd");
+    expect(client.read()).toBe("cd");
+    client.taken();
+    expect(multiplexer.raw.heldBytes).toBe(0);
+  });
+});
+
+describe("a detach", () => {
+  test("of one that read but did not take leaves its bytes to the next fork", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const first = multiplexer.attach();
+    multiplexer.push("in flight");
+    expect(first.read()).toBe("in flight");
+    first.detach();
+    expect(multiplexer.attach().takeAll()).toBe("in flight");
+  });
+
+  test("of one that took a part leaves the rest", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const first = multiplexer.attach();
+    multiplexer.push("taken ");
+    first.take();
+    multiplexer.push("not taken");
+    first.read();
+    first.detach();
+    expect(multiplexer.attach().takeAll()).toBe("not taken");
+  });
+
+  test("of one that read but did not take leaves nothing when another took it", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const slow = multiplexer.attach();
+    const fast = multiplexer.attach();
+    multiplexer.push("abc");
+    slow.read();
+    fast.take();
+    slow.detach();
+    expect(multiplexer.raw.heldBytes).toBe(0);
+    expect(multiplexer.attach().read()).toBe(EMPTY);
+  });
+
+  test("of a fork that read nothing changes nothing for the next", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.push("kept");
+    multiplexer.attach().detach();
+    multiplexer.attach().detach();
+    expect(multiplexer.attach().takeAll()).toBe("kept");
+  });
+
+  test("done twice does nothing the second time, also with successors at the same place", () => {
+    const multiplexer = new CheckedMultiplexer(300);
+    const first = multiplexer.attach();
+    multiplexer.push("x".repeat(100));
+    first.detach();
+    const second = multiplexer.attach();
+    const third = multiplexer.attach();
+    first.detach();
+    expect(multiplexer.raw.subscriberCount).toBe(2);
+    expect([second.takeAll(), third.takeAll()]).toEqual(["x".repeat(100), "x".repeat(100)]);
+    expect(multiplexer.gate).toEqual([true, false, true]);
+  });
+
+  test("makes any other use a mistake that is thrown", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const client = multiplexer.attach();
+    multiplexer.push("x");
+    client.read();
+    client.detach();
+    expect(() => client.read()).toThrow("a detached subscriber was used");
+    expect(() => client.taken()).toThrow("a detached subscriber was used");
+    expect(multiplexer.attach().takeAll()).toBe("x");
+  });
+});
+
+describe("two forks and a detach in one turn", () => {
+  // The one that leaves has taken "a", has "b" on its way, and has not read "c".
+  const orders = [
+    ["detach", "fork", "fork"],
+    ["fork", "detach", "fork"],
+    ["fork", "fork", "detach"],
+  ] as const;
+
+  test.each(orders)("%s, %s, %s: both forks receive what the one who left had not taken", (...order) => {
+    const multiplexer = new CheckedMultiplexer();
+    const leaving = multiplexer.attach();
+    multiplexer.push("a");
+    leaving.take();
+    multiplexer.push("b");
+    leaving.read();
+    multiplexer.push("c");
+    const forks: Client[] = [];
+    for (const act of order) {
+      if (act === "fork") forks.push(multiplexer.attach());
+      else leaving.detach();
+    }
+    multiplexer.push("d");
+    expect(forks.map((fork) => fork.takeAll())).toEqual(["bcd", "bcd"]);
+    expect(multiplexer.raw.heldBytes).toBe(0);
+    expect(multiplexer.raw.reading).toBe(true);
+  });
+
+  test.each(orders)("%s, %s, %s: the gate is shut only while nobody is attached", (...order) => {
+    const multiplexer = new CheckedMultiplexer();
+    const leaving = multiplexer.attach();
+    for (const act of order) {
+      if (act === "fork") multiplexer.attach();
+      else leaving.detach();
+    }
+    expect(multiplexer.gate).toEqual(order[0] === "detach" ? [true, false, true] : [true]);
+  });
+
+  test.each([
+    ["before", "bc"],
+    ["after", "c"],
+  ] as const)("a fork %s the one who leaves takes its bytes receives %j", (when, expected) => {
+    const multiplexer = new CheckedMultiplexer();
+    const leaving = multiplexer.attach();
+    multiplexer.push("b");
+    leaving.read();
+    multiplexer.push("c");
+    const early = when === "before" ? multiplexer.attach() : undefined;
+    leaving.taken();
+    const fork = early ?? multiplexer.attach();
+    leaving.detach();
+    expect(fork.takeAll()).toBe(expected);
+  });
+
+  test("of two forks, one that takes and leaves does not take the bytes from the other", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.push("for both");
+    const quick = multiplexer.attach();
+    const slow = multiplexer.attach();
+    quick.takeAll();
+    quick.detach();
+    expect(slow.takeAll()).toBe("for both");
+  });
+});
+
+describe("a detach within a push", () => {
+  test("of the one that is woken leaves the pushed bytes to the next fork", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const client = multiplexer.attach((self) => self.detach());
+    client.read();
+    multiplexer.push("nobody's");
+    expect(multiplexer.gate).toEqual([true, false]);
+    expect(multiplexer.attach().takeAll()).toBe("nobody's");
+  });
+
+  test("of the one that is woken, after it read, leaves the pushed bytes to the next fork", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const client = multiplexer.attach((self) => {
+      self.read();
+      self.detach();
+    });
+    client.read();
+    multiplexer.push("in flight");
+    expect(multiplexer.attach().takeAll()).toBe("in flight");
+  });
+
+  test("of another that waits keeps that one from being woken", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const first = multiplexer.attach(() => second.detach());
+    const second = multiplexer.attach();
+    first.read();
+    second.read();
+    multiplexer.push("x");
+    expect(second.wakings).toBe(0);
+    expect(multiplexer.raw.subscriberCount).toBe(1);
+  });
+
+  test("of one that was woken already loses nothing for the others", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const first = multiplexer.attach((self) => self.read());
+    const second = multiplexer.attach(() => first.detach());
+    first.read();
+    second.read();
+    multiplexer.push("x");
+    expect(second.takeAll()).toBe("x");
+  });
+
+  test("and a fork in its place, both within the waking, hands the pushed bytes over", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const successors: Client[] = [];
+    const client = multiplexer.attach((self) => {
+      self.read();
+      self.detach();
+      successors.push(multiplexer.attach());
+    });
+    client.read();
+    multiplexer.push("handed over");
+    expect(successors.map((successor) => successor.takeAll())).toEqual(["handed over"]);
+    expect(multiplexer.gate).toEqual([true, false, true]);
+  });
+});

@@ -1,0 +1,255 @@
+// Rules 5 and 6: when producers are told to read, and what is held when they are told to stop.
+
+import { describe, expect, test } from "vitest";
+import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/output-window.ts";
+import { CheckedMultiplexer } from "./checked-multiplexer.ts";
+
+/** Text that makes a chunk of its own which costs `bytes`, if the one before it was read or is of another stream. */
+function costing(bytes: number): string {
+  return "x".repeat(bytes - CHUNK_OVERHEAD_BYTES);
+}
+
+describe("detached", () => {
+  test("a new multiplexer tells nobody to read, and output pushed into it does not change that", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.push("in hand");
+    expect(multiplexer.gate).toEqual([]);
+    expect(multiplexer.raw.reading).toBe(false);
+  });
+
+  test("the first fork resumes reading within the call", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.attach();
+    expect(multiplexer.gate).toEqual([true]);
+    expect(multiplexer.raw.reading).toBe(true);
+  });
+
+  test("a second fork does not tell the producer to read once more", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.attach();
+    multiplexer.attach();
+    expect(multiplexer.gate).toEqual([true]);
+  });
+
+  test("reading stops within the detach of the last subscriber, and not before", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const first = multiplexer.attach();
+    const second = multiplexer.attach();
+    first.detach();
+    expect(multiplexer.gate).toEqual([true]);
+    second.detach();
+    expect(multiplexer.gate).toEqual([true, false]);
+    expect(multiplexer.raw.subscriberCount).toBe(0);
+  });
+
+  test("every attach and detach in turn opens and shuts the gate", () => {
+    const multiplexer = new CheckedMultiplexer();
+    for (let cycle = 0; cycle < 3; cycle++) multiplexer.attach().detach();
+    expect(multiplexer.gate).toEqual([true, false, true, false, true, false]);
+  });
+
+  test("a fork resumes at once when less than a window is undelivered", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    multiplexer.push(costing(9_999));
+    multiplexer.attach();
+    expect(multiplexer.gate).toEqual([true]);
+  });
+
+  test("a fork that finds a full window must take half of it before reading resumes", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    multiplexer.push(costing(5_000));
+    multiplexer.push(costing(5_000), "stderr");
+    const client = multiplexer.attach();
+    expect(multiplexer.gate).toEqual([]);
+    client.take(1);
+    expect(multiplexer.gate).toEqual([true]);
+  });
+});
+
+describe("full", () => {
+  test("the push that fills the window to the byte stops reading, one byte less does not", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    multiplexer.attach();
+    multiplexer.push(costing(9_999));
+    expect(multiplexer.gate).toEqual([true]);
+    multiplexer.push("x");
+    expect(multiplexer.raw.heldBytes).toBe(10_000);
+    expect(multiplexer.gate).toEqual([true, false]);
+  });
+
+  test("reading alone does not reopen the gate: what is on its way to a client is held", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    const client = multiplexer.attach();
+    multiplexer.push(costing(10_000));
+    client.read();
+    expect(multiplexer.gate).toEqual([true, false]);
+    client.taken();
+    expect(multiplexer.gate).toEqual([true, false, true]);
+  });
+
+  test.each([
+    [6_000, "resumes"],
+    [6_001, "does not resume"],
+  ])("of a full window of 12,000 bytes, reading with %i left %s", (left, expected) => {
+    const multiplexer = new CheckedMultiplexer(12_000);
+    const client = multiplexer.attach();
+    multiplexer.push(costing(6_000));
+    multiplexer.push(costing(left), "stderr");
+    client.take(1);
+    expect(multiplexer.raw.heldBytes).toBe(left);
+    expect(multiplexer.raw.reading).toBe(expected === "resumes");
+  });
+
+  test("once reopened, the gate stays open until the whole window is full again", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    const client = multiplexer.attach();
+    multiplexer.push(costing(5_000));
+    multiplexer.push(costing(5_000), "stderr");
+    client.take(1);
+    multiplexer.push(costing(4_999));
+    expect(multiplexer.gate).toEqual([true, false, true]);
+    multiplexer.push("x");
+    expect(multiplexer.gate).toEqual([true, false, true, false]);
+  });
+
+  test("a lone subscriber that reads nothing holds reading back however often output is pushed", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    multiplexer.attach();
+    for (let times = 0; times < 50; times++) multiplexer.push("more of it", times % 2 ? "stdout" : "stderr");
+    expect(multiplexer.gate).toEqual([true, false]);
+  });
+
+  test("a producer that obeys is never made to hold more than a window and its last push", () => {
+    const multiplexer = new CheckedMultiplexer(50_000);
+    multiplexer.attach();
+    const pushBytes = 7_000;
+    while (multiplexer.raw.reading) multiplexer.push("x".repeat(pushBytes), "stdout");
+    expect(multiplexer.raw.heldBytes).toBeLessThan(50_000 + pushBytes + CHUNK_OVERHEAD_BYTES);
+  });
+
+  test("what is in hand when the gate says stop is kept, and is all that comes on top of the bound", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    const client = multiplexer.attach();
+    multiplexer.push(costing(10_000));
+    multiplexer.push(costing(4_000), "stderr");
+    multiplexer.push(costing(4_000), "pty");
+    expect(multiplexer.raw.heldBytes).toBe(18_000);
+    expect(client.takeAll()).toHaveLength(18_000 - 3 * CHUNK_OVERHEAD_BYTES);
+    expect(multiplexer.raw.heldBytes).toBe(0);
+    expect(multiplexer.gate).toEqual([true, false, true]);
+  });
+
+  test("the gate is told before anyone is woken, who may reopen it within the same push", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    const seen: boolean[][] = [];
+    const client = multiplexer.attach((self) => {
+      seen.push([...multiplexer.gate]);
+      self.take();
+    });
+    client.read();
+    multiplexer.push(costing(10_000));
+    expect(seen).toEqual([[true, false]]);
+    expect(multiplexer.gate).toEqual([true, false, true]);
+  });
+});
+
+describe("several subscribers", () => {
+  test("the slowest of three sets the pace", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    const clients = [multiplexer.attach(), multiplexer.attach(), multiplexer.attach()];
+    multiplexer.push(costing(10_000));
+    clients[0]?.take();
+    clients[2]?.take();
+    expect(multiplexer.gate).toEqual([true, false]);
+    expect(multiplexer.raw.heldBytes).toBe(10_000);
+    clients[1]?.take();
+    expect(multiplexer.gate).toEqual([true, false, true]);
+    expect(multiplexer.raw.heldBytes).toBe(0);
+  });
+
+  test("when the slowest leaves, the next slowest sets the pace and reading resumes", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    const slowest = multiplexer.attach();
+    const slow = multiplexer.attach();
+    const fast = multiplexer.attach();
+    multiplexer.push(costing(6_000));
+    multiplexer.push(costing(3_000), "stderr");
+    multiplexer.push(costing(3_000), "pty");
+    slow.take(1);
+    fast.takeAll();
+    expect(multiplexer.gate).toEqual([true, false]);
+    slowest.detach();
+    expect(multiplexer.raw.heldBytes).toBe(6_000);
+    expect(multiplexer.gate).toEqual([true, false]);
+    slow.take(1);
+    expect(multiplexer.raw.heldBytes).toBe(3_000);
+    expect(multiplexer.gate).toEqual([true, false, true]);
+  });
+
+  test("the slowest that leaves as the only one behind reopens the gate within its detach", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    const slow = multiplexer.attach();
+    const fast = multiplexer.attach();
+    multiplexer.push(costing(10_000));
+    fast.take();
+    slow.detach();
+    expect(multiplexer.gate).toEqual([true, false, true]);
+    expect(multiplexer.raw.heldBytes).toBe(0);
+  });
+
+  test("of two that are equally slow, only the second that leaves reopens the gate", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    const slow = [multiplexer.attach(), multiplexer.attach()];
+    const fast = multiplexer.attach();
+    multiplexer.push(costing(10_000));
+    fast.take();
+    slow[0]?.detach();
+    expect(multiplexer.gate).toEqual([true, false]);
+    slow[1]?.detach();
+    expect(multiplexer.gate).toEqual([true, false, true]);
+  });
+
+  test("a fast one that leaves does not reopen the gate", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    multiplexer.attach();
+    const fast = multiplexer.attach();
+    multiplexer.push(costing(10_000));
+    fast.take();
+    fast.detach();
+    expect(multiplexer.gate).toEqual([true, false]);
+    expect(multiplexer.raw.heldBytes).toBe(10_000);
+  });
+
+  test("when all leave a full window that one of them has taken, nothing is held and the next fork resumes", () => {
+    const multiplexer = new CheckedMultiplexer(10_000);
+    const slow = multiplexer.attach();
+    const fast = multiplexer.attach();
+    multiplexer.push(costing(10_000));
+    fast.take();
+    fast.detach();
+    slow.detach();
+    expect(multiplexer.raw.heldBytes).toBe(0);
+    multiplexer.attach();
+    expect(multiplexer.gate).toEqual([true, false, true]);
+  });
+});
+
+describe("after the end", () => {
+  test("reading stops within finish and no fork, take or detach resumes it", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const client = multiplexer.attach();
+    multiplexer.push("last words");
+    multiplexer.finish();
+    expect(multiplexer.gate).toEqual([true, false]);
+    multiplexer.attach();
+    client.take();
+    client.detach();
+    expect(multiplexer.gate).toEqual([true, false]);
+  });
+
+  test("a process that ends detached tells its shut gate nothing", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.finish();
+    expect(multiplexer.gate).toEqual([]);
+  });
+});
