@@ -1,8 +1,8 @@
 // Finds the file a command names as a shell would: in the process's own PATH and from its own cwd.
 
 import { accessSync, constants, statSync } from "node:fs";
-import { isAbsolute, join } from "node:path";
 import { HoldfastError } from "../errors.ts";
+import { absolute } from "./absolute-path.ts";
 import { errnoName } from "./errno.ts";
 
 /** What execvp searches where there is no PATH at all. */
@@ -15,7 +15,7 @@ const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
  */
 export function lookupCommand(cmd: string, searchPath: string | undefined, cwd: string): string {
   if (cmd.includes("/")) {
-    const path = isAbsolute(cmd) ? cmd : join(cwd, cmd);
+    const path = absolute(cmd, cwd);
     const problem = problemWith(path);
     if (problem !== undefined) throw new HoldfastError("invalid_argument", `command "${cmd}" ${problem}`);
     return path;
@@ -23,7 +23,7 @@ export function lookupCommand(cmd: string, searchPath: string | undefined, cwd: 
   // A file that is there but not executable says more than "not found", if no later folder has a better one.
   let problem: string | undefined;
   for (const folder of (searchPath ?? DEFAULT_PATH).split(":")) {
-    const path = join(isAbsolute(folder) ? folder : join(cwd, folder), cmd);
+    const path = `${absolute(folder, cwd)}/${cmd}`;
     const found = problemWith(path);
     if (found === undefined) return path;
     if (found !== MISSING) problem ??= found;

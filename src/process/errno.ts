@@ -19,9 +19,15 @@ const codes = new Map<number, ErrorCode>([
   [E.EPERM, "permission_denied"],
 ]);
 
+/** What libuv, and so Node, has no words for. */
+const unnamed = new Map<number, readonly [name: string, text: string]>([
+  [E.ENOEXEC, ["ENOEXEC", "exec format error"]],
+]);
+
 /** `what` reads on from "cannot": `open a pipe`, `execute /bin/x`. */
 export function systemError(what: string, errno: number): HoldfastError {
-  const [name, text] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, "unknown error"];
+  const [name, text] = getSystemErrorMap().get(-errno) ??
+    unnamed.get(errno) ?? [`errno ${errno}`, "unknown error"];
   return new HoldfastError(codes.get(errno) ?? "internal", `cannot ${what}: ${text} (${name})`);
 }
 

@@ -33,6 +33,8 @@ export class Input implements ProcessInput {
   readonly #owner: string;
   /** Why no more input is taken, in words that follow the owner's name. */
   #refusal: string | undefined;
+  /** One for each write that the process has not taken yet. */
+  readonly #waiting = new Set<(reason: HoldfastError) => void>();
 
   /** Takes over `socket` and closes it, but for a pty's, which its reader closes. */
   constructor(kind: InputKind, socket: Socket, owner: string) {
@@ -54,7 +56,13 @@ export class Input implements ProcessInput {
         `${this.#owner} does not read its input: ${queued} bytes wait already, ${data.length} more are too many`,
       );
     await new Promise<void>((resolve, reject) => {
-      this.#socket.write(data, (error) => (error ? reject(this.#broken(error)) : resolve()));
+      this.#waiting.add(reject);
+      this.#socket.write(data, (error) => {
+        this.#waiting.delete(reject);
+        // A destroyed stream reports what it could not write as written.
+        if (error || this.#socket.destroyed) reject(this.#broken(error));
+        else resolve();
+      });
     });
   }
 
@@ -67,6 +75,9 @@ export class Input implements ProcessInput {
 
   abandon(): void {
     this.#refusal = "has ended";
+    // Not left to the stream: a terminal's lives on while an orphan holds it.
+    for (const reject of this.#waiting) reject(this.#refused());
+    this.#waiting.clear();
     if (this.#kind === "stdin") this.#socket.destroy();
   }
 
@@ -77,15 +88,19 @@ export class Input implements ProcessInput {
   }
 
   #assertOpen(): void {
-    if (this.#refusal !== undefined)
-      throw new HoldfastError("failed_precondition", `${this.#owner} ${this.#refusal}: it takes no input`);
+    if (this.#refusal !== undefined) throw this.#refused();
   }
 
-  #broken(error: Error): HoldfastError {
-    // EPIPE from a pipe, EIO from a pty: nobody holds the other end. Node: "destroyed" for what waited behind it.
-    this.#refusal ??= `closed its ${this.#kind} (${errnoName(error) ?? error.message})`;
+  /** Nobody holds the other end: EPIPE from a pipe, EIO from a pty, nothing from a stream that learned of it first. */
+  #broken(error: Error | null | undefined): HoldfastError {
+    const reason = error ? ` (${errnoName(error) ?? error.message})` : "";
+    this.#refusal ??= `closed its ${this.#kind}${reason}`;
+    return this.#refused(error ?? undefined);
+  }
+
+  #refused(cause?: Error): HoldfastError {
     return new HoldfastError("failed_precondition", `${this.#owner} ${this.#refusal}: it takes no input`, {
-      cause: error,
+      cause,
     });
   }
 }

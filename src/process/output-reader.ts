@@ -34,7 +34,9 @@ export class OutputReader {
   /** A pty's takes its input, too. Closed with this reader. */
   readonly stream: Socket;
   #buffer = new ReadBuffer();
-  #state: "open" | "discarding" | "over" = "open";
+  /** `hung up`: a pty whose process has let go of it and lives on. To close the master now would kill it by SIGHUP. */
+  #state: "open" | "hung up" | "discarding" | "over" = "open";
+  #exited = false;
   #reading = false;
 
   constructor(source: OutputSource, sink: OutputSink) {
@@ -64,11 +66,14 @@ export class OutputReader {
   /**
    * Reads what was written before this call, whatever the gate says: rule 2 promises what a process wrote before it
    * exited to every subscriber, and the kernel bounds it (a pipe's 64 KiB). Does not follow an orphan that writes
-   * on. Finds out where there is no other writer: then `isOver`.
+   * on. Finds out where there is no other writer: then `isOver`. To be called once, when the process is reaped.
    */
   readOut(): void {
-    if (this.#state !== "open") return;
-    if (this.#readOut() === "eof") this.#close();
+    this.#exited = true;
+    if (this.#state === "over") return;
+    const found = this.#readOut();
+    // Nobody listens to a terminal any more that was let go of before, even if someone has opened it again.
+    if (found === "eof" || this.#state === "hung up") this.#close();
   }
 
   /** From now on reads and drops, as if the writers wrote to /dev/null, until the last of them is gone (rule 4). */
@@ -94,8 +99,15 @@ export class OutputReader {
    * three loses its tail.
    */
   #onStreamOver(): void {
-    if (this.#state === "over") return;
-    if (this.#state === "open" && this.#source.outlivesStream) this.#readOut();
+    if (this.#state === "over" || this.#state === "hung up") return;
+    if (this.#state === "open" && this.#source.outlivesStream) {
+      this.#readOut();
+      if (!this.#exited) {
+        this.#state = "hung up";
+        this.stream.destroy();
+        return;
+      }
+    }
     this.#close();
     this.#sink.onOver();
   }

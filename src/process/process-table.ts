@@ -6,7 +6,7 @@ import type { Logger } from "../logger.ts";
 import { lookupCommand } from "./command-lookup.ts";
 import { processEnvironment } from "./environment.ts";
 import { adoptOrphans, type Pid, setCloseOnExecEverywhere } from "./libc.ts";
-import { spawn } from "./posix-spawn.ts";
+import { type SpawnRequest, spawn } from "./posix-spawn.ts";
 import { Process, type ProcessSettings } from "./process.ts";
 import { startReaping, watch } from "./reaper.ts";
 import { checkStartRequest, type StartRequest } from "./start-request.ts";
@@ -34,13 +34,15 @@ const SIGTERM = 15;
 const SIGCONT = 18;
 
 export class ProcessTable {
-  readonly #processes = new Map<Pid, Process>();
+  /** Oldest first. Not by pid: one that is reaped and still draining may have left its pid to a newer one. */
+  readonly #processes = new Set<Process>();
   readonly #settings: ProcessSettings;
   readonly #environment: Readonly<Record<string, string>>;
   readonly #logger: Logger;
   readonly #ownUser: User = ownUser();
   #stopping = false;
-  #onEmpty: (() => void) | undefined;
+  /** Called, and forgotten, when the last process has ended. */
+  #onEmpty: (() => void)[] = [];
 
   /** Makes this agent the reaper of all that runs below it. One table per program: see reaper.ts. */
   constructor(options: ProcessTableOptions) {
@@ -65,26 +67,26 @@ export class ProcessTable {
     // No await from here on: between the check and the start nobody may begin to stop the table.
     if (this.#stopping)
       throw new HoldfastError("unavailable", "the agent is shutting down: it starts nothing more");
+    const command = this.#prepare(request, user);
     const stdio = openStdio(request, user);
-    const pid = this.#spawn(request, user, stdio);
+    const pid = spawnOn(stdio, command);
     const started = { pid, processId: randomUUID(), request, stdio };
     const child = new Process(started, this.#settings, (ended) => this.#forget(ended));
-    this.#processes.set(pid, child);
+    this.#processes.add(child);
     watch(pid, (waitStatus) => child.onReaped(waitStatus));
     return child;
   }
 
   /** Oldest first. */
   list(): Process[] {
-    return [...this.#processes.values()];
+    return [...this.#processes];
   }
 
   /** Throws `not_found`. */
   find(selector: ProcessSelector): Process {
-    const found =
-      selector.kind === "pid"
-        ? this.#processes.get(selector.pid as Pid)
-        : this.list().findLast((process) => process.request.tag === selector.tag);
+    const found = this.list().findLast(({ pid, request }) =>
+      selector.kind === "pid" ? pid === selector.pid : request.tag === selector.tag,
+    );
     if (found !== undefined) return found;
     const what = selector.kind === "pid" ? `pid ${selector.pid}` : `tag "${selector.tag}"`;
     throw new HoldfastError("not_found", `no process with ${what}`);
@@ -96,10 +98,10 @@ export class ProcessTable {
    */
   async shutdown(graceMs: number): Promise<{ readonly ended: number; readonly killed: number }> {
     this.#stopping = true;
-    const running = this.#processes.size;
+    const all = this.#processes.size;
     let killed = 0;
     const grace = startTimer(graceMs, () => {
-      killed = this.#processes.size;
+      killed = this.list().filter(({ isRunning }) => isRunning).length;
       this.killAll();
     });
     // A stopped process acts on SIGTERM only when it is continued.
@@ -107,7 +109,7 @@ export class ProcessTable {
     this.#signalAll(SIGCONT);
     await this.#empty();
     grace.cancel();
-    return { ended: running - killed, killed };
+    return { ended: all - killed, killed };
   }
 
   /** SIGKILL to every process and its group, at once. */
@@ -115,35 +117,30 @@ export class ProcessTable {
     this.#signalAll(SIGKILL);
   }
 
-  #spawn(request: StartRequest, user: User, stdio: Stdio): Pid {
-    try {
-      const onPty = request.stdio.kind === "pty";
-      const environment = processEnvironment(user, onPty, this.#environment, request.environment);
-      const cwd = resolveCwd(request.cwd, user.home);
-      const file = lookupCommand(request.cmd, environment["PATH"], cwd);
-      const { path, argv } = asUser(user, file, [request.cmd, ...request.args]);
-      const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-      return spawn({ path, argv, environment: variables, cwd, stdio: stdio.child });
-    } catch (error) {
-      stdio.abandon();
-      throw error;
-    }
+  /** All that can be refused is refused here, before anything is opened. */
+  #prepare(request: StartRequest, user: User): Omit<SpawnRequest, "stdio"> {
+    const onPty = request.stdio.kind === "pty";
+    const environment = processEnvironment(user, onPty, this.#environment, request.environment);
+    const cwd = resolveCwd(request.cwd, user.home);
+    const file = lookupCommand(request.cmd, environment["PATH"], cwd);
+    const command = asUser(user, file, [request.cmd, ...request.args]);
+    const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    return { ...command, environment: variables, cwd };
   }
 
   #forget(process: Process): void {
-    this.#processes.delete(process.pid);
-    if (this.#processes.size === 0) this.#onEmpty?.();
+    this.#processes.delete(process);
+    if (this.#processes.size > 0) return;
+    for (const onEmpty of this.#onEmpty.splice(0)) onEmpty();
   }
 
   #empty(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onEmpty = resolve;
-      if (this.#processes.size === 0) resolve();
-    });
+    if (this.#processes.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onEmpty.push(resolve));
   }
 
   #signalAll(signal: number): void {
-    for (const process of this.#processes.values()) {
+    for (const process of this.#processes) {
       if (!process.isRunning) continue;
       try {
         process.signalGroup(signal);
@@ -151,6 +148,15 @@ export class ProcessTable {
         this.#logger.warn({ err: error, pid: process.pid }, "cannot signal a process");
       }
     }
+  }
+}
+
+function spawnOn(stdio: Stdio, command: Omit<SpawnRequest, "stdio">): Pid {
+  try {
+    return spawn({ ...command, stdio: stdio.child });
+  } catch (error) {
+    stdio.abandon();
+    throw error;
   }
 }
 

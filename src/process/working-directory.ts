@@ -1,8 +1,8 @@
 // Where a process begins: absolute, `~`, or relative to its user's home; the home by default.
 
-import { statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { accessSync, constants, statSync } from "node:fs";
 import { HoldfastError } from "../errors.ts";
+import { absolute } from "./absolute-path.ts";
 import { errnoName } from "./errno.ts";
 
 /**
@@ -11,19 +11,21 @@ import { errnoName } from "./errno.ts";
  */
 export function resolveCwd(cwd: string | undefined, home: string): string {
   if (cwd === undefined || cwd === "") return problemWith(home) === undefined ? home : "/";
-  const path = resolve(home, expandHome(cwd, home));
+  const path = absolute(expandHome(cwd, home), home);
   const problem = problemWith(path);
   if (problem !== undefined) throw new HoldfastError("invalid_argument", `cwd "${cwd}" ${problem}`);
   return path;
 }
 
 function expandHome(cwd: string, home: string): string {
-  return cwd === "~" || cwd.startsWith("~/") ? join(home, cwd.slice(1)) : cwd;
+  return cwd === "~" || cwd.startsWith("~/") ? `${home}${cwd.slice(1)}` : cwd;
 }
 
 function problemWith(path: string): string | undefined {
   try {
-    return statSync(path).isDirectory() ? undefined : "is not a directory";
+    if (!statSync(path).isDirectory()) return "is not a directory";
+    accessSync(path, constants.X_OK);
+    return undefined;
   } catch (error) {
     return errnoName(error) === "ENOENT" ? "does not exist" : `cannot be used: ${errnoName(error)}`;
   }

@@ -1,0 +1,78 @@
+// The request's `timeoutMs`: kills at the deadline, and leaves no timer when the process ends before.
+
+import { expect, test } from "vitest";
+import { childrenOf, eventually, stateOf } from "../support/proc.ts";
+import { collectOutput, outputOf } from "../support/process-output.ts";
+import { createTable } from "../support/process-table.ts";
+import { command, PTY, script } from "../support/start-requests.ts";
+
+test.each([undefined, PTY])("at the deadline a process is killed, whatever it catches: %j", async (stdio) => {
+  const table = createTable();
+  const process = await table.start(
+    script("trap '' TERM INT HUP; echo begun; while :; do read -r -t 60 || :; done", {
+      timeoutMs: 200,
+      ...(stdio && { stdio }),
+    }),
+  );
+  const { stdout, pty, end } = await outputOf(process);
+
+  expect(stdout + pty).toMatch(/^begun/);
+  expect(end).toMatchObject({ exitCode: -1, exited: false, status: "signal: killed" });
+  expect(process.deadlinePassed).toBe(true);
+});
+
+test("a process that is stopped, or whose output nobody reads, is killed at the deadline all the same", async () => {
+  const table = createTable();
+  const stopped = await table.start(script("kill -STOP $$", { timeoutMs: 150 }));
+  const unread = await table.start(command("yes", [], { timeoutMs: 150 }));
+  expect((await outputOf(stopped)).end.status).toBe("signal: killed");
+  expect((await collectOutput(unread).end()).status).toBe("signal: killed");
+
+  expect([stopped.deadlinePassed, unread.deadlinePassed]).toEqual([true, true]);
+});
+
+test("a process that ends before its deadline was not killed by it, and leaves no timer", async () => {
+  const table = createTable();
+  const timersBefore = timers();
+  const processes = await Promise.all(
+    [60_000, 3_600_000, 2 ** 31, 2 ** 53].map((timeoutMs) => table.start(script("exit 3", { timeoutMs }))),
+  );
+  const ends = await Promise.all(processes.map(async (process) => (await outputOf(process)).end.exitCode));
+
+  expect(ends).toEqual([3, 3, 3, 3]);
+  expect(processes.map(({ deadlinePassed }) => deadlinePassed)).toEqual([false, false, false, false]);
+  // Not at once: the test runner has short ones of its own.
+  await eventually("no timer more than before", () => timers() <= timersBefore, timers);
+});
+
+test("a process that killed itself before its deadline was not killed by it", async () => {
+  const table = createTable();
+  const process = await table.start(script("kill -KILL $$", { timeoutMs: 60_000 }));
+
+  expect((await outputOf(process)).end.status).toBe("signal: killed");
+  expect(process.deadlinePassed).toBe(false);
+});
+
+test("a process that exits in the moment of its deadline has exited", async () => {
+  const table = createTable();
+  const starting = table.start(script("exit 3", { timeoutMs: 1 }));
+  // No turn of the event loop until it has exited and its time is up: the timer is then due before the reaper runs.
+  const from = performance.now();
+  while (performance.now() - from < 10 || !childrenOf(process.pid).every((pid) => stateOf(pid) === "Z"));
+  const started = await starting;
+
+  expect((await outputOf(started)).end).toMatchObject({ exitCode: 3, exited: true });
+  expect(started.deadlinePassed).toBe(false);
+});
+
+test("a deadline that falls into the drain is none: the process had ended", async () => {
+  const table = createTable({ drainTimeoutMs: 300 });
+  const process = await table.start(script("sleep 60 & exit 0", { timeoutMs: 150 }));
+
+  expect((await outputOf(process)).end).toMatchObject({ exitCode: 0, exited: true });
+  expect(process.deadlinePassed).toBe(false);
+});
+
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+}

@@ -1,0 +1,158 @@
+// Signals: to a process that is still ours to signal, and never to whoever has its pid after it.
+
+import { accessSync, constants, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import type { Pid } from "../../src/process/libc.ts";
+import { Process } from "../../src/process/process.ts";
+import { openPipes } from "../../src/process/stdio.ts";
+import { eventually, stateOf } from "../support/proc.ts";
+import { collectOutput, outputOf } from "../support/process-output.ts";
+import { createTable } from "../support/process-table.ts";
+import { command, script } from "../support/start-requests.ts";
+
+const SIGUSR1 = 10;
+const SIGKILL = 9;
+const SIGTERM = 15;
+const NEXT_PID = "/proc/sys/kernel/ns_last_pid";
+
+test("a running process gets the signal, and one that catches it runs on", async () => {
+  const table = createTable();
+  const process = await table.start(
+    script("trap 'echo caught' USR1; echo ready; while :; do sleep 0.02; done"),
+  );
+  const output = collectOutput(process);
+  await output.waitFor("stdout", /ready/);
+
+  process.signal(SIGUSR1);
+  await output.waitFor("stdout", /caught/);
+  process.signal(SIGKILL);
+
+  expect(await output.end()).toMatchObject({ exitCode: -1, status: "signal: killed" });
+});
+
+test("a signal goes to the process alone, a group signal also to its descendants", async () => {
+  const table = createTable();
+  const loop = 'run() { trap "echo $1 caught" USR1; echo "$1 ready"; while :; do sleep 0.02; done; }';
+  const process = await table.start(script(`${loop}; run child & run parent`));
+  const output = collectOutput(process);
+  await output.waitFor("stdout", /^child ready$/m);
+  await output.waitFor("stdout", /^parent ready$/m);
+
+  process.signal(SIGUSR1);
+  await output.waitFor("stdout", /parent caught/);
+  expect(output.text("stdout")).not.toMatch(/child caught/);
+  process.signalGroup(SIGUSR1);
+  await output.waitFor("stdout", /child caught/);
+  process.signalGroup(SIGKILL);
+
+  expect((await output.end()).status).toBe("signal: killed");
+});
+
+test("after its end a process cannot be found or signalled any more", async () => {
+  const table = createTable();
+  const process = await table.start(command("true"));
+  await outputOf(process);
+
+  const gone = { code: "not_found", message: `process ${process.pid} has ended` };
+  expect(() => process.signal(SIGTERM)).toThrow(expect.objectContaining(gone));
+  expect(() => process.signalGroup(SIGTERM)).toThrow(expect.objectContaining(gone));
+  expect(() => table.find({ kind: "pid", pid: process.pid })).toThrow(
+    expect.objectContaining({ code: "not_found", message: `no process with pid ${process.pid}` }),
+  );
+});
+
+test("a process that is reaped but still draining refuses signals, too", async () => {
+  const table = createTable({ drainTimeoutMs: 60_000 });
+  const process = await table.start(script("sleep 60 & echo $!"));
+  const output = collectOutput(process);
+  const [, orphan] = await output.waitFor("stdout", /^(\d+)\n/);
+  await eventually(
+    "it is reaped",
+    () => !process.isRunning,
+    () => process.pid,
+  );
+
+  expect(table.find({ kind: "pid", pid: process.pid })).toBe(process);
+  // Its group still exists: the orphan is in it.
+  for (const signal of [() => process.signal(SIGKILL), () => process.signalGroup(SIGKILL)])
+    expect(signal).toThrow(expect.objectContaining({ code: "not_found" }));
+  await untilAsleep(Number(orphan));
+  globalThis.process.kill(Number(orphan), "SIGKILL");
+  expect(await output.end()).toMatchObject({ exitCode: 0 });
+});
+
+test("a reaped process signals nobody, though another has its pid now", async () => {
+  const table = createTable();
+  const bystander = await table.start(command("sleep", ["60"]));
+  // As if the pid had come round: the same number, the state of a process that was reaped.
+  const ended = new Process(
+    { pid: bystander.pid, processId: "ended", request: bystander.request, stdio: openPipes(true) },
+    { drainTimeoutMs: 0, windowBytes: 1024 },
+    () => {
+      // No table knows it.
+    },
+  );
+  ended.onReaped(0);
+
+  for (const signal of [() => ended.signal(SIGKILL), () => ended.signalGroup(SIGKILL)])
+    expect(signal).toThrow(expect.objectContaining({ code: "not_found" }));
+  await untilAsleep(bystander.pid);
+  bystander.signal(SIGTERM);
+  expect((await outputOf(bystander)).end.status).toBe("signal: terminated");
+});
+
+test.runIf(canChooseNextPid())(
+  "a process that got the pid of one still draining is found, and stays found",
+  async () => {
+    const table = createTable({ drainTimeoutMs: 60_000 });
+    // The orphan leaves the session: while somebody is in it, the kernel does not give its number away.
+    const first = await table.start(script("setsid sleep 60 & echo $!; until [ -e /proc/$! ]; do :; done"));
+    const firstOutput = collectOutput(first);
+    const [, orphan] = await firstOutput.waitFor("stdout", /^(\d+)\n/);
+    await eventually(
+      "it is reaped",
+      () => !first.isRunning,
+      () => first.pid,
+    );
+
+    const second = await startWithPid(first.pid, () => table.start(command("sleep", ["60"])));
+    expect(table.find({ kind: "pid", pid: second.pid })).toBe(second);
+    expect(() => first.signal(SIGKILL)).toThrow(expect.objectContaining({ code: "not_found" }));
+    process.kill(Number(orphan), "SIGKILL");
+    await firstOutput.end();
+
+    expect(table.find({ kind: "pid", pid: second.pid })).toBe(second);
+    expect(table.list()).toEqual([second]);
+  },
+);
+
+/** What a killed process does not do any more. */
+async function untilAsleep(pid: number): Promise<void> {
+  await eventually(
+    "it sleeps on",
+    () => stateOf(pid) === "S",
+    () => stateOf(pid),
+  );
+}
+
+/** Others start processes, too, so it may take a few. */
+async function startWithPid(pid: Pid, start: () => Promise<Process>): Promise<Process> {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    writeFileSync(NEXT_PID, String(pid - 1));
+    const started = await start();
+    if (started.pid === pid) return started;
+    started.signal(SIGKILL);
+    await outputOf(started);
+  }
+  throw new Error(`no process got pid ${pid}`);
+}
+
+function canChooseNextPid(): boolean {
+  try {
+    accessSync(NEXT_PID, constants.W_OK);
+    return true;
+  } catch {
+    // Not root, or a container with a /proc that is read-only.
+    return false;
+  }
+}
