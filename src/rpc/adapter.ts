@@ -56,6 +56,7 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
     response.on("error", () => {
       // The handler learns of it by its signal.
     });
+    closeWithConnection(request, response);
     if (handler.method.methodKind !== "client_streaming") limitBody(request, response, options.requestMs);
     serve(handler, request, response).catch((error: unknown) => fail(error, response, options.logger));
   };
@@ -69,6 +70,18 @@ async function serve(handler: UniversalHandler, request: NodeRequest, response: 
   if (boundsProcess || limitMs === undefined || limitMs > MAX_TIMEOUT_MS) removeTimeout(universal.header);
   setCall(values, { response, codec: codecOf(request), timeoutMs: boundsProcess ? limitMs : undefined });
   await universalResponseToNodeResponse(await handler(universal), response);
+}
+
+/**
+ * A response that waits behind an earlier one of a pipelining client has no connection yet, and Node does not close it when
+ * that is gone: whoever waits for its end would wait for ever.
+ */
+function closeWithConnection(request: NodeRequest, response: NodeResponse): void {
+  if ("stream" in response || response.socket !== null) return;
+  const { socket } = request;
+  const onGone = () => response.emit("close");
+  socket.once("close", onGone);
+  response.once("close", () => socket.off("close", onGone));
 }
 
 function pathOf(request: NodeRequest): string {

@@ -23,6 +23,23 @@ const codes: Readonly<Record<ErrorCode, Code>> = {
 export function toConnectError(error: unknown, logger: Logger): ConnectError {
   if (error instanceof HoldfastError) return new ConnectError(error.message, codes[error.code]);
   if (error instanceof ConnectError) return error;
+  if (isGoneClient(error))
+    return new ConnectError("the client is gone", Code.Aborted, undefined, undefined, error);
   logger.error({ err: error }, "a request failed for a reason nobody thought of");
   return new ConnectError("internal error", Code.Internal);
+}
+
+/** How Node says that a request's connection broke or its stream was reset while its body was read. */
+const goneClientCodes = new Set([
+  "ABORT_ERR",
+  "ECONNRESET",
+  "EPIPE",
+  "ERR_HTTP2_SESSION_ERROR",
+  "ERR_HTTP2_STREAM_CANCEL",
+  "ERR_HTTP2_STREAM_ERROR",
+  "ERR_STREAM_PREMATURE_CLOSE",
+]);
+
+function isGoneClient(error: unknown): boolean {
+  return error instanceof Error && "code" in error && goneClientCodes.has(String(error.code));
 }

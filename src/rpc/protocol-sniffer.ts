@@ -9,8 +9,8 @@ export type HttpVersion = "http/1.1" | "h2c";
 const H2_PREFACE = "PRI ";
 
 /**
- * Calls `onVersion` once, with the socket as if nothing had been read of it. A connection that says too little within
- * `sniffMs`, or breaks, is destroyed instead.
+ * Calls `onVersion` once, with the socket paused and as if nothing had been read of it. A connection that says too little
+ * within `sniffMs`, or breaks, is destroyed instead.
  */
 export function sniffProtocol(
   socket: Socket,
@@ -18,20 +18,21 @@ export function sniffProtocol(
   onVersion: (version: HttpVersion) => void,
 ): void {
   const timer = startTimer(sniffMs, () => socket.destroy());
-  const onReadable = () => {
-    const bytes: Buffer | null = socket.read();
-    if (bytes === null) return;
-    socket.unshift(bytes);
-    const start = bytes.toString("latin1", 0, H2_PREFACE.length);
-    // Too little to tell: wait for more behind it.
-    if (start.length < H2_PREFACE.length && H2_PREFACE.startsWith(start)) return;
+  let start = Buffer.alloc(0);
+  // Collected here until it is enough: what is put back into the socket at once comes out of it at once, for ever.
+  const onData = (bytes: Buffer) => {
+    start = Buffer.concat([start, bytes]);
+    const text = start.toString("latin1", 0, H2_PREFACE.length);
+    if (text.length < H2_PREFACE.length && H2_PREFACE.startsWith(text)) return;
     stop();
-    onVersion(start === H2_PREFACE ? "h2c" : "http/1.1");
+    socket.pause();
+    socket.unshift(start);
+    onVersion(text === H2_PREFACE ? "h2c" : "http/1.1");
   };
   const onGone = () => socket.destroy();
   const stop = () => {
     timer.cancel();
-    socket.off("readable", onReadable).off("error", onGone).off("end", onGone).off("close", stop);
+    socket.off("data", onData).off("error", onGone).off("end", onGone).off("close", stop);
   };
-  socket.on("readable", onReadable).on("error", onGone).on("end", onGone).on("close", stop);
+  socket.on("data", onData).on("error", onGone).on("end", onGone).on("close", stop);
 }

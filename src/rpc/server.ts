@@ -58,9 +58,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     socket.setNoDelay(true);
-    sniffProtocol(socket, HEADERS_MS, (version) =>
-      (version === "h2c" ? http2 : http1).emit("connection", socket),
-    );
+    sniffProtocol(socket, HEADERS_MS, (version) => {
+      // An HTTP/2 session reads what is buffered by itself; flowing, the socket would lose it.
+      if (version === "h2c") http2.emit("connection", socket);
+      else {
+        http1.emit("connection", socket);
+        socket.resume();
+      }
+    });
   });
   await listen(server, options);
   const { port } = server.address() as AddressInfo;
