@@ -34,9 +34,7 @@ export class OutputReader {
   /** A pty's takes its input, too. Closed with this reader. */
   readonly stream: Socket;
   #buffer = new ReadBuffer();
-  /** `hung up`: a pty whose process has let go of it and lives on. To close the master now would kill it by SIGHUP. */
-  #state: "open" | "hung up" | "discarding" | "over" = "open";
-  #exited = false;
+  #state: "open" | "discarding" | "over" = "open";
   #reading = false;
 
   constructor(source: OutputSource, sink: OutputSink) {
@@ -69,11 +67,8 @@ export class OutputReader {
    * on. Finds out where there is no other writer: then `isOver`. To be called once, when the process is reaped.
    */
   readOut(): void {
-    this.#exited = true;
-    if (this.#state === "over") return;
-    const found = this.#readOut();
-    // Nobody listens to a terminal any more that was let go of before, even if someone has opened it again.
-    if (found === "eof" || this.#state === "hung up") this.#close();
+    if (this.#state !== "open") return;
+    if (this.#readOut() === "eof") this.#close();
   }
 
   /** From now on reads and drops, as if the writers wrote to /dev/null, until the last of them is gone (rule 4). */
@@ -99,15 +94,8 @@ export class OutputReader {
    * three loses its tail.
    */
   #onStreamOver(): void {
-    if (this.#state === "over" || this.#state === "hung up") return;
-    if (this.#state === "open" && this.#source.outlivesStream) {
-      this.#readOut();
-      if (!this.#exited) {
-        this.#state = "hung up";
-        this.stream.destroy();
-        return;
-      }
-    }
+    if (this.#state === "over") return;
+    if (this.#state === "open" && this.#source.outlivesStream) this.#readOut();
     this.#close();
     this.#sink.onOver();
   }

@@ -39,6 +39,7 @@ export class Process {
   readonly #input: ProcessInput;
   readonly #readers: readonly OutputReader[];
   readonly #resize: AttachedStdio["resize"];
+  readonly #release: AttachedStdio["release"];
   readonly #settings: ProcessSettings;
   readonly #onEnd: (process: Process) => void;
   #state: State = { kind: "running" };
@@ -72,6 +73,7 @@ export class Process {
     this.#readers = attached.readers;
     this.#input = attached.input;
     this.#resize = attached.resize;
+    this.#release = attached.release;
     const { timeoutMs } = started.request;
     if (timeoutMs !== undefined) this.#deadline = startTimer(timeoutMs, () => this.#passDeadline());
   }
@@ -124,6 +126,7 @@ export class Process {
     // It exited by itself in the very moment: the SIGKILL found it dead.
     if (end.exited) this.#deadlinePassed = false;
     this.#input.abandon();
+    this.#release();
     for (const reader of this.#readers) reader.readOut();
     if (this.#readersAreOver()) this.#finish(end);
     else this.#drainDeadline = startTimer(this.#settings.drainTimeoutMs, () => this.#finish(end));

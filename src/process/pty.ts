@@ -13,14 +13,19 @@ export interface PtySize {
 
 export interface Pty {
   readonly master: Fd;
-  /** Keeps the terminal alive until the child has opened `path`: without it the master reports a hang-up. */
+  /**
+   * Keeps the terminal alive until the process is reaped: without it the master reports a hang-up before the child has
+   * opened `path`, when a program closes all it has of the terminal before it exits (cat does), and when one opens it
+   * again as /dev/tty later (ssh does, to ask for a password). Closing the master for that would send it SIGHUP.
+   */
   readonly slave: Fd;
   readonly path: string;
 }
 
 /**
- * More than the kernel ever holds of a pty's output (measured: a writer blocks after about 20 kB on Linux 6; the
- * kernel's own limit for a terminal's buffer is 64 KiB, a line discipline's 4 KiB).
+ * More than the kernel ever holds of a pty's output (measured on Linux 6.18: a writer blocks after 13 to 22 kB,
+ * depending on mode and size of its writes; the kernel bounds a pty's buffer by 8 KiB and one write, a line discipline's
+ * by 4 KiB).
  */
 export const PTY_CAPACITY_BYTES = 128 * 1024;
 

@@ -12,7 +12,7 @@ import { openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
 
 /**
  * Exactly one of `attach` and `abandon` is called, once: after a start that worked, or one that did not. Either
- * closes the child's descriptors; `abandon` the agent's too.
+ * closes the child's descriptors, a pty's when the process is reaped; `abandon` the agent's too.
  */
 export interface Stdio {
   readonly child: ChildStdio;
@@ -26,6 +26,8 @@ export interface AttachedStdio {
   readonly input: ProcessInput;
   /** Undefined on pipes. For a process that has not ended. */
   readonly resize: ((size: PtySize) => void) | undefined;
+  /** To be called once, when the process is reaped, before its output is read out. */
+  release(): void;
 }
 
 /** Real pipes, so that a child can open /dev/stdout; `stdin` false gives it /dev/null. */
@@ -49,6 +51,9 @@ export function openPipes(stdin: boolean): Stdio {
           readers: [pipeReader(stdout.read, sinkOf("stdout")), pipeReader(stderr.read, sinkOf("stderr"))],
           input: input ? new Input("stdin", openPipeWriter(input.write), owner) : refusedInput(owner),
           resize: undefined,
+          release: () => {
+            // The child's ends are closed already.
+          },
         };
       },
       abandon,
@@ -79,7 +84,6 @@ function terminalStdio(master: Fd, copy: Fd, slave: Fd, path: string): Stdio {
   return {
     child: { kind: "pty", path },
     attach: (owner, sinkOf) => {
-      closeAll([slave]);
       const reader = new OutputReader(
         {
           open: (onread) => openPtyStream(master, onread),
@@ -91,7 +95,12 @@ function terminalStdio(master: Fd, copy: Fd, slave: Fd, path: string): Stdio {
         sinkOf("pty"),
       );
       const input = new Input("pty", reader.stream, owner);
-      return { readers: [reader], input, resize: (size) => resizePty(copy, size) };
+      return {
+        readers: [reader],
+        input,
+        resize: (size) => resizePty(copy, size),
+        release: () => closeAll([slave]),
+      };
     },
     abandon: () => closeAll([master, slave, copy]),
   };

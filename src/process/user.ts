@@ -15,6 +15,8 @@ export interface User {
 }
 
 const ERANGE = 34;
+/** LOGIN_NAME_MAX. */
+const MAX_NAME_LENGTH = 256;
 const MAX_ENTRY_BYTES = 1024 * 1024;
 
 interface Passwd {
@@ -52,6 +54,8 @@ export function ownUser(): User {
 
 /** Throws `unauthenticated` for a name the system does not know. Looked up in a thread: NSS may ask the network. */
 export async function lookupUser(name: string): Promise<User> {
+  // NSS modules copy the name to their thread's stack: systemd's ends the program somewhere past 100 kB.
+  if (name.length > MAX_NAME_LENGTH) throw new HoldfastError("unauthenticated", `no such user: "${name}"`);
   for (let bytes = 1024; bytes <= MAX_ENTRY_BYTES; bytes *= 4) {
     const entry = Buffer.alloc(koffi.sizeof(passwd));
     const buffer = Buffer.alloc(bytes);

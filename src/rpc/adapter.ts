@@ -11,7 +11,7 @@ import {
   createConnectRouter,
   createContextValues,
 } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
   compressionBrotli,
   compressionGzip,
@@ -56,7 +56,6 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
     response.on("error", () => {
       // The handler learns of it by its signal.
     });
-    closeWithConnection(request, response);
     if (handler.method.methodKind !== "client_streaming") limitBody(request, response, options.requestMs);
     serve(handler, request, response).catch((error: unknown) => fail(error, response, options.logger));
   };
@@ -69,28 +68,17 @@ async function serve(handler: UniversalHandler, request: NodeRequest, response: 
   const boundsProcess = handler.method.name === "Start";
   if (boundsProcess || limitMs === undefined || limitMs > MAX_TIMEOUT_MS) removeTimeout(universal.header);
   setCall(values, { response, codec: codecOf(request), timeoutMs: boundsProcess ? limitMs : undefined });
-  await universalResponseToNodeResponse(await handler(universal), response);
-}
-
-/**
- * A response that waits behind an earlier one of a pipelining client has no connection yet, and Node does not close it when
- * that is gone: whoever waits for its end would wait for ever.
- */
-function closeWithConnection(request: NodeRequest, response: NodeResponse): void {
-  if ("stream" in response || response.socket !== null) return;
-  const { socket } = request;
-  const onGone = () => response.emit("close");
-  socket.once("close", onGone);
-  response.once("close", () => socket.off("close", onGone));
+  const answer = await handler(universal);
+  await universalResponseToNodeResponse(withPlainMessage(answer), response);
 }
 
 function pathOf(request: NodeRequest): string {
   return request.url?.split("?", 1)[0] ?? "";
 }
 
-/** `application/connect+json` and its like; everything else the library takes is binary. */
+/** `application/connect+json` and its like, in any case; everything else the library takes is binary. */
 function codecOf(request: NodeRequest): Codec {
-  return request.headers["content-type"]?.includes("json") === true ? "json" : "binary";
+  return request.headers["content-type"]?.toLowerCase().includes("json") === true ? "json" : "binary";
 }
 
 /** A request that never ends would hold its connection, and what has arrived of it, for ever. */
@@ -114,4 +102,26 @@ function fail(error: unknown, response: NodeResponse, logger: Logger): void {
   logger.warn({ err: error }, "a request was refused");
   response.writeHead(400, { "Content-Type": "text/plain" });
   response.end(`${message}\n`);
+}
+
+/**
+ * The library percent-encodes all of grpc-message that a URI component may not hold; gRPC wants only what a header may not
+ * hold, and @grpc/grpc-js does not undo the rest: its users would read `cwd %22%2Ftmp%22`. The trailer is complete when
+ * the body is.
+ */
+function withPlainMessage(answer: UniversalServerResponse): UniversalServerResponse {
+  const { body, trailer } = answer;
+  if (body === undefined || trailer === undefined) return answer;
+  return { ...answer, body: thenDecodeMessage(body, trailer) };
+}
+
+async function* thenDecodeMessage(
+  body: AsyncIterable<Uint8Array>,
+  trailer: Headers,
+): AsyncIterable<Uint8Array> {
+  yield* body;
+  const message = trailer.get("grpc-message");
+  if (message === null) return;
+  const plain = decodeURIComponent(message).replace(/[^\x20-\x24\x26-\x7e]/gu, encodeURIComponent);
+  trailer.set("grpc-message", plain);
 }

@@ -60,9 +60,14 @@ function writeGathered(
   onTaken: (error?: Error | null) => void,
 ): void {
   const last = parts.length - 1;
+  // A destroyed stream reports what it could not write as written.
+  const settled = (error?: Error | null) =>
+    onTaken(
+      error ?? (target.destroyed ? new Error("the connection closed before it took the write") : undefined),
+    );
   target.cork();
   for (const [index, part] of parts.entries()) {
-    const done = index === last ? onTaken : undefined;
+    const done = index === last ? settled : undefined;
     if (typeof part === "string") target.write(part, "latin1", done);
     else target.write(part, done);
   }

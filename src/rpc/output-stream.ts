@@ -9,8 +9,11 @@ import { type Process, type ProcessEnd, startTimer, type Timer } from "../proces
 import { type Codec, dataFrame, type FramePart, keepaliveFrame } from "./event-frames.ts";
 import { createFrameSink, type FrameSink, type NodeResponse } from "./frame-sink.ts";
 
-/** Read from the window for one write: enough to keep a connection busy, little enough to be fair. */
-const BATCH_BYTES = 128 * 1024;
+/**
+ * One chunk a write, so that what a connection has taken is known to the frame: of several at once, those taken before it
+ * broke would be sent again to the next client. A client that is behind finds short chunks gathered (OutputWindow).
+ */
+const ONE_CHUNK = 1;
 
 /** How streaming ended: with the process, or with a client that is gone. */
 export type StreamOutcome = { readonly kind: "end"; readonly end: ProcessEnd } | { readonly kind: "gone" };
@@ -69,7 +72,7 @@ export class OutputStream {
   /** Sends what there is, one write at a time: what comes in meanwhile goes out together with the next. */
   #pump(): void {
     if (this.#sink === undefined || this.#writing) return;
-    const read = this.#subscriber.read(BATCH_BYTES);
+    const read = this.#subscriber.read(ONE_CHUNK);
     if (read.kind === "empty") return;
     if (read.kind === "end") {
       this.#settle(read);

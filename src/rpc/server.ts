@@ -41,16 +41,16 @@ const IDLE_CONNECTION_MS = 120_000;
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   let stopping = false;
   const requests = new RequestCount();
-  const listener = countRequests(
-    requests,
-    route(options, () => stopping),
-  );
+  const answer = route(options, () => stopping);
+  const listener = inTurn(countRequests(requests, answer));
   const http1 = createHttp1Server(
     // The whole request's time is limited by limitBody: StreamInput may take for ever.
     { headersTimeout: HEADERS_MS, requestTimeout: 0, connectionsCheckingInterval: 1000 },
     listener,
   );
   http1.keepAliveTimeout = IDLE_CONNECTION_MS;
+  // Node begins to check for slow headers when the server listens, and this one never does: it is handed connections.
+  http1.emit("listening");
   const http2 = createHttp2Server({}, listener);
   http2.on("sessionError", (error) => options.logger.debug({ err: error }, "an HTTP/2 connection broke"));
   const sockets = new Set<Socket>();
@@ -144,5 +144,17 @@ function countRequests(count: RequestCount, listener: RequestListener): RequestL
     count.begin();
     response.once("close", () => count.end());
     listener(request, response);
+  };
+}
+
+/**
+ * A pipelined request waits until its response has the connection: Node does not close a response that never got it, and
+ * whoever streams to that would wait for ever.
+ */
+function inTurn(listener: RequestListener): RequestListener {
+  return (request, response) => {
+    const waits = !("stream" in response) && response.socket === null;
+    if (waits) response.once("socket", () => listener(request, response));
+    else listener(request, response);
   };
 }

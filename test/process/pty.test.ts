@@ -198,6 +198,25 @@ test("a process that lets go of its terminal is not hung up: it lives on, and it
   expect(await output.end()).toMatchObject({ exitCode: 3, status: "exit status 3" });
 });
 
+test("a terminal that its process let go of and opens again as /dev/tty, as ssh does to ask for a password, goes on", async () => {
+  const table = createTable();
+  const fifo = createFifo();
+  const ask = "echo password: > /dev/tty; read -r line < /dev/tty; echo got $line > /dev/tty";
+  const process = await table.start(
+    terminalScript(`echo leaving; exec < /dev/null > /dev/null 2>&1; ${fifo.wait}; ${ask}; exit 5`),
+  );
+  const output = collectOutput(process);
+  await output.waitFor("pty", /leaving/);
+  await untilTerminalReleased(process.pid);
+  for (let turns = 0; turns < 20; turns++) await turn();
+  fifo.open();
+
+  await output.waitFor("pty", /password:\r\n/);
+  await process.write("pty", Buffer.from("secret\n"));
+  await output.waitFor("pty", /got secret\r\n/);
+  expect((await output.end()).exitCode).toBe(5);
+});
+
 test("a resize of a terminal that its process has let go of does not reach another process's terminal", async () => {
   const table = createTable();
   const process = await table.start(
