@@ -1,6 +1,7 @@
 // `holdfast serve`: its flags, its help, and what they mean for the agent. Loads the agent itself only when it is run:
 // the help needs neither Connect nor koffi.
 import type { Command } from "commander";
+import { loadAgent } from "./load-agent.ts";
 import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log-settings.ts";
 import { setting, unknownVariables } from "./settings.ts";
 import { readChoice, readDurationMs, readHost, readPort } from "./values.ts";
@@ -79,7 +80,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     .optionsGroup("Other:")
     .addHelpText("after", SERVE_HELP)
     .action(async (flags: ServeFlags, command: Command) => {
-      const { runAgent } = await import("./agent.ts");
+      const { runAgent } = await loadAgent();
       done(
         await runAgent({
           host: flags.host,

@@ -8,6 +8,9 @@ import { errnoName } from "./errno.ts";
 /** What execvp searches where there is no PATH at all. */
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
+/** The kernel takes no variable of more than 128 KiB anyway, and searching a million folders would hold up everybody. */
+const MAX_PATH_LENGTH = 128 * 1024;
+
 /**
  * An absolute path of an executable file. `searchPath` is the process's PATH; its relative entries, and a relative
  * `cmd` with a slash, count from `cwd`, which is absolute. Throws `invalid_argument` for what is missing or cannot
@@ -20,6 +23,11 @@ export function lookupCommand(cmd: string, searchPath: string | undefined, cwd: 
     if (problem !== undefined) throw new HoldfastError("invalid_argument", `command "${cmd}" ${problem}`);
     return path;
   }
+  if ((searchPath?.length ?? 0) > MAX_PATH_LENGTH)
+    throw new HoldfastError(
+      "invalid_argument",
+      `PATH of ${searchPath?.length} characters is too long to search`,
+    );
   // A file that is there but not executable says more than "not found", if no later folder has a better one.
   let problem: string | undefined;
   for (const folder of (searchPath ?? DEFAULT_PATH).split(":")) {

@@ -79,8 +79,9 @@ export function resizePty(fd: Fd, size: PtySize): void {
 }
 
 function openNative(size: PtySize): { master: number; slave: number; pty: string } {
+  const pty = loadNative();
   try {
-    return loadNative().open(size.cols, size.rows);
+    return pty.open(size.cols, size.rows);
   } catch (error) {
     // "openpty(3) failed." is all node-pty says. What the size allows was checked, so the machine has no more.
     throw new HoldfastError("resource_exhausted", "cannot open a pty: out of ptys or descriptors", {

@@ -27,6 +27,7 @@ export function checkStartRequest(request: StartRequest): void {
   for (const [index, arg] of request.args.entries()) refuseNul(`args[${index}]`, arg);
   refuseNul("cwd", request.cwd ?? "");
   refuseNul("user", request.user ?? "");
+  refuseNul("tag", request.tag ?? "");
   for (const [name, value] of Object.entries(request.environment)) {
     if (name === "" || name.includes("="))
       throw new HoldfastError(

@@ -51,13 +51,16 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response) => {
     const handler = handlers.get(pathOf(request));
-    if (handler === undefined) return options.fallback(request, response);
     // Node emits errors of a connection that broke on the response, too, and ends the program when nobody listens.
     response.on("error", () => {
       // The handler learns of it by its signal.
     });
+    if (handler === undefined) return options.fallback(request, response);
+    closeIfUnread(request, response);
     if (handler.method.methodKind !== "client_streaming") limitBody(request, response, options.requestMs);
-    serve(handler, request, response).catch((error: unknown) => fail(error, response, options.logger));
+    serve(handler, request, response).catch((error: unknown) =>
+      fail(error, request, response, options.logger),
+    );
   };
 }
 
@@ -72,8 +75,19 @@ async function serve(handler: UniversalHandler, request: NodeRequest, response: 
   await universalResponseToNodeResponse(withPlainMessage(answer), response);
 }
 
-function pathOf(request: NodeRequest): string {
-  return request.url?.split("?", 1)[0] ?? "";
+/** Of `/path?query` as of `http://host/path`, which HTTP/1.1 allows, too. */
+export function pathOf(request: NodeRequest): string {
+  const target = request.url?.split("?", 1)[0] ?? "";
+  return target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/]*/i, "");
+}
+
+/** An answer that comes before its request is complete ends the connection: what follows could be anything. */
+function closeIfUnread(request: NodeRequest, response: NodeResponse): void {
+  if ("stream" in response) return;
+  const { socket } = request;
+  response.once("finish", () => {
+    if (!request.complete) socket.destroySoon();
+  });
 }
 
 /** `application/connect+json` and its like, in any case; everything else the library takes is binary. */
@@ -92,16 +106,16 @@ function limitBody(request: NodeRequest, response: NodeResponse, requestMs: numb
 }
 
 /** What the library could not answer in the words of a protocol: a gone client, or no proper HTTP request. */
-function fail(error: unknown, response: NodeResponse, logger: Logger): void {
-  const { code, message } = ConnectError.from(error);
+function fail(error: unknown, request: NodeRequest, response: NodeResponse, logger: Logger): void {
+  const { code } = ConnectError.from(error);
   if (response.headersSent || response.destroyed || code === Code.Aborted || code === Code.Canceled) {
     logger.debug({ err: error }, "a request was left unfinished");
     response.destroy();
     return;
   }
-  logger.warn({ err: error }, "a request was refused");
+  logger.debug({ err: error }, "a request was refused");
   response.writeHead(400, { "Content-Type": "text/plain" });
-  response.end(`${message}\n`);
+  response.end(`Host "${request.headers.host ?? ""}" and target "${request.url}" make no URL\n`);
 }
 
 /**

@@ -21,7 +21,7 @@ const codes: Readonly<Record<ErrorCode, Code>> = {
 
 /** What a client is told of `error`. Of what should never happen it gets no details: those go to the log. */
 export function toConnectError(error: unknown, logger: Logger): ConnectError {
-  if (error instanceof HoldfastError) return new ConnectError(error.message, codes[error.code]);
+  if (error instanceof HoldfastError) return new ConnectError(clip(error.message), codes[error.code]);
   if (error instanceof ConnectError) return error;
   if (isGoneClient(error))
     return new ConnectError("the client is gone", Code.Aborted, undefined, undefined, error);
@@ -42,4 +42,13 @@ const goneClientCodes = new Set([
 
 function isGoneClient(error: unknown): boolean {
   return error instanceof Error && "code" in error && goneClientCodes.has(String(error.code));
+}
+
+/** gRPC sends messages in a header, and HTTP/2 bounds those: a command of 100 kB must not cost the answer. */
+const MAX_MESSAGE_LENGTH = 2000;
+
+function clip(message: string): string {
+  if (message.length <= MAX_MESSAGE_LENGTH) return message;
+  const half = MAX_MESSAGE_LENGTH / 2;
+  return `${message.slice(0, half)} … ${message.slice(-half)}`;
 }

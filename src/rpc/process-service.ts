@@ -31,9 +31,9 @@ type Event = { event: MessageInitShape<typeof ProcessEventSchema> };
 export function processRoutes(options: ProcessServiceOptions): (router: ConnectRouter) => void {
   const { table, logger } = options;
   const unary = <Request, Response>(answer: (request: Request) => Response | Promise<Response>) => {
-    return async (request: Request): Promise<Response> => {
+    return async (request: Request, { signal }: HandlerContext): Promise<Response> => {
       try {
-        return await answer(request);
+        return await beforeAbort(Promise.resolve(request).then(answer), signal);
       } catch (error) {
         throw toConnectError(error, logger);
       }
@@ -151,4 +151,17 @@ async function streamInput(
   if (target === undefined)
     throw new HoldfastError("invalid_argument", "the stream ended without a start event");
   return {};
+}
+
+/**
+ * What `answer` resolves to, unless the client's limit runs out before or it leaves. Input that waits then goes on waiting:
+ * what was accepted is written.
+ */
+function beforeAbort<Response>(answer: Promise<Response>, signal: AbortSignal): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(ConnectError.from(signal.reason, Code.Canceled));
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort);
+    answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
 }

@@ -23,7 +23,6 @@ export function keepaliveMs(header: HeaderReader): number {
   );
 }
 
-const TIMEOUT_HEADERS = ["Connect-Timeout-Ms", "Grpc-Timeout"] as const;
 const grpcUnitMs: Readonly<Record<string, number>> = {
   H: 3_600_000,
   M: 60_000,
@@ -34,25 +33,37 @@ const grpcUnitMs: Readonly<Record<string, number>> = {
 };
 
 /**
- * The client's limit in milliseconds, by Connect's or gRPC's header. Undefined for none, for 0, which means none, and
- * for a malformed one, which the library refuses in the words of the protocol.
+ * The client's limit in milliseconds, by the header of its protocol. Undefined for none, for 0, which means none, and for a
+ * malformed one, which the library refuses in the words of the protocol.
  */
 export function timeoutMs(header: HeaderReader): number | undefined {
-  for (const name of TIMEOUT_HEADERS) {
-    const value = header.get(name);
-    if (value !== null) return parseTimeoutMs(value) || undefined;
-  }
-  return undefined;
+  const { name, parse } = timeoutHeader(header);
+  return parse(header.get(name) ?? "") || undefined;
 }
 
 /** Takes the limit away from the library, which has no room for 0 nor for more than 2^31-1 ms. */
 export function removeTimeout(header: Headers): void {
-  for (const name of TIMEOUT_HEADERS)
-    if (parseTimeoutMs(header.get(name) ?? "") !== undefined) header.delete(name);
+  const { name, parse } = timeoutHeader(header);
+  if (parse(header.get(name) ?? "") !== undefined) header.delete(name);
 }
 
-function parseTimeoutMs(value: string): number | undefined {
-  if (/^\d{1,10}$/.test(value)) return Number(value);
+interface TimeoutHeader {
+  readonly name: string;
+  readonly parse: (value: string) => number | undefined;
+}
+
+function timeoutHeader(header: HeaderReader): TimeoutHeader {
+  const isGrpc = header.get("Content-Type")?.toLowerCase().startsWith("application/grpc") === true;
+  return isGrpc
+    ? { name: "Grpc-Timeout", parse: parseGrpcTimeout }
+    : { name: "Connect-Timeout-Ms", parse: parseConnectTimeout };
+}
+
+function parseConnectTimeout(value: string): number | undefined {
+  return /^\d{1,10}$/.test(value) ? Number(value) : undefined;
+}
+
+function parseGrpcTimeout(value: string): number | undefined {
   const [, amount, unit] = /^(\d{1,8})([HMSmun])$/.exec(value) ?? [];
   const unitMs = grpcUnitMs[unit ?? ""];
   return unitMs === undefined ? undefined : Number(amount) * unitMs;
@@ -63,9 +74,11 @@ function parseTimeoutMs(value: string): number | undefined {
  * malformed one.
  */
 export function basicUser(header: HeaderReader): string | undefined {
-  const [, encoded] = /^basic +(.*)$/i.exec(header.get("Authorization") ?? "") ?? [];
-  if (encoded === undefined) return undefined;
-  const [user, ...password] = Buffer.from(encoded, "base64").toString().split(":");
+  const match = /^basic(?: +(.*))?$/i.exec(header.get("Authorization") ?? "");
+  if (match === null) return undefined;
+  const [user, ...password] = Buffer.from(match[1] ?? "", "base64")
+    .toString()
+    .split(":");
   if (user !== undefined && user !== "" && password.length > 0) return user;
   throw new HoldfastError("unauthenticated", 'Authorization: Basic must be base64("USER:")');
 }

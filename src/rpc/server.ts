@@ -1,14 +1,16 @@
 // The agent's listening socket and its connections: HTTP/1.1 and h2c on one port.
 
 import { createServer as createHttp1Server } from "node:http";
-import { createServer as createHttp2Server } from "node:http2";
+import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "../logger.ts";
 import { type ProcessTable, startTimer } from "../process/index.ts";
-import { createRpcListener, type NodeRequest, type RequestListener } from "./adapter.ts";
+import { createRpcListener, type NodeRequest, pathOf, type RequestListener } from "./adapter.ts";
 import type { NodeResponse } from "./frame-sink.ts";
 import { processRoutes } from "./process-service.ts";
 import { sniffProtocol } from "./protocol-sniffer.ts";
+import { askIdlePeers, type Connections, sweepConnections } from "./vanished-peers.ts";
+import { WatchedSession } from "./watched-session.ts";
 
 export interface ServerOptions {
   readonly host: string;
@@ -53,21 +55,27 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   http1.emit("listening");
   const http2 = createHttp2Server({}, listener);
   http2.on("sessionError", (error) => options.logger.debug({ err: error }, "an HTTP/2 connection broke"));
-  const sockets = new Set<Socket>();
+  const connections: Connections = new Map();
   const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    connections.set(socket, undefined);
+    socket.once("close", () => connections.delete(socket));
     socket.setNoDelay(true);
     sniffProtocol(socket, HEADERS_MS, (version) => {
       // An HTTP/2 session reads what is buffered by itself; flowing, the socket would lose it.
-      if (version === "h2c") http2.emit("connection", socket);
-      else {
+      if (version === "h2c") {
+        http2.once("session", (session: ServerHttp2Session) =>
+          connections.set(socket, new WatchedSession(session)),
+        );
+        http2.emit("connection", socket);
+      } else {
         http1.emit("connection", socket);
         socket.resume();
       }
     });
   });
   await listen(server, options);
+  askIdlePeers(server);
+  const sweep = sweepConnections(connections, { headersMs: HEADERS_MS, idleMs: IDLE_CONNECTION_MS });
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
@@ -80,7 +88,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       stopping = true;
       server.close();
       await requests.none(flushMs);
-      for (const socket of sockets) socket.destroy();
+      sweep.cancel();
+      for (const socket of connections.keys()) socket.destroy();
     },
   };
 }
@@ -97,7 +106,7 @@ function route({ table, logger }: ServerOptions, isStopping: () => boolean): Req
 
 /** What is no RPC: the health check, or nothing we have. */
 function answerPlain(request: NodeRequest, response: NodeResponse): void {
-  const isHealth = request.url?.split("?", 1)[0] === "/health";
+  const isHealth = pathOf(request) === "/health";
   const isRead = request.method === "GET" || request.method === "HEAD";
   response.writeHead(isHealth ? (isRead ? 204 : 405) : 404);
   response.end();
