@@ -13,7 +13,10 @@ const hello = await sandbox.commands.run("echo hello from $USER; echo oops > /de
 console.log(hello.stdout.trim(), "|", hello.stderr.trim(), "| exit", hello.exitCode);
 
 // Started in the background, left, found again and fed.
-const background = await sandbox.commands.run("read name; echo it was $name", { background: true, stdin: true });
+const background = await sandbox.commands.run("read name; echo it was $name", {
+  background: true,
+  stdin: true,
+});
 await background.disconnect();
 const again = await sandbox.commands.connect(background.pid);
 await sandbox.commands.sendStdin(again.pid, "holdfast\n");

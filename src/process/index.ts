@@ -2,8 +2,6 @@ export type { ProcessEnd } from "./end-status.ts";
 export type { InputKind } from "./input.ts";
 export type { Process } from "./process.ts";
 export {
-  DEFAULT_DRAIN_TIMEOUT_MS,
-  DEFAULT_WINDOW_BYTES,
   type ProcessSelector,
   ProcessTable,
   type ProcessTableOptions,

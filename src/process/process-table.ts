@@ -26,8 +26,8 @@ export type ProcessSelector =
   | { readonly kind: "pid"; readonly pid: number }
   | { readonly kind: "tag"; readonly tag: string };
 
-export const DEFAULT_DRAIN_TIMEOUT_MS = 200;
-export const DEFAULT_WINDOW_BYTES = 256 * 1024;
+const DEFAULT_DRAIN_TIMEOUT_MS = 200;
+const DEFAULT_WINDOW_BYTES = 256 * 1024;
 
 const SIGKILL = 9;
 const SIGTERM = 15;

@@ -4,7 +4,7 @@
 import { KEEP_BY_REFERENCE_BYTES } from "../multiplexer/index.ts";
 
 /** A pipe holds 64 KiB unless someone enlarges it, so one read can empty it. */
-export const READ_BUFFER_BYTES = 64 * 1024;
+const READ_BUFFER_BYTES = 64 * 1024;
 
 /** Safe to share: libuv fills it and the reader copies out of it before anything else can run. */
 const shared = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);

@@ -2,7 +2,7 @@
 
 import { createServer as createHttp1Server } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import type { Logger } from "../logger.ts";
 import { type ProcessTable, startTimer } from "../process/index.ts";
 import { createRpcListener, type NodeRequest, pathOf, type RequestListener } from "./adapter.ts";

@@ -1,0 +1,127 @@
+// The bench suite's command: reads the arguments, runs the figures in order, prints tables, writes one JSON file.
+//
+//   node bench/main.mjs [--quick] [--json] [--only NAME]... [--servers NAME,...]
+//
+// It owns the order of things and their end: whatever happens (an error, Ctrl-C), no server it started stays.
+// What is measured stands in figures/, against what in servers/, how it is counted in clients/.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { figures } from "./figures/index.mjs";
+import { describeMachine } from "./machine.mjs";
+import { renderFigure, summarize } from "./report.mjs";
+import { killAllNow } from "./servers/launch.mjs";
+import { createLineup, serverNames } from "./servers/lineup.mjs";
+import { removeScratch } from "./servers/scratch.mjs";
+
+const usage = `usage: node bench/main.mjs [--quick] [--json] [--only NAME]... [--servers NAME,...]
+
+  --quick         fewer and shorter rounds, under 40 s: for a first look, not for the docs
+  --json          the result as JSON on stdout; tables and progress go to stderr
+  --only NAME     only the figures whose name begins with NAME; may be repeated
+  --servers LIST  only these columns (${serverNames.join(", ")})
+
+figures: ${figures.map((figure) => figure.name).join(", ")}
+BENCH_PEER=http://HOST:PORT adds a running process.Process server; BENCH_PEER_PID=PID its CPU and memory.`;
+
+/** A load average above this is not ours: the suite has not begun. */
+const busyLoad = 0.5;
+
+const options = readOptions();
+endServersWithUs();
+const result = await runSuite();
+const file = writeResult(result);
+if (options.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+say(`written to ${file}`);
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        quick: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        only: { type: "string", multiple: true, default: [] },
+        servers: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    });
+    if (values.help) {
+      console.log(usage);
+      process.exit(0);
+    }
+    return { ...values, figures: chooseFigures(values.only), servers: chooseServers(values.servers) };
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
+    process.exit(2);
+  }
+}
+
+/** @param {string[]} prefixes */
+function chooseFigures(prefixes) {
+  if (prefixes.length === 0) return figures;
+  for (const prefix of prefixes) {
+    if (!figures.some(({ name }) => name.startsWith(prefix)))
+      throw new Error(`--only ${prefix}: no such figure`);
+  }
+  return figures.filter(({ name }) => prefixes.some((prefix) => name.startsWith(prefix)));
+}
+
+/** @param {string | undefined} list */
+function chooseServers(list) {
+  if (list === undefined) return serverNames;
+  const chosen = list.split(",");
+  for (const name of chosen) {
+    if (!serverNames.includes(name)) throw new Error(`--servers ${name}: no such server`);
+  }
+  return serverNames.filter((name) => chosen.includes(name));
+}
+
+function endServersWithUs() {
+  process.once("exit", () => {
+    killAllNow();
+    removeScratch();
+  });
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
+    process.once(signal, () => process.exit(signal === "SIGINT" ? 130 : 143));
+  }
+}
+
+async function runSuite() {
+  const machine = describeMachine();
+  say(
+    `holdfast bench: commit ${machine.commit}, Node ${machine.node}, Linux ${machine.kernel}, ${machine.cpu}\n`,
+  );
+  if (machine.loadBefore > busyLoad)
+    say(
+      `the machine was busy (load ${machine.loadBefore}): ratios suffer too, repeat before relying on one\n`,
+    );
+  const lineup = createLineup(options.servers, say);
+  const measured = [];
+  for (const figure of options.figures) {
+    const outcome = summarize(figure, await figure.measure({ quick: options.quick, lineup, say }));
+    print(`${renderFigure(outcome)}\n`);
+    measured.push(outcome);
+  }
+  return { machine, quick: options.quick, figures: measured };
+}
+
+/** @param {Awaited<ReturnType<typeof runSuite>>} outcome */
+function writeResult(outcome) {
+  const directory = new URL("results/", import.meta.url);
+  mkdirSync(directory, { recursive: true });
+  const stamp = outcome.machine.date.replaceAll(":", "").replace(/\.\d+/, "");
+  const path = new URL(`${stamp}-${outcome.machine.commit}${outcome.quick ? "-quick" : ""}.json`, directory);
+  writeFileSync(path, `${JSON.stringify(outcome, null, 2)}\n`);
+  return path.pathname;
+}
+
+/** Tables are the answer: on stdout, unless the machine's answer goes there. @param {string} text */
+function print(text) {
+  if (options.json) say(text);
+  else process.stdout.write(`${text}\n`);
+}
+
+/** @param {string} text */
+function say(text) {
+  process.stderr.write(`${text}\n`);
+}

@@ -1,0 +1,140 @@
+// Commands that write a lot and exit at once, or are killed, while the cores are busy and clients slow or asleep: what
+// they wrote arrives whole, and the end event after it.
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test, vi } from "vitest";
+import { startAgent } from "../support/agent.ts";
+import { loadAllCores } from "../support/busy-loops.ts";
+import { createFifo } from "../support/fifo.ts";
+import { inParallel } from "../support/in-parallel.ts";
+import { NumbersCheck, numbersBytes, numbersCommand } from "../support/numbers.ts";
+import { childrenOf, eventually, stateOf } from "../support/proc.ts";
+import { bytesWritten, untilBlockedInWrite } from "../support/proc-activity.ts";
+import { plainClient, untilNone } from "../support/running-processes.ts";
+import { slowNetworkArgs } from "../support/slow-network.ts";
+import { startStream } from "../support/stream-client.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
+import { whileStopped } from "../support/while-stopped.ts";
+
+// Many of these are a lot of work, and the machine may have other things to do.
+vi.setConfig({ testTimeout: 120_000 });
+
+type Kind = "pipes" | "pty";
+const BYTES = 300_000;
+
+/** For `cat`, which writes it in three pieces. Without line feeds: a terminal would print each as two characters. */
+function bigFile(): { readonly path: string; readonly content: Buffer } {
+  const path = join(createTempFolder(), "numbers");
+  const content = Buffer.from(numbersBytes(BYTES).toString("latin1").replaceAll("\n", " "));
+  writeFileSync(path, content);
+  return { path, content };
+}
+
+function whole(kind: Kind, content: Buffer) {
+  const output = { bytes: content.length, sha256: createHash("sha256").update(content).digest("hex") };
+  return {
+    events: ["start", "data", "end"],
+    end: expect.objectContaining({ exited: true, exitCode: 0 }),
+    output: kind === "pty" ? { pty: output } : { stdout: output },
+  };
+}
+
+/** What runs a command on `kind`. */
+function on(kind: Kind) {
+  return kind === "pty" ? { pty: { size: { cols: 80, rows: 24 } } } : {};
+}
+
+test.each([
+  { kind: "pipes", count: 500 },
+  { kind: "pty", count: 300 },
+] as const)(
+  "$count commands that write 300,000 bytes to $kind and exit, on busy cores, are all read to the end, then end once",
+  async ({ kind, count }) => {
+    const agent = await startAgent();
+    const { path, content } = bigFile();
+    const expected = whole(kind, content);
+    loadAllCores();
+    await inParallel(count, 12, async () => {
+      const stream = startStream(agent.port, {
+        process: { cmd: "cat", args: [path] },
+        ...on(kind),
+      });
+      expect(await stream.ended()).toEqual(expected);
+    });
+    expect(childrenOf(agent.pid)).toEqual([]);
+  },
+);
+
+test.each(["pipes", "pty"] as const)(
+  "clients that stopped reading before commands on %s ended find all output and the end when they read on",
+  async (kind) => {
+    const agent = await startAgent({ nodeArgs: slowNetworkArgs });
+    const { path, content } = bigFile();
+    const fifo = createFifo();
+    const script = `printf ready; ${fifo.wait}; exec cat ${path}`;
+    const expected = whole(kind, Buffer.concat([Buffer.from("ready"), content]));
+    const streams = Array.from({ length: 20 }, () =>
+      startStream(agent.port, {
+        process: { cmd: "bash", args: ["-c", script] },
+        ...on(kind),
+      }),
+    );
+    const pids = await Promise.all(streams.map((stream) => stream.started()));
+    for (const stream of streams) {
+      await stream.received("ready".length);
+      stream.pause();
+    }
+    fifo.open();
+    // Not only exited: ended, as far as the agent is concerned.
+    await untilNone(plainClient(agent.url), ({ pid }) => pids.includes(pid));
+    for (const stream of streams) {
+      stream.resume();
+      expect(await stream.ended()).toEqual(expected);
+    }
+  },
+);
+
+test.each([
+  { kind: "pipes", prepare: "", atMostUnreturned: 0 },
+  // A write to a terminal is taken in parts: what the blocked one got rid of, it did not live to tell.
+  { kind: "pty", prepare: "stty -opost; ", atMostUnreturned: 4096 },
+] as const)(
+  "a process on $kind, killed when client, window and kernel are full, has everything delivered that it had written",
+  async ({ kind, prepare, atMostUnreturned }) => {
+    const agent = await startAgent({ nodeArgs: slowNetworkArgs });
+    // In writes of 4,096 bytes: a pipe takes such a one whole or not at all, so that what returned is what was taken.
+    const script = `${prepare}exec dd bs=4096 status=none < <(${numbersCommand()})`;
+    for (let round = 0; round < 10; round++) {
+      const numbers = new NumbersCheck(0);
+      const stream = startStream(
+        agent.port,
+        { process: { cmd: "bash", args: ["-c", script] }, ...on(kind) },
+        { onData: (data) => numbers.push(data) },
+      );
+      const pid = await stream.started();
+      stream.pause();
+      await eventually(
+        "dd runs",
+        () => bytesWritten(pid) > 4096,
+        () => stateOf(pid),
+      );
+      await untilBlockedInWrite(pid);
+      // Nobody reads now, whatever room the kernel may still make.
+      const written = await whileStopped(agent, async () => {
+        await untilBlockedInWrite(pid);
+        const bytes = bytesWritten(pid);
+        process.kill(pid, "SIGKILL");
+        return bytes;
+      });
+      await untilNone(plainClient(agent.url), (running) => running.pid === pid);
+      stream.resume();
+      expect(await stream.ended()).toMatchObject({
+        events: ["start", "data", "end"],
+        end: { exited: false, exitCode: -1, status: "signal: killed" },
+      });
+      expect(numbers.end).toBeGreaterThanOrEqual(written);
+      expect(numbers.end - written).toBeLessThanOrEqual(atMostUnreturned);
+    }
+  },
+);

@@ -1,0 +1,187 @@
+// Clients that leave a process that does not stop writing: it waits, nothing runs, nothing grows, and who comes next
+// reads on where the last one was.
+import { expect, test, vi } from "vitest";
+import { startAgent } from "../support/agent.ts";
+import { createFifo } from "../support/fifo.ts";
+import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/numbers.ts";
+import { startProbedAgent } from "../support/probed-agent.ts";
+import { eventually, fdCount, rssBytes } from "../support/proc.ts";
+import {
+  bytesWritten,
+  cpuTicks,
+  isBlockedInWrite,
+  tcpQueues,
+  tcpWindowBytes,
+  untilBlockedInWrite,
+} from "../support/proc-activity.ts";
+import { slowNetworkArgs } from "../support/slow-network.ts";
+import { connectStream, type StreamClient, startStream } from "../support/stream-client.ts";
+import { whileStopped } from "../support/while-stopped.ts";
+
+// Many of these are a lot of work, and the machine may have other things to do.
+vi.setConfig({ testTimeout: 120_000 });
+
+const MB = 1_000_000;
+/** What the kernel holds of a pipe that nobody reads. */
+const PIPE_BYTES = 64 * 1024;
+
+const bash = (script: string) => ({ process: { cmd: "bash", args: ["-c", script] } });
+
+test("once the client of `yes` is cut, it waits in write, and neither it nor the agent uses CPU or memory", async () => {
+  const agent = await startAgent();
+  const client = startStream(agent.port, bash("exec yes"));
+  const pid = await client.started();
+  await client.received(10 * MB);
+  await leave(agent.pid, client);
+  await untilBlockedInWrite(pid);
+
+  const usage = () => ({
+    agentTicks: cpuTicks(agent.pid),
+    agentRss: rssBytes(agent.pid),
+    yesTicks: cpuTicks(pid),
+    yesBytes: bytesWritten(pid),
+  });
+  const then = usage();
+  // Not for something to happen: for nothing to.
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  const now = usage();
+  expect(now).toMatchObject({ yesTicks: then.yesTicks, yesBytes: then.yesBytes });
+  // Two of the hundred ticks of that second: Node's own timers.
+  expect(now.agentTicks - then.agentTicks).toBeLessThanOrEqual(2);
+  expect(now.agentRss - then.agentRss).toBeLessThan(MB);
+  expect(isBlockedInWrite(pid)).toBe(true);
+
+  const next = connectStream(agent.port, pid);
+  expect(await next.started()).toBe(pid);
+  await next.received(10 * MB);
+});
+
+test("without a client nothing is read: a process fills its pipe and waits, and the next client gets it all", async () => {
+  const agent = await startAgent();
+  const fifo = createFifo();
+  const numbers = new NumbersCheck(0);
+  const script = `echo ready >&2; ${fifo.wait}; exec dd bs=4096 count=100 iflag=fullblock status=none < <(${numbersCommand()})`;
+  const client = startStream(agent.port, bash(script));
+  const pid = await client.started();
+  await client.received("ready".length);
+  await leave(agent.pid, client);
+  fifo.open();
+  await eventually(
+    "dd writes",
+    () => bytesWritten(pid) > "ready".length,
+    () => bytesWritten(pid),
+  );
+  await untilBlockedInWrite(pid);
+  expect(bytesWritten(pid) - "ready\n".length).toBe(PIPE_BYTES);
+
+  const next = connectStream(agent.port, pid, { onData: (data) => numbers.push(data) });
+  expect(await next.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
+  expect(numbers.end).toBe(100 * 4096);
+});
+
+test("what was read for a client that is cut comes first to the next, and nothing comes twice", async () => {
+  const agent = await startAgent();
+  const lines = 6_000_000;
+  const first = checked(
+    (onData) => startStream(agent.port, bash(`exec ${numbersCommand(lines)}`), { onData }),
+    0,
+  );
+  const pid = await first.client.started();
+  let last = first;
+  for (let cut = 0; cut < 5; cut++) {
+    await last.client.received(5 * MB);
+    last.client.cut(cut % 2 === 0 ? "reset" : "close");
+    const next = checked((onData) => connectStream(agent.port, pid, { onData }));
+    await next.client.received(2 * LINE_BYTES);
+    // Forward only, by no more than what the kernel had taken for the one that left.
+    expect(next.numbers.start).toBeGreaterThanOrEqual(last.numbers.end);
+    expect(next.numbers.start - last.numbers.end).toBeLessThanOrEqual(tcpWindowBytes());
+    last = next;
+  }
+  expect(await last.client.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
+  expect(last.numbers.end).toBe(lines * LINE_BYTES);
+});
+
+test("a client that is cut when it has read all that was sent loses nothing, and the next repeats nothing", async () => {
+  const agent = await startAgent({ nodeArgs: slowNetworkArgs });
+  const first = checked((onData) => startStream(agent.port, bash(`exec ${numbersCommand()}`), { onData }), 0);
+  const pid = await first.client.started();
+  let last = first;
+  for (let cut = 0; cut < 12; cut++) {
+    await last.client.received(2 * LINE_BYTES);
+    last.client.pause();
+    await untilBlockedInWrite(pid);
+    const { client } = last;
+    await whileStopped(agent, async () => {
+      client.resume();
+      await readAllSent(agent.port, client);
+      // Not "close": until the agent has seen that, the kernel takes more for this client, and taken is delivered.
+      client.cut("reset");
+    });
+    const next = checked((onData) => connectStream(agent.port, pid, { onData }));
+    await next.client.received(2 * LINE_BYTES);
+    // Counted in whole frames: one that was cut in the middle comes again, whole.
+    const lost = next.numbers.start - last.numbers.end;
+    expect({ cut, lost }).toEqual({ cut, lost: 0 });
+    last = next;
+  }
+});
+
+test("100 times 5 clients cut from 5 flooding processes leave no more than 5 times did", async () => {
+  const agent = await startProbedAgent({ nodeArgs: slowNetworkArgs });
+  const firsts = Array.from({ length: 5 }, () => startStream(agent.port, bash("exec yes")));
+  const pids = await Promise.all(firsts.map((client) => client.started()));
+  let clients = firsts;
+  const cycle = async () => {
+    await Promise.all(clients.map((client) => client.received(300_000)));
+    for (const [index, client] of clients.entries()) client.cut(index % 2 === 0 ? "reset" : "close");
+    clients = pids.map((pid) => connectStream(agent.port, pid));
+  };
+  /** What it has when all have left, so that nothing is on its way. */
+  const held = async () => {
+    await Promise.all(clients.map((client) => client.started()));
+    for (const client of clients) client.cut("reset");
+    let found = await agent.probe();
+    await eventually(
+      "all connections are closed",
+      async () => {
+        found = await agent.probe();
+        return !found.resources.includes("TCPSocketWrap");
+      },
+      () => found,
+    );
+    await Promise.all(pids.map(untilBlockedInWrite));
+    clients = pids.map((pid) => connectStream(agent.port, pid));
+    return found;
+  };
+  for (let count = 0; count < 5; count++) await cycle();
+  const early = await held();
+  for (let count = 5; count < 100; count++) await cycle();
+  const late = await held();
+  expect(late).toMatchObject({ fds: early.fds, resources: early.resources });
+  expect(late.heapBytes - early.heapBytes).toBeLessThan(2 * MB);
+  expect(late.bufferBytes - early.bufferBytes).toBeLessThan(MB);
+  expect(late.rssBytes - early.rssBytes).toBeLessThan(30 * MB);
+});
+
+function checked(open: (onData: (data: Uint8Array) => void) => StreamClient, from?: number) {
+  const numbers = new NumbersCheck(from);
+  return { client: open((data) => numbers.push(data)), numbers };
+}
+
+/** Resolves when the agent has noticed. */
+async function leave(agentPid: number, client: StreamClient): Promise<void> {
+  const before = fdCount(agentPid);
+  client.cut("reset");
+  await eventually(
+    "the connection is closed",
+    () => fdCount(agentPid) < before,
+    () => ({ before, now: fdCount(agentPid) }),
+  );
+}
+
+/** Once `client` has read what the kernel took for it from the agent, which must be stopped. */
+async function readAllSent(agentPort: number, client: StreamClient): Promise<void> {
+  const left = () => tcpQueues(agentPort, client.port).sent + tcpQueues(client.port, agentPort).received;
+  await eventually("all is read", () => left() === 0, left);
+}

@@ -1,0 +1,94 @@
+// Many processes at once, each with a client of its own, some of them slow: nothing gets mixed up, nothing piles up.
+import { expect, test, vi } from "vitest";
+import { startAgent } from "../support/agent.ts";
+import { createFifo } from "../support/fifo.ts";
+import { LINE_BYTES, numbersCommand, numbersSha256 } from "../support/numbers.ts";
+import { childrenOf, eventually, fdCount } from "../support/proc.ts";
+import { peakRssBytes } from "../support/proc-activity.ts";
+import { slowNetworkArgs } from "../support/slow-network.ts";
+import { type StreamClient, startStream } from "../support/stream-client.ts";
+
+// Many of these are a lot of work, and the machine may have other things to do.
+vi.setConfig({ testTimeout: 120_000 });
+
+const COUNT = 200;
+const MB = 1_000_000;
+
+/** Of output held for one process: its window, and what two reads may add to it after the gate has shut. */
+const HELD_BYTES = 256 * 1024 + 2 * 64 * 1024;
+/** Buffers that were let go of and not yet collected, fragmentation, compiled code. */
+const GARBAGE_BYTES = 60 * MB;
+
+interface Job {
+  readonly lines: number;
+  readonly skip: number;
+  readonly isSlow: boolean;
+}
+
+/** Each its own amount, 0.5 MB or, for slow clients, 3 MB, of numbers that nobody else prints. 280 MB in all. */
+const jobs: readonly Job[] = Array.from({ length: COUNT }, (_, index) => {
+  const isSlow = index % 3 === 0;
+  return { lines: (isSlow ? 180_000 : 20_000) + 100 * index, skip: 1_000_000 * (index + 1), isSlow };
+});
+
+const STEP_BYTES = 100_000;
+
+/** Clients that stop reading after every step, until it is their turn, or all may go on. */
+function createSlowClients() {
+  const waiting: StreamClient[] = [];
+  let mayGoOn = false;
+  return {
+    open: (openStream: (onData: () => void) => StreamClient): StreamClient => {
+      let pauseAt = STEP_BYTES;
+      const stream: StreamClient = openStream(() => {
+        if (mayGoOn || stream.bytes < pauseAt) return;
+        pauseAt = stream.bytes + STEP_BYTES;
+        stream.pause();
+        waiting.push(stream);
+      });
+      return stream;
+    },
+    next: () => waiting.shift()?.resume(),
+    all: () => {
+      mayGoOn = true;
+      for (const stream of waiting) stream.resume();
+    },
+  };
+}
+
+test("200 processes at once, each with a client of its own and a third of these slow: every sum is right, memory bounded", async () => {
+  const agent = await startAgent({ nodeArgs: slowNetworkArgs });
+  const fdsBefore = fdCount(agent.pid);
+  const fifo = createFifo();
+  const slow = createSlowClients();
+  const running = jobs.map((job) => {
+    const script = `echo ready >&2; ${fifo.wait}; exec ${numbersCommand(job.lines, job.skip)}`;
+    const request = { process: { cmd: "bash", args: ["-c", script] }, stdin: false };
+    const open = (onData: () => void) => startStream(agent.port, request, { onData });
+    return { job, stream: job.isSlow ? slow.open(open) : open(() => undefined) };
+  });
+  const check = async ({ job, stream }: { job: Job; stream: StreamClient }) => {
+    const { events, end, output } = await stream.ended();
+    expect({ job, events, exitCode: end?.exitCode, stdout: output.stdout }).toEqual({
+      job,
+      events: ["start", "data", "end"],
+      exitCode: 0,
+      stdout: { bytes: job.lines * LINE_BYTES, sha256: numbersSha256(job.lines, job.skip) },
+    });
+    slow.next();
+  };
+  await Promise.all(running.map(({ stream }) => stream.received("ready".length)));
+  const base = peakRssBytes(agent.pid);
+  fifo.open();
+  await Promise.all(running.filter(({ job }) => !job.isSlow).map(check));
+  slow.all();
+  await Promise.all(running.filter(({ job }) => job.isSlow).map(check));
+
+  expect(peakRssBytes(agent.pid) - base).toBeLessThan(COUNT * HELD_BYTES + GARBAGE_BYTES);
+  await eventually(
+    "all is closed",
+    () => fdCount(agent.pid) === fdsBefore,
+    () => ({ fdsBefore, fds: fdCount(agent.pid) }),
+  );
+  expect(childrenOf(agent.pid)).toEqual([]);
+});

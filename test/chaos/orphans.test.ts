@@ -1,0 +1,187 @@
+// Grandchildren that outlive the process and hold its output open: they delay its end by no more than the drain
+// deadline (200 ms), are left in peace, and leave nothing behind.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type RunningAgent, startAgent } from "../support/agent.ts";
+import { createFifo } from "../support/fifo.ts";
+import { inParallel } from "../support/in-parallel.ts";
+import { childrenOf, eventually, fdCount, stateOf } from "../support/proc.ts";
+import { plainClient, untilNone } from "../support/running-processes.ts";
+import { type StreamClient, startStream } from "../support/stream-client.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
+
+// Many of these are a lot of work, and the machine may have other things to do.
+vi.setConfig({ testTimeout: 120_000 });
+
+/** The drain deadline is 200 ms; the rest is for machines with other things to do. Orphans stay as long as it takes. */
+const SOON_MS = 10_000;
+
+/** Running or waiting, and no zombie. */
+const ALIVE = /^[RSD]$/;
+
+const kinds = ["pipes", "pty"] as const;
+
+let agent: RunningAgent;
+beforeAll(async () => {
+  agent = await startAgent();
+});
+afterAll(async () => {
+  expect(await agent.stop()).toEqual({ code: 0, signal: null });
+});
+
+interface Script {
+  readonly stream: StreamClient;
+  /** What it printed so far, with plain line ends, and without what `yes` prints. */
+  text(): string;
+}
+
+/** On a pty, the end of its leader hangs up on those that do not ignore it. */
+function startScript(kind: (typeof kinds)[number], script: string): Script {
+  let text = "";
+  const stream = startStream(
+    agent.port,
+    {
+      process: { cmd: "bash", args: ["-c", `trap "" HUP; ${script}`] },
+      ...(kind === "pty" ? { pty: { size: { cols: 80, rows: 24 } } } : {}),
+    },
+    {
+      onData: (data) => {
+        text += Buffer.from(data)
+          .toString("latin1")
+          .replace(/(y\r?\n)+/g, "");
+      },
+    },
+  );
+  return { stream, text: () => text.replaceAll("\r\n", "\n") };
+}
+
+/** Resolves with its end event, though the orphan lives on. */
+async function endsSoon(stream: StreamClient) {
+  const since = performance.now();
+  const { events, end } = await stream.ended();
+  expect(events).toEqual(["start", "data", "end"]);
+  expect(performance.now() - since).toBeLessThan(SOON_MS);
+  return end;
+}
+
+/** Resolves when the agent has noticed. */
+async function leave(stream: StreamClient): Promise<void> {
+  const before = fdCount(agent.pid);
+  stream.cut("close");
+  await eventually(
+    "the connection is closed",
+    () => fdCount(agent.pid) < before,
+    () => ({ before, now: fdCount(agent.pid) }),
+  );
+}
+
+async function goesAway(pid: number): Promise<void> {
+  await eventually(
+    `${pid} goes away`,
+    () => stateOf(pid) === undefined,
+    () => stateOf(pid),
+  );
+}
+
+describe.each(kinds)("on %s", (kind) => {
+  test("a process whose orphan lives on ends within the drain deadline, with all its output", async () => {
+    const fifo = createFifo();
+    const { stream, text } = startScript(kind, `{ ${fifo.wait}; } & echo started $!`);
+    const end = await endsSoon(stream);
+    expect(end).toMatchObject({ exited: true, exitCode: 0 });
+    expect(text()).toMatch(/^started \d+\n$/);
+    const orphan = Number(text().split(" ")[1]);
+    expect(stateOf(orphan)).toMatch(ALIVE);
+    fifo.open();
+    await goesAway(orphan);
+  });
+
+  test("a killed process whose orphan lives on ends within the drain deadline, with all its output", async () => {
+    const fifo = createFifo();
+    const wait = fifo.wait;
+    const { stream, text } = startScript(kind, `{ ${wait}; } & echo started $!; { ${wait}; }; echo not this`);
+    const pid = await stream.started();
+    await stream.until("line", () => text().endsWith("\n"));
+    process.kill(pid, "SIGKILL");
+    const end = await endsSoon(stream);
+    expect(end).toMatchObject({ exited: false, exitCode: -1, status: "signal: killed" });
+    const orphan = Number(text().split(" ")[1]);
+    expect(stateOf(orphan)).toMatch(ALIVE);
+    fifo.open();
+    await goesAway(orphan);
+  });
+
+  test("an orphan that floods does not delay the end, and what it writes after it is dropped", async () => {
+    const fifo = createFifo();
+    const { stream, text } = startScript(
+      kind,
+      `{ yes & { ${fifo.wait}; }; kill $!; } & until [ -e /proc/$!/stat ]; do :; done; echo started $!`,
+    );
+    await endsSoon(stream);
+    expect(text()).toMatch(/started \d+\n/);
+    const orphan = Number(/started (\d+)/.exec(text())?.[1]);
+    fifo.open();
+    await goesAway(orphan);
+    await eventually(
+      "no child is left",
+      () => childrenOf(agent.pid).length === 0,
+      () => childrenOf(agent.pid),
+    );
+  });
+
+  test.each(["reads to the end", "left before it"] as const)(
+    "an orphan that writes 2 MB after the end neither waits nor dies, when the client %s",
+    async (what) => {
+      const orphanMayGo = createFifo();
+      const parentMayGo = createFifo();
+      const done = join(createTempFolder(), "done");
+      const { stream } = startScript(
+        kind,
+        `{ ${orphanMayGo.wait}; head -c 2000000 /dev/zero && touch ${done}; } & echo started; ${parentMayGo.wait}`,
+      );
+      const pid = await stream.started();
+      await stream.received("started".length);
+      if (what === "left before it") await leave(stream);
+      parentMayGo.open();
+      await untilNone(plainClient(agent.url), (running) => running.pid === pid);
+      orphanMayGo.open();
+      await eventually(
+        "it has written all",
+        () => existsSync(done),
+        () => childrenOf(agent.pid).map(stateOf),
+      );
+      await eventually(
+        "it is reaped",
+        () => childrenOf(agent.pid).length === 0,
+        () => childrenOf(agent.pid),
+      );
+    },
+  );
+
+  test("200 orphans at once leave no descriptor, child or zombie once they are gone", async () => {
+    const orphans = async (count: number) => {
+      const fifo = createFifo();
+      await inParallel(count, 50, async () => {
+        const { stream } = startScript(kind, `{ ${fifo.wait}; } & echo started`);
+        await endsSoon(stream);
+      });
+      expect(childrenOf(agent.pid).length).toBe(count);
+      fifo.open();
+      await eventually(
+        "all are reaped",
+        () => childrenOf(agent.pid).length === 0,
+        () => childrenOf(agent.pid),
+      );
+    };
+    // The first ones may open what is kept for good.
+    await orphans(2);
+    const before = fdCount(agent.pid);
+    await orphans(200);
+    await eventually(
+      "all is closed",
+      () => fdCount(agent.pid) <= before,
+      () => ({ before, now: fdCount(agent.pid) }),
+    );
+  });
+});

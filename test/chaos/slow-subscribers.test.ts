@@ -1,0 +1,95 @@
+// Subscribers of one process that read at different speeds, or for a while not at all: the slowest sets the pace, nobody
+// is cut, nobody misses a byte.
+import { expect, test, vi } from "vitest";
+import { type RunningAgent, startAgent } from "../support/agent.ts";
+import { createFifo } from "../support/fifo.ts";
+import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/numbers.ts";
+import { rssBytes } from "../support/proc.ts";
+import {
+  bytesWritten,
+  cpuTicks,
+  peakRssBytes,
+  tcpQueues,
+  untilBlockedInWrite,
+} from "../support/proc-activity.ts";
+import { slowNetworkArgs } from "../support/slow-network.ts";
+import { connectStream, startStream } from "../support/stream-client.ts";
+
+// Many of these are a lot of work, and the machine may have other things to do.
+vi.setConfig({ testTimeout: 120_000 });
+
+const MB = 1_000_000;
+const LINES = 1_000_000;
+/** The window, what two reads may add to it after the gate has shut, and a frame that the client has only in part. */
+const WINDOW_BYTES = 256 * 1024 + 2 * 64 * 1024 + 64 * 1024;
+
+/** A process that prints numbers to all who are attached when the fifo opens. */
+function startNumbers(agent: RunningAgent) {
+  const fifo = createFifo();
+  const numbers = new NumbersCheck(0);
+  const script = `echo ready >&2; ${fifo.wait}; exec ${numbersCommand(LINES)}`;
+  const stream = startStream(
+    agent.port,
+    { process: { cmd: "bash", args: ["-c", script] }, stdin: false },
+    { onData: (data, name) => name === "stdout" && numbers.push(data) },
+  );
+  return { fifo, numbers, stream };
+}
+
+test("a slow and a fast subscriber of one process both get every byte, and the agent holds no more for it", async () => {
+  const agent = await startAgent({ nodeArgs: slowNetworkArgs });
+  const { fifo, numbers, stream: fast } = startNumbers(agent);
+  const pid = await fast.started();
+  await fast.received("ready".length);
+  const slowNumbers = new NumbersCheck(0);
+  const slow = connectStream(agent.port, pid, { onData: (data) => slowNumbers.push(data) });
+  await slow.started();
+  const before = rssBytes(agent.pid);
+
+  slow.pause();
+  fifo.open();
+  for (let step = 0; step < 6; step++) {
+    await untilBlockedInWrite(pid);
+    // The fast one is ahead by what the window holds for the slow one, and what the kernel does.
+    const inKernel = tcpQueues(agent.port, slow.port).sent + tcpQueues(slow.port, agent.port).received;
+    expect(numbers.end - slowNumbers.end - inKernel).toBeLessThan(WINDOW_BYTES);
+    slow.resume();
+    await slow.received(slow.bytes + MB);
+    slow.pause();
+  }
+  slow.resume();
+  expect(await fast.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
+  expect(await slow.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
+  expect([numbers.end, slowNumbers.end]).toEqual([LINES * LINE_BYTES, LINES * LINE_BYTES]);
+  expect(peakRssBytes(agent.pid) - before).toBeLessThan(40 * MB);
+});
+
+test("a lone slow subscriber is never cut: the process waits for it, for seconds, and then it gets the rest", async () => {
+  const agent = await startAgent({ nodeArgs: slowNetworkArgs });
+  const { fifo, numbers, stream } = startNumbers(agent);
+  const pid = await stream.started();
+  await stream.received("ready".length);
+  fifo.open();
+  await stream.received(MB);
+  stream.pause();
+  await untilBlockedInWrite(pid);
+  const usage = () => ({
+    ticks: cpuTicks(pid),
+    written: bytesWritten(pid),
+    agentTicks: cpuTicks(agent.pid),
+    agentRss: rssBytes(agent.pid),
+  });
+  const then = usage();
+  // Not for something to happen: for nothing to.
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  const now = usage();
+  // The kernel may make room for a little more; `seq` would write gigabytes in that time.
+  expect(now.written - then.written).toBeLessThan(MB);
+  expect(now.ticks - then.ticks).toBeLessThanOrEqual(1);
+  expect(now.agentTicks - then.agentTicks).toBeLessThanOrEqual(6);
+  expect(now.agentRss - then.agentRss).toBeLessThan(MB);
+
+  stream.resume();
+  expect(await stream.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
+  expect(numbers.end).toBe(LINES * LINE_BYTES);
+});

@@ -1,0 +1,340 @@
+// Clients that vanish, seen from inside the agent: no subscriber, timer or listener is left of them, and what they started
+// runs on. From outside, with a thousand of them, the same is test/wire/vanish.test.ts.
+
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
+import type { Socket } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import type { Process, ProcessTable } from "../../src/process/index.ts";
+import { startServer } from "../../src/rpc/index.ts";
+import { envelope } from "../support/envelopes.ts";
+import { eventually } from "../support/proc.ts";
+import { createTable } from "../support/process-table.ts";
+import { openConnection, requestBytes } from "../support/raw-http.ts";
+
+const START = "/process.Process/Start";
+const TYPE = { "content-type": "application/connect+json" };
+
+interface Server {
+  readonly port: number;
+  readonly table: ProcessTable;
+  /** What the agent calls its own fault. */
+  readonly errors: readonly object[];
+}
+
+async function serve(): Promise<Server> {
+  const table = createTable();
+  const silent = () => {
+    // Nobody reads it.
+  };
+  const errors: object[] = [];
+  const logger = {
+    debug: silent,
+    info: silent,
+    warn: silent,
+    error: (fields: object) => void errors.push(fields),
+  };
+  const server = await startServer({ host: "127.0.0.1", port: 0, table, logger });
+  onTestFinished(() => server.close(0));
+  return { port: server.port, table, errors };
+}
+
+/** A client that can stop at any point of one call, which is a Start unless it is opened for another. */
+interface Client {
+  /** Sends the request but for its last `missing` bytes. */
+  send(body: Buffer, missing: number): void;
+  /** Once `text` is in what came. */
+  received(text: string): Promise<void>;
+  /** Reads no more. */
+  pause(): void;
+  leave(): void;
+}
+
+type Leaving = (port: number, path?: string) => Promise<Client>;
+
+const ways: readonly (readonly [string, Leaving])[] = [
+  ["by FIN", (port, path) => http1Client(port, "FIN", path)],
+  ["by RST", (port, path) => http1Client(port, "RST", path)],
+  ["by the reset of an h2c stream", (port, path) => http2Client(port, "stream", path)],
+  ["by the end of an h2c connection", (port, path) => http2Client(port, "session", path)],
+];
+
+async function http1Client(port: number, how: "FIN" | "RST", path = START): Promise<Client> {
+  const connection = await openConnection(port);
+  const leave = () => (how === "FIN" ? connection.cut() : connection.reset());
+  onTestFinished(leave);
+  return {
+    send: (body, missing) => {
+      const bytes = requestBytes({ path, headers: TYPE, body });
+      connection.send(bytes.subarray(0, bytes.length - missing));
+    },
+    received: async (text) => {
+      await connection.until(text, (received) => received.includes(text) || undefined);
+    },
+    pause: () => void connection.socket.pause(),
+    leave,
+  };
+}
+
+async function http2Client(port: number, how: "stream" | "session", path = START): Promise<Client> {
+  const session = await openSession(port);
+  const stream = session.request({ ":method": "POST", ":path": path, ...TYPE });
+  let text = "";
+  stream.on("data", (bytes: Buffer) => {
+    text = (text + bytes.toString("latin1")).slice(-100_000);
+  });
+  // "Reset" by ourselves.
+  stream.on("error", () => undefined);
+  return {
+    send: (body, missing) => {
+      if (missing === 0) stream.end(body);
+      else stream.write(body.subarray(0, body.length - missing));
+    },
+    received: (wanted) =>
+      eventually(
+        wanted,
+        () => text.includes(wanted),
+        () => text,
+      ),
+    pause: () => void stream.pause(),
+    leave: () => {
+      if (how === "session") return session.destroy();
+      stream.close(constants.NGHTTP2_CANCEL);
+      // An idle connection may have a timer of its own.
+      stream.once("close", () => session.close());
+    },
+  };
+}
+
+async function openSession(port: number): Promise<ClientHttp2Session> {
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  session.on("error", () => undefined);
+  await new Promise((resolve) => session.once("connect", resolve));
+  onTestFinished(() => session.destroy());
+  return session;
+}
+
+function start(cmd: string, args: readonly string[] = []): Buffer {
+  return envelope(JSON.stringify({ process: { cmd, args } }));
+}
+
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+}
+
+/** What was sent before is read before this is answered: it arrived earlier. */
+async function untilReadUpToHere({ port }: Server): Promise<void> {
+  const connection = await openConnection(port);
+  connection.send(requestBytes({ method: "GET", path: "/health" }));
+  await connection.until("an answer", (received) => received.includes(" 204 ") || undefined);
+  connection.cut();
+}
+
+/** The one process there is. */
+function only({ table }: Server): Process {
+  const [process] = table.list();
+  if (process === undefined) throw new Error("no process runs");
+  return process;
+}
+
+async function untilNothingIsLeft({ table }: Server, timersBefore: number): Promise<void> {
+  const left = () => ({
+    subscribers: table.list().map(({ output }) => output.subscriberCount),
+    timers: timers() - timersBefore,
+  });
+  await eventually(
+    "nothing left of the client",
+    () => left().timers <= 0 && left().subscribers.every((count) => count === 0),
+    left,
+  );
+}
+
+for (const [way, openClient] of ways) {
+  test(`a client that leaves ${way} before its request is whole has started nothing`, async () => {
+    const server = await serve();
+    const before = timers();
+    const client = await openClient(server.port);
+    client.send(start("cat"), 3);
+    await untilReadUpToHere(server);
+    client.leave();
+    await untilNothingIsLeft(server, before);
+    expect(server.table.list()).toEqual([]);
+  });
+
+  test(`a client that leaves ${way} right after its request leaves at most a process that runs`, async () => {
+    const server = await serve();
+    const before = timers();
+    for (let i = 0; i < 5; i++) {
+      const client = await openClient(server.port);
+      client.send(start("cat"), 0);
+      client.leave();
+    }
+    // Answered after all of those were read.
+    const last = await http1Client(server.port, "FIN");
+    last.send(start("cat"), 0);
+    await last.received('"start"');
+    last.leave();
+    await untilNothingIsLeft(server, before);
+    for (const process of server.table.list()) expect(process.isRunning).toBe(true);
+  });
+
+  test(`a client that leaves ${way} after the start event leaves a process that runs`, async () => {
+    const server = await serve();
+    const before = timers();
+    const client = await openClient(server.port);
+    client.send(start("cat"), 0);
+    await client.received('"start"');
+    expect(only(server).output.subscriberCount).toBe(1);
+    client.leave();
+    await untilNothingIsLeft(server, before);
+    expect(only(server).isRunning).toBe(true);
+  });
+
+  test(`a client that leaves ${way} with output unread leaves a process that waits`, async () => {
+    const server = await serve();
+    const before = timers();
+    const client = await openClient(server.port);
+    client.send(start("yes"), 0);
+    await client.received('"stdout"');
+    client.pause();
+    const { output } = only(server);
+    let head = -1;
+    const isFull = () => {
+      const stands = !output.reading && output.head === head;
+      head = output.head;
+      return stands;
+    };
+    await eventually("the window is full", isFull, () => ({ head, reading: output.reading }));
+    client.leave();
+    await untilNothingIsLeft(server, before);
+    expect(output.reading).toBe(false);
+    expect(only(server).isRunning).toBe(true);
+  });
+
+  test(`a client that leaves ${way} when it has the end event leaves nothing`, async () => {
+    const server = await serve();
+    const before = timers();
+    const client = await openClient(server.port);
+    client.send(start("true"), 0);
+    await client.received('"end"');
+    client.leave();
+    await untilNothingIsLeft(server, before);
+    expect(server.table.list()).toEqual([]);
+  });
+
+  test(`a client that leaves ${way} before it has read the end leaves nothing`, async () => {
+    const server = await serve();
+    const before = timers();
+    const client = await openClient(server.port);
+    // More than the connection takes, less than the window and the pipe do.
+    client.send(start("sh", ["-c", "printf x; read _; head -c 300000 /dev/zero"]), 0);
+    await client.received('"stdout"');
+    client.pause();
+    await only(server).write("stdin", Buffer.from("\n"));
+    await eventually(
+      "it has ended",
+      () => server.table.list().length === 0,
+      () => server.table.list().length,
+    );
+    client.leave();
+    await untilNothingIsLeft(server, before);
+  });
+}
+
+for (const [way, openClient] of ways)
+  test(`a client that leaves ${way} in the middle of a StreamInput is no error of the agent's`, async () => {
+    const server = await serve();
+    const before = timers();
+    const starting = await http1Client(server.port, "FIN");
+    starting.send(start("cat"), 0);
+    await starting.received('"start"');
+    const client = await openClient(server.port, "/process.Process/StreamInput");
+    const { pid } = only(server);
+    const events = [
+      { start: { process: { pid } } },
+      { data: { input: { stdin: "aGk=" } } },
+      { keepalive: {} },
+    ];
+    client.send(Buffer.concat(events.map((event) => envelope(JSON.stringify(event)))), 3);
+    // What came of it is written; the rest is waited for.
+    await starting.received('"aGk="');
+    client.leave();
+    starting.leave();
+    await untilNothingIsLeft(server, before);
+    expect(only(server).isRunning).toBe(true);
+    expect(server.errors).toEqual([]);
+  });
+
+test("a client that leaves with a second stream queued behind its first leaves nothing of either", async () => {
+  const server = await serve();
+  const before = timers();
+  const connection = await openConnection(server.port);
+  onTestFinished(() => connection.cut());
+  for (const cmd of ["cat", "yes"])
+    connection.send(requestBytes({ path: START, headers: TYPE, body: start(cmd) }));
+  await untilReadUpToHere(server);
+  // The second waits for its turn, which never comes.
+  expect(only(server).output.subscriberCount).toBe(1);
+  connection.cut();
+  await untilNothingIsLeft(server, before);
+  expect(server.table.list()).toHaveLength(1);
+});
+
+/** How many listeners each event of each of the server's sockets has. */
+function watchServerSockets(): () => string[] {
+  const sockets: Socket[] = [];
+  const note = (message: unknown) => void sockets.push((message as { socket: Socket }).socket);
+  subscribe("net.server.socket", note);
+  onTestFinished(() => void unsubscribe("net.server.socket", note));
+  return () =>
+    sockets.map((socket) =>
+      socket
+        .eventNames()
+        .map((name) => `${String(name)} ${socket.listenerCount(name)}`)
+        .sort()
+        .join(", "),
+    );
+}
+
+test("20 streams on one HTTP/1.1 connection leave no listener on it", async () => {
+  const server = await serve();
+  const listeners = watchServerSockets();
+  const connection = await openConnection(server.port);
+  onTestFinished(() => connection.cut());
+  const before: string[][] = [];
+  for (let i = 1; i <= 20; i++) {
+    connection.send(requestBytes({ path: START, headers: TYPE, body: start("true") }));
+    const ends = (received: Buffer) => received.toString("latin1").split("\r\n0\r\n\r\n").length - 1;
+    await connection.until(`${i} ends`, (received) => ends(received) === i || undefined);
+    before.push(listeners());
+  }
+  expect(before[0]).toHaveLength(1);
+  expect(before.at(-1)).toEqual(before[0]);
+});
+
+test("20 streams on one h2c connection, ended or reset, leave no listener on it", async () => {
+  const server = await serve();
+  const listeners = watchServerSockets();
+  const session = await openSession(server.port);
+  const run = async (reset: boolean) => {
+    const stream = session.request({ ":method": "POST", ":path": START, ...TYPE });
+    stream.on("error", () => undefined);
+    const closed = new Promise((resolve) => stream.once("close", resolve));
+    let text = "";
+    const started = new Promise<void>((resolve) => {
+      stream.on("data", (bytes: Buffer) => {
+        text += bytes.toString("latin1");
+        if (text.includes('"start"')) resolve();
+      });
+    });
+    stream.end(start(reset ? "cat" : "true"));
+    await started;
+    if (reset) stream.close(constants.NGHTTP2_CANCEL);
+    await closed;
+  };
+  await run(false);
+  const before = listeners();
+  for (let i = 0; i < 20; i++) await run(i % 2 === 0);
+  expect(before).toHaveLength(1);
+  await eventually("the listeners of before", () => listeners().join() === before.join(), listeners);
+});

@@ -1,0 +1,109 @@
+// A request that is one message has a limited time to arrive; StreamInput, which is many, has not. In the test's own
+// process, because the agent's limit is a minute.
+
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect as connectHttp2, createServer as createHttp2Server } from "node:http2";
+import type { AddressInfo, Server } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { Process } from "../../src/gen/process_pb.ts";
+import { createRpcListener } from "../../src/rpc/adapter.ts";
+import { envelope } from "../support/envelopes.ts";
+import { eventually } from "../support/proc.ts";
+import { openConnection, type RawConnection } from "../support/raw-http.ts";
+
+const REQUEST_MS = 100;
+const silent = () => {
+  // Nobody reads it.
+};
+
+function listener() {
+  return createRpcListener({
+    routes: (router) => {
+      router.service(Process, {
+        streamInput: async (requests) => {
+          for await (const _ of requests) silent();
+          return {};
+        },
+      });
+    },
+    logger: { debug: silent, info: silent, warn: silent, error: silent },
+    maxMessageBytes: 1000,
+    requestMs: REQUEST_MS,
+    fallback: (_, response) => void response.writeHead(404).end(),
+  });
+}
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+async function connectTo(port: number): Promise<RawConnection> {
+  const connection = await openConnection(port);
+  onTestFinished(() => connection.cut());
+  return connection;
+}
+
+function head(rpc: string, type: string, length: string): string {
+  return `POST /process.Process/${rpc} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/${type}\r\n${length}\r\n\r\n`;
+}
+
+test.each([
+  ["List", "json", "Content-Length: 5", "{"],
+  ["List", "json", "Transfer-Encoding: chunked", "1\r\n{\r\n"],
+  ["List", "json", "Content-Length: 2", ""],
+  ["Start", "connect+json", "Content-Length: 100", envelope("{}", 0, 95)],
+  ["SendInput", "grpc-web+proto", "Content-Length: 100", envelope("", 0, 95)],
+])("half a %s (%s, %s) is answered with 408, and its connection closed", async (rpc, type, length, half) => {
+  const connection = await connectTo(await listen(createServer(listener())));
+  connection.send(head(rpc, type, length));
+  connection.send(half);
+  const response = await connection.response();
+  expect({ status: response.status, body: response.body.toString() }).toEqual({
+    status: 408,
+    body: `the request did not arrive within ${REQUEST_MS} ms\n`,
+  });
+  await connection.closed();
+});
+
+test("half a request over h2c is answered with 408", async () => {
+  const port = await listen(createHttp2Server(listener()));
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  onTestFinished(() => session.destroy());
+  const headers = {
+    ":method": "POST",
+    ":path": "/process.Process/List",
+    "content-type": "application/proto",
+  };
+  const stream = session.request(headers);
+  stream.write("x");
+  const [response] = await once(stream, "response");
+  expect(response[":status"]).toBe(408);
+  stream.destroy();
+});
+
+test("a StreamInput may take longer than that", async () => {
+  const port = await listen(createServer(listener()));
+  const input = await connectTo(port);
+  input.send(head("StreamInput", "connect+json", "Transfer-Encoding: chunked"));
+  input.send(`7\r\n${envelope("{}")}\r\n`);
+  // Begun later, over first.
+  const late = await connectTo(port);
+  late.send(head("List", "json", "Content-Length: 5"));
+  expect(await late.response()).toMatchObject({ status: 408 });
+  input.send("0\r\n\r\n");
+  expect(await input.response()).toMatchObject({ status: 200 });
+});
+
+test("a request that arrived in time leaves no timer", async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const before = timers();
+  const connection = await connectTo(await listen(createServer(listener())));
+  connection.send(`${head("List", "json", "Content-Length: 2")}{}`);
+  // Not implemented here, but answered.
+  expect(await connection.response()).toMatchObject({ status: 501 });
+  await eventually("no timer more than before", () => timers() <= before, timers);
+});

@@ -1,0 +1,74 @@
+// HTTP/2 by hand, to send what no HTTP/2 library would.
+
+export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+export const frameType = {
+  data: 0,
+  headers: 1,
+  priority: 2,
+  reset: 3,
+  settings: 4,
+  pushPromise: 5,
+  ping: 6,
+  goaway: 7,
+  windowUpdate: 8,
+  continuation: 9,
+} as const;
+
+export const END_STREAM = 1;
+export const END_HEADERS = 4;
+export const PADDED = 8;
+
+export function frame(
+  type: number,
+  flags: number,
+  stream: number,
+  payload: Uint8Array = Buffer.alloc(0),
+): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** Of the frames in `received`, in their order; the last may be cut. */
+export function frameTypes(received: Buffer): number[] {
+  const found: number[] = [];
+  for (let at = 0; at + 9 <= received.length; at += 9 + received.readUIntBE(at, 3))
+    found.push(received.readUInt8(at + 3));
+  return found;
+}
+
+/** What a client says first: the preface and empty settings. */
+export const HELLO = Buffer.concat([PREFACE, frame(frameType.settings, 0, 0)]);
+
+/** A header block that says all in full: no table, no Huffman code. */
+export function headerBlock(headers: readonly (readonly [name: string, value: string])[]): Buffer {
+  return Buffer.concat(headers.flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]));
+}
+
+/** The header block of a POST. */
+export function postBlock(path: string, headers: readonly (readonly [string, string])[] = []): Buffer {
+  return headerBlock([
+    [":method", "POST"],
+    [":scheme", "http"],
+    [":authority", "localhost"],
+    [":path", path],
+    ...headers,
+  ]);
+}
+
+function text(value: string): Buffer {
+  const bytes = Buffer.from(value, "latin1");
+  const length: number[] = [];
+  let rest = bytes.length;
+  if (rest < 0x7f) length.push(rest);
+  else {
+    length.push(0x7f);
+    for (rest -= 0x7f; rest > 0x7f; rest >>>= 7) length.push((rest & 0x7f) | 0x80);
+    length.push(rest);
+  }
+  return Buffer.concat([Buffer.from(length), bytes]);
+}

@@ -1,0 +1,53 @@
+// What the kernel says about a process, by /proc, and waiting until it says something.
+
+import { readdirSync, readFileSync } from "node:fs";
+
+/** How many descriptors it has open. */
+export function fdCount(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+export function rssBytes(pid: number): number {
+  const [, kib = "0"] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kib) * 1024;
+}
+
+/** `R`, `S`, `Z` and so on; undefined when there is no such process. */
+export function stateOf(pid: number): string | undefined {
+  return stat(pid)?.state;
+}
+
+/** Zombies count, too. */
+export function childrenOf(pid: number): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((child) => stat(child)?.parent === pid);
+}
+
+/** Polls until `isTrue`, or rejects with what `state` says then. */
+export async function eventually(
+  what: string,
+  isTrue: () => boolean | Promise<boolean>,
+  state: () => unknown,
+  deadlineMs = 10_000,
+) {
+  const deadline = performance.now() + deadlineMs;
+  while (!(await isTrue())) {
+    if (performance.now() > deadline)
+      throw new Error(`${what}: not within ${deadlineMs} ms, but ${JSON.stringify(state())}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function stat(pid: number): { readonly state: string; readonly parent: number } | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name, in parentheses, may hold anything.
+    const [state = "", parent] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return { state, parent: Number(parent) };
+  } catch {
+    // ENOENT, ESRCH: gone.
+    return undefined;
+  }
+}

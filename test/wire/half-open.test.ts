@@ -1,0 +1,135 @@
+// Connections that begin something and do not go on. The agent closes them within the time it gives a request's headers
+// (HEADERS_MS in src/rpc/server.ts: 10 s), and serves everyone else meanwhile. That time passes for real here, once for
+// all tests: they run side by side.
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type RunningAgent, startAgent } from "../support/agent.ts";
+import { envelope } from "../support/envelopes.ts";
+import { END_STREAM, frame, frameType, HELLO, PREFACE, postBlock } from "../support/http2-frames.ts";
+import { openConnection, type RawConnection, rawCall } from "../support/raw-http.ts";
+import { expectCommandRuns } from "../support/surviving-agent.ts";
+
+let agent: RunningAgent;
+/** For what is known to have stopped an agent: the others shall not suffer. */
+let other: RunningAgent;
+
+beforeAll(async () => {
+  agent = await startAgent();
+  other = await startAgent();
+});
+afterAll(async () => {
+  await agent.stop();
+  await other.stop();
+});
+
+/** Well beyond the agent's 10 s. */
+const CLOSED_WITHIN_MS = 20_000;
+const HEAD = "POST /process.Process/List HTTP/1.1\r\nHost: localhost\r\n";
+
+describe.concurrent("a connection is closed within seconds that sends", () => {
+  test.each([
+    ["nothing", ""],
+    ["half a request line", "POST /process.Proc"],
+    ["half its headers", `${HEAD}Content-Ty`],
+    ["all of its headers but the empty line", `${HEAD}Content-Length: 2\r\n`],
+    ["half of HTTP/2's preface", PREFACE.subarray(0, 16)],
+    ["HTTP/2's preface and nothing else", PREFACE],
+    [
+      "a cut HTTP/2 frame",
+      Buffer.concat([HELLO, frame(frameType.headers, 0, 1, postBlock("/")).subarray(0, 20)]),
+    ],
+    [
+      "HTTP/2 headers without their end",
+      Buffer.concat([HELLO, frame(frameType.headers, END_STREAM, 1, postBlock("/"))]),
+    ],
+  ])("%s", async (_, bytes) => {
+    const connection = await openConnection(agent.port);
+    try {
+      connection.send(bytes);
+      await connection.closed(CLOSED_WITHIN_MS);
+    } finally {
+      connection.cut();
+    }
+  });
+
+  test("a header at a byte a second", async () => {
+    const connection = await openConnection(agent.port);
+    connection.send(`${HEAD}X: `);
+    const timer = setInterval(() => connection.send("y"), 1000);
+    try {
+      await connection.closed(CLOSED_WITHIN_MS);
+    } finally {
+      clearInterval(timer);
+      connection.cut();
+    }
+  });
+
+  test("half a request after a whole one", async () => {
+    const connection = await openConnection(agent.port);
+    try {
+      connection.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      expect(await connection.response()).toMatchObject({ status: 204 });
+      connection.send(HEAD);
+      await connection.closed(CLOSED_WITHIN_MS);
+    } finally {
+      connection.cut();
+    }
+  });
+
+  test.each(["P", "PR", "PRI"])(
+    "%s, which may be the begin of POST or of HTTP/2's preface",
+    async (bytes) => {
+      const connection = await openConnection(other.port);
+      try {
+        connection.send(bytes);
+        await connection.closed(CLOSED_WITHIN_MS);
+      } finally {
+        connection.cut();
+      }
+    },
+  );
+});
+
+test("after all that commands run", async () => {
+  await expectCommandRuns(agent.port);
+  await expectCommandRuns(other.port);
+});
+
+test("a request whose first bytes come one by one is answered, and holds nobody up", async () => {
+  const apart = await startAgent();
+  const connection = await openConnection(apart.port);
+  try {
+    const bytes = `${HEAD}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
+    for (const byte of bytes.slice(0, 6)) {
+      connection.send(byte);
+      // Once this is answered, the agent has seen the byte.
+      expect(await rawCall(apart.port, { method: "GET", path: "/health" })).toMatchObject({ status: 204 });
+    }
+    connection.send(bytes.slice(6));
+    expect(await connection.response()).toMatchObject({ status: 200 });
+  } finally {
+    connection.cut();
+  }
+});
+
+test("a connection whose request was refused before its end goes on with the next, or is closed", async () => {
+  const connection = await openConnection(agent.port);
+  try {
+    const body = Buffer.concat([envelope("", 0, 2 ** 32 - 1), Buffer.alloc(8_000_000)]);
+    connection.send("POST /process.Process/StreamInput HTTP/1.1\r\nHost: localhost\r\n");
+    connection.send(`Content-Type: application/connect+json\r\nContent-Length: ${body.length}\r\n\r\n`);
+    connection.send(body);
+    connection.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await connection.until("the refusal", (received) => received.includes("resource_exhausted") || undefined);
+    await Promise.any([connection.closed(), nextAnswer(connection)]);
+  } finally {
+    connection.cut();
+  }
+});
+
+function nextAnswer(connection: RawConnection): Promise<true> {
+  return connection.until(
+    "an answer to /health",
+    (received) => received.includes("HTTP/1.1 204") || undefined,
+  );
+}

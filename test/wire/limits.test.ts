@@ -1,0 +1,116 @@
+// An agent that may open 64 descriptors, some 20 of which it needs for itself: what does not fit is refused by name, what
+// runs goes on, and once there is room again the next command runs.
+
+import { execFileSync } from "node:child_process";
+import type { JsonValue } from "@bufbuild/protobuf";
+import { expect, test } from "vitest";
+import { type RunningAgent, startAgent } from "../support/agent.ts";
+import { killProcesses } from "../support/kill-processes.ts";
+import { childrenOf, eventually, fdCount } from "../support/proc.ts";
+import { openConnection, type RawConnection } from "../support/raw-http.ts";
+import { type Answer, callRpc } from "../support/rpc-call.ts";
+import { startAndLeave } from "../support/start-and-leave.ts";
+import { expectCommandRuns } from "../support/surviving-agent.ts";
+
+const LIMIT = 64;
+
+test("the agent starts under `ulimit -n 64`, and runs a command", async () => {
+  const agent = await startAgent({ prefix: ["sh", "-c", `ulimit -n ${LIMIT}; exec "$@"`, "sh"] });
+  await expectCommandRuns(agent.port);
+});
+
+/** Limited once it runs: whether it can start like this is the test above. */
+async function startLimited(): Promise<RunningAgent> {
+  const agent = await startAgent();
+  execFileSync("prlimit", ["--pid", String(agent.pid), `--nofile=${LIMIT}:${LIMIT}`]);
+  await expectCommandRuns(agent.port);
+  return agent;
+}
+
+const PTY = { size: { cols: 80, rows: 24 } };
+const cat = { process: { cmd: "cat" } };
+
+test.each([
+  ["on pipes", cat, "stdin", /cannot open a pipe: too many open files \(EMFILE\)/],
+  ["on terminals", { ...cat, pty: PTY }, "pty", /too many open files \(EMFILE\)|out of ptys or descriptors/],
+] as const)(
+  "processes %s beyond the limit are resource_exhausted, and the others run on",
+  async (_, message, kind, says) => {
+    const agent = await startLimited();
+    const before = fdCount(agent.pid);
+    const refusal = await startUntilRefused(agent, message);
+    expect(refusal).toMatchObject({ code: "resource_exhausted", message: expect.stringMatching(says) });
+
+    const children = childrenOf(agent.pid);
+    const settled = fdCount(agent.pid);
+    expect(children.length).toBeGreaterThan(5);
+    for (let i = 0; i < 20; i++)
+      expect(await startAndLeave(agent.port, message)).toMatchObject({ code: "resource_exhausted" });
+    expect(childrenOf(agent.pid)).toEqual(children);
+    expect(fdCount(agent.pid)).toBeLessThanOrEqual(settled);
+    for (const pid of children) {
+      const input = { process: { pid }, input: { [kind]: "aGk=" } };
+      expect(await ask(agent, "SendInput", input)).toMatchObject({ code: "ok" });
+    }
+
+    await killProcesses(agent.port);
+    await expectCommandRuns(agent.port);
+    await untilAsBefore(agent, before);
+  },
+);
+
+test("connections beyond the limit are closed, and room made is room for the next", async () => {
+  const agent = await startLimited();
+  const before = fdCount(agent.pid);
+  for (let round = 0; round < 3; round++) {
+    const connections: RawConnection[] = [];
+    for (let i = 0; i < 2 * LIMIT; i++) connections.push(await openConnection(agent.port));
+    const closed = () => connections.filter(({ socket }) => socket.closed).length;
+    await eventually("those that do not fit are closed", () => closed() >= LIMIT, closed);
+    for (const connection of connections) connection.cut();
+    await untilAsBefore(agent, before);
+    await expectCommandRuns(agent.port);
+  }
+});
+
+test("commands and connections that fight for the last descriptors end no agent", async () => {
+  const agent = await startLimited();
+  const before = fdCount(agent.pid);
+  const asked = Array.from({ length: 300 }, async (_, index) => {
+    const message =
+      index % 3 === 0 ? { ...cat, pty: PTY } : { process: { cmd: "echo" }, stdin: index % 2 === 0 };
+    // What cannot be accepted is cut: only the agent's answers count.
+    const headers = index % 5 === 0 ? { authorization: `Basic ${btoa("nobody:")}` } : {};
+    const answer = await startAndLeave(agent.port, message, headers).catch(() => undefined);
+    return answer?.code ?? "cut";
+  });
+  const codes = new Set(await Promise.all(asked));
+  for (const code of codes) expect(["ok", "resource_exhausted", "cut"]).toContain(code);
+  await killProcesses(agent.port);
+  await untilAsBefore(agent, before);
+  await expectCommandRuns(agent.port);
+});
+
+async function startUntilRefused(
+  agent: RunningAgent,
+  message: JsonValue,
+): Promise<Pick<Answer, "code" | "message">> {
+  for (let i = 0; i < LIMIT; i++) {
+    const answer = await startAndLeave(agent.port, message);
+    if (answer.code !== "ok") return answer;
+  }
+  throw new Error(`${LIMIT} processes were started`);
+}
+
+function ask(agent: RunningAgent, rpc: string, message: object): Promise<Answer> {
+  return callRpc(agent.port, "Connect JSON", { rpc, body: JSON.stringify(message) });
+}
+
+async function untilAsBefore({ pid }: RunningAgent, before: number): Promise<void> {
+  const state = () => ({ fds: fdCount(pid), was: before, children: childrenOf(pid) });
+  await eventually(
+    "no descriptor and no child more than before",
+    () => fdCount(pid) <= before && childrenOf(pid).length === 0,
+    state,
+  );
+}

@@ -1,0 +1,209 @@
+// Clients that vanish, seen from outside: a thousand of them, at every point a connection can break. Nothing of them is
+// left, and what they started runs on for whoever comes next.
+
+import { type ClientHttp2Stream, connect as connectHttp2, constants } from "node:http2";
+import { expect, onTestFinished, test } from "vitest";
+import { startAgent } from "../support/agent.ts";
+import { envelope } from "../support/envelopes.ts";
+import {
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  frameType,
+  frameTypes,
+  HELLO,
+  postBlock,
+} from "../support/http2-frames.ts";
+import { inParallel } from "../support/in-parallel.ts";
+import { killProcesses } from "../support/kill-processes.ts";
+import { type ProbedAgent, startProbedAgent } from "../support/probed-agent.ts";
+import { childrenOf, eventually, fdCount } from "../support/proc.ts";
+import { openConnection, type RawConnection, requestBytes } from "../support/raw-http.ts";
+import { callRpc } from "../support/rpc-call.ts";
+import { expectCommandRuns } from "../support/surviving-agent.ts";
+
+const TYPE = { "content-type": "application/connect+json" };
+const TRUE = { process: { cmd: "true" } };
+
+function request(rpc: "Start" | "Connect", message: object): Buffer {
+  const body = envelope(JSON.stringify(message));
+  return requestBytes({ path: `/process.Process/${rpc}`, headers: TYPE, body });
+}
+
+/** Opens a connection, sends `bytes`, does `more`, and is gone by RST or FIN. */
+function http1(bytes: Buffer, how: "reset" | "cut", more?: (connection: RawConnection) => Promise<unknown>) {
+  return async (port: number): Promise<void> => {
+    const connection = await openConnection(port);
+    connection.send(bytes);
+    await more?.(connection);
+    connection[how]();
+  };
+}
+
+function until(text: string) {
+  return (connection: RawConnection) =>
+    connection.until(text, (received) => received.includes(text) || undefined);
+}
+
+/** Opens an h2c connection, begins a request, does `more`, and is gone. */
+function http2(
+  rpc: "Start" | "Connect",
+  message: object,
+  how: "reset stream" | "destroy session",
+  more?: (stream: ClientHttp2Stream) => Promise<unknown>,
+) {
+  return async (port: number): Promise<void> => {
+    const session = connectHttp2(`http://127.0.0.1:${port}`);
+    session.on("error", () => undefined);
+    const stream = session.request({ ":method": "POST", ":path": `/process.Process/${rpc}`, ...TYPE });
+    // Reset by ourselves.
+    stream.on("error", () => undefined);
+    stream.end(envelope(JSON.stringify(message)));
+    await more?.(stream);
+    if (how === "reset stream") {
+      const closed = new Promise((resolve) => stream.once("close", resolve));
+      stream.close(constants.NGHTTP2_CANCEL);
+      await closed;
+    }
+    session.destroy();
+  };
+}
+
+function firstBytes(stream: ClientHttp2Stream): Promise<unknown> {
+  return new Promise((resolve) => stream.once("data", resolve));
+}
+
+const start = request("Start", TRUE);
+const attach = request("Connect", { process: { tag: "flood" } });
+const FLOOD = { process: { tag: "flood" } };
+
+const vanishing: readonly ((port: number) => Promise<void>)[] = [
+  http1(Buffer.alloc(0), "cut"),
+  http1(Buffer.alloc(0), "reset"),
+  http1(start.subarray(0, 30), "cut"),
+  http1(start.subarray(0, 30), "reset"),
+  http1(start.subarray(0, -3), "cut"),
+  http1(start.subarray(0, -3), "reset"),
+  http1(start, "cut"),
+  http1(start, "reset"),
+  http1(start, "reset", until('"start"')),
+  http1(start, "cut", until('"end"')),
+  http1(start, "reset", until('"end"')),
+  http1(Buffer.concat([start, start, start]), "reset", until('"start"')),
+  http1(attach, "reset"),
+  http1(attach, "cut", until('"stdout"')),
+  http1(attach, "reset", until('"stdout"')),
+  http1(HELLO.subarray(0, 10), "cut"),
+  http1(HELLO, "reset"),
+  http2("Start", TRUE, "reset stream"),
+  http2("Start", TRUE, "destroy session"),
+  http2("Start", TRUE, "destroy session", firstBytes),
+  http2("Connect", FLOOD, "reset stream", firstBytes),
+  http2("Connect", FLOOD, "destroy session", firstBytes),
+];
+
+test("a thousand clients that vanish at any point leave nothing, and what ran runs on", {
+  timeout: 90_000,
+}, async () => {
+  const agent = await startProbedAgent();
+  // What is loaded and opened once for all is there before the count.
+  await vanish(agent, vanishing.length);
+  await quiet(agent);
+  const fds = fdCount(agent.pid);
+  const { resources } = await agent.probe();
+
+  await vanish(agent, 1000);
+
+  await expectFlow(agent.port);
+  await quiet(agent);
+  const state = () => ({ fds: fdCount(agent.pid), was: fds, children: childrenOf(agent.pid) });
+  await eventually("no descriptor more than before", () => fdCount(agent.pid) <= fds, state);
+  expect(count((await agent.probe()).resources)).toEqual(count(resources));
+  expect(agent.stderr()).not.toMatch(/"level":"error"|a warning from Node/);
+});
+
+/** `total` clients, 20 at a time, beside a process that floods. */
+async function vanish(agent: ProbedAgent, total: number): Promise<void> {
+  const flood = request("Start", { process: { cmd: "yes" }, tag: "flood" });
+  await http1(flood, "cut", until('"start"'))(agent.port);
+  await inParallel(total, 20, async (index) => vanishing[index % vanishing.length]?.(agent.port));
+  await expectCommandRuns(agent.port);
+}
+
+/** Whoever held the flood up is gone: it flows. */
+async function expectFlow(port: number): Promise<void> {
+  const connection = await openConnection(port);
+  onTestFinished(() => connection.cut());
+  connection.send(attach);
+  // Several times what the agent and the connection hold of it without anybody's reading.
+  let bytes = 0;
+  connection.socket.on("data", (piece) => {
+    bytes += piece.length;
+  });
+  await eventually(
+    "20 MB of the flood",
+    () => bytes > 20e6,
+    () => bytes,
+  );
+  connection.cut();
+}
+
+async function quiet(agent: ProbedAgent): Promise<void> {
+  await killProcesses(agent.port);
+  await eventually(
+    "no child left",
+    () => childrenOf(agent.pid).length === 0,
+    () => childrenOf(agent.pid),
+  );
+}
+
+/** Of each kind. */
+function count(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}
+
+test.each([
+  ["FIN", "cut"],
+  ["RST", "reset"],
+] as const)("the process of a client gone by %s is listed, fed and attached to", async (_, how) => {
+  const { port } = await startAgent();
+  const ask = (rpc: string, message: object) =>
+    callRpc(port, "Connect JSON", { rpc, body: JSON.stringify(message) });
+  const cat = { process: { tag: "cat" } };
+  await http1(request("Start", { process: { cmd: "cat" }, tag: "cat" }), how, until('"start"'))(port);
+
+  const { messages } = await ask("List", {});
+  expect(JSON.parse(String(messages[0]))).toMatchObject({
+    processes: [{ config: { cmd: "cat" }, tag: "cat" }],
+  });
+  expect(await ask("SendInput", { ...cat, input: { stdin: "aGk=" } })).toMatchObject({ code: "ok" });
+  const attached = await openConnection(port);
+  onTestFinished(() => attached.cut());
+  attached.send(request("Connect", cat));
+  await until('"aGk="')(attached);
+  expect(await ask("CloseStdin", cat)).toMatchObject({ code: "ok" });
+  await until('"exit status 0"')(attached);
+});
+
+const { headers, data, ping, goaway, continuation } = frameType;
+
+test.each([
+  ["a ping of 7 bytes", frame(ping, 0, 0, Buffer.alloc(7))],
+  ["data of an idle stream", frame(data, END_STREAM, 9, Buffer.alloc(8))],
+  ["a continuation of nothing", frame(continuation, END_HEADERS, 1, Buffer.alloc(8))],
+])("an h2c client that attaches, sends %s and vanishes holds nobody up", async (_, nonsense) => {
+  const agent = await startAgent();
+  const flood = request("Start", { process: { cmd: "yes" }, tag: "flood" });
+  await http1(flood, "cut", until('"start"'))(agent.port);
+  const connection = await openConnection(agent.port);
+  const block = postBlock("/process.Process/Connect", [["content-type", TYPE["content-type"]]]);
+  connection.send(Buffer.concat([HELLO, frame(headers, END_HEADERS, 1, block)]));
+  connection.send(frame(data, END_STREAM, 1, envelope(JSON.stringify(FLOOD))));
+  await until('"stdout"')(connection);
+  connection.send(nonsense);
+  await connection.until("a goaway", (received) => frameTypes(received).includes(goaway) || undefined);
+  connection.cut();
+  await expectFlow(agent.port);
+});
