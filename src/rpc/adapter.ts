@@ -31,6 +31,9 @@ export type RequestListener = (request: NodeRequest, response: NodeResponse) => 
 /** The longest a Node timer, and so the library, can wait. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
+/** How long a connection is read, and what comes thrown away, after an answer that ends it. */
+const LINGER_MS = 2000;
+
 export interface AdapterOptions {
   readonly routes: (router: ConnectRouter) => void;
   readonly logger: Logger;
@@ -81,12 +84,19 @@ export function pathOf(request: NodeRequest): string {
   return target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/]*/i, "");
 }
 
-/** An answer that comes before its request is complete ends the connection: what follows could be anything. */
+/**
+ * An answer that comes before its request is complete ends the connection: what follows could be anything. Not at once: a
+ * socket that is closed with something unread is reset, and the reset may overtake the answer.
+ */
 function closeIfUnread(request: NodeRequest, response: NodeResponse): void {
   if ("stream" in response) return;
   const { socket } = request;
   response.once("finish", () => {
-    if (!request.complete) socket.destroySoon();
+    if (request.complete || socket.destroyed) return;
+    request.resume();
+    socket.end();
+    const timer = startTimer(LINGER_MS, () => socket.destroy());
+    socket.once("close", () => timer.cancel());
   });
 }
 

@@ -96,7 +96,8 @@ function onTerminal(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly written: string; readonly exitCode: number }> {
-  const { NO_COLOR: _noColor, FORCE_COLOR: _forceColor, ...inherited } = process.env;
+  // Node takes a terminal in CI for one without colours.
+  const { NO_COLOR: _noColor, FORCE_COLOR: _forceColor, CI: _ci, ...inherited } = process.env;
   const terminal = spawnOnTerminal(process.execPath, [cliPath, ...args], {
     name: "xterm-256color",
     cols: 200,
