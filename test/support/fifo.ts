@@ -1,5 +1,5 @@
-// A named pipe that processes wait at until the test opens it. Does what gate.ts does, but makes it by a system call, for
-// tests that must not use node:child_process, and waiting takes one command.
+// A named pipe that processes wait at until the test opens it. Made by a system call, for tests that must not use
+// node:child_process.
 
 import { closeSync, constants, openSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -57,10 +57,6 @@ const connectionErrors: readonly (readonly [string, Buffer])[] = [
   ["a continuation of nothing", Buffer.concat([HELLO, frame(continuation, END_HEADERS, 1, Buffer.alloc(8))])],
   ["headers of garbage", Buffer.concat([HELLO, frame(headers, ALL, 1, Buffer.alloc(20, 0xff))])],
   ["more padding than frame", Buffer.concat([HELLO, frame(headers, ALL | PADDED, 1, Buffer.from([255, 0]))])],
-  [
-    "a stream that depends on itself",
-    Buffer.concat([HELLO, frame(priority, 0, 1, Buffer.from([0, 0, 0, 1, 16]))]),
-  ],
   ["goaway", Buffer.concat([HELLO, frame(goaway, 0, 0, Buffer.alloc(8))])],
   [
     "3,000 continuations",
