@@ -21,8 +21,7 @@ const agent = survivingAgent();
 
 const LIST = "/process.Process/List";
 
-const { settings, headers, data, ping, reset, windowUpdate, goaway, continuation, pushPromise, priority } =
-  frameType;
+const { settings, headers, data, ping, reset, windowUpdate, goaway, continuation, pushPromise } = frameType;
 const request = postBlock(LIST, [["content-type", "application/proto"]]);
 const ALL = END_STREAM | END_HEADERS;
 
