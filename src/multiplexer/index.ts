@@ -1,3 +1,7 @@
-export { type Chunk, chunkEnd, type Offset, type OutputStream } from "./chunk.ts";
-export { Multiplexer, type MultiplexerOptions, type Read, type Subscriber } from "./multiplexer.ts";
-export { KEEP_BY_REFERENCE_BYTES } from "./output-window.ts";
+export { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
+export { KEEP_BY_REFERENCE_BYTES } from "./chunk-queue.ts";
+export type { Clock, Timer } from "./clock.ts";
+export { MemoryBudget } from "./memory-budget.ts";
+export { Multiplexer } from "./multiplexer.ts";
+export type { DetachedMode, MultiplexerOptions } from "./multiplexer-options.ts";
+export type { Fork, Read, Subscriber } from "./subscriber.ts";

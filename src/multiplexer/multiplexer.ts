@@ -1,71 +1,52 @@
 // The fan-out of one process's output. Producers push chunks and one end; subscribers fork, read at their own
-// pace and detach. Does no I/O, has no clock and knows nothing of processes or RPC; everything happens in the
-// turn of the event loop in which it is called, so there is no order of events that is not decided here.
+// pace and detach. Does no I/O and knows nothing of processes or RPC; time comes in as an argument. Everything happens
+// in the turn of the event loop in which it is called, so there is no order of events that is not decided here.
 //
-//        delivered to somebody        delivered to nobody
-//   oldest           |--------------------------------------| head
-//     |  ^ slowest   ^ delivered      ^ fastest's position
+//            replay                backlog
+//   oldest |--------|--------------------------------------| head
+//                   ^ kept       ^ delivered to somebody
 //
-// Held is [min(slowest subscriber's taken, delivered), head): what somebody has still to take, and what nobody
-// has taken yet. A fork always begins at `delivered`, so that whatever order forks and detaches come in, no byte
-// falls between two subscribers (rules 5 and 11).
+// Kept is where the slowest blocking subscriber has taken to, or with none, `delivered`: above it somebody still needs,
+// or nobody has had, every byte. Below it, replay. A fork without a place of its own begins at `delivered`, so that
+// whatever order forks and detaches come in, no byte falls between two subscribers (rules 5 and 11).
 
-import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
+import { HoldfastError } from "../errors.ts";
+import { chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
+import { Cursor } from "./cursor.ts";
+import { Cursors } from "./cursors.ts";
 import { EndSlot } from "./end-slot.ts";
+import type { BudgetShare } from "./memory-budget.ts";
+import { type MultiplexerOptions, mostHeldFor, SPENT_BACKLOG_BYTES } from "./multiplexer-options.ts";
 import { OutputWindow } from "./output-window.ts";
-
-export interface MultiplexerOptions {
-  /**
-   * Reading stops once this many bytes are held (OutputWindow.heldBytes) and goes on when half of them are gone:
-   * stopping and starting cost a system call each. Held are at most `windowBytes`, the push that shut the gate, and
-   * what producers push after that.
-   */
-  readonly windowBytes: number;
-  /**
-   * The gate: told at each change whether producers shall read. At first they shall not: nobody is attached. May push;
-   * must not throw.
-   */
-  readonly onReading: (reading: boolean) => void;
-}
-
-/** What a subscriber finds at its place. `empty`: nothing now, `onReadable` will be called when there is. */
-export type Read<End> =
-  | { readonly kind: "chunks"; readonly chunks: readonly Chunk[] }
-  | { readonly kind: "end"; readonly end: End }
-  | { readonly kind: "empty" };
-
-/** One attached stream's cursor over the output. After `detach` only `detach` may be called. */
-export interface Subscriber<End> {
-  /** Where this subscriber began. */
-  readonly start: Offset;
-  /**
-   * Reads on: at least one chunk, then as many as fit in `maxBytes`; `end` for ever once all output was read and
-   * the end slot is set.
-   */
-  read(maxBytes: number): Read<End>;
-  /** All that was read so far is delivered: it need not be held for this subscriber or for who comes next. */
-  taken(): void;
-  /** Leaves. What was read but not taken counts as delivered to nobody, unless somebody else took it. */
-  detach(): void;
-}
+import { StallWatch } from "./stall-watch.ts";
+import type { Fork, Read, Subscriber } from "./subscriber.ts";
 
 export class Multiplexer<End extends object> {
+  readonly #options: MultiplexerOptions;
   readonly #window = new OutputWindow();
   readonly #endSlot = new EndSlot<End>();
-  readonly #cursors = new Set<Cursor>();
-  readonly #windowBytes: number;
-  readonly #onReading: (reading: boolean) => void;
-  /** Every byte below was taken by some subscriber. */
+  readonly #cursors = new Cursors();
+  readonly #stallWatch: StallWatch;
+  readonly #share: BudgetShare;
+  /** Every byte below was taken by some subscriber, or a client that came to go on from here says that it has it. */
   #delivered: Offset = offset(0);
-  /** The least `takenTo` of the cursors, and how many stand there: so that a step of one need not visit all. */
-  #slowest: Offset = offset(0);
-  #atSlowest = 0;
   #full = false;
   #reading = false;
 
   constructor(options: MultiplexerOptions) {
-    this.#windowBytes = options.windowBytes;
-    this.#onReading = options.onReading;
+    this.#options = options;
+    this.#stallWatch = new StallWatch(options.stallMs, options.clock, () => this.#cutStalled());
+    this.#share = options.budget.join({
+      shed: () => {
+        const hasShed = this.#window.trimOldest(this.#kept);
+        if (hasShed) this.#reportHeld();
+        return hasShed;
+      },
+      onSpentChange: () => {
+        this.#updateGate();
+        this.#watchStall();
+      },
+    });
   }
 
   /** Total bytes pushed so far. */
@@ -73,8 +54,19 @@ export class Multiplexer<End extends object> {
     return this.#window.head;
   }
 
+  /** The first byte still held. */
+  get oldest(): Offset {
+    return this.#window.oldest;
+  }
+
   get heldBytes(): number {
     return this.#window.heldBytes;
+  }
+
+  /** Where a fork without a place of its own begins. */
+  get attachOffset(): Offset {
+    // Rule 12: who comes after the end gets all that is held, whoever had it before.
+    return this.#endSlot.isSet && this.oldest < this.#delivered ? this.oldest : this.#delivered;
   }
 
   get subscriberCount(): number {
@@ -92,15 +84,18 @@ export class Multiplexer<End extends object> {
 
   /**
    * Appends output and wakes who waits for it, within this call. Whether `data` is copied or kept follows
-   * OutputWindow.append. May be called while the gate says stop, for bytes that are already in hand. Throws
-   * after the end.
+   * ChunkQueue.append. May be called while the gate says stop, for bytes that are already in hand. Throws after the end.
    */
   push(stream: OutputStream, data: Buffer): void {
     if (this.#endSlot.isSet) throw new Error("output pushed after the end");
     if (data.length === 0) return;
+    if (this.#stallWatch.isOn) this.#excuse(this.head);
     this.#window.append(stream, data);
+    this.#keepNewest();
+    this.#retain();
     this.#updateGate();
     this.#wake();
+    this.#watchStall();
   }
 
   /** Sets the end slot, stops reading for good and wakes who waits. Output must be complete. Throws if called twice. */
@@ -109,25 +104,26 @@ export class Multiplexer<End extends object> {
     this.#endSlot.set(end);
     this.#updateGate();
     this.#wake();
+    this.#watchStall();
   }
 
-  /**
-   * Attaches one more subscriber, at the first byte delivered to nobody, also after the end. `onReadable` is
-   * called once after each `empty` read, in the turn in which there is more to read; it may read, take, detach
-   * and fork, and must not throw: the subscribers behind it would sleep on.
-   */
-  fork(onReadable: () => void): Subscriber<End> {
-    const cursor = new Cursor(this.#delivered, onReadable);
+  /** Nobody will fork any more: takes what is held off the budget. Subscribers that are attached may read on. */
+  release(): void {
+    this.#share.leave();
+  }
+
+  /** Attaches one more subscriber, also after the end. Throws `out_of_range` for a `from` beyond the head. */
+  fork(fork: Fork): Subscriber<End> {
+    const start = this.#startOf(fork.from);
+    const cursor = new Cursor(start, fork, this.#options.clock.nowMs());
+    // Who asks to go on from here has all that comes before it. An observer may never have wanted it.
+    if (start > this.#delivered && !cursor.skips) this.#delivered = start;
     this.#cursors.add(cursor);
-    if (this.#cursors.size === 1) {
-      this.#slowest = cursor.takenTo;
-      this.#atSlowest = 0;
-    }
-    if (cursor.takenTo === this.#slowest) this.#atSlowest++;
-    this.#updateGate();
+    this.#settle();
     return {
-      start: cursor.takenTo,
+      start,
       read: (maxBytes) => this.#read(cursor, maxBytes),
+      progress: () => this.#progress(cursor),
       taken: () => this.#taken(cursor),
       detach: () => this.#detach(cursor),
     };
@@ -136,30 +132,35 @@ export class Multiplexer<End extends object> {
   /** Throws if the state is not what the comments say. For tests, after every step. */
   checkInvariants(): void {
     this.#window.checkInvariants();
-    const places = [...this.#cursors].map((cursor) => cursor.takenTo);
-    const held = Math.min(this.#delivered, ...places);
-    if (this.#window.oldest !== held) throw new Error(`held from ${this.#window.oldest}, due from ${held}`);
-    if (places.length > 0) {
-      const slowest = Math.min(...places);
-      const count = places.filter((place) => place === slowest).length;
-      if (slowest !== this.#slowest || count !== this.#atSlowest)
-        throw new Error(`slowest: ${count} at ${slowest}, counted ${this.#atSlowest} at ${this.#slowest}`);
-    }
+    this.#cursors.checkInvariants();
+    if (this.#kept > this.#delivered) throw new Error(`kept ${this.#kept}, delivered ${this.#delivered}`);
     for (const cursor of this.#cursors) {
-      if (cursor.takenTo > cursor.readTo || cursor.takenTo > this.#delivered || cursor.readTo > this.head)
-        throw new Error(`cursor ${cursor.takenTo}..${cursor.readTo}, delivered ${this.#delivered}`);
+      if (cursor.takenTo > cursor.readTo || cursor.readTo > this.head)
+        throw new Error(`cursor ${cursor.takenTo}..${cursor.readTo}, head ${this.head}`);
       if (cursor.waiting && (cursor.readTo < this.head || this.#endSlot.isSet))
         throw new Error(`a subscriber sleeps at ${cursor.readTo} though there is more to read`);
     }
-    const reading = !this.#endSlot.isSet && this.#cursors.size > 0 && !this.#full;
-    if (reading !== this.#reading) throw new Error(`gate ${this.#reading}, due ${reading}`);
-    if (!this.#full && this.heldBytes >= this.#windowBytes)
-      throw new Error(`${this.heldBytes} held, not full`);
+    if (this.#stallWatch.isOn !== this.#somebodyIsHeldUp) throw new Error("stall watch");
+    if (this.#mayRead() !== this.#reading) throw new Error(`gate ${this.#reading}, due ${this.#mayRead()}`);
+  }
+
+  #startOf(from: Offset | undefined): Offset {
+    if (from === undefined) return this.attachOffset;
+    if (from <= this.head) return from;
+    throw new HoldfastError(
+      "out_of_range",
+      `from_offset ${from} is beyond the output's end so far, ${this.head}`,
+    );
   }
 
   #read(cursor: Cursor, maxBytes: number): Read<End> {
     this.#assertAttached(cursor);
-    const chunks = this.#window.read(cursor.readTo, maxBytes);
+    const from = cursor.readTo;
+    if (from < this.oldest) {
+      cursor.readTo = this.oldest;
+      return { kind: "gap", from, to: this.oldest };
+    }
+    const chunks = this.#window.read(from, maxBytes);
     const last = chunks.at(-1);
     if (last !== undefined) {
       cursor.readTo = chunkEnd(last);
@@ -168,45 +169,106 @@ export class Multiplexer<End extends object> {
     const end = this.#endSlot.value;
     if (end !== undefined) return { kind: "end", end };
     cursor.waiting = true;
+    this.#watchStall();
     return { kind: "empty" };
   }
 
   #taken(cursor: Cursor): void {
     this.#assertAttached(cursor);
-    const from = cursor.takenTo;
-    if (cursor.readTo === from) return;
-    cursor.takenTo = cursor.readTo;
+    if (cursor.readTo === cursor.takenTo) return;
+    this.#cursors.advance(cursor);
+    this.#progress(cursor);
     if (cursor.takenTo > this.#delivered) this.#delivered = cursor.takenTo;
-    this.#leaveSlowest(from);
-    this.#release();
+    this.#settle();
+  }
+
+  #progress(cursor: Cursor): void {
+    cursor.progressedAtMs = this.#options.clock.nowMs();
   }
 
   #detach(cursor: Cursor): void {
     // A second detach finds nothing: whoever notices a gone client first, others may notice it too.
-    if (!this.#cursors.delete(cursor)) return;
-    this.#leaveSlowest(cursor.takenTo);
-    this.#release();
+    if (this.#cursors.delete(cursor)) this.#settle();
   }
 
-  #leaveSlowest(from: Offset): void {
-    if (from !== this.#slowest || --this.#atSlowest > 0) return;
-    this.#slowest = this.#delivered;
-    for (const { takenTo } of this.#cursors) if (takenTo < this.#slowest) this.#slowest = takenTo;
-    for (const { takenTo } of this.#cursors) if (takenTo === this.#slowest) this.#atSlowest++;
-  }
-
-  #release(): void {
-    this.#window.trim(this.#cursors.size > 0 ? this.#slowest : this.#delivered);
+  /** After any change of who needs what. */
+  #settle(): void {
+    this.#retain();
     this.#updateGate();
+    this.#watchStall();
+  }
+
+  /** Whoever reads below has it from replay. */
+  get #kept(): Offset {
+    return this.#cursors.slowest ?? this.#delivered;
+  }
+
+  /** Lets go of what nobody needs and replay does not keep. */
+  #retain(): void {
+    const { replayBytes } = this.#options;
+    const kept = this.#kept;
+    if (replayBytes > 0) this.#window.settle(kept);
+    this.#window.trim(offset(Math.min(kept, this.#delivered - replayBytes)));
+    while (this.#window.coldBytes > mostHeldFor(replayBytes) && this.#window.trimOldest(kept));
+    this.#reportHeld();
+  }
+
+  /**
+   * Where nobody is waited for, new output pushes out the oldest, whether somebody has had that or not. Only new output:
+   * a client that leaves a ring, or an observer that comes, makes nothing fall out.
+   */
+  #keepNewest(): void {
+    const bytes = this.#newestBytes;
+    if (bytes === undefined) return;
+    this.#window.trim(offset(this.head - bytes));
+    // The very newest stays, whatever it costs.
+    while (this.#window.heldBytes > mostHeldFor(bytes) && this.#window.trimOldest(offset(this.head - 1)));
+  }
+
+  get #newestBytes(): number | undefined {
+    const { replayBytes, windowBytes, detached } = this.#options;
+    if (this.#cursors.size === 0) return detached.kind === "ring" ? replayBytes : undefined;
+    if (this.#cursors.slowest !== undefined) return undefined;
+    // Only observers: what the process would keep for its next client without them, and a window for them.
+    return Math.max(replayBytes, windowBytes, detached.kind === "buffer" ? detached.bytes : 0);
+  }
+
+  #reportHeld(): void {
+    this.#share.report(this.#window.heldBytes);
   }
 
   #updateGate(): void {
-    const held = this.#window.heldBytes;
-    this.#full = this.#full ? held > this.#windowBytes / 2 : held >= this.#windowBytes;
-    const reading = !this.#endSlot.isSet && this.#cursors.size > 0 && !this.#full;
+    const { windowBytes, onReading } = this.#options;
+    const isPaced = this.#cursors.slowest !== undefined;
+    this.#full =
+      isPaced && (this.#full ? this.#backlogBytes > windowBytes / 2 : this.#backlogBytes >= windowBytes);
+    const reading = this.#mayRead();
     if (reading === this.#reading) return;
     this.#reading = reading;
-    this.#onReading(reading);
+    onReading(reading);
+  }
+
+  #mayRead(): boolean {
+    if (this.#endSlot.isSet) return false;
+    return this.#cursors.size > 0 ? this.#mayReadAttached() : this.#mayReadDetached();
+  }
+
+  #mayReadAttached(): boolean {
+    if (this.#full) return false;
+    // A spent budget slows clients down, observers too; it must not stop them, or they could never make room.
+    return !this.#options.budget.isSpent || this.#backlogBytes < SPENT_BACKLOG_BYTES;
+  }
+
+  #mayReadDetached(): boolean {
+    const { detached, budget } = this.#options;
+    if (detached.kind === "block" || budget.isSpent) return false;
+    if (detached.kind === "ring") return true;
+    return this.head - this.#delivered < detached.bytes && this.#backlogBytes < mostHeldFor(detached.bytes);
+  }
+
+  /** What the slowest blocking subscriber has before it, or with none, what nobody has had. */
+  get #backlogBytes(): number {
+    return this.#window.backlogBytes(this.#kept);
   }
 
   /**
@@ -222,21 +284,45 @@ export class Multiplexer<End extends object> {
     }
   }
 
+  #watchStall(): void {
+    this.#stallWatch.set(this.#somebodyIsHeldUp);
+  }
+
+  /**
+   * Who is idle has taken all: so whoever shut the gate is somebody else, and a lone subscriber is never cut. After the end
+   * nobody waits.
+   */
+  get #somebodyIsHeldUp(): boolean {
+    return !this.#reading && this.#cursors.somebodyWaits;
+  }
+
+  /** Until now, those who have taken all had nothing to take. */
+  #excuse(head: Offset): void {
+    for (const cursor of this.#cursors) if (cursor.takenTo === head) this.#progress(cursor);
+  }
+
+  /**
+   * Cuts all at once who have had something before them and took nothing for `stallMs`, also those that are not the
+   * slowest: ten ghosts shall not cost ten times as long as one. All are chosen before any is told: whoever is told first
+   * may change what the choice rests on.
+   */
+  #cutStalled(): number {
+    const { clock, stallMs } = this.#options;
+    const stalled: Cursor[] = [];
+    let nextMs = stallMs;
+    for (const cursor of this.#cursors) {
+      if (cursor.skips || cursor.takenTo === this.head) continue;
+      const dueMs = cursor.progressedAtMs + stallMs - clock.nowMs();
+      if (dueMs <= 0) stalled.push(cursor);
+      else nextMs = Math.min(nextMs, dueMs);
+    }
+    for (const cursor of stalled) this.#cursors.delete(cursor);
+    this.#settle();
+    for (const { onCut, takenTo } of stalled) onCut?.(takenTo);
+    return nextMs;
+  }
+
   #assertAttached(cursor: Cursor): void {
     if (!this.#cursors.has(cursor)) throw new Error("a detached subscriber was used");
-  }
-}
-
-class Cursor {
-  readonly onReadable: () => void;
-  /** Bytes below are delivered to this subscriber; bytes below `readTo` are on their way. */
-  takenTo: Offset;
-  readTo: Offset;
-  waiting = false;
-
-  constructor(start: Offset, onReadable: () => void) {
-    this.takenTo = start;
-    this.readTo = start;
-    this.onReadable = onReadable;
   }
 }

@@ -1,34 +1,22 @@
-// The chunks of one process that are still held, each once, however many subscribers read them:
+// The chunks of one process that are still held, each once, whoever needs it: slow subscribers, backlog and replay.
 //
-//        oldest                                 head
-//          |  chunk  |   chunk   | chunk | tail  |
-//          '-- trimmed from here    appended here --'
+//     oldest              settled                  head
+//       |  replay: cold     |  backlog: hot          |
+//       '-- trimmed from here                        '-- appended here
 //
-// Holds and finds bytes; who needs them and how long is the multiplexer's business.
+// Holds and finds bytes; who needs them and how long is the multiplexer's business. Cold chunks are those everybody has
+// had: they are gathered into larger ones, so that replay of a program that prints line by line does not cost three
+// times its bytes.
 
 import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
-
-/**
- * Appended data shorter than this is copied, longer data is kept by reference. Producers read into 64 KiB
- * buffers: a shorter piece kept by reference would pin more than twice the memory it is worth.
- */
-export const KEEP_BY_REFERENCE_BYTES = 32 * 1024;
-
-/** What a held chunk costs beside its bytes: the objects around it, a buffer's own included (390 to 560 on V8 11). */
-export const CHUNK_OVERHEAD_BYTES = 512;
-
-/** Below this many, shifting the array costs more than it frees. */
-const COMPACT_FROM = 64;
+import { ChunkQueue } from "./chunk-queue.ts";
 
 export class OutputWindow {
-  #chunks: (Chunk | undefined)[] = [];
-  /** Index of the oldest chunk held; those before it are trimmed but not yet shifted out of the array. */
-  #first = 0;
+  readonly #cold = new ChunkQueue();
+  readonly #hot = new ChunkQueue();
   #oldest: Offset = offset(0);
+  #settled: Offset = offset(0);
   #head: Offset = offset(0);
-  #heldBytes = 0;
-  /** The last chunk's whole buffer while nobody has read it, so that short pieces can be gathered into it. */
-  #tail: Buffer | undefined;
 
   get oldest(): Offset {
     return this.#oldest;
@@ -38,134 +26,87 @@ export class OutputWindow {
     return this.#head;
   }
 
-  /** What the held chunks count against bounds: their bytes and CHUNK_OVERHEAD_BYTES each. */
+  /** What is held counts so much against bounds: see ChunkQueue.cost. */
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#cold.cost + this.#hot.cost;
   }
 
-  /**
-   * Takes `data` in at the head. Data of KEEP_BY_REFERENCE_BYTES and more becomes the window's own: the caller
-   * must not touch its buffer again. Shorter data is copied and the caller keeps its buffer. Short data of the
-   * stream that was appended last joins the last chunk if nobody has read that yet. Empty data is ignored.
-   */
+  /** The cold part of `heldBytes`: what could be let go of without anybody missing a byte now. */
+  get coldBytes(): number {
+    return this.#cold.cost;
+  }
+
+  /** What a reader at `from` has before it, about in the measure of `heldBytes`: cold chunks are gathered. */
+  backlogBytes(from: Offset): number {
+    return this.#hot.cost + Math.max(0, this.#settled - Math.max(from, this.#oldest));
+  }
+
+  /** Takes `data` in at the head; whose it is then follows ChunkQueue.append. Empty data is ignored. */
   append(stream: OutputStream, data: Buffer): void {
     if (data.length === 0) return;
-    if (data.length >= KEEP_BY_REFERENCE_BYTES) {
-      this.#tail = undefined;
-      this.#add(stream, data);
-    } else if (!this.#gather(stream, data)) {
-      // Not out of Node's pool: one short chunk would pin 8 KiB of it.
-      this.#tail = Buffer.allocUnsafeSlow(data.length);
-      this.#tail.set(data);
-      this.#add(stream, this.#tail);
-    }
+    this.#hot.append(stream, this.#head, data);
     this.#head = offset(this.#head + data.length);
   }
 
   /**
-   * The chunks from `from` on: at least one, then as many as fit in `maxBytes`; none at the head. `from` must be
-   * the start of a held chunk or the head. What was read is closed to gathering.
+   * The chunks from `from` on: at least one, then as many as fit in `maxBytes`; none at the head. `from` lies in
+   * `[oldest, head]`; inside a chunk, the first one returned is what is left of that. Hot chunks are the same object for
+   * every reader and stay as they were read, so that frames can be shared. Cold ones are not: frames kept on them would
+   * stay as long as replay does; nor are short pieces that wait for a reader in a run.
    */
   read(from: Offset, maxBytes: number): Chunk[] {
+    if (from < this.#oldest || from > this.#head)
+      throw new Error(`no byte ${from} in [${this.#oldest}, ${this.#head}]`);
+    const isCold = from < this.#settled;
+    const queue = isCold ? this.#cold : this.#hot;
     const chunks: Chunk[] = [];
-    let bytes = 0;
-    for (let index = this.#indexOf(from); index < this.#chunks.length; index++) {
-      const chunk = this.#at(index);
-      if (chunks.length > 0 && bytes + chunk.data.length > maxBytes) return chunks;
-      chunks.push(chunk);
-      bytes += chunk.data.length;
+    let at = from;
+    let index = queue.indexAt(from);
+    for (let chunk = queue.chunkAt(index, at); chunk !== undefined; chunk = queue.chunkAt(index, at)) {
+      if (chunks.length > 0 && chunkEnd(chunk) - from > maxBytes) return chunks;
+      chunks.push(isCold || chunk.offset < at ? rest(chunk, at) : chunk);
+      at = chunkEnd(chunk);
+      if (at === queue.endOf(index)) index++;
     }
-    this.#tail = undefined;
+    if (!isCold) queue.seal();
     return chunks;
+  }
+
+  /** Everybody has had what lies below `to`. */
+  settle(to: Offset): void {
+    const keep = ({ stream, offset: at, data }: Chunk) => this.#cold.append(stream, at, data);
+    for (let end = this.#hot.shiftBelow(to, keep); end !== undefined; end = this.#hot.shiftBelow(to, keep))
+      this.#settled = end;
   }
 
   /** Lets go of every chunk that lies wholly below `to`. */
   trim(to: Offset): void {
-    while (this.#first < this.#chunks.length) {
-      const chunk = this.#at(this.#first);
-      if (chunkEnd(chunk) > to) break;
-      this.#oldest = chunkEnd(chunk);
-      this.#heldBytes -= cost(chunk);
-      // Cleared at once: a chunk that waits here to be shifted out would be held, and not counted.
-      this.#chunks[this.#first++] = undefined;
+    for (const queue of [this.#cold, this.#hot]) {
+      for (let end = queue.shiftBelow(to); end !== undefined; end = queue.shiftBelow(to)) this.#oldest = end;
     }
-    this.#compact();
+    if (this.#settled < this.#oldest) this.#settled = this.#oldest;
+  }
+
+  /** Lets go of the oldest chunk; false if there is none, or if it does not lie wholly below `limit`. */
+  trimOldest(limit: Offset): boolean {
+    const end = this.#cold.endOf(0) ?? this.#hot.endOf(0);
+    if (end === undefined || end > limit) return false;
+    this.trim(end);
+    return true;
   }
 
   /** Throws if the structure is not what its comments say. For tests, after every step. */
   checkInvariants(): void {
-    let at: number = this.#oldest;
-    let held = 0;
-    for (let index = this.#first; index < this.#chunks.length; index++) {
-      const chunk = this.#at(index);
-      if (chunk.offset !== at) throw new Error(`chunk at ${chunk.offset} where ${at} was due`);
-      if (chunk.data.length === 0) throw new Error(`empty chunk at ${at}`);
-      at += chunk.data.length;
-      held += cost(chunk);
-    }
-    if (at !== this.#head) throw new Error(`chunks end at ${at}, head is ${this.#head}`);
-    if (held !== this.#heldBytes) throw new Error(`${held} bytes held, ${this.#heldBytes} counted`);
-  }
-
-  #add(stream: OutputStream, data: Buffer): void {
-    const chunk = { stream, offset: this.#head, data, frames: undefined };
-    this.#chunks.push(chunk);
-    this.#heldBytes += cost(chunk);
-  }
-
-  /** Joins `data` to the last chunk, growing its buffer by doubling; false where it must be a chunk of its own. */
-  #gather(stream: OutputStream, data: Buffer): boolean {
-    const last = this.#chunks.at(-1);
-    if (this.#tail === undefined || last === undefined || last.stream !== stream) return false;
-    const used = last.data.length;
-    const length = used + data.length;
-    if (length >= KEEP_BY_REFERENCE_BYTES) return false;
-    if (length > this.#tail.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.min(Math.max(length, used * 2), KEEP_BY_REFERENCE_BYTES));
-      grown.set(last.data);
-      this.#tail = grown;
-    }
-    this.#tail.set(data, used);
-    this.#heldBytes -= cost(last);
-    const joined = { ...last, data: this.#tail.subarray(0, length) };
-    this.#chunks[this.#chunks.length - 1] = joined;
-    this.#heldBytes += cost(joined);
-    return true;
-  }
-
-  #indexOf(from: Offset): number {
-    if (from === this.#head) return this.#chunks.length;
-    let low = this.#first;
-    let high = this.#chunks.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#at(middle).offset < from) low = middle + 1;
-      else high = middle;
-    }
-    if (this.#at(low).offset !== from) throw new Error(`no chunk begins at ${from}`);
-    return low;
-  }
-
-  #at(index: number): Chunk {
-    const chunk = this.#chunks[index];
-    if (chunk === undefined) throw new Error(`no chunk ${index} of ${this.#chunks.length}`);
-    return chunk;
-  }
-
-  /** Shifting one by one would be quadratic; half the array at a time is constant per chunk. */
-  #compact(): void {
-    if (this.#first === this.#chunks.length) {
-      this.#chunks.length = 0;
-      this.#first = 0;
-      this.#tail = undefined;
-    } else if (this.#first >= COMPACT_FROM && this.#first * 2 >= this.#chunks.length) {
-      this.#chunks.splice(0, this.#first);
-      this.#first = 0;
-    }
+    const coldEnd = this.#cold.checkInvariants(this.#oldest);
+    if (coldEnd !== this.#settled) throw new Error(`cold ends at ${coldEnd}, settled is ${this.#settled}`);
+    const hotEnd = this.#hot.checkInvariants(this.#settled);
+    if (hotEnd !== this.#head) throw new Error(`chunks end at ${hotEnd}, head is ${this.#head}`);
   }
 }
 
-/** Growing by doubling may leave a gathered chunk's buffer half empty; only chunks below 32 KiB are gathered. */
-function cost(chunk: Chunk): number {
-  return chunk.data.length + CHUNK_OVERHEAD_BYTES;
+/** A chunk of the reader's own, from `from` on if that is inside. Its bytes stay as they are: gathering writes behind them. */
+function rest(chunk: Chunk, from: Offset): Chunk {
+  const { stream, offset: at, data } = chunk;
+  if (at >= from) return { stream, offset: at, data, frames: undefined };
+  return { stream, offset: from, data: data.subarray(from - at), frames: undefined };
 }

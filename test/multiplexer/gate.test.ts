@@ -1,7 +1,7 @@
 // Rules 5 and 6: when producers are told to read, and what is held when they are told to stop.
 
 import { describe, expect, test } from "vitest";
-import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/output-window.ts";
+import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/chunk-queue.ts";
 import { CheckedMultiplexer } from "./checked-multiplexer.ts";
 
 /** Text that makes a chunk of its own which costs `bytes`, if the one before it was read or is of another stream. */
@@ -115,7 +115,7 @@ describe("full", () => {
   test("a lone subscriber that reads nothing holds reading back however often output is pushed", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     multiplexer.attach();
-    for (let times = 0; times < 50; times++) multiplexer.push("more of it", times % 2 ? "stdout" : "stderr");
+    for (let times = 0; times < 100; times++) multiplexer.push("more of it", times % 2 ? "stdout" : "stderr");
     expect(multiplexer.gate).toEqual([true, false]);
   });
 

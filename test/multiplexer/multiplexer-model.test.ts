@@ -1,11 +1,16 @@
-// Random interleavings of everything that can be done to a multiplexer, also from within wakings, each step compared
-// with the reference model (interleaving.ts). A failure prints its seed and the shortest list of steps that fails, for
-// the fixed cases below.
+// Random interleavings of everything that can be done to multiplexers, also from within callbacks, each step compared
+// with the reference model (modelled-multiplexer.ts). A failure prints its seed and the shortest list of steps that fails,
+// for the fixed cases below.
 
 import fc from "fast-check";
 import { test } from "vitest";
-import { KEEP_BY_REFERENCE_BYTES, type OutputStream } from "../../src/multiplexer/index.ts";
-import { runInterleaving, type Step, type Who } from "./interleaving.ts";
+import {
+  type DetachedMode,
+  KEEP_BY_REFERENCE_BYTES,
+  type OutputStream,
+} from "../../src/multiplexer/index.ts";
+import { runInterleaving, type Setting, type Step, type Who } from "./interleaving.ts";
+import type { Settings } from "./modelled-multiplexer.ts";
 
 const stream = fc.constantFrom<OutputStream>("stdout", "stderr", "pty");
 const other: fc.Arbitrary<Who> = fc.nat(7);
@@ -13,30 +18,94 @@ const selfOrOther = fc.oneof(
   { weight: 3, arbitrary: fc.constant<Who>("self") },
   { weight: 1, arbitrary: other },
 );
+const on = fc.nat(2);
+const from = fc.option(fc.oneof(fc.nat(1000), fc.constantFrom(0, 1000, 1001)), { nil: undefined, freq: 2 });
+const skips = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(false) },
+  { weight: 1, arbitrary: fc.constant(true) },
+);
 
-/** What a subscriber does when it is woken. */
-function reaction(maxBytes: fc.Arbitrary<number>): fc.Arbitrary<Step> {
+interface Sizes {
+  readonly bytes: fc.Arbitrary<number>;
+  readonly maxBytes: fc.Arbitrary<number>;
+}
+
+/** What a subscriber does when it is woken, or cut. */
+function reaction({ bytes, maxBytes }: Sizes): fc.Arbitrary<Step> {
   return fc.oneof(
     { weight: 3, arbitrary: fc.record({ do: fc.constant("readAll" as const), who: selfOrOther }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("takeAll" as const), who: selfOrOther }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant("read" as const), who: selfOrOther, maxBytes }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant("taken" as const), who: selfOrOther }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("detach" as const), who: selfOrOther }) },
-    { weight: 1, arbitrary: fc.constant<Step>({ do: "fork", onReadable: [] }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("push" as const), on, stream, bytes }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant("fork" as const),
+        on,
+        from,
+        skips,
+        onReadable: fc.constant<Step[]>([]),
+      }),
+    },
   );
 }
 
-function steps(bytes: fc.Arbitrary<number>, maxBytes: fc.Arbitrary<number>): fc.Arbitrary<Step[]> {
-  const onReadable = fc.array(reaction(maxBytes), { maxLength: 4 });
+function steps(sizes: Sizes): fc.Arbitrary<Step[]> {
+  const { bytes, maxBytes } = sizes;
+  const reactions = fc.array(reaction(sizes), { maxLength: 4 });
   const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
-    { weight: 8, arbitrary: fc.record({ do: fc.constant("push" as const), stream, bytes }) },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant("fork" as const), onReadable }) },
-    { weight: 4, arbitrary: fc.record({ do: fc.constant("readAll" as const), who: other }) },
+    { weight: 10, arbitrary: fc.record({ do: fc.constant("push" as const), on, stream, bytes }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant("fork" as const),
+        on,
+        from,
+        skips,
+        onReadable: reactions,
+        onCut: reactions,
+      }),
+    },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("readAll" as const), who: other }) },
+    { weight: 5, arbitrary: fc.record({ do: fc.constant("takeAll" as const), who: other }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant("read" as const), who: other, maxBytes }) },
-    { weight: 6, arbitrary: fc.record({ do: fc.constant("taken" as const), who: other }) },
+    { weight: 5, arbitrary: fc.record({ do: fc.constant("taken" as const), who: other }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("progress" as const), who: other }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant("detach" as const), who: other }) },
-    { weight: 1, arbitrary: fc.constant<Step>({ do: "finish" }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: fc.constant("advance" as const), ms: fc.constantFrom(1, 400, 999, 1000) }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("finish" as const), on }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("release" as const), on }) },
   );
   return fc.array(step, { maxLength: 40, size: "max" });
+}
+
+function settings(sizes: {
+  readonly windows: readonly number[];
+  readonly replays: readonly number[];
+  readonly buffers: readonly number[];
+  readonly budgets: readonly number[];
+  readonly eager: readonly number[];
+}): fc.Arbitrary<Setting> {
+  const detached = fc.oneof(
+    fc.constant<DetachedMode>({ kind: "block" }),
+    fc.constantFrom(...sizes.buffers).map<DetachedMode>((bytes) => ({ kind: "buffer", bytes })),
+    fc.constant<DetachedMode>({ kind: "ring" }),
+  );
+  const multiplexer: fc.Arbitrary<Settings> = fc.record({
+    windowBytes: fc.constantFrom(...sizes.windows),
+    replayBytes: fc.constantFrom(...sizes.replays),
+    detached,
+    eagerBytes: fc.constantFrom(0, 0, ...sizes.eager),
+  });
+  return fc.record({
+    budgetBytes: fc.constantFrom(...sizes.budgets),
+    multiplexers: fc.array(multiplexer, { minLength: 1, maxLength: 3 }),
+  });
 }
 
 const half = KEEP_BY_REFERENCE_BYTES / 2;
@@ -46,52 +115,74 @@ const thresholds = [1, half - 1, half, half + 1, half * 2 - 1, half * 2, half * 
 
 const arbitraries = {
   "of a few bytes": {
-    windowBytes: fc.constantFrom(1, 300, 600, 2_000),
+    setting: settings({
+      windows: [1, 300, 600, 2_000],
+      replays: [0, 0, 1, 10, 1_000],
+      buffers: [1, 10, 1_000],
+      budgets: [2_000, 5_000, 1_000_000],
+      eager: [3],
+    }),
     bytes: fc.integer({ min: 1, max: 8 }),
     maxBytes: fc.constantFrom(0, 1, 4, 9, 1_000),
-    runs: 16_000,
+    runs: 13_000,
   },
   "around the thresholds": {
-    windowBytes: fc.constantFrom(1_000, 40_000, 100_000, 256_000),
+    setting: settings({
+      windows: [1_000, 40_000, 100_000, 256_000],
+      replays: [0, 20_000, 100_000, 300_000],
+      buffers: [10_000, 100_000],
+      budgets: [100_000, 300_000, 10_000_000],
+      eager: [1, 64 * 1024],
+    }),
     bytes: fc.constantFrom(...thresholds),
     maxBytes: fc.constantFrom(1, half, half * 2, 64 * 1024, 128 * 1024),
-    runs: 8_000,
+    runs: 7_000,
   },
 };
 
 test.each(Object.entries(arbitraries))(
-  "whatever the order of calls, a multiplexer does what its model does, with pieces %s",
-  (_pieces, { windowBytes, bytes, maxBytes, runs }) => {
-    const property = fc.property(windowBytes, steps(bytes, maxBytes), runInterleaving);
+  "whatever the order of calls, multiplexers do what their models do, with pieces %s",
+  (_pieces, { setting, runs, ...sizes }) => {
+    const property = fc.property(setting, steps(sizes), runInterleaving);
     // Some seconds on an idle machine; a busy one does as many as it can and has time left to shrink.
     fc.assert(property, { numRuns: runs, interruptAfterTimeLimit: 15_000 });
   },
 );
 
-test.each<[name: string, windowBytes: number, steps: Step[]]>([
+function lone(options: Partial<Settings> = {}): Setting {
+  return {
+    budgetBytes: 1_000_000,
+    multiplexers: [
+      { windowBytes: 1_000, replayBytes: 0, detached: { kind: "block" }, eagerBytes: 0, ...options },
+    ],
+  };
+}
+
+test.each<[name: string, setting: Setting, steps: Step[]]>([
   [
     "a waking reads another subscriber to the head, which is then not woken for nothing",
-    1_000,
+    lone(),
     [
-      { do: "fork", onReadable: [{ do: "readAll", who: 1 }] },
+      { do: "fork", on: 0, onReadable: [{ do: "readAll", who: 1 }] },
       { do: "readAll", who: 0 },
-      { do: "fork", onReadable: [] },
-      { do: "push", stream: "stdout", bytes: 1 },
+      { do: "fork", on: 0, onReadable: [] },
+      { do: "push", on: 0, stream: "stdout", bytes: 1 },
     ],
   ],
   [
     "a waking forks and the fork reads to the head, which is then not woken for nothing",
-    1_000,
+    lone(),
     [
       {
         do: "fork",
+        on: 0,
         onReadable: [
-          { do: "fork", onReadable: [] },
+          { do: "fork", on: 0, onReadable: [] },
           { do: "readAll", who: 1 },
         ],
       },
       { do: "readAll", who: 0 },
-      { do: "push", stream: "stdout", bytes: 1 },
+      { do: "push", on: 0, stream: "stdout", bytes: 1 },
     ],
   ],
-])("fixed case: %s", (_name, windowBytes, steps) => runInterleaving(windowBytes, steps));
+])("fixed case: %s", (_name, setting, steps) => runInterleaving(setting, steps));

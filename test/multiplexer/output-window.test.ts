@@ -5,8 +5,9 @@ import { type Chunk, type Offset, type OutputStream, offset } from "../../src/mu
 import {
   CHUNK_OVERHEAD_BYTES,
   KEEP_BY_REFERENCE_BYTES,
-  OutputWindow,
-} from "../../src/multiplexer/output-window.ts";
+  SHORT_PIECE_BYTES,
+} from "../../src/multiplexer/chunk-queue.ts";
+import { OutputWindow } from "../../src/multiplexer/output-window.ts";
 
 const ALL = Number.POSITIVE_INFINITY;
 
@@ -257,22 +258,47 @@ describe("a read", () => {
   });
 
   test.each([
-    [1, "within a chunk"],
-    [4, "within a chunk"],
+    [1, ["aa", "bb", "cccc"]],
+    [4, ["b", "cccc"]],
+    [8, ["c"]],
+  ])("from %i, within a chunk, finds what is left of it first", (from, expected) => {
+    const window = windowOf(...texts);
+    expect(read(window, from)).toEqual(expected);
+    expect(window.read(offset(from), 1)).toMatchObject([{ offset: from, frames: undefined }]);
+  });
+
+  test("from within a chunk does not touch the chunk, which others read whole", () => {
+    const window = windowOf("abc");
+    const whole = only(window.read(offset(0), ALL));
+    whole.frames = new Map([["json", ["frame"]]]);
+    expect(only(window.read(offset(1), ALL)).frames).toBeUndefined();
+    expect(only(window.read(offset(0), ALL))).toBe(whole);
+    expect(whole.data.toString()).toBe("abc");
+  });
+
+  test("from within the last chunk closes it, too: what comes is not read twice", () => {
+    const window = windowOf("abc");
+    expect(read(window, 1)).toEqual(["bc"]);
+    append(window, "de");
+    expect(read(window, 3)).toEqual(["de"]);
+    expect(read(window, 0)).toEqual(["abc", "de"]);
+  });
+
+  test.each([
     [10, "beyond the head"],
     [-1, "before the start"],
   ])("from %i, %s, throws", (from) => {
     const window = windowOf(...texts);
-    expect(() => window.read(offset(from), ALL)).toThrow(/no chunk/);
+    expect(() => window.read(offset(from), ALL)).toThrow(`no byte ${from} in [0, 9]`);
     window.checkInvariants();
   });
 
   test("from below what is held throws and does not pretend that what is held comes next", () => {
     const window = windowOf(...texts);
     window.trim(offset(3));
-    expect(() => window.read(offset(0), ALL)).toThrow("no chunk begins at 0");
+    expect(() => window.read(offset(0), ALL)).toThrow("no byte 0 in [3, 9]");
     window.trim(offset(9));
-    expect(() => window.read(offset(5), ALL)).toThrow(/no chunk/);
+    expect(() => window.read(offset(5), ALL)).toThrow("no byte 5 in [9, 9]");
   });
 });
 
@@ -306,7 +332,7 @@ describe("trimming", () => {
 
   test("of a thousand chunks one by one leaves each of the rest to be found, with 200 more behind", () => {
     const window = new OutputWindow();
-    const texts = Array.from({ length: 1_200 }, (_, index) => `${index} `);
+    const texts = Array.from({ length: 1_200 }, (_, index) => `${index} `.padEnd(SHORT_PIECE_BYTES, "."));
     texts.forEach((text, index) => {
       append(window, text, index % 2 === 0 ? "stdout" : "stderr");
     });
@@ -314,9 +340,191 @@ describe("trimming", () => {
       const from: Offset = offset(texts.slice(0, trimmed).join("").length);
       window.trim(from);
       window.checkInvariants();
-      const found = [read(window, from, 1), read(window, window.head - 5, 1)];
+      const found = [read(window, from, 1), read(window, window.head - SHORT_PIECE_BYTES, 1)];
       expect(found).toEqual([[texts[trimmed]], [texts.at(-1)]]);
     }
     expect(read(window, window.oldest)).toEqual(texts.slice(1_000));
+  });
+});
+
+describe("settling", () => {
+  test("gathers short chunks that were read one by one, of one stream, and costs one overhead for them", () => {
+    const window = readOneByOne(["a", "bc", "def"]);
+    expect(window.heldBytes).toBe(6 + 3 * CHUNK_OVERHEAD_BYTES);
+    window.settle(offset(6));
+    window.checkInvariants();
+    expect(read(window, 0)).toEqual(["abcdef"]);
+    expect([window.heldBytes, window.coldBytes]).toEqual([
+      6 + CHUNK_OVERHEAD_BYTES,
+      6 + CHUNK_OVERHEAD_BYTES,
+    ]);
+  });
+
+  test("does not join streams", () => {
+    const window = windowOf("a", "b", "c");
+    window.settle(offset(3));
+    expect(read(window, 0)).toEqual(["a", "b", "c"]);
+  });
+
+  test("moves whole chunks only", () => {
+    const window = readOneByOne(["abc", "def"]);
+    window.settle(offset(5));
+    window.checkInvariants();
+    expect(window.coldBytes).toBe(3 + CHUNK_OVERHEAD_BYTES);
+    expect([read(window, 0), read(window, 3)]).toEqual([["abc"], ["def"]]);
+  });
+
+  test("leaves who stands inside at his byte, wherever gathered chunks then begin", () => {
+    const window = readOneByOne(["abc", "def", "ghi"]);
+    window.settle(offset(9));
+    const found = Array.from({ length: 9 }, (_, from) => read(window, from, 1));
+    expect(found).toEqual(Array.from({ length: 9 }, (_, from) => ["abcdefghi".slice(from)]));
+  });
+
+  test("leaves unchanged what was read before and after, however it gathers on", () => {
+    const window = readOneByOne(["abc"]);
+    const hot = only(window.read(offset(0), ALL));
+    window.settle(offset(3));
+    const cold = only(window.read(offset(1), ALL));
+    for (const piece of ["d", "e".repeat(1000), "f".repeat(3000)]) {
+      append(window, piece);
+      window.read(offset(window.head - piece.length), ALL);
+      window.settle(window.head);
+    }
+    expect([hot.data.toString(), cold.data.toString()]).toEqual(["abc", "bc"]);
+    expect(read(window, 0)).toEqual([`abcd${"e".repeat(1000)}${"f".repeat(3000)}`]);
+  });
+
+  test("lets go of frames: what is kept on chunks would stay as long as replay does", () => {
+    const window = new OutputWindow();
+    for (const bytes of [10, KEEP_BY_REFERENCE_BYTES]) {
+      window.append("stdout", Buffer.alloc(bytes, "x"));
+      for (const chunk of window.read(offset(window.head - bytes), ALL))
+        chunk.frames = new Map([["json", ["frame"]]]);
+    }
+    window.settle(window.head);
+    for (const chunk of window.read(offset(0), ALL)) {
+      expect(chunk.frames).toBeUndefined();
+      chunk.frames = new Map([["json", ["frame"]]]);
+    }
+    expect(window.read(offset(0), ALL).map(({ frames }) => frames)).toEqual([undefined, undefined]);
+  });
+
+  test("keeps long chunks by reference", () => {
+    const window = new OutputWindow();
+    const data = Buffer.alloc(KEEP_BY_REFERENCE_BYTES);
+    window.append("stdout", data);
+    window.settle(window.head);
+    expect(only(window.read(offset(0), ALL)).data).toBe(data);
+  });
+
+  test("to below what is settled changes nothing", () => {
+    const window = readOneByOne(["abc", "def"]);
+    window.settle(offset(6));
+    window.settle(offset(3));
+    window.checkInvariants();
+    expect(read(window, 0)).toEqual(["abcdef"]);
+  });
+
+  test("and then trimming everything leaves nothing, and appending begins anew", () => {
+    const window = readOneByOne(["abc"]);
+    window.settle(offset(3));
+    window.trim(offset(3));
+    expect([window.heldBytes, window.coldBytes, window.oldest]).toEqual([0, 0, 3]);
+    append(window, "d");
+    window.settle(offset(4));
+    window.checkInvariants();
+    expect(read(window, 3)).toEqual(["d"]);
+  });
+
+  test("makes what a reader has before it the gathered bytes and the hot chunks' cost", () => {
+    const window = readOneByOne(["abc", "def", "ghi"]);
+    window.settle(offset(6));
+    const hot = 3 + CHUNK_OVERHEAD_BYTES;
+    expect([0, 2, 6, 9].map((from) => window.backlogBytes(offset(from)))).toEqual([
+      hot + 6,
+      hot + 4,
+      hot,
+      hot,
+    ]);
+    window.trim(offset(6));
+    expect(window.backlogBytes(offset(0))).toBe(hot);
+  });
+});
+
+describe("trimming the oldest", () => {
+  test("takes one chunk, replay first, and none that reaches beyond the limit", () => {
+    const window = readOneByOne(["abc", "def", "ghi"]);
+    window.settle(offset(3));
+    expect(window.trimOldest(offset(2))).toBe(false);
+    expect(window.trimOldest(offset(6))).toBe(true);
+    expect(window.oldest).toBe(3);
+    expect(window.trimOldest(offset(6))).toBe(true);
+    expect(window.trimOldest(offset(6))).toBe(false);
+    expect(read(window, 6)).toEqual(["ghi"]);
+    window.checkInvariants();
+  });
+
+  test("of an empty window does nothing", () => {
+    expect(new OutputWindow().trimOldest(offset(5))).toBe(false);
+  });
+});
+
+/** A window whose pieces were read as they came, so that each is a chunk of its own. */
+function readOneByOne(texts: readonly string[]): OutputWindow {
+  const window = new OutputWindow();
+  for (const text of texts) {
+    append(window, text);
+    window.read(offset(window.head - text.length), ALL);
+  }
+  return window;
+}
+
+describe("short pieces of two streams in turn", () => {
+  const pieces = Array.from({ length: 5_000 }, (_, index) => ({
+    stream: index % 2 === 0 ? ("stdout" as const) : ("stderr" as const),
+    text: `line ${index} of what it prints\n`,
+  }));
+  const text = pieces.map((piece) => piece.text).join("");
+
+  function filled(): OutputWindow {
+    const window = new OutputWindow();
+    for (const piece of pieces) window.append(piece.stream, Buffer.from(piece.text));
+    window.checkInvariants();
+    return window;
+  }
+
+  test.each(["held for a reader", "held for replay"])("%s cost less than twice their bytes", (how) => {
+    const window = filled();
+    if (how === "held for replay") window.settle(window.head);
+    window.checkInvariants();
+    expect(window.heldBytes).toBeLessThan(2 * text.length);
+  });
+
+  test("are read piece by piece, each of its stream, from every place", () => {
+    const window = filled();
+    let at = 0;
+    for (const { stream, text: expected } of pieces) {
+      for (const skipped of [0, 3, expected.length - 1]) {
+        const [chunk] = window.read(offset(at + skipped), 1);
+        expect([chunk?.stream, chunk?.offset, chunk?.data.toString()]).toEqual([
+          stream,
+          at + skipped,
+          expected.slice(skipped),
+        ]);
+      }
+      at += expected.length;
+    }
+    expect(read(window, 0).join("")).toBe(text);
+  });
+
+  test("that are read while more come stay what they were", () => {
+    const window = filled();
+    const chunks = window.read(offset(0), ALL);
+    const last = pieces.at(-1)?.stream ?? "stdout";
+    for (let times = 0; times < 100; times++) window.append(last, Buffer.from("more"));
+    window.checkInvariants();
+    expect(textsOf(chunks).join("")).toBe(text);
+    expect(read(window, text.length).join("")).toBe("more".repeat(100));
   });
 });

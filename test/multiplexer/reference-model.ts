@@ -1,44 +1,133 @@
-// What the multiplexer promises, without a window, chunks or trimming: every byte ever pushed, the first that nobody
-// took, and how far each subscriber is. Short enough to be checked by reading it.
+// What one multiplexer promises, without a window, chunks or timers: every byte ever pushed, the first that nobody took,
+// how far each subscriber is, and what may be let go of. Short enough to be checked by reading it.
 
-import type { OutputStream } from "../../src/multiplexer/index.ts";
+import { CHUNK_OVERHEAD_BYTES, KEEP_BY_REFERENCE_BYTES } from "../../src/multiplexer/chunk-queue.ts";
+import type { DetachedMode, OutputStream } from "../../src/multiplexer/index.ts";
+import { mostHeldFor } from "../../src/multiplexer/multiplexer-options.ts";
 
 export interface Place {
   readonly start: number;
+  /** An observer. */
+  readonly skips: boolean;
   readTo: number;
   takenTo: number;
+  /** When it last took something, said so, or had nothing to take. */
+  progressedAtMs: number;
+  /** Its last read was `empty`, and it was not called since. */
+  sleeps: boolean;
+  /** The same, but it may have read on without being called. */
+  waits: boolean;
+}
+
+export interface Bounds {
+  readonly windowBytes: number;
+  readonly replayBytes: number;
+  readonly detached: DetachedMode;
 }
 
 export class ReferenceModel {
+  readonly #bounds: Bounds;
+  readonly #pushes: { readonly stream: OutputStream; readonly end: number }[] = [];
+  readonly places = new Set<Place>();
   head = 0;
   delivered = 0;
   ended = false;
-  readonly places = new Set<Place>();
+  /** All below may have been let go of. */
+  droppableTo = 0;
 
-  push(bytes: number): void {
-    this.head += bytes;
+  constructor(bounds: Bounds) {
+    this.#bounds = bounds;
   }
 
-  fork(): Place {
-    const place = { start: this.delivered, readTo: this.delivered, takenTo: this.delivered };
+  push(stream: OutputStream, bytes: number, nowMs: number): void {
+    for (const place of this.places) if (place.takenTo === this.head) place.progressedAtMs = nowMs;
+    this.head += bytes;
+    this.#pushes.push({ stream, end: this.head });
+    const newest = this.#newestBytes;
+    if (newest === undefined) return;
+    const fits = this.mostCost(this.droppableTo) <= mostHeldFor(newest);
+    this.#mayDrop(fits ? this.head - newest : this.head - 1);
+    if (newest === 0) this.#mayDrop(this.head);
+  }
+
+  /** `from` is at most the head. `oldest`: what is held now. */
+  fork(from: number | undefined, skips: boolean, oldest: number, nowMs: number): Place {
+    const start = from ?? (this.ended ? Math.min(oldest, this.delivered) : this.delivered);
+    const place = {
+      start,
+      skips,
+      readTo: start,
+      takenTo: start,
+      progressedAtMs: nowMs,
+      sleeps: false,
+      waits: false,
+    };
+    if (!skips) this.delivered = Math.max(this.delivered, start);
     this.places.add(place);
     return place;
   }
 
   /** What a read at `place` must find. */
-  due(place: Place): "chunks" | "end" | "empty" {
+  due(place: Place, oldest: number): "gap" | "chunks" | "end" | "empty" {
+    if (place.readTo < oldest) return "gap";
     if (place.readTo < this.head) return "chunks";
     return this.ended ? "end" : "empty";
   }
 
-  taken(place: Place): void {
+  taken(place: Place, nowMs: number): void {
+    if (place.takenTo === place.readTo) return;
+    place.progressedAtMs = nowMs;
     place.takenTo = place.readTo;
     this.delivered = Math.max(this.delivered, place.takenTo);
   }
 
-  /** The first byte that somebody has still to take, or nobody has taken yet. */
-  get heldFrom(): number {
-    return Math.min(this.delivered, ...[...this.places].map((place) => place.takenTo));
+  get blocking(): Place[] {
+    return [...this.places].filter(({ skips }) => !skips);
+  }
+
+  /** All from here on is needed: by the slowest that is waited for, or because nobody has had it. */
+  get kept(): number {
+    const { blocking } = this;
+    return blocking.length > 0 ? Math.min(...blocking.map(({ takenTo }) => takenTo)) : this.delivered;
+  }
+
+  /** Somebody has accepted all there is and waits for more. */
+  get somebodyWaits(): boolean {
+    return this.blocking.some(({ waits, takenTo, readTo }) => waits && takenTo === readTo);
+  }
+
+  /** To be called after each change. `isPressed`: the budget was or is spent, so replay may be gone altogether. */
+  mayDropReplay(isPressed: boolean): void {
+    const { replayBytes } = this.#bounds;
+    const costsTooMuch = this.mostCost(this.droppableTo) > mostHeldFor(replayBytes);
+    this.#mayDrop(isPressed || costsTooMuch ? this.kept : Math.min(this.kept, this.delivered - replayBytes));
+  }
+
+  /** Whether a piece that holds `from` can still hold `to`: only pieces of one stream are joined, to less than 32 KiB. */
+  canBeOnePiece(from: number, to: number): boolean {
+    const begins = this.#pushes.findIndex(({ end }) => end > from);
+    const ends = this.#pushes.findIndex(({ end }) => end > to);
+    if (begins === ends) return true;
+    const streams = new Set(this.#pushes.slice(begins, ends + 1).map(({ stream }) => stream));
+    return streams.size === 1 && to - from < KEEP_BY_REFERENCE_BYTES;
+  }
+
+  /** What holding everything from `from` on counts, if nothing is joined. */
+  mostCost(from: number): number {
+    const pieces = this.#pushes.filter(({ end }) => end > from).length;
+    return this.head - from + pieces * CHUNK_OVERHEAD_BYTES;
+  }
+
+  /** How much of the newest new output leaves, where nobody is waited for. */
+  get #newestBytes(): number | undefined {
+    const { windowBytes, replayBytes, detached } = this.#bounds;
+    if (this.places.size === 0) return detached.kind === "ring" ? replayBytes : undefined;
+    if (this.blocking.length > 0) return undefined;
+    return Math.max(windowBytes, replayBytes, detached.kind === "buffer" ? detached.bytes : 0);
+  }
+
+  #mayDrop(to: number): void {
+    this.droppableTo = Math.max(this.droppableTo, to);
   }
 }
 

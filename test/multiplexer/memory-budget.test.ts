@@ -1,0 +1,269 @@
+// Rule 9: one bound over all windows. Replay goes first, then who reads ahead for nobody waits, and who is attached goes on.
+
+import { describe, expect, test } from "vitest";
+import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/chunk-queue.ts";
+import { MemoryBudget, type MultiplexerOptions } from "../../src/multiplexer/index.ts";
+import { CheckedMultiplexer } from "./checked-multiplexer.ts";
+
+const KB = 1_000;
+
+/** Text of which one chunk costs `bytes`. */
+function costing(bytes: number): string {
+  return "x".repeat(bytes - CHUNK_OVERHEAD_BYTES);
+}
+
+function under(budget: MemoryBudget, options: Partial<MultiplexerOptions> = {}): CheckedMultiplexer {
+  const { clock: _clock, ...rest } = options;
+  return new CheckedMultiplexer(100 * KB, { budget, ...rest });
+}
+
+/** One in mode `buffer` with nobody attached. */
+function buffering(budget: MemoryBudget, options: Partial<MultiplexerOptions> = {}): CheckedMultiplexer {
+  const multiplexer = under(budget, { detached: { kind: "buffer", bytes: 1_000 * KB }, ...options });
+  multiplexer.attach().detach();
+  return multiplexer;
+}
+
+/** One that holds as much replay. */
+function replaying(budget: MemoryBudget, bytes: number): CheckedMultiplexer {
+  const multiplexer = under(budget, { replayBytes: 1_000 * KB });
+  const client = multiplexer.attach();
+  multiplexer.push(costing(bytes));
+  client.takeAll();
+  client.detach();
+  return multiplexer;
+}
+
+describe("the sum", () => {
+  test("is what all windows hold, whatever they do", () => {
+    const budget = new MemoryBudget(1_000 * KB);
+    const multiplexers = [under(budget), buffering(budget), replaying(budget, 5 * KB)];
+    const sum = () => multiplexers.reduce((bytes, { raw }) => bytes + raw.heldBytes, 0);
+    expect(budget.heldBytes).toBe(5 * KB);
+    for (const [index, multiplexer] of multiplexers.entries()) {
+      multiplexer.push("x".repeat(1_000 * (index + 1)));
+      expect(budget.heldBytes).toBe(sum());
+      multiplexer.attach().takeAll();
+      expect(budget.heldBytes).toBe(sum());
+    }
+  });
+
+  test("is without a released multiplexer, whatever it does", () => {
+    const budget = new MemoryBudget(100 * KB);
+    const multiplexer = under(budget);
+    const client = multiplexer.attach();
+    multiplexer.push(costing(50 * KB));
+    multiplexer.finish();
+    multiplexer.raw.release();
+    expect(budget.heldBytes).toBe(0);
+    expect(client.takeAll()).toHaveLength(50 * KB - CHUNK_OVERHEAD_BYTES);
+    multiplexer.raw.release();
+    expect(budget.heldBytes).toBe(0);
+  });
+});
+
+describe("a spent budget", () => {
+  test("is spent at the byte, and has room again when an eighth is free", () => {
+    const budget = new MemoryBudget(80 * KB);
+    const multiplexers = [under(budget), under(budget), under(budget)];
+    multiplexers[0]?.push(costing(69 * KB));
+    multiplexers[1]?.push(costing(11 * KB - 1));
+    expect(budget.isSpent).toBe(false);
+    multiplexers[2]?.push(costing(1 * KB + 1));
+    expect(budget.isSpent).toBe(true);
+    multiplexers[2]?.attach().takeAll();
+    expect([budget.heldBytes, budget.isSpent]).toEqual([80 * KB - 1, true]);
+    multiplexers[1]?.attach().takeAll();
+    expect([budget.heldBytes, budget.isSpent]).toEqual([69 * KB, false]);
+  });
+
+  test("makes buffers stop at once, all of them, and go on when there is room", () => {
+    const budget = new MemoryBudget(100 * KB);
+    const multiplexers = [buffering(budget), buffering(budget), buffering(budget)];
+    multiplexers[1]?.push(costing(100 * KB));
+    expect(multiplexers.map(({ gate }) => gate)).toEqual([
+      [true, false],
+      [true, false],
+      [true, false],
+    ]);
+    const client = multiplexers[1]?.attach();
+    client?.takeAll();
+    client?.detach();
+    expect(multiplexers.map(({ raw }) => raw.reading)).toEqual([true, true, true]);
+    for (const { raw } of multiplexers) raw.checkInvariants();
+  });
+
+  test("makes rings stop, too, and what they hold stays", () => {
+    const budget = new MemoryBudget(100 * KB);
+    const ring = buffering(budget, { detached: { kind: "ring" }, replayBytes: 60 * KB });
+    ring.push(costing(60 * KB));
+    under(budget).push(costing(50 * KB));
+    expect(ring.gate).toEqual([true, false]);
+    expect(ring.raw.heldBytes).toBe(60 * KB);
+  });
+
+  test("lets who is attached go on, one read at a time", () => {
+    const budget = new MemoryBudget(100 * KB);
+    under(budget).push(costing(100 * KB));
+    const multiplexer = under(budget);
+    const client = multiplexer.attach();
+    for (let times = 1; times <= 3; times++) {
+      expect(multiplexer.raw.reading).toBe(true);
+      multiplexer.push("x".repeat(64 * 1024 - CHUNK_OVERHEAD_BYTES));
+      expect(multiplexer.raw.reading).toBe(false);
+      expect(client.takeAll()).toHaveLength(64 * 1024 - CHUNK_OVERHEAD_BYTES);
+    }
+    expect(budget.isSpent).toBe(true);
+  });
+
+  test("holds no replay of who goes on", () => {
+    const budget = new MemoryBudget(100 * KB);
+    under(budget).push(costing(100 * KB));
+    const multiplexer = under(budget, { replayBytes: 50 * KB });
+    const client = multiplexer.attach();
+    multiplexer.push("delivered");
+    client.takeAll();
+    expect(multiplexer.raw.heldBytes).toBe(0);
+  });
+
+  test("slows observers down, too, so that nothing falls out that nobody has had", () => {
+    const budget = new MemoryBudget(100 * KB);
+    under(budget).push(costing(100 * KB));
+    const multiplexer = under(budget);
+    const observer = multiplexer.attachTo({ skips: true });
+    multiplexer.push("x".repeat(64 * 1024));
+    expect(multiplexer.raw.reading).toBe(false);
+    expect(observer.takeAll()).toHaveLength(64 * 1024);
+    expect(multiplexer.raw.reading).toBe(true);
+  });
+
+  test("keeps a new process in mode buffer from reading ahead, from the first byte", () => {
+    const budget = new MemoryBudget(100 * KB);
+    under(budget).push(costing(100 * KB));
+    const multiplexer = buffering(budget);
+    expect(multiplexer.gate).toEqual([true, false]);
+  });
+
+  test("tells the others when a window is released", () => {
+    const budget = new MemoryBudget(100 * KB);
+    const ended = under(budget);
+    ended.push(costing(100 * KB));
+    ended.finish();
+    const multiplexer = buffering(budget);
+    expect(multiplexer.raw.reading).toBe(false);
+    ended.raw.release();
+    expect(multiplexer.raw.reading).toBe(true);
+  });
+
+  test("tells the others when replay that has just become such makes room", () => {
+    const budget = new MemoryBudget(100 * KB);
+    const waiting = buffering(budget);
+    const multiplexer = under(budget, { replayBytes: 1_000 * KB });
+    const client = multiplexer.attach();
+    multiplexer.push(costing(100 * KB));
+    expect(waiting.raw.reading).toBe(false);
+    client.takeAll();
+    expect(budget.heldBytes).toBe(0);
+    expect(waiting.raw.reading).toBe(true);
+  });
+
+  test("tells the others, though one of them spends the room at once within its telling", () => {
+    const budget = new MemoryBudget(100 * KB);
+    let greedyPushes = 0;
+    const greedy = buffering(budget, {
+      onReading: (reading) => {
+        if (reading && greedyPushes-- > 0) greedy.raw.push("stdout", Buffer.alloc(100 * KB));
+      },
+    });
+    const multiplexers = [buffering(budget), greedy, buffering(budget)];
+    const full = under(budget);
+    full.push(costing(100 * KB));
+    greedyPushes = 1;
+    full.attach().takeAll();
+    expect(budget.isSpent).toBe(true);
+    expect(multiplexers.map(({ raw }) => raw.reading)).toEqual([false, false, false]);
+    for (const { raw } of multiplexers) raw.checkInvariants();
+    greedy.attach().takeAll();
+    expect(multiplexers.map(({ raw }) => raw.reading)).toEqual([true, true, true]);
+  });
+});
+
+describe("replay", () => {
+  test("goes before anybody must wait, the oldest process's first, until an eighth is free", () => {
+    const budget = new MemoryBudget(80 * KB);
+    const multiplexers = [replaying(budget, 10 * KB), replaying(budget, 10 * KB), replaying(budget, 10 * KB)];
+    const waiting = buffering(budget);
+    waiting.push(costing(55 * KB));
+    expect(multiplexers.map(({ raw }) => raw.heldBytes)).toEqual([0, 0, 10 * KB]);
+    expect([budget.heldBytes, budget.isSpent]).toEqual([65 * KB, false]);
+    expect(waiting.gate).toEqual([true]);
+  });
+
+  test("that an attached client still reads stays", () => {
+    const budget = new MemoryBudget(80 * KB);
+    const multiplexer = replaying(budget, 20 * KB);
+    const client = multiplexer.attachTo({ from: 0 });
+    under(budget).push(costing(70 * KB));
+    expect(budget.isSpent).toBe(true);
+    expect(client.takeAll()).toHaveLength(20 * KB - CHUNK_OVERHEAD_BYTES);
+    expect([budget.heldBytes, budget.isSpent]).toEqual([70 * KB, false]);
+  });
+
+  test("that an observer was reading is a gap for it", () => {
+    const budget = new MemoryBudget(80 * KB);
+    const multiplexer = replaying(budget, 20 * KB);
+    const observer = multiplexer.attachTo({ skips: true, from: 5 });
+    under(budget).push(costing(70 * KB));
+    expect(observer.read()).toBe(`(gap 5..${20 * KB - CHUNK_OVERHEAD_BYTES})`);
+  });
+
+  test("of very many short pieces goes, too", () => {
+    const budget = new MemoryBudget(20_000 * KB);
+    const multiplexer = new CheckedMultiplexer(20_000 * KB, { budget, replayBytes: 10_000 * KB });
+    const client = multiplexer.attach();
+    for (let piece = 0; piece < 30_000; piece++)
+      multiplexer.raw.push(piece % 2 ? "stdout" : "stderr", Buffer.from("x"));
+    client.takeAll();
+    under(budget).push(costing(10_000 * KB));
+    expect(budget.heldBytes).toBeLessThanOrEqual(17_500 * KB);
+    expect(budget.isSpent).toBe(false);
+  });
+
+  test("of a released multiplexer stays for who still reads it: it would make no room", () => {
+    const budget = new MemoryBudget(80 * KB);
+    const multiplexer = replaying(budget, 20 * KB);
+    const observer = multiplexer.attachTo({ skips: true, from: 0 });
+    multiplexer.finish();
+    multiplexer.raw.release();
+    under(budget).push(costing(90 * KB));
+    expect(observer.takeAll()).toHaveLength(20 * KB - CHUNK_OVERHEAD_BYTES);
+  });
+});
+
+describe("sixty processes that write for ever, detached", () => {
+  const READ = 64 * 1024;
+  const BUDGET = 4_000 * KB;
+
+  test.each<[string, Partial<MultiplexerOptions>]>([
+    ["block", {}],
+    ["buffer", { detached: { kind: "buffer", bytes: 1_000 * KB } }],
+    ["ring", { detached: { kind: "ring" }, replayBytes: 300 * KB }],
+  ])("in mode %s stay within the budget and the read that spent it, and each can go on", (_mode, options) => {
+    const budget = new MemoryBudget(BUDGET);
+    const multiplexers = Array.from({ length: 60 }, () => under(budget, options));
+    for (const multiplexer of multiplexers) multiplexer.attach().detach();
+    for (let times = 0; times < 40; times++)
+      for (const { raw } of multiplexers) if (raw.reading) raw.push("stdout", Buffer.alloc(READ));
+    expect(budget.heldBytes).toBeLessThan(BUDGET + READ + CHUNK_OVERHEAD_BYTES);
+    for (const multiplexer of multiplexers) {
+      const client = multiplexer.attach();
+      for (let times = 0; times < 20; times++) {
+        client.takeAll();
+        expect(multiplexer.raw.reading).toBe(true);
+        multiplexer.raw.push("stdout", Buffer.alloc(READ));
+      }
+      client.takeAll();
+    }
+    expect(budget.heldBytes).toBeLessThan(BUDGET);
+  });
+});

@@ -1,0 +1,324 @@
+// Rules 10 to 12: coming back to a place, the gap when that is no longer held, observers, and what is left after the end.
+
+import { describe, expect, test } from "vitest";
+import { HoldfastError } from "../../src/errors.ts";
+import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/chunk-queue.ts";
+import { CheckedMultiplexer, type Client, EMPTY, END } from "./checked-multiplexer.ts";
+
+const TEXTS = ["abc", "defg", "hi"];
+const ALL = TEXTS.join("");
+
+/** All of TEXTS was pushed, each of another stream, and taken; the client is still attached. */
+function delivered(replayBytes: number, texts: readonly string[] = TEXTS): [CheckedMultiplexer, Client] {
+  const multiplexer = new CheckedMultiplexer(10_000, { replayBytes });
+  const client = multiplexer.attach();
+  for (const [index, text] of texts.entries()) {
+    multiplexer.push(text, index % 2 ? "stderr" : "stdout");
+    client.takeAll();
+  }
+  return [multiplexer, client];
+}
+
+describe("a resume", () => {
+  test("at any byte that is held is exact", () => {
+    const [multiplexer] = delivered(100);
+    for (let from = 0; from <= ALL.length; from++) {
+      const client = multiplexer.attachTo({ from });
+      expect(client.subscriber.start).toBe(from);
+      expect(client.takeAll()).toBe(ALL.slice(from));
+    }
+  });
+
+  test("inside a chunk says the place and the stream of what is left of it", () => {
+    const [multiplexer] = delivered(100);
+    const read = multiplexer.attachTo({ from: 5 }).subscriber.read(1);
+    if (read.kind !== "chunks") throw new Error(`read ${read.kind}`);
+    expect(read.chunks).toMatchObject([{ stream: "stderr", offset: 5, data: Buffer.from("fg") }]);
+  });
+
+  test("goes on with what comes while it catches up", () => {
+    const [multiplexer] = delivered(100);
+    const client = multiplexer.attachTo({ from: 4 });
+    expect(client.take(1)).toBe("efg");
+    multiplexer.push("jk", "pty");
+    expect(client.takeAll()).toBe("hijk");
+  });
+
+  test("below what is held finds exactly what is missing as a gap, once, and then all that is held", () => {
+    const [multiplexer] = delivered(3);
+    expect(multiplexer.raw.oldest).toBe(3);
+    const client = multiplexer.attachTo({ from: 1 });
+    expect(client.subscriber.start).toBe(1);
+    expect([client.take(), client.takeAll()]).toEqual(["(gap 1..3)", "defghi"]);
+  });
+
+  test("below what is held keeps the rest from being let go of before the gap is read", () => {
+    const [multiplexer, fast] = delivered(3);
+    const client = multiplexer.attachTo({ from: 0 });
+    multiplexer.push("jklmno", "pty");
+    fast.takeAll();
+    expect([client.read(), client.read(1)]).toEqual(["(gap 0..3)", "defg"]);
+    expect(client.takeAll()).toBe("hijklmno");
+  });
+
+  test("that leaves before it took the gap leaves it to who comes to the same place", () => {
+    const [multiplexer] = delivered(3);
+    const gone = multiplexer.attachTo({ from: 1 });
+    gone.read();
+    gone.detach();
+    expect(multiplexer.attachTo({ from: 1 }).take()).toBe("(gap 1..3)");
+  });
+
+  test("at the head waits for what comes", () => {
+    const [multiplexer] = delivered(0);
+    const client = multiplexer.attachTo({ from: ALL.length });
+    expect(client.read()).toBe(EMPTY);
+    multiplexer.push("new");
+    expect(client.takeAll()).toBe("new");
+  });
+
+  test("beyond the head is refused, and changes nothing", () => {
+    const [multiplexer] = delivered(0);
+    const attempt = () => multiplexer.attachTo({ from: ALL.length + 1 });
+    expect(attempt).toThrow(
+      new HoldfastError("out_of_range", "from_offset 10 is beyond the output's end so far, 9"),
+    );
+    expect(multiplexer.raw.subscriberCount).toBe(1);
+  });
+
+  test("beyond what is delivered says that what comes before it has arrived", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.push("arrived ");
+    multiplexer.push("lost", "stderr");
+    multiplexer.attachTo({ from: 8 }).detach();
+    const next = multiplexer.attach();
+    expect(next.subscriber.start).toBe(8);
+    expect(next.takeAll()).toBe("lost");
+  });
+
+  test("below what is delivered does not make it undelivered again", () => {
+    const [multiplexer, client] = delivered(100);
+    client.detach();
+    const resumed = multiplexer.attachTo({ from: 2 });
+    resumed.read();
+    resumed.detach();
+    expect(multiplexer.attach().read()).toBe(EMPTY);
+  });
+
+  test("far back holds the process until it has caught up to half a window", () => {
+    const [multiplexer, client] = delivered(
+      100_000,
+      Array.from({ length: 20 }, () => "x".repeat(1_000)),
+    );
+    client.detach();
+    const resumed = multiplexer.attachTo({ from: 0 });
+    expect(multiplexer.raw.reading).toBe(false);
+    while (multiplexer.raw.head - resumed.subscriber.start > 0 && !multiplexer.raw.reading) resumed.take(1);
+    expect(multiplexer.raw.reading).toBe(true);
+    expect(resumed.takeAll().length).toBe(5_000);
+  });
+});
+
+describe("replay", () => {
+  test("holds whole chunks that reach into the last replayBytes of what was delivered", () => {
+    const [multiplexer] = delivered(3);
+    expect(multiplexer.raw.heldBytes).toBe(6 + 2 * CHUNK_OVERHEAD_BYTES);
+  });
+
+  test("that is small is held all the same", () => {
+    const [multiplexer] = delivered(1);
+    expect(multiplexer.raw.oldest).toBe(7);
+    expect(multiplexer.attachTo({ from: 8 }).takeAll()).toBe("i");
+  });
+
+  test("does not count against the window", () => {
+    const multiplexer = new CheckedMultiplexer(10_000, { replayBytes: 100_000 });
+    const client = multiplexer.attach();
+    for (let times = 0; times < 20; times++) {
+      multiplexer.push("x".repeat(2_000));
+      client.takeAll();
+    }
+    expect(multiplexer.raw.heldBytes).toBeGreaterThan(40_000);
+    expect(multiplexer.gate).toEqual([true]);
+  });
+
+  test("is let go of only as new output is delivered, not when it is pushed", () => {
+    const [multiplexer] = delivered(9);
+    multiplexer.push("new");
+    expect(multiplexer.raw.oldest).toBe(0);
+  });
+
+  test("is not taken for undelivered output by a fork without a place", () => {
+    const [multiplexer, client] = delivered(100);
+    client.detach();
+    expect(multiplexer.attach().read()).toBe(EMPTY);
+  });
+
+  test("gathered under a reader that has read and not taken goes on at its byte", () => {
+    const multiplexer = new CheckedMultiplexer(10_000, { replayBytes: 1_000 });
+    const fast = multiplexer.attach();
+    const observer = multiplexer.attachTo({ skips: true });
+    let seen = "";
+    for (const text of ["ab", "c", "defg", "h"]) {
+      multiplexer.push(text);
+      // Every piece is a chunk of its own for who reads at once; the observer is one piece behind.
+      fast.read();
+      seen += observer.read(1);
+      multiplexer.push(text.toUpperCase());
+      fast.takeAll();
+    }
+    expect(seen + observer.takeAll()).toBe("abABcCdefgDEFGhH");
+  });
+});
+
+describe("an observer", () => {
+  test("begins like any other", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.push("undelivered");
+    expect(multiplexer.attachTo({ skips: true }).takeAll()).toBe("undelivered");
+  });
+
+  test("makes a detached process run on", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.attachTo({ skips: true });
+    expect(multiplexer.gate).toEqual([true]);
+  });
+
+  test("never slows the process", () => {
+    const multiplexer = new CheckedMultiplexer(1_000);
+    multiplexer.attachTo({ skips: true });
+    const client = multiplexer.attach();
+    for (let times = 0; times < 50; times++) {
+      multiplexer.push("x".repeat(300));
+      client.takeAll();
+    }
+    expect(multiplexer.gate).toEqual([true]);
+  });
+
+  test("that falls out of the window finds a gap from its place to what is held, and goes on there", () => {
+    const multiplexer = new CheckedMultiplexer(10_000, { replayBytes: 3 });
+    const client = multiplexer.attach();
+    const observer = multiplexer.attachTo({ skips: true });
+    multiplexer.push("seen");
+    expect(observer.read()).toBe("seen");
+    for (const [index, text] of ["missed", "missed too", "held"].entries()) {
+      multiplexer.push(text, index % 2 ? "stdout" : "stderr");
+      client.takeAll();
+    }
+    expect([observer.read(), observer.read(), observer.read()]).toEqual(["(gap 4..20)", "held", EMPTY]);
+  });
+
+  test("that is inside the window finds no gap, whatever it has not taken", () => {
+    const [multiplexer, client] = delivered(100);
+    const observer = multiplexer.attachTo({ skips: true, from: 0 });
+    multiplexer.push("new");
+    client.takeAll();
+    expect([observer.read(), observer.read()]).toEqual([`${ALL}new`, EMPTY]);
+  });
+
+  test("that waits is woken by the next push and is not called for a gap alone", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const found: string[] = [];
+    const observer = multiplexer.attach((self) => found.push(self.read()), { skips: true });
+    observer.read();
+    multiplexer.push("x");
+    expect(found).toEqual(["x"]);
+  });
+
+  test("on its own keeps a window of the newest, and the process never waits for it", () => {
+    const multiplexer = new CheckedMultiplexer(50_000);
+    const observer = multiplexer.attachTo({ skips: true });
+    for (let times = 0; times < 20; times++) multiplexer.push("x".repeat(40_000));
+    expect(multiplexer.gate).toEqual([true]);
+    expect([observer.read(), observer.read().length]).toEqual(["(gap 0..720000)", 80_000]);
+  });
+
+  test("on its own, of short pieces, keeps no more than their memory may count", () => {
+    const multiplexer = new CheckedMultiplexer(50_000);
+    multiplexer.attachTo({ skips: true });
+    for (let times = 0; times < 5_000; times++)
+      multiplexer.raw.push(times % 2 ? "stdout" : "pty", Buffer.from("x"));
+    expect(multiplexer.raw.heldBytes).toBeLessThanOrEqual(2 * 50_000 + 128 * 1024);
+  });
+
+  test("that comes to a buffer does not push out what is kept for the next client", () => {
+    const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "buffer", bytes: 200_000 } });
+    multiplexer.attach().detach();
+    multiplexer.push("x".repeat(100_000));
+    multiplexer.attachTo({ skips: true });
+    multiplexer.push("y".repeat(50_000));
+    expect(multiplexer.attach().takeAll()).toHaveLength(150_000);
+  });
+
+  test("that comes makes nothing fall out", () => {
+    const multiplexer = new CheckedMultiplexer(1_000);
+    multiplexer.push("x".repeat(800));
+    multiplexer.push("y".repeat(800), "stderr");
+    multiplexer.attachTo({ skips: true }).detach();
+    expect(multiplexer.attach().takeAll()).toHaveLength(1_600);
+  });
+
+  test("that asks to go on from the head does not claim what nobody has had", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.push("undelivered");
+    const observer = multiplexer.attachTo({ skips: true, from: 11 });
+    observer.read();
+    observer.taken();
+    expect(multiplexer.attach().takeAll()).toBe("undelivered");
+  });
+
+  test("that took it has had it: the next client goes on from there", () => {
+    const multiplexer = new CheckedMultiplexer();
+    multiplexer.push("seen");
+    const observer = multiplexer.attachTo({ skips: true });
+    observer.takeAll();
+    observer.detach();
+    expect(multiplexer.attach().subscriber.start).toBe(4);
+  });
+});
+
+describe("after the end", () => {
+  test("a fork without a place replays all that is held, again and again", () => {
+    const [multiplexer, client] = delivered(100);
+    multiplexer.finish();
+    client.detach();
+    for (let times = 0; times < 3; times++) {
+      const late = multiplexer.attach();
+      expect(late.subscriber.start).toBe(0);
+      expect(late.takeAll()).toBe(ALL);
+      expect(late.read()).toBe(END);
+      late.detach();
+    }
+  });
+
+  test("a fork without a place begins at the oldest byte held, and is told of no gap", () => {
+    const [multiplexer] = delivered(3);
+    multiplexer.finish();
+    const late = multiplexer.attach();
+    expect(late.subscriber.start).toBe(3);
+    expect(late.takeAll()).toBe("defghi");
+  });
+
+  test("a resume at the end finds the end at once, and one beyond is refused", () => {
+    const [multiplexer] = delivered(3);
+    multiplexer.finish();
+    expect(multiplexer.attachTo({ from: 9 }).read()).toBe(END);
+    expect(() => multiplexer.attachTo({ from: 10 })).toThrow("beyond");
+  });
+
+  test("a resume below what is held finds the gap, the rest and the end", () => {
+    const [multiplexer] = delivered(3);
+    multiplexer.finish();
+    const late = multiplexer.attachTo({ from: 0 });
+    expect([late.take(), late.takeAll(), late.take()]).toEqual(["(gap 0..3)", "defghi", END]);
+  });
+
+  test("observers drop nothing, for nothing comes any more", () => {
+    const multiplexer = new CheckedMultiplexer(10);
+    multiplexer.push("x".repeat(1_000));
+    multiplexer.push("y".repeat(1_000), "stderr");
+    multiplexer.finish();
+    multiplexer.attachTo({ skips: true }).detach();
+    expect(multiplexer.attach().takeAll()).toHaveLength(2_000);
+  });
+});
