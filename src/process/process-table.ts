@@ -1,22 +1,30 @@
-// All processes of this agent that have not ended: starts them, finds them by pid or tag, stops them.
+// All processes of this agent: starts them, finds them by pid, tag or process_id, stops them, and retains those that ended.
 
 import { randomUUID } from "node:crypto";
 import { HoldfastError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { MemoryBudget } from "../multiplexer/index.ts";
 import { lookupCommand } from "./command-lookup.ts";
+import { EndedProcesses } from "./ended-processes.ts";
 import { processEnvironment } from "./environment.ts";
 import { adoptOrphans, type Pid, setCloseOnExecEverywhere } from "./libc.ts";
 import { type SpawnRequest, spawn } from "./posix-spawn.ts";
 import { Process, type ProcessSettings } from "./process.ts";
 import { startReaping, watch } from "./reaper.ts";
-import { checkStartRequest, type StartRequest } from "./start-request.ts";
+import { StartIds } from "./start-ids.ts";
+import { checkStartRequest, type OutputPolicy, type StartRequest } from "./start-request.ts";
 import { openPipes, openTerminal, type Stdio } from "./stdio.ts";
 import { startTimer } from "./timer.ts";
 import { asUser, lookupUser, ownUser, type User } from "./user.ts";
 import { resolveCwd } from "./working-directory.ts";
 
-export interface ProcessTableOptions extends Partial<ProcessSettings> {
+export interface ProcessTableOptions extends Partial<Omit<ProcessSettings, "budget" | "output">> {
   readonly logger: Logger;
+  /** For all windows together (rule 9). */
+  readonly memoryBudgetBytes?: number;
+  readonly output?: Partial<OutputPolicy>;
+  /** How long ended processes can still be found (rule 12). */
+  readonly retainEndedMs?: number;
   /** Added to every process's environment. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -24,10 +32,19 @@ export interface ProcessTableOptions extends Partial<ProcessSettings> {
 /** Which process a client means. A tag names the newest live process that carries it. */
 export type ProcessSelector =
   | { readonly kind: "pid"; readonly pid: number }
-  | { readonly kind: "tag"; readonly tag: string };
+  | { readonly kind: "tag"; readonly tag: string }
+  | { readonly kind: "process_id"; readonly processId: string };
 
-const DEFAULT_DRAIN_TIMEOUT_MS = 200;
-const DEFAULT_WINDOW_BYTES = 256 * 1024;
+export const DEFAULTS = {
+  drainTimeoutMs: 200,
+  windowBytes: 256 * 1024,
+  stallMs: 10_000,
+  memoryBudgetBytes: 64 * 1024 * 1024,
+  retainEndedMs: 60_000,
+  output: { detached: "block", detachedBufferBytes: 4 * 1024 * 1024, replayBytes: 1024 * 1024 },
+} as const;
+
+const MAX_RETAINED_PROCESSES = 256;
 
 const SIGKILL = 9;
 const SIGTERM = 15;
@@ -36,6 +53,9 @@ const SIGCONT = 18;
 export class ProcessTable {
   /** Oldest first. Not by pid: one that is reaped and still draining may have left its pid to a newer one. */
   readonly #processes = new Set<Process>();
+  readonly #ended: EndedProcesses;
+  readonly #startIds = new StartIds();
+  readonly #memoryBudgetBytes: number;
   readonly #settings: ProcessSettings;
   readonly #environment: Readonly<Record<string, string>>;
   readonly #logger: Logger;
@@ -46,10 +66,25 @@ export class ProcessTable {
 
   /** Makes this agent the reaper of all that runs below it. One table per program: see reaper.ts. */
   constructor(options: ProcessTableOptions) {
+    this.#memoryBudgetBytes = options.memoryBudgetBytes ?? DEFAULTS.memoryBudgetBytes;
     this.#settings = {
-      drainTimeoutMs: options.drainTimeoutMs ?? DEFAULT_DRAIN_TIMEOUT_MS,
-      windowBytes: options.windowBytes ?? DEFAULT_WINDOW_BYTES,
+      drainTimeoutMs: options.drainTimeoutMs ?? DEFAULTS.drainTimeoutMs,
+      windowBytes: options.windowBytes ?? DEFAULTS.windowBytes,
+      stallMs: options.stallMs ?? DEFAULTS.stallMs,
+      budget: new MemoryBudget(this.#memoryBudgetBytes),
+      output: { ...DEFAULTS.output, ...options.output },
     };
+    this.#ended = new EndedProcesses(
+      {
+        retainMs: options.retainEndedMs ?? DEFAULTS.retainEndedMs,
+        maxProcesses: MAX_RETAINED_PROCESSES,
+        // Live processes must not starve for the sake of ended ones.
+        maxBytes: this.#memoryBudgetBytes / 2,
+      },
+      ({ request }) => {
+        if (request.startId !== undefined) this.#startIds.forget(request.startId);
+      },
+    );
     this.#environment = options.environment ?? {};
     this.#logger = options.logger;
     setCloseOnExecEverywhere();
@@ -59,10 +94,16 @@ export class ProcessTable {
 
   /**
    * Starts a process and returns it before any of its output is read. Throws a HoldfastError for what DESIGN.md
-   * lists, and then has started nothing and left nothing open.
+   * lists, and then has started nothing and left nothing open. With a `startId` that was used before, returns that
+   * process, live or ended.
    */
   async start(request: StartRequest): Promise<Process> {
-    checkStartRequest(request);
+    checkStartRequest(request, this.#memoryBudgetBytes);
+    if (request.startId === undefined) return this.#start(request);
+    return this.#startIds.once(request.startId, request, () => this.#start(request));
+  }
+
+  async #start(request: StartRequest): Promise<Process> {
     const user = request.user === undefined ? this.#ownUser : await lookupUser(request.user);
     // No await from here on: between the check and the start nobody may begin to stop the table.
     if (this.#stopping)
@@ -77,19 +118,34 @@ export class ProcessTable {
     return child;
   }
 
-  /** Oldest first. */
+  /** How long a subscriber may hold up others (rule 7). */
+  get stallMs(): number {
+    return this.#settings.stallMs;
+  }
+
+  /** Live ones, oldest first. */
   list(): Process[] {
     return [...this.#processes];
   }
 
-  /** Throws `not_found`. */
+  /** Ended ones that are still retained, in the order they ended. */
+  listEnded(): Process[] {
+    return this.#ended.list();
+  }
+
+  /** A live process. Throws `not_found`. */
   find(selector: ProcessSelector): Process {
-    const found = this.list().findLast(({ pid, request }) =>
-      selector.kind === "pid" ? pid === selector.pid : request.tag === selector.tag,
-    );
+    const found = findAmong(this.list(), selector);
     if (found !== undefined) return found;
-    const what = selector.kind === "pid" ? `pid ${selector.pid}` : `tag "${selector.tag}"`;
-    throw new HoldfastError("not_found", `no process with ${what}`);
+    throw notFound(selector);
+  }
+
+  /** A live process, or else the last one to end that is still retained. Throws `not_found`. */
+  findRetained(selector: ProcessSelector): Process {
+    const all = [...this.listEnded(), ...this.list()];
+    const found = findAmong(all, selector);
+    if (found !== undefined) return found;
+    throw notFound(selector);
   }
 
   /**
@@ -109,6 +165,7 @@ export class ProcessTable {
     this.#signalAll(SIGCONT);
     await this.#empty();
     grace.cancel();
+    this.#ended.clear();
     return { ended: all - killed, killed };
   }
 
@@ -130,6 +187,7 @@ export class ProcessTable {
 
   #forget(process: Process): void {
     this.#processes.delete(process);
+    this.#ended.add(process);
     if (this.#processes.size > 0) return;
     for (const onEmpty of this.#onEmpty.splice(0)) onEmpty();
   }
@@ -158,6 +216,18 @@ function spawnOn(stdio: Stdio, command: Omit<SpawnRequest, "stdio">): Pid {
     stdio.abandon();
     throw error;
   }
+}
+
+function findAmong(processes: readonly Process[], selector: ProcessSelector): Process | undefined {
+  return processes.findLast(({ pid, processId, request }) => {
+    if (selector.kind === "pid") return pid === selector.pid;
+    return selector.kind === "tag" ? request.tag === selector.tag : processId === selector.processId;
+  });
+}
+
+function notFound(selector: ProcessSelector): HoldfastError {
+  const { kind, ...value } = selector;
+  return new HoldfastError("not_found", `no process with ${kind} ${JSON.stringify(Object.values(value)[0])}`);
 }
 
 function openStdio(request: StartRequest, user: User): Stdio {

@@ -2,24 +2,36 @@
 // readers, its input and its multiplexer together; how each works is their own business.
 
 import { HoldfastError } from "../errors.ts";
-import { Multiplexer, type OutputStream } from "../multiplexer/index.ts";
+import {
+  type DetachedMode,
+  type MemoryBudget,
+  Multiplexer,
+  type MultiplexerOptions,
+  type OutputStream,
+  type Timer,
+} from "../multiplexer/index.ts";
 import { endFromWaitStatus, type ProcessEnd, signalName } from "./end-status.ts";
 import { fromNodeError } from "./errno.ts";
-import type { InputKind, ProcessInput } from "./input.ts";
+import type { InputKind, InputPlace, ProcessInput } from "./input.ts";
 import type { Pid } from "./libc.ts";
 import type { OutputReader } from "./output-reader.ts";
 import { checkPtySize, type PtySize } from "./pty.ts";
-import type { StartRequest } from "./start-request.ts";
+import type { OutputPolicy, StartRequest } from "./start-request.ts";
 import type { AttachedStdio, Stdio } from "./stdio.ts";
-import { startTimer, type Timer } from "./timer.ts";
+import { realClock, startTimer } from "./timer.ts";
 
 const SIGKILL = 9;
 
 export interface ProcessSettings {
   /** How long after the exit an orphan's output still counts (rule 4). */
   readonly drainTimeoutMs: number;
-  /** How much unread output is held before the process must wait (Multiplexer.windowBytes). */
+  /** How much a slow subscriber may have before it until the process must wait (Multiplexer.windowBytes). */
   readonly windowBytes: number;
+  /** How long a subscriber may hold up others (rule 7). */
+  readonly stallMs: number;
+  readonly budget: MemoryBudget;
+  /** For processes whose request says nothing else. */
+  readonly output: OutputPolicy;
 }
 
 /** Moves only downwards in this list; `#advance` refuses all else. */
@@ -35,6 +47,8 @@ export class Process {
   /** Never reused, unlike the pid. */
   readonly processId: string;
   readonly request: StartRequest;
+  /** Since the epoch. */
+  readonly startedAtMs = Date.now();
   readonly output: Multiplexer<ProcessEnd>;
   readonly #input: ProcessInput;
   readonly #readers: readonly OutputReader[];
@@ -64,7 +78,7 @@ export class Process {
     this.#settings = settings;
     this.#onEnd = onEnd;
     this.output = new Multiplexer({
-      windowBytes: settings.windowBytes,
+      ...multiplexerOptions(settings, started.request),
       onReading: (reading) => {
         for (const reader of this.#readers) reader.setReading(reading);
       },
@@ -88,8 +102,8 @@ export class Process {
   }
 
   /** See ProcessInput.write. */
-  async write(kind: InputKind, data: Uint8Array): Promise<void> {
-    await this.#input.write(kind, data);
+  write(kind: InputKind, data: Uint8Array, place?: InputPlace): Promise<number> {
+    return this.#input.write(kind, data, place);
   }
 
   /** See ProcessInput.close. */
@@ -186,4 +200,27 @@ export class Process {
       throw new Error(`${this.#name} cannot go from ${this.#state.kind} to ${next.kind}`);
     this.#state = next;
   }
+}
+
+function multiplexerOptions(
+  { windowBytes, stallMs, budget, output }: ProcessSettings,
+  request: StartRequest,
+): Omit<MultiplexerOptions, "onReading"> {
+  const policy = { ...output, ...withoutUndefined(request.output ?? {}) };
+  return {
+    windowBytes,
+    stallMs,
+    budget,
+    clock: realClock,
+    replayBytes: policy.replayBytes,
+    detached: detachedMode(policy),
+  };
+}
+
+function detachedMode({ detached, detachedBufferBytes }: OutputPolicy): DetachedMode {
+  return detached === "buffer" ? { kind: detached, bytes: detachedBufferBytes } : { kind: detached };
+}
+
+function withoutUndefined(policy: Partial<OutputPolicy>): Partial<OutputPolicy> {
+  return Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined));
 }

@@ -1,9 +1,6 @@
 // One-shot timers of any length: Node's own fire at once beyond 2^31-1 ms (24.8 days).
 
-export interface Timer {
-  /** A second call, or one after the timer fired, does nothing. */
-  cancel(): void;
-}
+import type { Clock, Timer } from "../multiplexer/index.ts";
 
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
@@ -19,3 +16,6 @@ export function startTimer(delayMs: number, onTime: () => void): Timer {
   arm();
   return { cancel: () => clearTimeout(handle) };
 }
+
+/** Real time, for the multiplexers. */
+export const realClock: Clock = { nowMs: () => performance.now(), startTimer };

@@ -262,7 +262,7 @@ test("a process that closes stdout early lives on, its stderr is read, and the e
   expect([output.text("stdout"), output.text("stderr")]).toEqual(["out\n", "err\n"]);
 });
 
-test("the end comes once, and who attaches later finds it, after what nobody had read", async () => {
+test("the end comes once, and each who attaches later finds it, after all that is held", async () => {
   const table = createTable();
   const process = await table.start(script("echo one; echo two >&2; exit 9"));
   await eventually(
@@ -274,7 +274,7 @@ test("the end comes once, and who attaches later finds it, after what nobody had
   const second = await outputOf(process);
 
   expect(first).toMatchObject({ stdout: "one\n", stderr: "two\n" });
-  expect(second).toMatchObject({ stdout: "", stderr: "" });
+  expect(second).toMatchObject({ stdout: "one\n", stderr: "two\n" });
   expect(second.end).toBe(first.end);
 });
 

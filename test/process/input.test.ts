@@ -249,7 +249,7 @@ test("a process that ends while it is fed without pause leaves nothing behind", 
 });
 
 /** Whether it is, some turns of the event loop from now. */
-async function isSettled(promise: Promise<void>): Promise<boolean> {
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;
   void outcomeOf(promise).then(() => {
     settled = true;
@@ -259,7 +259,7 @@ async function isSettled(promise: Promise<void>): Promise<boolean> {
 }
 
 /** What a write came to: "taken", or why not. Handled from the start, so it may be looked at whenever. */
-function outcomeOf(write: Promise<void>): Promise<unknown> {
+function outcomeOf(write: Promise<unknown>): Promise<unknown> {
   return write.then(
     () => "taken",
     (error: unknown) => error,

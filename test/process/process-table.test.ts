@@ -41,8 +41,10 @@ test("who is told of an end does not find the process any more", async () => {
   const table = createTable();
   const process = await table.start(command("cat"));
   let listed: number | undefined;
-  const subscriber = process.output.fork(() => {
-    if (process.output.end !== undefined) listed = table.list().length;
+  const subscriber = process.output.fork({
+    onReadable: () => {
+      if (process.output.end !== undefined) listed = table.list().length;
+    },
   });
   // Waits from now on.
   subscriber.read(1);

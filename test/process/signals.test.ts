@@ -2,6 +2,8 @@
 
 import { accessSync, constants, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { MemoryBudget } from "../../src/multiplexer/index.ts";
+import { DEFAULTS } from "../../src/process/index.ts";
 import type { Pid } from "../../src/process/libc.ts";
 import { Process } from "../../src/process/process.ts";
 import { openPipes } from "../../src/process/stdio.ts";
@@ -87,7 +89,13 @@ test("a reaped process signals nobody, though another has its pid now", async ()
   // As if the pid had come round: the same number, the state of a process that was reaped.
   const ended = new Process(
     { pid: bystander.pid, processId: "ended", request: bystander.request, stdio: openPipes(true) },
-    { drainTimeoutMs: 0, windowBytes: 1024 },
+    {
+      drainTimeoutMs: 0,
+      windowBytes: 1024,
+      stallMs: 1000,
+      budget: new MemoryBudget(1_000_000),
+      output: DEFAULTS.output,
+    },
     () => {
       // No table knows it.
     },

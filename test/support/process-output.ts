@@ -52,7 +52,7 @@ class Collector implements ProcessOutput {
   constructor(process: Process, paused: boolean) {
     this.#process = process;
     this.#paused = paused;
-    this.#subscriber = process.output.fork(() => this.#pump());
+    this.#subscriber = process.output.fork({ onReadable: () => this.#pump() });
     this.#at = this.#subscriber.start;
     this.#pump();
   }
@@ -111,6 +111,7 @@ class Collector implements ProcessOutput {
       this.detach();
       return false;
     }
+    if (read.kind === "gap") throw new Error(`a gap of ${read.from} to ${read.to} in what was never read`);
     for (const { stream, offset, data } of read.chunks) {
       if (offset !== this.#at) throw new Error(`a chunk at ${offset} where ${this.#at} was due`);
       this.#chunks[stream].add(data);
