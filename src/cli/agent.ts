@@ -1,7 +1,7 @@
 // One agent's life: start, say so, serve until a signal, stop cleanly. What serving means is the rpc layer's, what
 // a process is the process layer's; this file owns the order.
 import type { Logger } from "../logger.ts";
-import { ProcessTable } from "../process/index.ts";
+import { type OutputPolicy, ProcessTable } from "../process/index.ts";
 import { type RunningServer, startServer } from "../rpc/index.ts";
 import { endOnCrash, logWarnings } from "./crash.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -18,6 +18,10 @@ export interface AgentSettings {
   readonly port: number;
   readonly drainTimeoutMs: number;
   readonly shutdownGraceMs: number;
+  readonly output: OutputPolicy;
+  readonly memoryBudgetBytes: number;
+  readonly stallMs: number;
+  readonly retainEndedMs: number;
   readonly log: LogSettings;
   /** HOLDFAST_ variables that set nothing. */
   readonly unknownVariables: readonly string[];
@@ -46,12 +50,10 @@ interface Agent {
 }
 
 /** undefined when it could not start and has said why. */
-async function start(
-  { host, port, drainTimeoutMs }: AgentSettings,
-  logger: Logger,
-): Promise<Agent | undefined> {
+async function start(settings: AgentSettings, logger: Logger): Promise<Agent | undefined> {
+  const { host, port } = settings;
   try {
-    const table = new ProcessTable({ drainTimeoutMs, logger });
+    const table = new ProcessTable({ ...settings, logger });
     endOnCrash(logger, () => table.killAll());
     return { table, server: await startServer({ host, port, table, logger }) };
   } catch (error) {

@@ -4,7 +4,15 @@ import type { Command } from "commander";
 import { loadAgent } from "./load-agent.ts";
 import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log-settings.ts";
 import { setting, unknownVariables } from "./settings.ts";
-import { readChoice, readDurationMs, readHost, readPort } from "./values.ts";
+import {
+  type DetachedMode,
+  detachedModes,
+  readBytes,
+  readChoice,
+  readDurationMs,
+  readHost,
+  readPort,
+} from "./values.ts";
 
 /** As commander names what the flags below yield. */
 interface ServeFlags {
@@ -12,6 +20,12 @@ interface ServeFlags {
   readonly port: number;
   readonly drainTimeout: number;
   readonly shutdownGrace: number;
+  readonly detached: DetachedMode;
+  readonly detachedBuffer: number;
+  readonly replay: number;
+  readonly memoryBudget: number;
+  readonly stallTimeout: number;
+  readonly retainEnded: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -60,6 +74,57 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
         read: readDurationMs,
       }),
     )
+    .optionsGroup("Output:")
+    .addOption(
+      setting({
+        flags: "--detached <mode>",
+        description:
+          "while no client is attached: block (stop reading), buffer (read on until --detached-buffer is held, then " +
+          "block), or ring (read on and keep the newest --replay)",
+        fallback: "block",
+        read: readChoice(detachedModes),
+      }),
+    )
+    .addOption(
+      setting({
+        flags: "--detached-buffer <size>",
+        description: "how much output nobody has had is held in mode buffer",
+        fallback: "4MiB",
+        read: readBytes,
+      }),
+    )
+    .addOption(
+      setting({
+        flags: "--replay <size>",
+        description: "how much output that clients have had stays held, so that they can resume",
+        fallback: "1MiB",
+        read: readBytes,
+      }),
+    )
+    .addOption(
+      setting({
+        flags: "--memory-budget <size>",
+        description: "how much output is held for all processes together",
+        fallback: "64MiB",
+        read: readBytes,
+      }),
+    )
+    .addOption(
+      setting({
+        flags: "--stall-timeout <duration>",
+        description: "how long a client that accepts nothing may hold up others of the same process",
+        fallback: "10s",
+        read: readDurationMs,
+      }),
+    )
+    .addOption(
+      setting({
+        flags: "--retain-ended <duration>",
+        description: "how long the output and exit code of an ended process can still be had",
+        fallback: "60s",
+        read: readDurationMs,
+      }),
+    )
     .optionsGroup("Log (on stderr):")
     .addOption(
       setting({
@@ -79,7 +144,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     )
     .optionsGroup("Other:")
     .addHelpText("after", SERVE_HELP)
-    .action(async (flags: ServeFlags, command: Command) => {
+    .action(async (flags: ServeFlags) => {
       const { runAgent } = await loadAgent();
       done(
         await runAgent({
@@ -87,8 +152,16 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
           port: flags.port,
           drainTimeoutMs: flags.drainTimeout,
           shutdownGraceMs: flags.shutdownGrace,
+          output: {
+            detached: flags.detached,
+            detachedBufferBytes: flags.detachedBuffer,
+            replayBytes: flags.replay,
+          },
+          memoryBudgetBytes: flags.memoryBudget,
+          stallMs: flags.stallTimeout,
+          retainEndedMs: flags.retainEnded,
           log: { level: flags.logLevel, format: flags.logFormat },
-          unknownVariables: unknownVariables(command, process.env),
+          unknownVariables: unknownVariables(program, process.env),
         }),
       );
     });
@@ -96,7 +169,8 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
 
 const SERVE_HELP = `
 Each option can also be set by the variable named after "env:"; the flag wins.
-A duration is a number and its unit: 200ms, 1.5s, 2m, 1h.
+A duration is a number and its unit: 200ms, 1.5s, 2m, 1h; a size likewise:
+512KiB, 64MiB, 1GiB.
 
 Stopping:
   SIGTERM, SIGINT and SIGHUP stop the agent: it takes no new streams, sends

@@ -22,6 +22,17 @@ export function readDurationMs(text: string): number {
   return durationMs;
 }
 
+const BYTES_PER_UNIT: Readonly<Record<string, number>> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** "64MiB", "4096KiB", "1.5GiB", "512B", or "0". A bare number is refused, as are units of 1000. */
+export function readBytes(text: string): number {
+  if (text === "0") return 0;
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)$/.exec(text) ?? [];
+  const bytes = Math.round(Number(amount) * (BYTES_PER_UNIT[unit ?? ""] ?? Number.NaN));
+  if (Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError("A size is a number and its unit (B, KiB, MiB or GiB), such as 64MiB.");
+}
+
 export function readPort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (!(port <= 65_535)) {
@@ -39,11 +50,41 @@ export function readHost(text: string): string {
   );
 }
 
+/** What may become of output while nobody is attached. */
+export const detachedModes = ["block", "buffer", "ring"] as const;
+export type DetachedMode = (typeof detachedModes)[number];
+
 /** One of `choices`, as they are written. */
 export function readChoice<const T extends string>(choices: readonly T[]): (text: string) => T {
   return (text) => {
     const choice = choices.find((candidate) => candidate === text);
     if (choice === undefined) throw new InvalidArgumentError(`It is one of ${choices.join(", ")}.`);
     return choice;
+  };
+}
+
+/** An agent's address. What comes after the port is kept: it may stand behind a proxy. */
+export function readUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
+  const isBare = url?.username === "" && url.password === "" && url.search === "" && url.hash === "";
+  if (isHttp && isBare && url.hostname !== "") return text.replace(/\/+$/, "");
+  throw new InvalidArgumentError("An agent's URL has scheme, host and port: http://127.0.0.1:49983.");
+}
+
+/** Bytes of output since the process's start: a whole number. */
+export function readOffset(text: string): number {
+  const offset = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(offset)) return offset;
+  throw new InvalidArgumentError("An offset is a whole number of bytes; 0 is the first byte of output.");
+}
+
+/** Collects "NAME=value"; "NAME" alone takes its value from `from`, and sets nothing where it has none. */
+export function readVariable(from: NodeJS.ProcessEnv) {
+  return (text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> => {
+    const [, name, equals, value = ""] = /^([^=]+)(=?)(.*)$/s.exec(text) ?? [];
+    if (name === undefined) throw new InvalidArgumentError("A variable is NAME=value, or NAME to pass on.");
+    const given = equals === "" ? from[name] : value;
+    return given === undefined ? { ...earlier } : { ...earlier, [name]: given };
   };
 }

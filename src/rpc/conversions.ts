@@ -3,15 +3,30 @@
 import { create } from "@bufbuild/protobuf";
 import { HoldfastError } from "../errors.ts";
 import {
+  ConnectRequest_Lag,
+  OutputPolicy_Detached,
+  ProcessEvent_EndEventSchema,
   type ProcessInfo,
   ProcessInfoSchema,
   type ProcessInput,
   type PTY,
   Signal,
+  SignalScope,
+  type OutputPolicy as WirePolicy,
   type ProcessSelector as WireSelector,
   type StartRequest as WireStart,
 } from "../gen/process_pb.ts";
-import type { InputKind, Process, ProcessSelector, PtySize, StartRequest } from "../process/index.ts";
+import { type Offset, offset } from "../multiplexer/index.ts";
+import type {
+  InputKind,
+  InputPlace,
+  OutputPolicy,
+  Process,
+  ProcessEnd,
+  ProcessSelector,
+  PtySize,
+  StartRequest,
+} from "../process/index.ts";
 
 /** `user` and `timeoutMs` come with the headers. */
 export function toStartRequest(
@@ -32,7 +47,48 @@ export function toStartRequest(
     stdio:
       pty === undefined ? { kind: "pipes", stdin: stdin ?? true } : { kind: "pty", size: toPtySize(pty) },
     timeoutMs,
+    startId: message.startId,
+    output: message.output === undefined ? undefined : toOutputPolicy(message.output),
   };
+}
+
+function toOutputPolicy(policy: WirePolicy): Partial<OutputPolicy> {
+  const detached = detachedModes.get(policy.detached);
+  if (detached === undefined)
+    throw new HoldfastError("invalid_argument", `output.detached ${policy.detached} is not known`);
+  return {
+    ...(detached === "default" ? {} : { detached }),
+    ...(policy.detachedBufferBytes === undefined
+      ? {}
+      : { detachedBufferBytes: toBytes("detached_buffer_bytes", policy.detachedBufferBytes) }),
+    ...(policy.replayBytes === undefined ? {} : { replayBytes: toBytes("replay_bytes", policy.replayBytes) }),
+  };
+}
+
+const detachedModes = new Map<OutputPolicy_Detached, OutputPolicy["detached"] | "default">([
+  [OutputPolicy_Detached.DEFAULT, "default"],
+  [OutputPolicy_Detached.BLOCK, "block"],
+  [OutputPolicy_Detached.BUFFER, "buffer"],
+  [OutputPolicy_Detached.RING, "ring"],
+]);
+
+/** `name` is that of the field. Throws `out_of_range` for what lies beyond 2^53, which no process will ever reach. */
+export function toOffset(name: string, value: bigint | undefined): Offset | undefined {
+  if (value === undefined) return undefined;
+  if (value <= Number.MAX_SAFE_INTEGER) return offset(Number(value));
+  throw new HoldfastError("out_of_range", `${name} ${value} is beyond all that any process reads or writes`);
+}
+
+/** Throws `invalid_argument` for what no machine could hold. */
+function toBytes(name: string, value: bigint): number {
+  if (value <= Number.MAX_SAFE_INTEGER) return Number(value);
+  throw new HoldfastError("invalid_argument", `${name} is ${value}, more than any agent could hold`);
+}
+
+export function toSkips(lag: ConnectRequest_Lag): boolean {
+  if (lag === ConnectRequest_Lag.BLOCK) return false;
+  if (lag === ConnectRequest_Lag.SKIP) return true;
+  throw new HoldfastError("invalid_argument", `lag ${lag} is not known: give LAG_BLOCK or LAG_SKIP`);
 }
 
 export function toPtySize(pty: PTY | undefined): PtySize {
@@ -45,7 +101,8 @@ export function toSelector(selector: WireSelector | undefined): ProcessSelector 
   const chosen = selector?.selector;
   if (chosen?.case === "pid") return { kind: "pid", pid: chosen.value };
   if (chosen?.case === "tag") return { kind: "tag", tag: chosen.value };
-  throw new HoldfastError("invalid_argument", "process is missing: select one by pid or tag");
+  if (chosen?.case === "processId") return { kind: "process_id", processId: chosen.value };
+  throw new HoldfastError("invalid_argument", "process is missing: select one by pid, tag or process_id");
 }
 
 export function toInput(message: ProcessInput | undefined): {
@@ -58,12 +115,27 @@ export function toInput(message: ProcessInput | undefined): {
   return { kind: input.case, data: input.value };
 }
 
+/** Where the input belongs, for those who say. A writer that does not count has nothing to be remembered by. */
+export function toInputPlace(offset: bigint | undefined, writer: string | undefined): InputPlace | undefined {
+  const at = toOffset("input offset", offset);
+  if (at !== undefined) return { at, writer };
+  if (writer === undefined) return undefined;
+  throw new HoldfastError("invalid_argument", "writer is given without an offset: what does it count?");
+}
+
 /** The number of a signal this service sends. */
 export function toSignal(signal: Signal): number {
-  if (signal === Signal.SIGKILL || signal === Signal.SIGTERM) return signal;
+  if (signal !== Signal.UNSPECIFIED && Signal[signal] !== undefined) return signal;
+  throw new HoldfastError("invalid_argument", `signal ${signal} is not known: give one of the Signal enum`);
+}
+
+/** Whether the signal goes to the process's whole group. */
+export function toWholeGroup(scope: SignalScope): boolean {
+  if (scope === SignalScope.PROCESS) return false;
+  if (scope === SignalScope.GROUP) return true;
   throw new HoldfastError(
     "invalid_argument",
-    `signal ${signal} is not known: give SIGNAL_SIGTERM or SIGNAL_SIGKILL`,
+    `scope ${scope} is not known: give SIGNAL_SCOPE_PROCESS or SIGNAL_SCOPE_GROUP`,
   );
 }
 
@@ -74,4 +146,29 @@ export function toProcessInfo({ pid, request }: Process): ProcessInfo {
     pid,
     ...(tag === undefined ? {} : { tag }),
   });
+}
+
+/** The additions to ProcessInfo, for those who asked. */
+export function toDetails(process: Process): Partial<ProcessInfo> {
+  const { processId, output, startedAtMs, request } = process;
+  const details = {
+    pty: request.stdio.kind === "pty",
+    processId,
+    offset: BigInt(output.head),
+    subscribers: output.subscriberCount,
+    heldBytes: BigInt(output.heldBytes),
+    startedAtMs: BigInt(startedAtMs),
+    reading: output.reading,
+    attachOffset: BigInt(output.attachOffset),
+  };
+  if (output.end === undefined) return details;
+  return {
+    ...details,
+    end: create(ProcessEvent_EndEventSchema, toDetailedEnd(process, output.end)),
+  };
+}
+
+/** The end event's content with its additions, for those who asked. */
+export function toDetailedEnd({ output, deadlinePassed }: Process, end: ProcessEnd) {
+  return { ...end, offset: BigInt(output.head), timedOut: deadlinePassed };
 }

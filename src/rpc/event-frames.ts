@@ -5,10 +5,21 @@
 //   envelope  | flags 0 | length, 4 bytes big-endian | message
 //   binary    message = 0a LEN( event = 12 LEN( data = 0a|12|1a LEN bytes ) )
 //   JSON      message = {"event":{"data":{"stdout":"BASE64"}}}
+//
+// With offsets, which only those get who asked, data ends in a0 06 VARINT, or in ,"offset":"DECIMAL"; an offset of 0 is
+// left out, as protobuf does with defaults.
 
+import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { ConnectResponseSchema } from "../gen/process_pb.ts";
 import type { Chunk, OutputStream } from "../multiplexer/index.ts";
 
 export type Codec = "binary" | "json";
+
+/** How a stream's events are encoded. */
+export interface Encoding {
+  readonly codec: Codec;
+  readonly offsets: boolean;
+}
 
 /** A piece of a frame as it goes to the socket; a string holds one byte per character (latin1). */
 export type FramePart = Buffer | string;
@@ -16,20 +27,33 @@ export type FramePart = Buffer | string;
 const fieldTag: Readonly<Record<OutputStream, number>> = { stdout: 0x0a, stderr: 0x12, pty: 0x1a };
 const EVENT_TAG = 0x0a;
 const DATA_TAG = 0x12;
+/** Field 100, a varint. */
+const OFFSET_TAG = "\xa0\x06";
 
 /**
  * The frame of `chunk`. With `shared`, the frame is kept with the chunk and made only once for all subscribers of that
- * codec; without, nothing is kept.
+ * encoding; without, nothing is kept.
  */
-export function dataFrame(chunk: Chunk, codec: Codec, shared: boolean): readonly FramePart[] {
-  const kept = chunk.frames?.get(codec);
+export function dataFrame(chunk: Chunk, { codec, offsets }: Encoding, shared: boolean): readonly FramePart[] {
+  const key = offsets ? `${codec} with offsets` : codec;
+  const kept = chunk.frames?.get(key);
   if (kept !== undefined) return kept;
-  const frame = codec === "json" ? jsonDataFrame(chunk) : binaryDataFrame(chunk);
+  const frame = codec === "json" ? jsonDataFrame(chunk, offsets) : binaryDataFrame(chunk, offsets);
   if (shared) {
     chunk.frames ??= new Map();
-    chunk.frames.set(codec, frame);
+    chunk.frames.set(key, frame);
   }
   return frame;
+}
+
+/** A GapEvent: the bytes `[from, to)` are no longer held. */
+export function gapFrame(from: number, to: number, codec: Codec): readonly FramePart[] {
+  const message = create(ConnectResponseSchema, {
+    event: { event: { case: "gap", value: { from: BigInt(from), to: BigInt(to) } } },
+  });
+  if (codec === "json") return [jsonFrame(toJsonString(ConnectResponseSchema, message))];
+  const bytes = Buffer.from(toBinary(ConnectResponseSchema, message));
+  return [envelope(bytes.length) + bytes.toString("latin1")];
 }
 
 /** A KeepAlive event. */
@@ -38,16 +62,19 @@ export const keepaliveFrame: Readonly<Record<Codec, readonly FramePart[]>> = {
   json: [jsonFrame('{"event":{"keepalive":{}}}')],
 };
 
-function jsonDataFrame(chunk: Chunk): readonly FramePart[] {
-  return [jsonFrame(`{"event":{"data":{"${chunk.stream}":"${chunk.data.toString("base64")}"}}}`)];
+function jsonDataFrame({ stream, data, offset }: Chunk, offsets: boolean): readonly FramePart[] {
+  const place = offsets && offset > 0 ? `,"offset":"${offset}"` : "";
+  return [jsonFrame(`{"event":{"data":{"${stream}":"${data.toString("base64")}"${place}}}}`)];
 }
 
-function binaryDataFrame(chunk: Chunk): readonly FramePart[] {
-  const { length } = chunk.data;
-  const output = latin1(fieldTag[chunk.stream]) + varint(length);
-  const data = latin1(DATA_TAG) + varint(output.length + length) + output;
-  const event = latin1(EVENT_TAG) + varint(data.length + length) + data;
-  return [envelope(event.length + length) + event, chunk.data];
+function binaryDataFrame(chunk: Chunk, offsets: boolean): readonly FramePart[] {
+  const place = offsets && chunk.offset > 0 ? OFFSET_TAG + varint(chunk.offset) : "";
+  const rest = chunk.data.length + place.length;
+  const output = latin1(fieldTag[chunk.stream]) + varint(chunk.data.length);
+  const data = latin1(DATA_TAG) + varint(output.length + rest) + output;
+  const event = latin1(EVENT_TAG) + varint(data.length + rest) + data;
+  const head = envelope(event.length + rest) + event;
+  return place === "" ? [head, chunk.data] : [head, chunk.data, place];
 }
 
 /** `message` is ASCII. */
@@ -62,7 +89,8 @@ function envelope(bytes: number): string {
 function varint(value: number): string {
   let rest = value;
   let text = "";
-  for (; rest > 0x7f; rest >>>= 7) text += latin1((rest & 0x7f) | 0x80);
+  // Not by shifts: an offset may need more than 32 bits.
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) text += latin1((rest % 128) | 0x80);
   return text + latin1(rest);
 }
 

@@ -2,8 +2,10 @@
 
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
+import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import type { FramePart } from "./event-frames.ts";
+import { askKernel } from "./tcp-sockets.ts";
 
 export type NodeResponse = ServerResponse | Http2ServerResponse;
 
@@ -14,6 +16,8 @@ export interface FrameSink {
    * time: the caller waits for `onTaken`. The parts must not change until then.
    */
   write(parts: readonly FramePart[], onTaken: (error?: Error | null) => void): void;
+  /** A number that grows while the peer accepts some of a write; for HTTP/2, whose streams share a connection, it does not. */
+  acceptedBytes(): number;
 }
 
 /** Below this many bytes, one copy costs less than a gathering write. */
@@ -28,12 +32,13 @@ export function createFrameSink(response: NodeResponse): FrameSink {
 }
 
 function plainSink(target: Writable): FrameSink {
-  return { write: (parts, onTaken) => writeGathered(target, merge(parts), onTaken) };
+  return { write: (parts, onTaken) => writeGathered(target, merge(parts), onTaken), acceptedBytes: () => 0 };
 }
 
 /** HTTP/1.1 chunks made here, straight onto the socket: 1.3 times the throughput of `response.write`. */
-function chunkedSink(response: Writable, socket: Writable): FrameSink {
+function chunkedSink(response: Writable, socket: Socket): FrameSink {
   return {
+    acceptedBytes: () => askKernel(socket).acknowledgedBytes,
     write: (parts, onTaken) => {
       let bytes = 0;
       for (const part of parts) bytes += part.length;

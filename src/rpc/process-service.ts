@@ -12,12 +12,31 @@ import {
   type StreamInputRequest,
 } from "../gen/process_pb.ts";
 import type { Logger } from "../logger.ts";
-import type { Process, ProcessEnd, ProcessTable } from "../process/index.ts";
+import { type Offset, offset } from "../multiplexer/index.ts";
+import { type Process, type ProcessEnd, type ProcessTable, startTimer } from "../process/index.ts";
+import { AttachedStream } from "./attached-stream.ts";
 import { callOf } from "./call.ts";
-import { toInput, toProcessInfo, toPtySize, toSelector, toSignal, toStartRequest } from "./conversions.ts";
+import {
+  toDetailedEnd,
+  toDetails,
+  toInput,
+  toInputPlace,
+  toOffset,
+  toProcessInfo,
+  toPtySize,
+  toSelector,
+  toSignal,
+  toSkips,
+  toStartRequest,
+  toWholeGroup,
+} from "./conversions.ts";
 import { toConnectError } from "./error-mapping.ts";
-import { OutputStream } from "./output-stream.ts";
+import type { NodeResponse } from "./frame-sink.ts";
+import { ProgressWatch } from "./progress-watch.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
+
+/** How long a stream that was cut may take to accept the news. */
+const CUT_LINGER_MS = 10_000;
 
 export interface ProcessServiceOptions {
   readonly table: ProcessTable;
@@ -26,10 +45,13 @@ export interface ProcessServiceOptions {
   readonly isStopping: () => boolean;
 }
 
+/** How much input was accepted, for those who said where theirs begins: others do not know the field. */
+type Accepted = { offset?: bigint };
 type Event = { event: MessageInitShape<typeof ProcessEventSchema> };
 
 export function processRoutes(options: ProcessServiceOptions): (router: ConnectRouter) => void {
   const { table, logger } = options;
+  const progressWatch = new ProgressWatch(table.stallMs);
   const unary = <Request, Response>(answer: (request: Request) => Response | Promise<Response>) => {
     return async (request: Request, { signal }: HandlerContext): Promise<Response> => {
       try {
@@ -53,17 +75,28 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
   };
   return (router) => {
     router.service(ProcessService, {
-      list: unary(() => ({ processes: table.list().map(toProcessInfo) })),
-      start: streaming((request, context) => start(table, request, context)),
-      connect: streaming((request, context) => connect(table, request, context)),
+      list: unary(({ includeEnded }) => ({
+        // Who asks for ended ones knows the additions, others must not see them.
+        processes: includeEnded
+          ? [...table.listEnded(), ...table.list()].map((process) => ({
+              ...toProcessInfo(process),
+              ...toDetails(process),
+            }))
+          : table.list().map(toProcessInfo),
+      })),
+      start: streaming((request, context) => start(table, progressWatch, request, context)),
+      connect: streaming((request, context) => connect(table, progressWatch, request, context)),
       update: unary(({ process, pty }) => {
         table.find(toSelector(process)).resize(toPtySize(pty));
         return {};
       }),
       sendInput: unary((request) => sendInput(table, request)),
       streamInput: unary((requests) => streamInput(table, requests)),
-      sendSignal: unary(({ process, signal }) => {
-        table.find(toSelector(process)).signal(toSignal(signal));
+      sendSignal: unary(({ process, signal, scope }) => {
+        const target = table.find(toSelector(process));
+        const number = toSignal(signal);
+        if (toWholeGroup(scope)) target.signalGroup(number);
+        else target.signal(number);
         return {};
       }),
       closeStdin: unary(({ process }) => {
@@ -76,6 +109,7 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
 
 async function* start(
   table: ProcessTable,
+  progressWatch: ProgressWatch,
   request: StartRequest,
   context: HandlerContext,
 ): AsyncIterable<Event> {
@@ -83,56 +117,111 @@ async function* start(
   const keepalive = keepaliveMs(context.requestHeader);
   const user = basicUser(context.requestHeader);
   const process = await table.start(toStartRequest(request, user, callOf(context.values).timeoutMs));
-  const end = yield* stream(process, keepalive, context);
+  // Whoever repeats a start gets all that the first one got, or should have got.
+  const from = request.startId === undefined ? undefined : offset(0);
+  const end = yield* stream(
+    process,
+    { from, offsets: request.offsets, skips: false, keepaliveMs: keepalive, progressWatch },
+    context,
+  );
   if (process.deadlinePassed)
     throw new HoldfastError("deadline_exceeded", `process ${process.pid} was killed: its time was up`);
-  yield endEvent(end);
+  yield endEvent(process, end, request.offsets);
 }
 
 async function* connect(
   table: ProcessTable,
+  progressWatch: ProgressWatch,
   request: ConnectRequest,
   context: HandlerContext,
 ): AsyncIterable<Event> {
   const keepalive = keepaliveMs(context.requestHeader);
-  yield endEvent(yield* stream(table.find(toSelector(request.process)), keepalive, context));
+  const process = table.findRetained(toSelector(request.process));
+  const from = toOffset("from_offset", request.fromOffset);
+  const offsets = request.offsets || from !== undefined;
+  const skips = toSkips(request.lag);
+  const end = yield* stream(
+    process,
+    { from, offsets, skips, keepaliveMs: keepalive, progressWatch },
+    context,
+  );
+  yield endEvent(process, end, offsets);
+}
+
+interface StreamRequest {
+  readonly from: Offset | undefined;
+  readonly offsets: boolean;
+  readonly skips: boolean;
+  readonly keepaliveMs: number;
+  readonly progressWatch: ProgressWatch;
 }
 
 /** From the start event to the end of output: what Start and Connect share. Returns how the process ended. */
 async function* stream(
   process: Process,
-  keepalive: number,
+  { from, offsets, skips, keepaliveMs, progressWatch }: StreamRequest,
   context: HandlerContext,
 ): AsyncGenerator<Event, ProcessEnd> {
   const { response, codec } = callOf(context.values);
-  const output = new OutputStream(process, { codec, keepaliveMs: keepalive, signal: context.signal });
+  const { signal } = context;
+  const output = new AttachedStream(process, {
+    encoding: { codec, offsets },
+    from,
+    skips,
+    keepaliveMs,
+    progressWatch,
+    signal,
+  });
   try {
-    yield { event: { event: { case: "start", value: { pid: process.pid } } } };
+    yield startEvent(process, output.start, offsets);
     // Asked for more, the library has handed the start event to the response: what follows may go past it.
     const outcome = await output.run(response);
-    if (outcome.kind === "gone") throw ConnectError.from(context.signal.reason, Code.Canceled);
-    return outcome.end;
+    if (outcome.kind === "end") return outcome.end;
+    if (outcome.kind === "gone") throw ConnectError.from(signal.reason, Code.Canceled);
+    closeSoon(response);
+    throw new HoldfastError(
+      "resource_exhausted",
+      `this stream accepted nothing while others waited for it: cut at offset ${outcome.offset}`,
+    );
   } finally {
     output.detach();
   }
 }
 
-function endEvent(end: ProcessEnd): Event {
-  return { event: { event: { case: "end", value: end } } };
+/** A client that takes nothing will not take the news that it was cut either, nor close its connection. */
+function closeSoon(response: NodeResponse): void {
+  const timer = startTimer(CUT_LINGER_MS, () => response.destroy());
+  response.once("close", () => timer.cancel());
 }
 
-async function sendInput(table: ProcessTable, request: SendInputRequest): Promise<Record<string, never>> {
+function startEvent({ pid, processId, request }: Process, start: Offset, offsets: boolean): Event {
+  const details = offsets ? { processId, offset: BigInt(start), pty: request.stdio.kind === "pty" } : {};
+  return { event: { event: { case: "start", value: { pid, ...details } } } };
+}
+
+function endEvent(process: Process, end: ProcessEnd, offsets: boolean): Event {
+  return { event: { event: { case: "end", value: offsets ? toDetailedEnd(process, end) : end } } };
+}
+
+async function sendInput(table: ProcessTable, request: SendInputRequest): Promise<Accepted> {
   const { kind, data } = toInput(request.input);
-  await table.find(toSelector(request.process)).write(kind, data);
-  return {};
+  const place = toInputPlace(request.offset, request.writer);
+  const selector = toSelector(request.process);
+  if (place === undefined) {
+    await table.find(selector).write(kind, data);
+    return {};
+  }
+  // Also an ended one: whoever repeats what that accepted before shall learn so.
+  return { offset: BigInt(await table.findRetained(selector).write(kind, data, place)) };
 }
 
 /** Reads on only when the process has taken the last piece: a slow process slows its client, and nothing piles up. */
 async function streamInput(
   table: ProcessTable,
   requests: AsyncIterable<StreamInputRequest>,
-): Promise<Record<string, never>> {
+): Promise<Accepted> {
   let target: Process | undefined;
+  let answer: Accepted = {};
   for await (const { event } of requests) {
     if (event.case === undefined)
       throw new HoldfastError("unimplemented", "an event of an unknown kind: give start, data or keepalive");
@@ -146,11 +235,13 @@ async function streamInput(
       throw new HoldfastError("invalid_argument", `the first event is ${event.case}, must be start`);
     if (event.case === "keepalive") continue;
     const { kind, data } = toInput(event.value.input);
-    await target.write(kind, data);
+    const place = toInputPlace(event.value.offset, undefined);
+    const accepted = await target.write(kind, data, place);
+    if (place !== undefined) answer = { offset: BigInt(accepted) };
   }
   if (target === undefined)
     throw new HoldfastError("invalid_argument", "the stream ended without a start event");
-  return {};
+  return answer;
 }
 
 /**

@@ -9,7 +9,8 @@ import { createRpcListener, type NodeRequest, pathOf, type RequestListener } fro
 import type { NodeResponse } from "./frame-sink.ts";
 import { processRoutes } from "./process-service.ts";
 import { sniffProtocol } from "./protocol-sniffer.ts";
-import { askIdlePeers, type Connections, sweepConnections } from "./vanished-peers.ts";
+import { prepareConnections } from "./tcp-sockets.ts";
+import { type Connections, sweepConnections } from "./vanished-peers.ts";
 import { WatchedSession } from "./watched-session.ts";
 
 export interface ServerOptions {
@@ -74,7 +75,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
   });
   await listen(server, options);
-  askIdlePeers(server);
+  prepareConnections(server);
   const sweep = sweepConnections(connections, { headersMs: HEADERS_MS, idleMs: IDLE_CONNECTION_MS });
   const { port } = server.address() as AddressInfo;
   return {

@@ -18,6 +18,8 @@ export interface CommandOptions {
   /** Put before node; must exec what follows so that the pid stays: ["prlimit", "--nofile=64"]. */
   readonly prefix?: readonly string[];
   readonly cwd?: string;
+  /** "pipe": the child's stdin is `child.stdin`. Default: /dev/null. */
+  readonly stdin?: "ignore" | "pipe";
   /** How long to wait for a step (ready, a line, the exit) before failing with the state. 15 s. */
   readonly deadlineMs?: number;
 }
@@ -77,7 +79,7 @@ export function runCommand(options: CommandOptions = {}): RunningCommand {
   const child = spawn(program, programArgs, {
     env: cleanEnvironment(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [options.stdin ?? "ignore", "pipe", "pipe"],
   });
   const command = watch(child, [program, ...programArgs].join(" "), deadlineMs);
   if (TestRunner.getCurrentTest() !== undefined) {
@@ -171,7 +173,7 @@ function watch(child: ChildProcess, commandLine: string, deadlineMs: number): Ru
   };
 }
 
-function cleanEnvironment(added: CommandOptions["env"] = {}): NodeJS.ProcessEnv {
+export function cleanEnvironment(added: CommandOptions["env"] = {}): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"));
   const env = { ...Object.fromEntries(inherited), ...added };
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));

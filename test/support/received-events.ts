@@ -47,7 +47,9 @@ export function receive(stream: AsyncIterable<StartResponse | ConnectResponse>):
 
   const bytes = (name: OutputName): Buffer => Buffer.concat(output[name]);
   const state = (): string =>
-    JSON.stringify({ pid, kinds, keepalives, end }) +
+    JSON.stringify({ pid, kinds, keepalives, end }, (_, value) =>
+      typeof value === "bigint" ? `${value}` : value,
+    ) +
     Object.keys(output).map((name) => {
       const all = bytes(name as OutputName);
       return `\n  ${name}: ${all.length} bytes, last ${JSON.stringify(all.subarray(-200).toString("latin1"))}`;

@@ -11,7 +11,7 @@ import {
 } from "../../src/gen/process_pb.ts";
 import { envelope } from "./envelopes.ts";
 import { streamResponse } from "./response-parts.ts";
-import { type Output, type OutputName, StreamEvents } from "./stream-events.ts";
+import { type Gap, type Output, type OutputName, StreamEvents } from "./stream-events.ts";
 
 export interface StreamOptions {
   /** Called with each piece of output as it comes; may throw, which fails every wait of this client. */
@@ -37,8 +37,15 @@ export function startStream(
   return new StreamClient(port, "Start", message, options);
 }
 
-export function connectStream(port: number, pid: number, options?: StreamOptions): StreamClient {
-  const request = create(ConnectRequestSchema, { process: { selector: { case: "pid", value: pid } } });
+/** `more` than which process. */
+export function connectStream(
+  port: number,
+  pid: number,
+  options?: StreamOptions,
+  more: Pick<MessageInitShape<typeof ConnectRequestSchema>, "fromOffset" | "lag" | "offsets"> = {},
+): StreamClient {
+  const process = { selector: { case: "pid", value: pid } } as const;
+  const request = create(ConnectRequestSchema, { process, ...more });
   return new StreamClient(port, "Connect", toBinary(ConnectRequestSchema, request), options);
 }
 
@@ -87,6 +94,16 @@ export class StreamClient {
   async started(): Promise<number> {
     await this.until("start event", () => this.#received.pid !== undefined);
     return this.#received.pid ?? 0;
+  }
+
+  /** Where it begins, as the start event of a stream with offsets says. */
+  get startOffset(): number {
+    return this.#received.startOffset;
+  }
+
+  /** What it was told to be no longer held. */
+  get gaps(): readonly Gap[] {
+    return this.#received.gaps;
   }
 
   /** Once `bytes` of output came since the stream began. */

@@ -16,6 +16,12 @@ export interface Output {
   readonly sha256: string;
 }
 
+/** The bytes `[from, to)`. */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** The flag of the envelope that ends a Connect stream. */
 const END_STREAM = 2;
 
@@ -23,7 +29,9 @@ export class StreamEvents {
   /** Neighbouring data events count as one. */
   readonly kinds: string[] = [];
   pid: number | undefined;
+  startOffset = 0;
   end: ProcessEvent_EndEvent | undefined;
+  readonly gaps: Gap[] = [];
   /** Of all outputs. */
   bytes = 0;
   /** Whether Connect's last envelope came, and said that all went well. */
@@ -60,7 +68,11 @@ export class StreamEvents {
   #push({ event }: ProcessEvent): void {
     const kind = event.case ?? "unknown";
     if (kind !== "data" || this.kinds.at(-1) !== "data") this.kinds.push(kind);
-    if (event.case === "start") this.pid = event.value.pid;
+    if (event.case === "start") {
+      this.pid = event.value.pid;
+      this.startOffset = Number(event.value.offset);
+    }
+    if (event.case === "gap") this.gaps.push({ from: Number(event.value.from), to: Number(event.value.to) });
     if (event.case === "end") this.end = event.value;
     if (event.case === "data" && event.value.output.case !== undefined)
       this.#pushOutput(event.value.output.case, event.value.output.value);

@@ -266,12 +266,20 @@ function stream(name: string, messages: readonly JsonValue[], says: RegExp): Cas
   return { name, rpc: "StreamInput", messages, code: "invalid_argument", says };
 }
 
-const signals: Case[] = [0, 1, 64, 2_147_483_647, -1].map((signal) => ({
+const signals: Case[] = [0, 4, 64, 2_147_483_647, -1].map((signal) => ({
   name: `SendSignal of ${signal}`,
   rpc: "SendSignal",
   messages: [{ process: PIPES, signal }],
   code: "invalid_argument",
   says: new RegExp(`signal ${signal} is not known`),
+}));
+
+const scopes: Case[] = [2, -1].map((scope) => ({
+  name: `SendSignal with scope ${scope}`,
+  rpc: "SendSignal",
+  messages: [{ process: PIPES, signal: 10, scope }],
+  code: "invalid_argument",
+  says: new RegExp(`scope ${scope} is not known`),
 }));
 
 for (const { name, rpc, messages, code, says = /^$/ } of [
@@ -280,6 +288,7 @@ for (const { name, rpc, messages, code, says = /^$/ } of [
   ...selectors,
   ...inputs,
   ...signals,
+  ...scopes,
 ])
   test(`${name} is ${code}`, async () => {
     const sent = typeof messages === "function" ? messages() : messages;

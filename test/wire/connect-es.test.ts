@@ -172,7 +172,7 @@ describe.each(transportKinds)("$name:", (kind: TransportKind) => {
       [
         await reason(client.sendSignal({ signal: Signal.SIGTERM })),
         Code.InvalidArgument,
-        /select one by pid or tag/,
+        /select one by pid, tag or process_id/,
       ],
       [
         await reason(client.sendSignal({ process: exactly(pid) })),

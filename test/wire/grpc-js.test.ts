@@ -220,7 +220,7 @@ test("errors have gRPC's codes and say what was wrong with which value", async (
       new RegExp(`^process ${pid} has no pty input`),
     ],
     [await unary("sendSignal", { process: byPid(pid) }), status.INVALID_ARGUMENT, /^signal 0 is not known/],
-    [await unary("closeStdin", {}), status.INVALID_ARGUMENT, /select one by pid or tag/],
+    [await unary("closeStdin", {}), status.INVALID_ARGUMENT, /select one by pid, tag or process_id/],
     [await inputWithoutStart(), status.INVALID_ARGUMENT, /^the first event is data, must be start$/],
   ];
   for (const [error, code, details] of answers)

@@ -23,7 +23,7 @@ async function pidOf(connected: Received): Promise<number> {
   return connected.started();
 }
 
-test("a tag selects the newest process that carries it, and the next older one when that has ended", async () => {
+test("a tag selects the newest live process that carries it, and once all have ended, for Connect, the last to end", async () => {
   const client = await openClient();
   const [first, second, third] = [
     await startCat(client, "shared"),
@@ -43,7 +43,10 @@ test("a tag selects the newest process that carries it, and the next older one w
 
   await client.closeStdin({ process: tagged("shared") });
   expect(await first.received.ended()).toMatchObject({ exitCode: 0 });
-  expect(await connected().failed()).toMatchObject({
+  const late = connected();
+  expect(await late.ended()).toMatchObject({ exitCode: 0 });
+  expect(await pidOf(late)).toBe(first.pid);
+  await expect(client.closeStdin({ process: tagged("shared") })).rejects.toMatchObject({
     code: Code.NotFound,
     rawMessage: 'no process with tag "shared"',
   });
