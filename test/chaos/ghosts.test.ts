@@ -1,0 +1,203 @@
+// Subscribers that accept nothing any more beside one that does (rule 7): the live one goes on as far as the window reaches,
+// waits at most once for all of them, and whoever was cut comes back to where it was.
+import { connect } from "node:net";
+import { expect, test, vi } from "vitest";
+import { type RunningAgent, startAgent } from "../support/agent.ts";
+import { createFifo } from "../support/fifo.ts";
+import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/numbers.ts";
+import { eventually } from "../support/proc.ts";
+import { untilBlockedInWrite } from "../support/proc-activity.ts";
+import { requestBytes } from "../support/raw-http.ts";
+import { keepReceiveBufferSmall } from "../support/receive-buffer.ts";
+import { contentType, encodeBody } from "../support/rpc-call.ts";
+import { plainClient } from "../support/running-processes.ts";
+import { slowNetworkArgs } from "../support/slow-network.ts";
+import { connectStream, type StreamClient, startStream } from "../support/stream-client.ts";
+
+// Many of these are a lot of work, and the machine may have other things to do.
+vi.setConfig({ testTimeout: 120_000 });
+
+const LINES = 600_000;
+const WINDOW_BYTES = 256 * 1024;
+const counts = [[1], [10]] as const;
+
+interface Crowd {
+  readonly pid: number;
+  readonly live: StreamClient;
+  readonly liveNumbers: NumbersCheck;
+  readonly ghosts: readonly StreamClient[];
+  /** Lets the process print. */
+  open(): void;
+}
+
+/** One process whose output one client reads and `ghosts` others do not. */
+async function openCrowd(agent: RunningAgent, ghosts: number): Promise<Crowd> {
+  const fifo = createFifo();
+  const liveNumbers = new NumbersCheck(0);
+  const script = `echo ready >&2; ${fifo.wait}; exec ${numbersCommand(LINES)}`;
+  const live = startStream(
+    agent.port,
+    { process: { cmd: "bash", args: ["-c", script] }, stdin: false },
+    { onData: (data, name) => name === "stdout" && liveNumbers.push(data) },
+  );
+  const pid = await live.started();
+  await live.received("ready\n".length);
+  const others = Array.from({ length: ghosts }, () => connectStream(agent.port, pid, {}, { offsets: true }));
+  for (const ghost of others) {
+    await ghost.started();
+    ghost.pause();
+  }
+  return { pid, live, liveNumbers, ghosts: others, open: fifo.open };
+}
+
+test.each(counts)(
+  "beside %i that read nothing, a live one gets a window's worth without any timer",
+  async (count) => {
+    const agent = await startAgent({ nodeArgs: slowNetworkArgs, args: ["--stall-timeout", "1h"] });
+    const { pid, live, ghosts, open } = await openCrowd(agent, count);
+    open();
+    await live.received(WINDOW_BYTES);
+    await untilBlockedInWrite(pid);
+    expect(live.bytes).toBeGreaterThanOrEqual(WINDOW_BYTES);
+
+    // All of them hold it back, so only the last to leave lets it go on.
+    for (const ghost of ghosts) ghost.cut("reset");
+    expect(await live.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
+  },
+);
+
+test.each(counts)(
+  "%i that read nothing are cut, all at once, and the live one gets everything",
+  async (count) => {
+    const agent = await startAgent({
+      nodeArgs: slowNetworkArgs,
+      args: ["--stall-timeout", "1s", "--replay", "32MiB"],
+    });
+    const { pid, live, liveNumbers, ghosts, open } = await openCrowd(agent, count);
+    const pauses = watchPauses(live);
+    open();
+    expect(await live.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
+    expect(liveNumbers.end).toBe(LINES * LINE_BYTES);
+    // One second each would be ten seconds.
+    expect(pauses.stop()).toBeLessThan(5_000);
+
+    for (const ghost of ghosts) {
+      ghost.resume();
+      const failure = await ghost
+        .ended()
+        .catch((error: unknown) => String(Reflect.get(error as object, "cause")));
+      const [, code, at] = /"code":"(\w+)".* at offset (\d+)/.exec(String(failure)) ?? [];
+      expect({ failure, code }).toMatchObject({ code: "resource_exhausted" });
+      const next = ghost.startOffset + ghost.bytes;
+      // What was on its way when it was cut came, too.
+      expect(Number(at)).toBeLessThanOrEqual(next);
+      const rest = new NumbersCheck(next - "ready\n".length);
+      const back = connectStream(
+        agent.port,
+        pid,
+        { onData: (data) => rest.push(data) },
+        { fromOffset: BigInt(next) },
+      );
+      expect(await back.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
+      expect(rest.end).toBe(LINES * LINE_BYTES);
+    }
+  },
+);
+
+test("a live one that takes longer over a frame than others may be held up is slow, not stalled, and is not cut", async () => {
+  const agent = await startAgent({ nodeArgs: slowNetworkArgs, args: ["--stall-timeout", "1s"] });
+  const { pid, live, open } = await openCrowd(agent, 0);
+  // A frame of 64 KiB takes it more than a second.
+  const slow = readSlowly(agent.port, pid, 8192, 100);
+  await slow.received(1);
+  open();
+  await slow.received(5 * 65_536);
+  const [process] = (await plainClient(agent.url).list({ includeEnded: true })).processes;
+  expect(process?.subscribers).toBe(2);
+  slow.close();
+  expect(await live.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
+});
+
+test("an observer that reads nothing holds up nobody, is never cut, and is told exactly what it missed", async () => {
+  const agent = await startAgent({ nodeArgs: slowNetworkArgs, args: ["--stall-timeout", "1h"] });
+  const { pid, live, open } = await openCrowd(agent, 0);
+  const observer = connectStream(agent.port, pid, {}, { lag: 1, offsets: true });
+  await observer.started();
+  observer.pause();
+  open();
+  expect(await live.ended()).toMatchObject({ end: { exitCode: 0 } });
+  observer.resume();
+  expect(await observer.ended()).toMatchObject({ end: { exitCode: 0 } });
+  const missed = observer.gaps.reduce((sum, { from, to }) => sum + to - from, 0);
+  expect(missed).toBeGreaterThan(0);
+  expect(observer.startOffset + observer.bytes + missed).toBe("ready\n".length + LINES * LINE_BYTES);
+});
+
+test("a process that only observers watch runs on, and they are no reason to hold more than their window", async () => {
+  const agent = await startAgent({ nodeArgs: slowNetworkArgs });
+  const { pid, live, open } = await openCrowd(agent, 0);
+  const observer = connectStream(agent.port, pid, {}, { lag: 1, offsets: true });
+  await observer.started();
+  observer.pause();
+  live.cut("reset");
+  open();
+  const client = plainClient(agent.url);
+  await eventually(
+    "it has exited by itself",
+    async () => {
+      const { processes } = await client.list({ includeEnded: true });
+      return processes.find((process) => process.pid === pid)?.end?.exitCode === 0;
+    },
+    () => observer.bytes,
+    30_000,
+  );
+});
+
+/** A stream over a connection that takes `bytes` every `everyMs`, and whose kernel holds hardly more. */
+function readSlowly(port: number, pid: number, bytes: number, everyMs: number) {
+  const body = encodeBody("Connect binary", "Connect", [{ process: { pid } }]);
+  const headers = { "content-type": contentType("Connect binary", "Connect") };
+  let received = 0;
+  const onread = {
+    buffer: Buffer.alloc(bytes),
+    callback: (read: number) => {
+      received += read;
+      setTimeout(() => socket.resume(), everyMs);
+      return false;
+    },
+  };
+  const socket = connect({ port, host: "127.0.0.1", onread }, () => {
+    keepReceiveBufferSmall(socket);
+    socket.write(requestBytes({ path: "/process.Process/Connect", headers, body }));
+  });
+  return {
+    received: (least: number) =>
+      eventually(
+        `${least} bytes`,
+        () => received >= least,
+        () => received,
+        60_000,
+      ),
+    close: () => void socket.destroy(),
+  };
+}
+
+/** How long, in all, nothing came for more than a quarter of a second. */
+function watchPauses(stream: StreamClient): { stop(): number } {
+  let paused = 0;
+  let bytes = stream.bytes;
+  let since = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    if (stream.bytes === bytes) return;
+    if (now - since > 250) paused += now - since;
+    bytes = stream.bytes;
+    since = now;
+  }, 20);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return paused;
+    },
+  };
+}
