@@ -1,10 +1,14 @@
 // @ts-check
-// What `npm pack` would publish: the built command and its papers, and nothing that only the repository needs.
+// What `npm pack` would publish: the built command, what package.json exports with its types, and their papers; nothing
+// that only the repository needs.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
+const manifest = JSON.parse(readFileSync("package.json", "utf8"));
+
 const required = [
+  ...exportedFiles(manifest.exports),
   "CHANGELOG.md",
   "LICENSE",
   "README.md",
@@ -18,6 +22,9 @@ const permitted = [
   /^LICENSE$/,
   /^package\.json$/,
   /^dist\/.+\.js$/,
+  // Types of the client, and of what it shares.
+  /^dist\/(client|gen)\/.+\.d\.ts$/,
+  /^dist\/errors\.d\.ts$/,
   /^proto\/.+\.proto$/,
   /^docs\/.+$/,
 ];
@@ -42,9 +49,21 @@ if (problems.length > 0) {
   process.exitCode = 1;
 }
 
+/**
+ * Every file that some import of the package may end at.
+ * @param {string | Record<string, unknown>} target
+ * @returns {string[]}
+ */
+function exportedFiles(target) {
+  if (typeof target === "string") return [target.replace(/^\.\//, "")];
+  return Object.values(target).flatMap((inner) =>
+    exportedFiles(/** @type {string | Record<string, unknown>} */ (inner)),
+  );
+}
+
 /** @param {string} command */
 function commandProblems(command) {
-  const bin = JSON.parse(readFileSync("package.json", "utf8")).bin.holdfast;
+  const bin = manifest.bin.holdfast;
   return [
     ...(bin === command ? [] : [`bin.holdfast is ${bin} and not ${command}`]),
     ...(readFileSync(command, "utf8").startsWith("#!/usr/bin/env node\n")

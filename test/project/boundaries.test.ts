@@ -23,10 +23,12 @@ const allowed = {
   ],
   "src/rpc": ["./auth.ts", "../errors.ts", "../logger.ts", "../gen/process_pb.ts", "../multiplexer/index.ts"],
   "src/rpc/codec": ["./json.ts"],
+  "src/client": ["./types.ts", "../errors.ts", "../gen/process_pb.ts", "@connectrpc/connect"],
   "src/cli": [
     "./main.ts",
     "../errors.ts",
     "../logger.ts",
+    "../client/index.ts",
     "../process/index.ts",
     "../rpc/index.ts",
     "node:net",
@@ -45,8 +47,30 @@ const refused = {
     "koffi",
   ],
   "src/process": ["../rpc/index.ts", "../cli/index.ts", "../gen/process_pb.ts", "../multiplexer/window.ts"],
-  "src/rpc": ["../cli/index.ts", "../multiplexer/window.ts", "../process/sub/index.ts", "node:child_process"],
-  "src/cli": ["../multiplexer/index.ts", "../gen/process_pb.ts", "../rpc/auth.ts", "../process/reaper.ts"],
+  "src/rpc": [
+    "../cli/index.ts",
+    "../client/index.ts",
+    "../multiplexer/window.ts",
+    "../process/sub/index.ts",
+    "node:child_process",
+  ],
+  "src/client": [
+    "../rpc/index.ts",
+    "../process/index.ts",
+    "../multiplexer/index.ts",
+    "../cli/main.ts",
+    "../logger.ts",
+    "node:http",
+    "node:timers/promises",
+    "@connectrpc/connect-node",
+  ],
+  "src/cli": [
+    "../client/output.ts",
+    "../multiplexer/index.ts",
+    "../gen/process_pb.ts",
+    "../rpc/auth.ts",
+    "../process/reaper.ts",
+  ],
 };
 
 // However an import of another folder's inside is spelled.

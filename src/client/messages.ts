@@ -1,0 +1,203 @@
+// Between the client's interface and the messages of the wire.
+
+import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  type ConnectRequest,
+  ConnectRequest_Lag,
+  ConnectRequestSchema,
+  OutputPolicy_Detached,
+  type ProcessEvent_EndEvent,
+  type ProcessSelector,
+  ProcessSelectorSchema,
+  Signal,
+  StartRequestSchema,
+  type UpdateRequest,
+  UpdateRequestSchema,
+  type ProcessInfo as WireProcessInfo,
+  type StartRequest as WireStartRequest,
+} from "../gen/process_pb.ts";
+import { ClientError } from "./errors.ts";
+import { signalOfStatus } from "./signal-words.ts";
+import type {
+  AttachOptions,
+  Exit,
+  ProcessInfo,
+  PtySize,
+  Selector,
+  SignalName,
+  StartRequest,
+} from "./types.ts";
+
+/** Ten digits are what the agent takes. */
+const MAX_TIMEOUT_MS = 9_999_999_999;
+
+export function toStartMessage(request: StartRequest, startId: string): WireStartRequest {
+  const { cmd, args = [], env = {}, cwd, tag, pty, stdin, output } = request;
+  return checked(StartRequestSchema, {
+    process: { cmd, args: [...args], envs: { ...env }, ...(cwd === undefined ? {} : { cwd }) },
+    ...(pty === undefined ? {} : { pty: { size: { cols: pty.cols, rows: pty.rows } } }),
+    ...(tag === undefined ? {} : { tag }),
+    stdin: stdin ?? false,
+    startId,
+    offsets: true,
+    ...(output === undefined
+      ? {}
+      : {
+          output: {
+            detached: detachedModes[output.detached ?? "default"],
+            ...(output.detachedBufferBytes === undefined
+              ? {}
+              : { detachedBufferBytes: toOffset("output.detachedBufferBytes", output.detachedBufferBytes) }),
+            ...(output.replayBytes === undefined
+              ? {}
+              : { replayBytes: toOffset("output.replayBytes", output.replayBytes) }),
+          },
+        }),
+  });
+}
+
+const detachedModes = {
+  default: OutputPolicy_Detached.DEFAULT,
+  block: OutputPolicy_Detached.BLOCK,
+  buffer: OutputPolicy_Detached.BUFFER,
+  ring: OutputPolicy_Detached.RING,
+};
+
+/** What of a start goes into headers: whose process it becomes, and how long it may run. */
+export function startHeaders(
+  user: string | undefined,
+  timeoutMs: number | undefined,
+): Readonly<Record<string, string>> {
+  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS))
+    throw new ClientError(
+      "invalid_argument",
+      `timeoutMs is ${timeoutMs}, must be above 0 and at most ${MAX_TIMEOUT_MS}`,
+    );
+  return {
+    // btoa takes one byte a character.
+    ...(user === undefined
+      ? {}
+      : { Authorization: `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(`${user}:`)))}` }),
+    ...(timeoutMs === undefined ? {} : timeoutHeaders(timeoutMs)),
+  };
+}
+
+/**
+ * The agent's limit, and not Connect's own option, which would also end the call here. For transports of either protocol:
+ * the agent heeds that of its request's.
+ */
+export function timeoutHeaders(timeoutMs: number): Readonly<Record<string, string>> {
+  const ms = Math.ceil(timeoutMs);
+  // gRPC allows eight digits.
+  const grpc = ms < 1e8 ? `${ms}m` : `${Math.ceil(ms / 1000)}S`;
+  return { "Connect-Timeout-Ms": String(ms), "Grpc-Timeout": grpc };
+}
+
+export function toConnectMessage(selector: Selector, { fromOffset, lag }: AttachOptions): ConnectRequest {
+  return checked(ConnectRequestSchema, {
+    process: toSelectorMessage(selector),
+    ...(fromOffset === undefined ? {} : { fromOffset: toOffset("fromOffset", fromOffset) }),
+    lag: lag === "skip" ? ConnectRequest_Lag.SKIP : ConnectRequest_Lag.BLOCK,
+    offsets: true,
+  });
+}
+
+export function toSelectorMessage(selector: Selector): ProcessSelector {
+  return checked(ProcessSelectorSchema, { selector: selected(selector) });
+}
+
+/** As the agent chooses: of several, the last. */
+export function isSelected(selector: Selector): (process: WireProcessInfo) => boolean {
+  const { case: name, value } = selected(selector);
+  return ({ pid, tag, processId }) => ({ pid, tag, processId })[name ?? "processId"] === value;
+}
+
+function selected(selector: Selector): ProcessSelector["selector"] {
+  if (typeof selector === "string") return { case: "processId", value: selector };
+  if ("processId" in selector) return { case: "processId", value: selector.processId };
+  if ("pid" in selector) return { case: "pid", value: selector.pid };
+  return { case: "tag", value: selector.tag };
+}
+
+export function toUpdateMessage(processId: string, { cols, rows }: PtySize): UpdateRequest {
+  return checked(UpdateRequestSchema, {
+    process: toSelectorMessage(processId),
+    pty: { size: { cols, rows } },
+  });
+}
+
+export function toSignal(name: SignalName): Signal {
+  const signal = signals.get(name);
+  if (signal !== undefined) return signal;
+  throw new ClientError(
+    "invalid_argument",
+    `signal ${name} is not known, must be one of ${[...signals.keys()].join(", ")}`,
+  );
+}
+
+const signals = new Map<SignalName, Signal>([
+  ["SIGHUP", Signal.SIGHUP],
+  ["SIGINT", Signal.SIGINT],
+  ["SIGQUIT", Signal.SIGQUIT],
+  ["SIGKILL", Signal.SIGKILL],
+  ["SIGUSR1", Signal.SIGUSR1],
+  ["SIGUSR2", Signal.SIGUSR2],
+  ["SIGTERM", Signal.SIGTERM],
+  ["SIGCONT", Signal.SIGCONT],
+  ["SIGSTOP", Signal.SIGSTOP],
+  ["SIGWINCH", Signal.SIGWINCH],
+]);
+
+export function toExit(end: ProcessEvent_EndEvent): Exit {
+  const { exitCode, exited, status, error, timedOut } = end;
+  const signal = signalOfStatus(status);
+  return {
+    exitCode,
+    exited,
+    status,
+    ...(error === undefined ? {} : { error }),
+    ...(signal === undefined ? {} : { signal }),
+    timedOut,
+    offset: Number(end.offset),
+  };
+}
+
+export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
+  const { pid, processId, tag, config, end } = info;
+  return {
+    pid,
+    processId,
+    ...(tag === undefined ? {} : { tag }),
+    cmd: config?.cmd ?? "",
+    args: config?.args ?? [],
+    env: config?.envs ?? {},
+    ...(config?.cwd === undefined ? {} : { cwd: config.cwd }),
+    isPty: info.pty,
+    startedAt: new Date(Number(info.startedAtMs)),
+    ...(end === undefined ? {} : { exit: toExit(end) }),
+    offset: Number(info.offset),
+    subscribers: info.subscribers,
+    heldBytes: Number(info.heldBytes),
+    reading: info.reading,
+  };
+}
+
+function toOffset(name: string, value: number): bigint {
+  if (Number.isSafeInteger(value) && value >= 0) return BigInt(value);
+  throw new ClientError(
+    "invalid_argument",
+    `${name} is ${value}, must be a whole number of bytes, 0 or more`,
+  );
+}
+
+/** Encodes it once: what cannot be encoded must fail here, not look like a failed connection at every try. */
+function checked<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>) {
+  try {
+    const message = create(schema, init);
+    toBinary(schema, message);
+    return message;
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new ClientError("invalid_argument", message, { cause });
+  }
+}

@@ -1,0 +1,77 @@
+// One attached process: its output, its input and its controls, tied together.
+
+import { untilAbort } from "./abort.ts";
+import type { Identity } from "./attachment.ts";
+import type { AgentLink } from "./connection.ts";
+import { InputWriter } from "./input-writer.ts";
+import type { Output } from "./output.ts";
+import { Resizer } from "./resizer.ts";
+import { sendSignal } from "./send-signal.ts";
+import type {
+  CallOptions,
+  Exit,
+  OutputEvent,
+  PtySize,
+  RemoteProcess,
+  SignalName,
+  SignalOptions,
+} from "./types.ts";
+
+export class AttachedProcess implements RemoteProcess {
+  readonly pid: number;
+  readonly processId: string;
+  readonly isPty: boolean;
+  readonly #link: AgentLink;
+  readonly #output: Output;
+  readonly #input: InputWriter;
+  readonly #resizer: Resizer;
+
+  constructor(link: AgentLink, output: Output, { pid, processId, isPty }: Identity) {
+    this.pid = pid;
+    this.processId = processId;
+    this.isPty = isPty;
+    this.#link = link;
+    this.#output = output;
+    const { signals } = output;
+    this.#input = new InputWriter(link, { processId, kind: isPty ? "pty" : "stdin", signals });
+    this.#resizer = new Resizer(link, processId, signals);
+  }
+
+  get offset(): number {
+    return this.#output.offset;
+  }
+
+  get exit(): Promise<Exit> {
+    return this.#output.exit;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<OutputEvent> {
+    return this.#output;
+  }
+
+  async discardOutput(): Promise<Exit> {
+    while ((await this.#output.next()).done !== true);
+    return this.exit;
+  }
+
+  write(data: Uint8Array | string, options?: CallOptions): Promise<void> {
+    return this.#input.write(typeof data === "string" ? new TextEncoder().encode(data) : data, options);
+  }
+
+  closeStdin(options?: CallOptions): Promise<void> {
+    return this.#input.close(options);
+  }
+
+  resize(size: PtySize, { signal }: CallOptions = {}): Promise<void> {
+    const resized = this.#resizer.resize(size);
+    return signal === undefined ? resized : untilAbort(resized, signal);
+  }
+
+  signal(name: SignalName, options?: SignalOptions): Promise<void> {
+    return sendSignal(this.#link, this.processId, name, options, this.#output.signals);
+  }
+
+  detach(): void {
+    this.#output.detach();
+  }
+}

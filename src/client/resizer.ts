@@ -1,0 +1,45 @@
+// Sets the size of one process's terminal. A window that is dragged changes faster than an agent far away answers: one
+// size is in flight at a time, and of those that wait only the newest is sent.
+
+import type { UpdateRequest } from "../gen/process_pb.ts";
+import { call } from "./call.ts";
+import type { AgentLink } from "./connection.ts";
+import { toUpdateMessage } from "./messages.ts";
+import type { PtySize } from "./types.ts";
+
+export class Resizer {
+  readonly #link: AgentLink;
+  readonly #processId: string;
+  readonly #signals: readonly (AbortSignal | undefined)[];
+  #waiting: UpdateRequest | undefined;
+  #sending: Promise<void> | undefined;
+
+  /** Each of `signals` ends everything. */
+  constructor(link: AgentLink, processId: string, signals: readonly (AbortSignal | undefined)[]) {
+    this.#link = link;
+    this.#processId = processId;
+    this.#signals = signals;
+  }
+
+  /** Resolves when this size, or a newer one, is set. */
+  async resize(size: PtySize): Promise<void> {
+    // Refused here, where it fails nobody else's.
+    this.#waiting = toUpdateMessage(this.#processId, size);
+    this.#sending ??= this.#send().finally(() => {
+      this.#sending = undefined;
+    });
+    return this.#sending;
+  }
+
+  async #send(): Promise<void> {
+    for (let message = this.#waiting; message !== undefined; message = this.#waiting) {
+      const newest = message;
+      this.#waiting = undefined;
+      await call(this.#link, {
+        send: (rpc, options) => rpc.update(newest, options),
+        signals: this.#signals,
+        patienceMs: this.#link.settings.callRetryMs,
+      });
+    }
+  }
+}

@@ -1,0 +1,31 @@
+// Signals a process, at most once where twice would not be the same.
+
+import { SignalScope } from "../gen/process_pb.ts";
+import { call } from "./call.ts";
+import type { AgentLink } from "./connection.ts";
+import { wasNeverSent } from "./failures.ts";
+import { toSelectorMessage, toSignal } from "./messages.ts";
+import type { Selector, SignalName, SignalOptions } from "./types.ts";
+
+const harmlessTwice: ReadonlySet<SignalName> = new Set(["SIGKILL", "SIGSTOP", "SIGCONT"]);
+
+/** See Client.signal. Each of `lives` ends it, too. */
+export async function sendSignal(
+  link: AgentLink,
+  selector: Selector,
+  name: SignalName,
+  { signal, group }: SignalOptions = {},
+  lives: readonly (AbortSignal | undefined)[] = [],
+): Promise<void> {
+  const message = {
+    process: toSelectorMessage(selector),
+    signal: toSignal(name),
+    scope: group === true ? SignalScope.GROUP : SignalScope.PROCESS,
+  };
+  await call(link, {
+    send: (rpc, options) => rpc.sendSignal(message, options),
+    signals: [signal, ...lives],
+    patienceMs: link.settings.callRetryMs,
+    mayRepeat: (failure) => harmlessTwice.has(name) || wasNeverSent(failure),
+  });
+}

@@ -1,0 +1,65 @@
+// The client where there is no Node: nothing of Node in what a bundler would take in, and all of it over fetch.
+
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createConnectTransport } from "@connectrpc/connect-web";
+import { expect, onTestFinished, test } from "vitest";
+import * as browserDoor from "../../src/client/browser.ts";
+import { createClient } from "../../src/client/browser.ts";
+import * as nodeDoor from "../../src/client/index.ts";
+import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { collect } from "./collect.ts";
+import { agentForFile } from "./file-agent.ts";
+
+const agent = agentForFile();
+
+test("the browser's door takes in no module of Node's", () => {
+  const door = join(import.meta.dirname, "../../src/client/browser.ts");
+  const packages = [...modulesFrom(door)].filter((name) => !name.startsWith("/"));
+  expect(packages.sort()).toEqual([
+    "@bufbuild/protobuf",
+    "@bufbuild/protobuf/codegenv2",
+    "@connectrpc/connect",
+  ]);
+});
+
+test("both doors offer the same", () => {
+  expect(Object.keys(browserDoor).sort()).toEqual(Object.keys(nodeDoor).sort());
+});
+
+test("without a transport the browser's door says what to give it", () => {
+  expect(() => createClient({ baseUrl: agent.url })).toThrow("@connectrpc/connect-web");
+});
+
+test("over Connect-Web's transport as it is by default nothing is lost when connections are cut", async () => {
+  const proxy = await startCuttingProxy({
+    port: agent.port,
+    kinds: ["rst", "fin"],
+    // A connection that never lasts for one message, 64 KiB or as JSON 88, gets nowhere.
+    afterBytes: { min: 1000, max: 150_000 },
+  });
+  const client = createClient({
+    transport: () => createConnectTransport({ baseUrl: proxy.url }),
+    reconnect: { initialDelayMs: 5, maxDelayMs: 50 },
+  });
+  onTestFinished(() => client.close());
+  const process = await client.start({ cmd: "cat", stdin: true, output: { replayBytes: 4 * 1024 * 1024 } });
+  const input = Array.from({ length: 40_000 }, (_, n) => `line ${n}\n`).join("");
+  const written = process.write(input).then(() => process.closeStdin());
+  const { text } = await collect(process);
+  await written;
+  expect(text.stdout === input).toBe(true);
+  expect(proxy.cuts.rst + proxy.cuts.fin).toBeGreaterThan(3);
+});
+
+/** All modules a bundler would take in: the paths of our own files, the names of packages. */
+function modulesFrom(file: string, found = new Set<string>()): Set<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  // Types are gone before a bundler sees them.
+  const imports = readFileSync(file, "utf8").matchAll(/^(?:import|export)(?! type)[^;]*? from "([^"]+)";/gm);
+  for (const [, specifier = ""] of imports)
+    if (specifier.startsWith(".")) modulesFrom(join(dirname(file), specifier), found);
+    else found.add(specifier);
+  return found;
+}

@@ -1,0 +1,113 @@
+// The client as `npm pack` gives it to others, in a folder of its own: what they import, and the types they get with it.
+
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startAgent } from "../support/agent.ts";
+
+const root = join(import.meta.dirname, "../..");
+const run = promisify(execFile);
+let folder = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "holdfast-consumer-"));
+  await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+  await installPackage();
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const program = `
+  import { type Client, ClientError, createClient, GapError, type OutputEvent, ProcessGoneError } from "holdfast/client";
+  const client: Client = createClient({ baseUrl: "http://127.0.0.1:49983" });
+  const process = await client.start({ cmd: "ls", pty: { cols: 80, rows: 24 } }, { onState: ({ kind }) => kind });
+  for await (const event of process) {
+    const place: number = event.kind === "gap" ? event.from : event.offset;
+    const data: Uint8Array | undefined = event.kind === "gap" ? undefined : event.data;
+  }
+  const { exitCode, signal }: { exitCode: number; signal?: string } = await process.exit;
+  const errors: ClientError[] = [new GapError(1, 2), new ProcessGoneError("")];
+  // @ts-expect-error: no such command line
+  await client.start({ command: "ls" });
+  // @ts-expect-error: no such signal
+  await process.signal("TERM");
+`;
+
+test.each([
+  ["Node", ["--module", "nodenext"]],
+  [
+    "a bundler for browsers",
+    ["--module", "esnext", "--moduleResolution", "bundler", "--customConditions", "browser"],
+  ],
+])("its types hold in a strict program for %s that has no types of Node's", async (_where, flags) => {
+  await writeFile(join(folder, "program.ts"), program);
+  const tsc = join(root, "node_modules/.bin/tsc");
+  const strict = [
+    "--strict",
+    "--noEmit",
+    "--target",
+    "es2022",
+    "--lib",
+    "es2022,dom,dom.iterable,dom.asynciterable",
+    "--types",
+    "",
+  ];
+  const { stdout } = await run(tsc, [...flags, ...strict, "program.ts"], { cwd: folder }).catch(
+    (error) => error,
+  );
+  expect(stdout).toBe("");
+});
+
+test.each([
+  ["Node", [], "give createClient a baseUrl"],
+  ["browsers", ["--conditions=browser"], "give createClient a transport here"],
+])("the import finds the door for %s", async (_where, flags, complaint) => {
+  const script = `import { createClient } from "holdfast/client"; try { createClient({}) } catch (e) { console.log(e.message) }`;
+  expect(await outputOf(script, flags)).toContain(complaint);
+});
+
+test("what is installed talks to an agent, and lets its program end by itself", async () => {
+  const agent = await startAgent();
+  const script = `
+    import { createClient } from "holdfast/client";
+    for (const httpVersion of ["1.1", "2"]) {
+      // Not closed: nothing of an idle client keeps a program running.
+      const client = createClient({ baseUrl: "${agent.url}", httpVersion });
+      const hello = await client.start({ cmd: "echo", args: ["hello over HTTP/" + httpVersion] });
+      for await (const event of hello) console.log(new TextDecoder().decode(event.data).trim());
+      console.log((await hello.exit).status);
+    }`;
+  expect(await outputOf(script)).toBe(
+    "hello over HTTP/1.1\nexit status 0\nhello over HTTP/2\nexit status 0\n",
+  );
+});
+
+test("nothing but the client can be imported", async () => {
+  const script = `await import("holdfast/dist/client/call.js").catch((error) => console.log(error.code));`;
+  expect(await outputOf(script)).toBe("ERR_PACKAGE_PATH_NOT_EXPORTED\n");
+});
+
+async function outputOf(script: string, flags: readonly string[] = []): Promise<string> {
+  await writeFile(join(folder, "program.mjs"), script);
+  const { stdout } = await run(process.execPath, [...flags, "program.mjs"], { cwd: folder });
+  return stdout;
+}
+
+/** What `npm install` would do, without the network: what is packed, and of other packages those it says it needs. */
+async function installPackage(): Promise<void> {
+  const modules = join(folder, "node_modules");
+  const target = join(modules, "holdfast");
+  await mkdir(target, { recursive: true });
+  await run("npm", ["pack", "--ignore-scripts", "--pack-destination", folder], { cwd: root });
+  const [tarball = ""] = (await readdir(folder)).filter((name) => name.endsWith(".tgz"));
+  await run("tar", ["-xzf", join(folder, tarball), "-C", target, "--strip-components=1"]);
+  const manifest: { dependencies: Record<string, string> } = JSON.parse(
+    await readFile(join(target, "package.json"), "utf8"),
+  );
+  for (const name of Object.keys(manifest.dependencies)) {
+    await mkdir(dirname(join(modules, name)), { recursive: true });
+    await symlink(join(root, "node_modules", name), join(modules, name));
+  }
+}

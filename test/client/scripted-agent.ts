@@ -1,0 +1,56 @@
+// An agent that says what a test tells it to, over real HTTP: for what a real agent never does.
+
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { onTestFinished } from "vitest";
+import { Process, type ProcessEventSchema } from "../../src/gen/process_pb.ts";
+
+export type Event = NonNullable<MessageInitShape<typeof ProcessEventSchema>["event"]>;
+
+export const startEvent = (offset: number, processId = "one"): Event => ({
+  case: "start",
+  value: { pid: 12, processId, offset: BigInt(offset) },
+});
+export const dataEvent = (text: string, offset: number): Event => ({
+  case: "data",
+  value: { output: { case: "stdout", value: Buffer.from(text) }, offset: BigInt(offset) },
+});
+export const gapEvent = (from: number, to: number): Event => ({
+  case: "gap",
+  value: { from: BigInt(from), to: BigInt(to) },
+});
+export const endEvent = (offset: number): Event => ({
+  case: "end",
+  value: { exitCode: 0, exited: true, status: "exit status 0", offset: BigInt(offset) },
+});
+
+/** Serves until the test is finished. Returns its URL. */
+export async function serveScript(service: Partial<ServiceImpl<typeof Process>>): Promise<string> {
+  const server = createServer(
+    connectNodeAdapter({ routes: (router) => void router.service(Process, service) }),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** The n-th stream, Start or Connect, gives the n-th list of events, and the last list again from then on. */
+export async function serveStreams(...streams: readonly (readonly Event[])[]) {
+  const asked: (bigint | undefined)[] = [];
+  async function* next(from: bigint | undefined) {
+    asked.push(from);
+    for (const event of streams[asked.length - 1] ?? streams.at(-1) ?? []) yield { event: { event } };
+  }
+  const url = await serveScript({
+    start: () => next(undefined),
+    connect: ({ fromOffset }) => next(fromOffset),
+  });
+  /** The from_offset of each stream so far. */
+  return { url, asked };
+}

@@ -1,0 +1,17 @@
+// A client for one test: quick to come back, closed when the test is finished.
+
+import { onTestFinished } from "vitest";
+import { type Client, type ClientOptions, createClient } from "../../src/client/index.ts";
+
+export type HttpVersion = "1.1" | "2";
+export const httpVersions: readonly HttpVersion[] = ["1.1", "2"];
+
+export function connectTo(baseUrl: string, options: ClientOptions = {}): Client {
+  const client = createClient({
+    ...(options.transport === undefined ? { baseUrl } : {}),
+    ...options,
+    reconnect: { initialDelayMs: 5, maxDelayMs: 50, keepaliveSeconds: 1, ...options.reconnect },
+  });
+  onTestFinished(() => client.close());
+  return client;
+}
