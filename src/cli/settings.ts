@@ -14,12 +14,14 @@ export interface Setting<T> {
   readonly read: (text: string) => T;
 }
 
-export function setting<T>({ flags, description, fallback, read }: Setting<T>): Option {
+export function setting<T>({ fallback, ...rest }: Setting<T>): Option {
+  return optionalSetting(rest).default(rest.read(fallback), fallback);
+}
+
+/** One that is undefined where nobody sets it. */
+export function optionalSetting<T>({ flags, description, read }: Omit<Setting<T>, "fallback">): Option {
   const option = new Option(flags, description);
-  return option
-    .argParser(read)
-    .default(read(fallback), fallback)
-    .env(PREFIX + option.name().toUpperCase().replaceAll("-", "_"));
+  return option.argParser(read).env(PREFIX + option.name().toUpperCase().replaceAll("-", "_"));
 }
 
 /** So that `HOLDFAST_PORT= holdfast serve` is the default port, as shells and container files mean it. */
@@ -29,8 +31,8 @@ export function dropEmptyVariables(env: NodeJS.ProcessEnv): void {
   }
 }
 
-/** HOLDFAST_ variables that are nobody's setting, most likely misspelt: a variable, unlike a flag, is never refused. */
-export function unknownVariables(command: Command, env: NodeJS.ProcessEnv): string[] {
-  const known = new Set(command.options.map((option) => option.envVar));
+/** HOLDFAST_ variables that are no command's setting, most likely misspelt: a variable, unlike a flag, is never refused. */
+export function unknownVariables(program: Command, env: NodeJS.ProcessEnv): string[] {
+  const known = new Set(program.commands.flatMap(({ options }) => options.map((option) => option.envVar)));
   return Object.keys(env).filter((name) => name.startsWith(PREFIX) && !known.has(name));
 }

@@ -1,6 +1,7 @@
 // The signals that stop the agent: SIGTERM (supervisors), SIGINT (Ctrl-C) and SIGHUP (the terminal is gone). Listening
 // starts before the agent does, so that a signal is never too early to count.
 import { performance } from "node:perf_hooks";
+import { deferred } from "./deferred.ts";
 
 const stopSignals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
@@ -31,17 +32,4 @@ export function listenForStopSignals(): StopSignals {
   };
   for (const signal of stopSignals) process.on(signal, () => receive(signal));
   return { stop: stop.promise, stopNow: stopNow.promise };
-}
-
-interface Deferred<T> {
-  readonly promise: Promise<T>;
-  resolve(value: T): void;
-}
-
-function deferred<T>(): Deferred<T> {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }

@@ -1,5 +1,10 @@
-// stdout and stderr of the agent, whose readers may stop reading or go away (`holdfast serve | head -1`, a closed
-// terminal, a full disk). Neither may end the agent, spin it, stall it or make it grow.
+// stdin, stdout and stderr of the command. The readers of the latter two may stop reading or go away (`holdfast serve |
+// head -1`, a closed terminal, a full disk): neither may end the agent, spin it, stall it or make it grow.
+import { closeSync, openSync, writeSync } from "node:fs";
+import { isatty } from "node:tty";
+
+/** As Node found them at its start: what it puts back at its end. */
+const terminals = [0, 1, 2].filter((fd) => isatty(fd));
 
 /**
  * Makes a failed write to stdout or stderr mean a lost line. Node ignores SIGPIPE and reports EPIPE as an "error" event,
@@ -15,9 +20,23 @@ function lineLost(): void {
   // There is no third place to say it.
 }
 
-/** One line for the person who typed the command: the line breaks and control characters of a quoted value become blanks. */
+/** Reads no more of stdin, so that whoever writes to it gets SIGPIPE. libuv alone would keep descriptor 0 open. */
+export function closeStdin(): void {
+  process.stdin.destroy();
+  if (process.stdin.isTTY === true) return;
+  closeSync(0);
+  // The lowest free number: a descriptor 0 that some later file got would be taken for stdin.
+  openSync("/dev/null", "r");
+}
+
+/** One line for the person who typed the command. */
 export function printError(message: string): void {
-  process.stderr.write(`holdfast: ${message.trim().replace(/\p{Cc}+/gu, " ")}\n`);
+  process.stderr.write(`holdfast: ${oneLine(message)}\n`);
+}
+
+/** The line breaks and control characters of a quoted value become blanks. */
+export function oneLine(message: string): string {
+  return message.trim().replace(/\p{Cc}+/gu, " ");
 }
 
 /** Long enough for a reader that reads, short for an operator who waits. */
@@ -29,7 +48,26 @@ export async function endAfterFlush(exitCode: number): Promise<never> {
     Promise.all([flushed(process.stdout), flushed(process.stderr)]),
     new Promise((resolve) => setTimeout(resolve, FLUSH_MS)),
   ]);
+  if (terminals.some(isHungUp)) dieOfHangUp();
   process.exit(exitCode);
+}
+
+function isHungUp(fd: number): boolean {
+  try {
+    writeSync(fd, "");
+    return false;
+  } catch (error) {
+    return error instanceof Error && Reflect.get(error, "code") === "EIO";
+  }
+}
+
+/**
+ * Node aborts, with a core dump, when it ends and cannot put back the mode of a terminal that is gone (20.20: close the
+ * window of `node -e 'process.on("SIGHUP", () => process.exit())'`). The signal that says so ends it without that.
+ */
+function dieOfHangUp(): void {
+  process.removeAllListeners("SIGHUP");
+  process.kill(process.pid, "SIGHUP");
 }
 
 function flushed(stream: NodeJS.WriteStream): Promise<void> {

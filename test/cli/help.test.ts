@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { runCommand } from "../support/agent.ts";
 
+const commands = ["serve", "run", "attach", "ps", "logs", "signal"];
+
 async function printed(...args: string[]) {
   const command = runCommand({ args });
   return { exit: await command.exited(), stdout: command.stdout(), stderr: command.stderr() };
@@ -12,7 +14,7 @@ test("--help names every command and fits a terminal of 80 columns", async () =>
   expect(exit.code).toBe(0);
   expect(stderr).toBe("");
   expect(stdout).toMatch(/^Usage: holdfast /);
-  expect(stdout).toMatch(/^ {2}serve /m);
+  for (const name of commands) expect(stdout).toMatch(new RegExp(`^ {2}${name} `, "m"));
   expect(longestLine(stdout)).toBeLessThanOrEqual(80);
 });
 
@@ -26,6 +28,12 @@ test("serve --help names every flag with its default and its variable, the exit 
     ["--port", "49983"],
     ["--drain-timeout", "200ms"],
     ["--shutdown-grace", "5s"],
+    ["--detached", "block"],
+    ["--detached-buffer", "4MiB"],
+    ["--replay", "1MiB"],
+    ["--memory-budget", "64MiB"],
+    ["--stall-timeout", "10s"],
+    ["--retain-ended", "60s"],
     ["--log-level", "info"],
     ["--log-format", "auto"],
   ] as const) {
@@ -37,6 +45,20 @@ test("serve --help names every flag with its default and its variable, the exit 
   expect(stdout).toMatch(/^Examples:\n {2}holdfast serve$/m);
   expect(longestLine(stdout)).toBeLessThanOrEqual(80);
 });
+
+test.each(commands)(
+  "%s --help has its exit codes and examples, and fits a terminal of 80 columns",
+  async (name) => {
+    const { exit, stdout, stderr } = await printed(name, "--help");
+    expect({ code: exit.code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(new RegExp(`^Usage: holdfast ${name} `));
+    expect(stdout).toMatch(/^Exit codes:$/m);
+    expect(stdout).toMatch(new RegExp(`^Examples:\n.*holdfast ${name}`, "m"));
+    expect(longestLine(stdout)).toBeLessThanOrEqual(80);
+    if (name !== "serve")
+      expect(stdout.replace(/\s+/g, " ")).toContain("(default: http://127.0.0.1:49983, env: HOLDFAST_URL)");
+  },
+);
 
 test("help serve is serve --help", async () => {
   expect(await printed("help", "serve")).toEqual(await printed("serve", "--help"));

@@ -39,9 +39,11 @@ test("an empty variable is as good as none", async () => {
   expect(agent.url).toBe(`http://127.0.0.1:${agent.port}`);
 });
 
-test("a misspelt variable is named in the log", async () => {
-  const agent = await startAgent({ env: { HOLDFAST_PROT: "80" } });
+test("a misspelt variable is named in the log, one of another command is not", async () => {
+  const agent = await startAgent({ env: { HOLDFAST_PROT: "80", HOLDFAST_URL: "http://127.0.0.1:1" } });
   await agent.waitFor("stderr", /"level":"warn".*HOLDFAST_PROT/);
+  await agent.stop();
+  expect(agent.stderr()).not.toContain("HOLDFAST_URL");
 });
 
 test("loopback is no reason for a warning, any other address is", async () => {

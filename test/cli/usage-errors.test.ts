@@ -7,6 +7,11 @@ const port = "A port is a whole number from 0 to 65535; 0 picks a free one.";
 const duration = "A duration is a number and its unit (ms, s, m or h), such as 200ms, 1.5s or 2m.";
 const host = "A host is an IP address or a name, without scheme or port: 127.0.0.1, ::1, localhost.";
 
+const url = "An agent's URL has scheme, host and port: http://127.0.0.1:49983.";
+const offset = "An offset is a whole number of bytes; 0 is the first byte of output.";
+const signals =
+  "It is one of SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGUSR1, SIGUSR2, SIGTERM, SIGCONT, SIGSTOP, SIGWINCH.";
+
 const wrongFlags: [string[], string][] = [
   [["serve", "--port", "abc"], `option '--port <port>' argument 'abc' is invalid. ${port}`],
   [["serve", "--port", "65536"], `option '--port <port>' argument '65536' is invalid. ${port}`],
@@ -25,6 +30,14 @@ const wrongFlags: [string[], string][] = [
     ["serve", "--shutdown-grace", "577h"],
     "option '--shutdown-grace <duration>' argument '577h' is invalid. The longest duration is 576h (24 days).",
   ],
+  [
+    ["serve", "--replay", "1MB"],
+    "option '--replay <size>' argument '1MB' is invalid. A size is a number and its unit (B, KiB, MiB or GiB), such as 64MiB.",
+  ],
+  [
+    ["serve", "--detached", "forever"],
+    "option '--detached <mode>' argument 'forever' is invalid. It is one of block, buffer, ring.",
+  ],
   [["serve", "--host", "http://[::1]"], `option '--host <host>' argument 'http://[::1]' is invalid. ${host}`],
   [
     ["serve", "--host", "two\nlines\u001b[31m"],
@@ -42,6 +55,15 @@ const wrongFlags: [string[], string][] = [
   [["serve", "extra"], "too many arguments for 'serve'. Expected 0 arguments but got 1."],
   [["srve"], "unknown command 'srve' (Did you mean serve?)"],
   [["--bogus"], "unknown option '--bogus'"],
+  [["ps", "--url", "localhost:1"], `option '--url <url>' argument 'localhost:1' is invalid. ${url}`],
+  [["ps", "extra"], "too many arguments for 'ps'. Expected 0 arguments but got 1."],
+  [["logs"], "missing required argument 'selector'"],
+  [["logs", "x", "--from", "start"], `option '--from <offset>' argument 'start' is invalid. ${offset}`],
+  [["signal", "x"], "missing required argument 'signal'"],
+  [
+    ["signal", "x", "SIGALRM"],
+    `command-argument value 'SIGALRM' is invalid for argument 'signal'. ${signals}`,
+  ],
 ];
 
 test.each(wrongFlags)("%j is one line and exit code 2", async (args, line) => {
@@ -79,6 +101,18 @@ const wrongVariables: [string, string, string][] = [
 
 test.each(wrongVariables)("%s=%s is one line and exit code 2", async (name, value, line) => {
   await expectUsageError(runCommand({ args: ["serve"], env: { [name]: value } }), line);
+});
+
+test.each([
+  ["run", "--detach-keys", "strg-c", "true"],
+  ["run", "--while-detached", "sometimes", "true"],
+  ["run", "--env", "=1", "true"],
+  ["attach", "--give-up-after", "5", "x"],
+])("%s %s %s is one line too, and exit code 125, which no program is likely to have", async (...args) => {
+  const command = runCommand({ args });
+  expect((await command.exited()).code).toBe(125);
+  expect(command.stdout()).toBe("");
+  expect(command.stderr()).toMatch(/^holdfast: option '.*' argument '.*' is invalid\. .*\n$/);
 });
 
 async function expectUsageError(command: ReturnType<typeof runCommand>, line: string): Promise<void> {

@@ -1,6 +1,13 @@
 import { InvalidArgumentError } from "commander";
 import { describe, expect, test } from "vitest";
-import { readDurationMs, readHost, readPort } from "../../src/cli/values.ts";
+import {
+  readDurationMs,
+  readHost,
+  readOffset,
+  readPort,
+  readUrl,
+  readVariable,
+} from "../../src/cli/values.ts";
 
 describe("a duration", () => {
   test.each([
@@ -68,4 +75,57 @@ describe("a host", () => {
       expect(() => readHost(text)).toThrow(InvalidArgumentError);
     },
   );
+});
+
+describe("an agent's URL", () => {
+  test.each([
+    ["http://127.0.0.1:49983", "http://127.0.0.1:49983"],
+    ["https://box.example.org/", "https://box.example.org"],
+    ["http://[::1]:1/behind/a/proxy/", "http://[::1]:1/behind/a/proxy"],
+  ])("%s is %s", (text, expected) => {
+    expect(readUrl(text)).toBe(expected);
+  });
+
+  test.each([
+    ...["", "127.0.0.1:49983", "localhost:49983", "http://", "ftp://localhost", "unix:/run/x"],
+    ...["http://user:secret@localhost", "http://localhost?a=b", "http://localhost#a"],
+  ])("%j is refused", (text) => {
+    expect(() => readUrl(text)).toThrow(InvalidArgumentError);
+  });
+});
+
+describe("an offset", () => {
+  test.each([
+    ["0", 0],
+    ["9007199254740991", Number.MAX_SAFE_INTEGER],
+  ])("%s is %i", (text, expected) => {
+    expect(readOffset(text)).toBe(expected);
+  });
+
+  test.each(["", "-1", "1.5", "0x1", "9007199254740992", "end"])("%j is refused", (text) => {
+    expect(() => readOffset(text)).toThrow(InvalidArgumentError);
+  });
+});
+
+describe("variables", () => {
+  const read = readVariable({ HERE: "here", EMPTY: "" });
+
+  test.each([
+    ["A=1", { A: "1" }],
+    ["A=b=c\nd", { A: "b=c\nd" }],
+    ["A=", { A: "" }],
+    ["HERE", { HERE: "here" }],
+    ["EMPTY", { EMPTY: "" }],
+    ["NOT_HERE", {}],
+  ])("%j", (text, expected) => {
+    expect(read(text)).toEqual(expected);
+  });
+
+  test("are collected, and a later one wins", () => {
+    expect(read("A=3", read("B=2", read("A=1")))).toEqual({ A: "3", B: "2" });
+  });
+
+  test.each(["", "=value"])("%j is refused", (text) => {
+    expect(() => read(text)).toThrow(InvalidArgumentError);
+  });
 });
