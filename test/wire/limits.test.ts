@@ -86,7 +86,15 @@ test("commands and connections that fight for the last descriptors end no agent"
   });
   const codes = new Set(await Promise.all(asked));
   for (const code of codes) expect(["ok", "resource_exhausted", "cut"]).toContain(code);
-  await killProcesses(agent.port);
+  await eventually(
+    "there is a descriptor for the connection that kills them",
+    () =>
+      killProcesses(agent.port).then(
+        () => true,
+        () => false,
+      ),
+    () => fdCount(agent.pid),
+  );
   await untilAsBefore(agent, before);
   await expectCommandRuns(agent.port);
 });
