@@ -2,20 +2,23 @@
 // a process is the process layer's; this file owns the order.
 import type { Logger } from "../logger.ts";
 import { type OutputPolicy, ProcessTable } from "../process/index.ts";
-import { type RunningServer, startServer } from "../rpc/index.ts";
+import { AccessToken, type ListenAddress, type RunningServer, startServer } from "../rpc/index.ts";
+import type { AccessSettings } from "./access-flags.ts";
 import { endOnCrash, logWarnings } from "./crash.ts";
 import { exitCodes } from "./exit-codes.ts";
+import type { LimitSettings } from "./limit-flags.ts";
 import type { LogSettings } from "./log-settings.ts";
 import { createLogger } from "./logging.ts";
-import { isLoopback } from "./loopback.ts";
 import { shutDown } from "./shutdown.ts";
 import { listenForStopSignals } from "./signals.ts";
 import { describeStartFailure } from "./start-failure.ts";
 import { printError } from "./stdio.ts";
 
 export interface AgentSettings {
-  readonly host: string;
-  readonly port: number;
+  /** At least one. */
+  readonly addresses: readonly ListenAddress[];
+  readonly access: AccessSettings;
+  readonly limits: LimitSettings;
   readonly drainTimeoutMs: number;
   readonly shutdownGraceMs: number;
   readonly output: OutputPolicy;
@@ -38,7 +41,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
   const agent = await Promise.race([start(settings, logger), signals.stop]);
   if (typeof agent === "string") return exitCodes.done;
   if (agent === undefined) return exitCodes.failed;
-  announce(agent.server, settings, logger);
+  announce(agent, logger);
 
   const signal = await signals.stop;
   return shutDown(agent, { signal, stopNow: signals.stopNow, graceMs: settings.shutdownGraceMs, logger });
@@ -47,28 +50,31 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
 interface Agent {
   readonly server: RunningServer;
   readonly table: ProcessTable;
+  readonly token: AccessToken;
 }
 
 /** undefined when it could not start and has said why. */
 async function start(settings: AgentSettings, logger: Logger): Promise<Agent | undefined> {
-  const { host, port } = settings;
+  const { addresses, access, limits } = settings;
+  const token = new AccessToken();
+  token.set(access.token);
   try {
-    const table = new ProcessTable({ ...settings, logger });
+    const table = new ProcessTable({ ...settings, limits: limits.processes, logger });
     endOnCrash(logger, () => table.killAll());
-    return { table, server: await startServer({ host, port, table, logger }) };
+    const server = await startServer({ ...access, addresses, token, limits: limits.server, table, logger });
+    return { table, token, server };
   } catch (error) {
     logger.debug({ err: error }, "could not start");
-    printError(describeStartFailure(error, host, port));
+    printError(describeStartFailure(error, addresses));
     return undefined;
   }
 }
 
-function announce(server: RunningServer, { host }: AgentSettings, logger: Logger): void {
+function announce({ server, token }: Agent, logger: Logger): void {
+  const { url, isExposed } = server;
   // First, and alone on stdout: whoever started the agent waits for this line.
-  process.stdout.write(`holdfast listening on ${server.url}\n`);
-  logger.info({ url: server.url, pid: process.pid, node: process.version }, "ready");
-  void isLoopback(host).then((safe) => {
-    if (!safe)
-      logger.warn({ host }, "not a loopback address: whoever reaches it can run commands here as this user");
-  });
+  process.stdout.write(`holdfast listening on ${url}\n`);
+  logger.info({ url, pid: process.pid, node: process.version }, "ready");
+  if (isExposed && !token.isSet)
+    logger.warn({ url }, "no loopback address and no access token: whoever reaches it can run commands here");
 }

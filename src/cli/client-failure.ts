@@ -1,4 +1,5 @@
 // What a call of the client failed with, in one line for the person who typed the command.
+import { InvalidArgumentError } from "commander";
 import { ClientError } from "../client/index.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { WriteError } from "./report.ts";
@@ -42,6 +43,7 @@ export function isWrongAddress(error: unknown): boolean {
 export function describeFailure(error: unknown, url: string): string {
   const reason = addressFailure(error);
   if (reason !== undefined) return `no agent at ${url}: ${reason} (--url or HOLDFAST_URL says where it is)`;
+  if (error instanceof InvalidArgumentError) return `the access token cannot be used. ${error.message}`;
   if (error instanceof ClientError || error instanceof WriteError) return inSeconds(error.message);
   const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `this is a bug in holdfast: ${details}`;

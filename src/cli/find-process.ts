@@ -1,5 +1,6 @@
 // SELECTOR on the command line: a process_id, a pid or a tag, whichever there is.
 import { createClient, ProcessGoneError, type ProcessInfo } from "../client/index.ts";
+import { clientToken } from "./client-token.ts";
 import { ONE_TRY } from "./with-client.ts";
 
 /**
@@ -7,7 +8,7 @@ import { ONE_TRY } from "./with-client.ts";
  * Rejects with ProcessGoneError. From here on go by its processId: pid and tag may be another's in the next moment.
  */
 export async function findProcess(url: string, selector: string): Promise<ProcessInfo> {
-  const client = createClient({ baseUrl: url, reconnect: ONE_TRY });
+  const client = createClient({ baseUrl: url, reconnect: ONE_TRY, ...clientToken(process.env) });
   try {
     return pick(await client.list({ includeEnded: true }), selector);
   } finally {

@@ -5,4 +5,5 @@ import { runCommandLine } from "./program.ts";
 import { endAfterFlush, outliveReaders } from "./stdio.ts";
 
 outliveReaders();
-await endAfterFlush(await runCommandLine(process.argv));
+// No await here: the single executable's bundle is CommonJS, which has none at the top (scripts/build-binary.mjs).
+void runCommandLine(process.argv).then(endAfterFlush);

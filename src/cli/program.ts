@@ -1,6 +1,5 @@
 // The command line as a whole: name, version, help, and one file per subcommand. Whatever is wrong with it becomes one
 // line on stderr and the exit code for usage, never a stack trace.
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addAttach } from "./attach.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -11,6 +10,7 @@ import { addServe } from "./serve.ts";
 import { dropEmptyVariables } from "./settings.ts";
 import { addSignal } from "./signal.ts";
 import { printError } from "./stdio.ts";
+import { version } from "./version.ts";
 
 /** Runs what `argv` (as in process.argv) asks for and returns the exit code. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
@@ -63,9 +63,3 @@ Examples:
 
 The other commands find the agent by --url or HOLDFAST_URL.
 `;
-
-/** The package's, two folders up from here in src/ and in dist/. */
-function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
-}

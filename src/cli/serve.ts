@@ -1,23 +1,16 @@
 // `holdfast serve`: its flags, its help, and what they mean for the agent. Loads the agent itself only when it is run:
 // the help needs neither Connect nor koffi.
 import type { Command } from "commander";
+import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
+import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
+import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
 import { loadAgent } from "./load-agent.ts";
 import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log-settings.ts";
 import { setting, unknownVariables } from "./settings.ts";
-import {
-  type DetachedMode,
-  detachedModes,
-  readBytes,
-  readChoice,
-  readDurationMs,
-  readHost,
-  readPort,
-} from "./values.ts";
+import { type DetachedMode, detachedModes, readBytes, readChoice, readDurationMs } from "./values.ts";
 
 /** As commander names what the flags below yield. */
-interface ServeFlags {
-  readonly host: string;
-  readonly port: number;
+interface ServeFlags extends ListeningFlags, AccessFlags, LimitFlags {
   readonly drainTimeout: number;
   readonly shutdownGrace: number;
   readonly detached: DetachedMode;
@@ -32,31 +25,14 @@ interface ServeFlags {
 
 /** `done` gets the exit code once the agent has stopped, or could not start. */
 export function addServe(program: Command, done: (exitCode: number) => void): void {
-  program
+  const serve = program
     .command("serve")
     .summary("run the agent until SIGTERM or Ctrl-C")
     .description(
       'Runs the agent until SIGTERM or Ctrl-C. It prints one line to stdout once it is ready, "holdfast listening on ' +
         'http://HOST:PORT", and its log to stderr.',
-    )
-    .optionsGroup("Listening:")
-    .addOption(
-      setting({
-        flags: "--host <host>",
-        description:
-          "address to listen on; whoever reaches it can run commands, as there is no authentication yet",
-        fallback: "127.0.0.1",
-        read: readHost,
-      }),
-    )
-    .addOption(
-      setting({
-        flags: "--port <port>",
-        description: "port to listen on, for HTTP/1.1 and HTTP/2 (h2c) alike; 0 picks a free one",
-        fallback: "49983",
-        read: readPort,
-      }),
-    )
+    );
+  addAccessFlags(addListeningFlags(serve))
     .optionsGroup("Processes:")
     .addOption(
       setting({
@@ -124,7 +100,8 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
         fallback: "60s",
         read: readDurationMs,
       }),
-    )
+    );
+  addLimitFlags(serve)
     .optionsGroup("Log (on stderr):")
     .addOption(
       setting({
@@ -144,12 +121,15 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     )
     .optionsGroup("Other:")
     .addHelpText("after", SERVE_HELP)
-    .action(async (flags: ServeFlags) => {
+    .action(async (flags: ServeFlags, command: Command) => {
+      const addresses = listenAddresses(flags, process.env);
+      const access = accessSettings(flags, process.env, command);
       const { runAgent } = await loadAgent();
       done(
         await runAgent({
-          host: flags.host,
-          port: flags.port,
+          addresses,
+          access,
+          limits: limitSettings(flags),
           drainTimeoutMs: flags.drainTimeout,
           shutdownGraceMs: flags.shutdownGrace,
           output: {
@@ -188,5 +168,6 @@ Exit codes:
 Examples:
   holdfast serve
   holdfast serve --port 0 --log-format pretty
-  HOLDFAST_HOST=:: HOLDFAST_SHUTDOWN_GRACE=30s holdfast serve
+  HOLDFAST_ACCESS_TOKEN_FILE=/run/secrets/token holdfast serve --host ::
+  holdfast serve --listen unix:/run/holdfast.sock --socket-mode 0660
 `;

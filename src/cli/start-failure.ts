@@ -1,11 +1,14 @@
 // Why the agent could not start, in one line for the person who started it.
+import type { ListenAddress } from "../rpc/index.ts";
 
 /** `error` is what starting threw: Node's listen or look-up error, or anything else. */
-export function describeStartFailure(error: unknown, host: string, port: number): string {
-  const reason = listenFailure(errnoOf(error), host, port);
-  if (reason === undefined) return `cannot start: ${error instanceof Error ? error.message : String(error)}`;
-  const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  return `cannot listen on ${address}: ${reason}`;
+export function describeStartFailure(error: unknown, addresses: readonly ListenAddress[]): string {
+  const tcp = addresses.find((address) => address.kind === "tcp");
+  const reason = tcp && listenFailure(errnoOf(error), tcp.host, tcp.port);
+  if (tcp === undefined || reason === undefined)
+    return `cannot start: ${error instanceof Error ? error.message : String(error)}`;
+  const { host, port } = tcp;
+  return `cannot listen on ${host.includes(":") ? `[${host}]` : host}:${port}: ${reason}`;
 }
 
 function listenFailure(errno: string | undefined, host: string, port: number): string | undefined {

@@ -1,7 +1,11 @@
 // Reading one value as a user wrote it. What is wrong is an InvalidArgumentError that says what would be right; commander
 // puts the flag or variable and the value before it.
+import { readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { InvalidArgumentError } from "commander";
+
+/** sockaddr_un's, without the NUL at its end. */
+const MAX_SOCKET_PATH_BYTES = 107;
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
@@ -87,4 +91,67 @@ export function readVariable(from: NodeJS.ProcessEnv) {
     const given = equals === "" ? from[name] : value;
     return given === undefined ? { ...earlier } : { ...earlier, [name]: given };
   };
+}
+
+/** A whole number, at least 1. */
+export function readCount(text: string): number {
+  const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  if (count > 0) return count;
+  throw new InvalidArgumentError("It is a whole number from 1 to 9999999.");
+}
+
+/** For settings that are a flag alone on the command line: a variable has to say which. */
+export function readYesNo(text: string): boolean {
+  if (["yes", "true", "1"].includes(text)) return true;
+  if (["no", "false", "0"].includes(text)) return false;
+  throw new InvalidArgumentError("It is yes or no.");
+}
+
+/** What `read` takes, several times or several at once, separated by commas. */
+export function readList<T>(read: (text: string) => T) {
+  return (text: string, earlier: readonly T[] = []): T[] => [
+    ...earlier,
+    ...text.split(",").map((part) => read(part.trim())),
+  ];
+}
+
+/** The path in `unix:/path`, which sockaddr_un has no more room for. */
+export function readUnixAddress(text: string): string {
+  const path = /^unix:(\/.*[^/])$/s.exec(text)?.[1];
+  if (path === undefined || path.includes("\0"))
+    throw new InvalidArgumentError("An address is unix: and an absolute path: unix:/run/holdfast.sock.");
+  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return path;
+  throw new InvalidArgumentError(
+    `The path has ${Buffer.byteLength(path)} bytes; Linux takes ${MAX_SOCKET_PATH_BYTES}.`,
+  );
+}
+
+/** As chmod has it. */
+export function readSocketMode(text: string): number {
+  if (/^0?[0-7]{3}$/.test(text)) return Number.parseInt(text, 8);
+  throw new InvalidArgumentError("A mode is three octal digits: 0600, 0660.");
+}
+
+/** A name, or `*.` and a name for all below it, or `*`; without port. */
+export function readHostPattern(text: string): string {
+  if (text === "*" || /^(\*\.)?[\w.-]+$/.test(text)) return text;
+  throw new InvalidArgumentError("A host is a name without port: agent, *.example.com, or * for all.");
+}
+
+/** As browsers write it, which is how it is compared. */
+export function readOrigin(text: string): string {
+  if (text === "*" || text === "null") return text;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && (url.origin === text || `${url.protocol}//${url.host}` === text)) return text;
+  throw new InvalidArgumentError(
+    "An origin is scheme, host and port, nothing behind it: https://app.example.com, or * for all.",
+  );
+}
+
+export function readFileBytes(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new InvalidArgumentError(`It cannot be read: ${error instanceof Error ? error.message : error}.`);
+  }
 }

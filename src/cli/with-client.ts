@@ -2,6 +2,7 @@
 import { constants } from "node:os";
 import { type Client, createClient, type ReconnectOptions } from "../client/index.ts";
 import { describeFailure } from "./client-failure.ts";
+import { clientToken } from "./client-token.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { ReaderGoneError } from "./report.ts";
 import { endAfterFlush, printError } from "./stdio.ts";
@@ -37,12 +38,13 @@ export async function withClient(
   };
   // Rejections come here too: Node raises an unhandled one as an uncaught exception.
   process.on("uncaughtException", (error) => void endAfterFlush(fail(error)));
-  const client = createClient({ baseUrl: url, reconnect });
+  let client: Client | undefined;
   try {
+    client = createClient({ baseUrl: url, reconnect, ...clientToken(process.env) });
     return await act(client);
   } catch (error) {
     return fail(error);
   } finally {
-    client.close();
+    client?.close();
   }
 }

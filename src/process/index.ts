@@ -1,6 +1,7 @@
 export type { ProcessEnd } from "./end-status.ts";
 export type { InputKind, InputPlace } from "./input.ts";
 export type { Process } from "./process.ts";
+export type { ProcessLimits } from "./process-limits.ts";
 export {
   DEFAULTS,
   type ProcessSelector,

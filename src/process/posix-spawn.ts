@@ -2,6 +2,8 @@
 // memory the agent holds (0.84 ms at 55 MB, 10.4 ms at 355 MB; posix_spawn 0.08 ms at either), and gives the child
 // sockets for stdio, which cannot be opened as /dev/stderr.
 
+import { constants } from "node:os";
+import { HoldfastError } from "../errors.ts";
 import { systemError } from "./errno.ts";
 import { type Fd, libc, type Pid } from "./libc.ts";
 
@@ -64,6 +66,7 @@ export function spawn(request: SpawnRequest): Pid {
     const argv = [...request.argv, null];
     const environment = [...request.environment, null];
     const errno: number = posixSpawn(pid, request.path, actions, attributes, argv, environment);
+    if (errno === constants.errno.EAGAIN) throw noMoreProcesses(request.path);
     check(`execute ${request.path}`, errno);
     return pid[0] as Pid;
   } finally {
@@ -96,6 +99,14 @@ function makeAttributes(): Buffer {
   check("prepare children", attributesSetMask(buffer, none));
   check("prepare children", attributesSetFlags(buffer, SETSIGDEF | SETSIGMASK | SETSID));
   return buffer;
+}
+
+/** What EAGAIN means here, which its own text ("try again") does not say. */
+function noMoreProcesses(path: string): HoldfastError {
+  return new HoldfastError(
+    "resource_exhausted",
+    `cannot execute ${path}: no more processes are allowed here (EAGAIN): RLIMIT_NPROC or a pids cgroup is used up`,
+  );
 }
 
 /** The posix_spawn family returns errno instead of setting it. */

@@ -10,6 +10,7 @@ import { processEnvironment } from "./environment.ts";
 import { adoptOrphans, type Pid, setCloseOnExecEverywhere } from "./libc.ts";
 import { type SpawnRequest, spawn } from "./posix-spawn.ts";
 import { Process, type ProcessSettings } from "./process.ts";
+import { checkLimits, DEFAULT_PROCESS_LIMITS, type ProcessLimits } from "./process-limits.ts";
 import { startReaping, watch } from "./reaper.ts";
 import { StartIds } from "./start-ids.ts";
 import { checkStartRequest, type OutputPolicy, type StartRequest } from "./start-request.ts";
@@ -25,6 +26,8 @@ export interface ProcessTableOptions extends Partial<Omit<ProcessSettings, "budg
   readonly output?: Partial<OutputPolicy>;
   /** How long ended processes can still be found (rule 12). */
   readonly retainEndedMs?: number;
+  /** What clients may ask for at most. */
+  readonly limits?: Partial<ProcessLimits>;
   /** Added to every process's environment. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -57,6 +60,7 @@ export class ProcessTable {
   readonly #startIds = new StartIds();
   readonly #memoryBudgetBytes: number;
   readonly #settings: ProcessSettings;
+  readonly #limits: ProcessLimits;
   readonly #environment: Readonly<Record<string, string>>;
   readonly #logger: Logger;
   readonly #ownUser: User = ownUser();
@@ -85,6 +89,7 @@ export class ProcessTable {
         if (request.startId !== undefined) this.#startIds.forget(request.startId);
       },
     );
+    this.#limits = { ...DEFAULT_PROCESS_LIMITS, ...options.limits };
     this.#environment = options.environment ?? {};
     this.#logger = options.logger;
     setCloseOnExecEverywhere();
@@ -108,6 +113,7 @@ export class ProcessTable {
     // No await from here on: between the check and the start nobody may begin to stop the table.
     if (this.#stopping)
       throw new HoldfastError("unavailable", "the agent is shutting down: it starts nothing more");
+    checkLimits(request, this.#processes.size, this.#limits);
     const command = this.#prepare(request, user);
     const stdio = openStdio(request, user);
     const pid = spawnOn(stdio, command);

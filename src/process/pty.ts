@@ -1,9 +1,9 @@
 // Pseudo-terminals through node-pty's native part: `open` makes a master and a slave, `resize` sets the window size.
 // node-pty's own spawn is not used: it starts children its own way and loses the tail of their output.
 
-import { createRequire } from "node:module";
 import { HoldfastError } from "../errors.ts";
 import { closeAll, type Fd, setCloseOnExec } from "./libc.ts";
+import { loadNativePty, type NativePty } from "./native-pty.ts";
 
 export interface PtySize {
   /** 1 to 65,535 each. */
@@ -31,22 +31,11 @@ export const PTY_CAPACITY_BYTES = 128 * 1024;
 
 const MAX_SIZE = 65_535;
 
-interface NativePty {
-  open(cols: number, rows: number): { master: number; slave: number; pty: string };
-  resize(fd: number, cols: number, rows: number): void;
-}
-
 let native: NativePty | undefined;
 
 /** Loaded at the first terminal: an agent that only runs pipes need not pay for it. */
 function loadNative(): NativePty {
-  if (native === undefined) {
-    const require = createRequire(import.meta.url);
-    const { loadNativeModule } = require("node-pty/lib/utils.js") as {
-      loadNativeModule(name: string): { module: NativePty };
-    };
-    native = loadNativeModule("pty").module;
-  }
+  native ??= loadNativePty();
   return native;
 }
 

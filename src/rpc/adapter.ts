@@ -11,7 +11,11 @@ import {
   createConnectRouter,
   createContextValues,
 } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import {
+  assertByteStreamRequest,
+  type UniversalHandler,
+  type UniversalServerResponse,
+} from "@connectrpc/connect/protocol";
 import {
   compressionBrotli,
   compressionGzip,
@@ -23,16 +27,16 @@ import { startTimer } from "../process/index.ts";
 import { setCall } from "./call.ts";
 import type { Codec } from "./event-frames.ts";
 import type { NodeResponse } from "./frame-sink.ts";
+import { encodeGrpcMessage } from "./grpc-message.ts";
 import { removeTimeout, timeoutMs } from "./request-headers.ts";
+import type { RequestMemory } from "./request-memory.ts";
+import { closeIfUnread } from "./unread-request.ts";
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
 export type RequestListener = (request: NodeRequest, response: NodeResponse) => void;
 
 /** The longest a Node timer, and so the library, can wait. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-
-/** How long a connection is read, and what comes thrown away, after an answer that ends it. */
-const LINGER_MS = 2000;
 
 export interface AdapterOptions {
   readonly routes: (router: ConnectRouter) => void;
@@ -41,6 +45,8 @@ export interface AdapterOptions {
   readonly maxMessageBytes: number;
   /** How long a request whose message is one piece may take to arrive. */
   readonly requestMs: number;
+  /** Holds what arrives. */
+  readonly memory: RequestMemory;
   /** What is no RPC. */
   readonly fallback: RequestListener;
 }
@@ -61,20 +67,29 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
     if (handler === undefined) return options.fallback(request, response);
     closeIfUnread(request, response);
     if (handler.method.methodKind !== "client_streaming") limitBody(request, response, options.requestMs);
-    serve(handler, request, response).catch((error: unknown) =>
+    serve(handler, request, response, options.memory).catch((error: unknown) =>
       fail(error, request, response, options.logger),
     );
   };
 }
 
-async function serve(handler: UniversalHandler, request: NodeRequest, response: NodeResponse): Promise<void> {
+async function serve(
+  handler: UniversalHandler,
+  request: NodeRequest,
+  response: NodeResponse,
+  memory: RequestMemory,
+): Promise<void> {
   const values = createContextValues();
   const universal = universalRequestFromNodeRequest(request, response, undefined, values);
   const limitMs = timeoutMs(universal.header);
   const boundsProcess = handler.method.name === "Start";
   if (boundsProcess || limitMs === undefined || limitMs > MAX_TIMEOUT_MS) removeTimeout(universal.header);
-  setCall(values, { response, codec: codecOf(request), timeoutMs: boundsProcess ? limitMs : undefined });
-  const answer = await handler(universal);
+  assertByteStreamRequest(universal);
+  const { body, release } = memory.hold(universal.body);
+  response.once("close", release);
+  const call = { response, codec: codecOf(request), releaseRequest: release };
+  setCall(values, { ...call, timeoutMs: boundsProcess ? limitMs : undefined });
+  const answer = await handler({ ...universal, body });
   await universalResponseToNodeResponse(withPlainMessage(answer), response);
 }
 
@@ -82,22 +97,6 @@ async function serve(handler: UniversalHandler, request: NodeRequest, response: 
 export function pathOf(request: NodeRequest): string {
   const target = request.url?.split("?", 1)[0] ?? "";
   return target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/]*/i, "");
-}
-
-/**
- * An answer that comes before its request is complete ends the connection: what follows could be anything. Not at once: a
- * socket that is closed with something unread is reset, and the reset may overtake the answer.
- */
-function closeIfUnread(request: NodeRequest, response: NodeResponse): void {
-  if ("stream" in response) return;
-  const { socket } = request;
-  response.once("finish", () => {
-    if (request.complete || socket.destroyed) return;
-    request.resume();
-    socket.end();
-    const timer = startTimer(LINGER_MS, () => socket.destroy());
-    socket.once("close", () => timer.cancel());
-  });
 }
 
 /** `application/connect+json` and its like, in any case; everything else the library takes is binary. */
@@ -109,7 +108,9 @@ function codecOf(request: NodeRequest): Codec {
 function limitBody(request: NodeRequest, response: NodeResponse, requestMs: number): void {
   const timer = startTimer(requestMs, () => {
     if (!response.headersSent) response.writeHead(408, { "Content-Type": "text/plain" });
-    response.end(`the request did not arrive within ${requestMs} ms\n`, () => request.destroy());
+    response.end(`the request did not arrive within ${requestMs} ms (--request-timeout)\n`, () =>
+      request.destroy(),
+    );
   });
   const cancel = () => timer.cancel();
   request.once("end", cancel).once("close", cancel);
@@ -129,9 +130,8 @@ function fail(error: unknown, request: NodeRequest, response: NodeResponse, logg
 }
 
 /**
- * The library percent-encodes all of grpc-message that a URI component may not hold; gRPC wants only what a header may not
- * hold, and @grpc/grpc-js does not undo the rest: its users would read `cwd %22%2Ftmp%22`. The trailer is complete when
- * the body is.
+ * The library percent-encodes all of grpc-message that a URI component may not hold: see encodeGrpcMessage. The trailer is
+ * complete when the body is.
  */
 function withPlainMessage(answer: UniversalServerResponse): UniversalServerResponse {
   const { body, trailer } = answer;
@@ -146,6 +146,5 @@ async function* thenDecodeMessage(
   yield* body;
   const message = trailer.get("grpc-message");
   if (message === null) return;
-  const plain = decodeURIComponent(message).replace(/[^\x20-\x24\x26-\x7e]/gu, encodeURIComponent);
-  trailer.set("grpc-message", plain);
+  trailer.set("grpc-message", encodeGrpcMessage(decodeURIComponent(message)));
 }

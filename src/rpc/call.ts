@@ -10,6 +10,8 @@ export interface Call {
   readonly codec: Codec;
   /** On Start, where it was kept from the library: elsewhere `HandlerContext.signal` follows it. */
   readonly timeoutMs: number | undefined;
+  /** Says that the messages received so far are dealt with (request-memory.ts): a stream of them may go on for ever. */
+  readonly releaseRequest: () => void;
 }
 
 const callKey = createContextKey<Call | undefined>(undefined, { description: "the call's HTTP response" });

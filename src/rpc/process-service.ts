@@ -43,6 +43,11 @@ export interface ProcessServiceOptions {
   readonly logger: Logger;
   /** Whether new streams are refused: the agent is shutting down. */
   readonly isStopping: () => boolean;
+  readonly maxStreamsPerProcess: number;
+}
+
+interface StreamSettings extends ProcessServiceOptions {
+  readonly progressWatch: ProgressWatch;
 }
 
 /** How much input was accepted, for those who said where theirs begins: others do not know the field. */
@@ -51,11 +56,14 @@ type Event = { event: MessageInitShape<typeof ProcessEventSchema> };
 
 export function processRoutes(options: ProcessServiceOptions): (router: ConnectRouter) => void {
   const { table, logger } = options;
-  const progressWatch = new ProgressWatch(table.stallMs);
-  const unary = <Request, Response>(answer: (request: Request) => Response | Promise<Response>) => {
-    return async (request: Request, { signal }: HandlerContext): Promise<Response> => {
+  const settings = { ...options, progressWatch: new ProgressWatch(table.stallMs) };
+  const unary = <Request, Response>(
+    answer: (request: Request, context: HandlerContext) => Response | Promise<Response>,
+  ) => {
+    return async (request: Request, context: HandlerContext): Promise<Response> => {
       try {
-        return await beforeAbort(Promise.resolve(request).then(answer), signal);
+        const answering = Promise.resolve(request).then((request) => answer(request, context));
+        return await beforeAbort(answering, context.signal);
       } catch (error) {
         throw toConnectError(error, logger);
       }
@@ -84,14 +92,16 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
             }))
           : table.list().map(toProcessInfo),
       })),
-      start: streaming((request, context) => start(table, progressWatch, request, context)),
-      connect: streaming((request, context) => connect(table, progressWatch, request, context)),
+      start: streaming((request, context) => start(settings, request, context)),
+      connect: streaming((request, context) => connect(settings, request, context)),
       update: unary(({ process, pty }) => {
         table.find(toSelector(process)).resize(toPtySize(pty));
         return {};
       }),
       sendInput: unary((request) => sendInput(table, request)),
-      streamInput: unary((requests) => streamInput(table, requests)),
+      streamInput: unary((requests, { values }) =>
+        streamInput(table, requests, callOf(values).releaseRequest),
+      ),
       sendSignal: unary(({ process, signal, scope }) => {
         const target = table.find(toSelector(process));
         const number = toSignal(signal);
@@ -108,8 +118,7 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
 }
 
 async function* start(
-  table: ProcessTable,
-  progressWatch: ProgressWatch,
+  { table, ...settings }: StreamSettings,
   request: StartRequest,
   context: HandlerContext,
 ): AsyncIterable<Event> {
@@ -121,7 +130,7 @@ async function* start(
   const from = request.startId === undefined ? undefined : offset(0);
   const end = yield* stream(
     process,
-    { from, offsets: request.offsets, skips: false, keepaliveMs: keepalive, progressWatch },
+    { from, offsets: request.offsets, skips: false, keepaliveMs: keepalive, ...settings },
     context,
   );
   if (process.deadlinePassed)
@@ -130,8 +139,7 @@ async function* start(
 }
 
 async function* connect(
-  table: ProcessTable,
-  progressWatch: ProgressWatch,
+  { table, ...settings }: StreamSettings,
   request: ConnectRequest,
   context: HandlerContext,
 ): AsyncIterable<Event> {
@@ -140,11 +148,7 @@ async function* connect(
   const from = toOffset("from_offset", request.fromOffset);
   const offsets = request.offsets || from !== undefined;
   const skips = toSkips(request.lag);
-  const end = yield* stream(
-    process,
-    { from, offsets, skips, keepaliveMs: keepalive, progressWatch },
-    context,
-  );
+  const end = yield* stream(process, { from, offsets, skips, keepaliveMs: keepalive, ...settings }, context);
   yield endEvent(process, end, offsets);
 }
 
@@ -153,17 +157,24 @@ interface StreamRequest {
   readonly offsets: boolean;
   readonly skips: boolean;
   readonly keepaliveMs: number;
+  readonly maxStreamsPerProcess: number;
   readonly progressWatch: ProgressWatch;
 }
 
 /** From the start event to the end of output: what Start and Connect share. Returns how the process ended. */
 async function* stream(
   process: Process,
-  { from, offsets, skips, keepaliveMs, progressWatch }: StreamRequest,
+  { from, offsets, skips, keepaliveMs, maxStreamsPerProcess, progressWatch }: StreamRequest,
   context: HandlerContext,
 ): AsyncGenerator<Event, ProcessEnd> {
   const { response, codec } = callOf(context.values);
   const { signal } = context;
+  const attached = process.output.subscriberCount;
+  if (attached >= maxStreamsPerProcess)
+    throw new HoldfastError(
+      "resource_exhausted",
+      `process ${process.pid} has ${attached} streams, as many as one may have (--max-streams-per-process)`,
+    );
   const output = new AttachedStream(process, {
     encoding: { codec, offsets },
     from,
@@ -219,10 +230,12 @@ async function sendInput(table: ProcessTable, request: SendInputRequest): Promis
 async function streamInput(
   table: ProcessTable,
   requests: AsyncIterable<StreamInputRequest>,
+  releaseRequest: () => void,
 ): Promise<Accepted> {
   let target: Process | undefined;
   let answer: Accepted = {};
   for await (const { event } of requests) {
+    releaseRequest();
     if (event.case === undefined)
       throw new HoldfastError("unimplemented", "an event of an unknown kind: give start, data or keepalive");
     if (event.case === "start") {

@@ -1,106 +1,167 @@
-// The agent's listening socket and its connections: HTTP/1.1 and h2c on one port.
+// The agent's server: its addresses, who gets in, what is answered, and its end.
 
-import { createServer as createHttp1Server } from "node:http";
-import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { createServer, type Server } from "node:net";
+import { HoldfastError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { type ProcessTable, startTimer } from "../process/index.ts";
+import { AccessToken } from "./access-token.ts";
 import { createRpcListener, type NodeRequest, pathOf, type RequestListener } from "./adapter.ts";
+import { admit } from "./admission.ts";
+import { createConnectionFront, HEADERS_MS } from "./connection-front.ts";
 import type { NodeResponse } from "./frame-sink.ts";
+import { IdleConnections } from "./idle-connections.ts";
+import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
+import { isTcp, type ListenAddress, type Listening, listenOn } from "./listening.ts";
 import { processRoutes } from "./process-service.ts";
-import { sniffProtocol } from "./protocol-sniffer.ts";
-import { prepareConnections } from "./tcp-sockets.ts";
-import { type Connections, sweepConnections } from "./vanished-peers.ts";
-import { WatchedSession } from "./watched-session.ts";
+import { RequestMemory } from "./request-memory.ts";
+import { limitStreams } from "./stream-limit.ts";
+import type { TlsIdentity } from "./tls-front.ts";
+import { sweepConnections } from "./vanished-peers.ts";
 
 export interface ServerOptions {
-  readonly host: string;
-  /** 0 picks a free one. */
-  readonly port: number;
+  /** At least one. */
+  readonly addresses: readonly ListenAddress[];
   readonly table: ProcessTable;
   readonly logger: Logger;
+  /** Without one, or while none is set: whoever reaches the agent is let in. */
+  readonly token?: AccessToken;
+  /** Else an address that others than this machine reach is refused while no token is set. */
+  readonly allowUnauthenticated?: boolean;
+  /** What clients may call this agent beside IP addresses, localhost and the names it listens on. See createHostCheck. */
+  readonly allowHosts?: readonly string[];
+  /** Whose web pages may call it. See createCrossOrigin. */
+  readonly allowOrigins?: readonly string[];
+  readonly tls?: TlsIdentity | undefined;
+  readonly limits?: Partial<ServerLimits>;
 }
 
 export interface RunningServer {
-  /** `http://HOST:PORT` as clients would write it. */
+  /** As clients would write the first address: `http://HOST:PORT`, `https://…`, or `unix:/path`. */
   readonly url: string;
+  /** Of the first address; 0 where that is no TCP. */
   readonly port: number;
+  /** Whether others than this machine reach it. */
+  readonly isExposed: boolean;
   /** Refuses new connections and new streams from now on; those there are go on. */
   stopAccepting(): void;
   /** Lets requests finish for at most `flushMs`, then closes every connection. */
   close(flushMs: number): Promise<void>;
 }
 
-/** One message's size at most: input comes in pieces of any number. */
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
-/** How long a client may take to say which HTTP it speaks, and to send its request's headers. */
-const HEADERS_MS = 10_000;
-/** How long it may take to send a request that is one message. */
-const REQUEST_MS = 60_000;
-/** How long a connection may be idle between two requests: longer than usual proxies keep theirs. */
-const IDLE_CONNECTION_MS = 120_000;
-
-/** Resolves when clients can connect; rejects with Node's error where the address cannot be had. */
+/**
+ * Resolves when clients can connect. Rejects with Node's error where an address cannot be had, and with a HoldfastError for
+ * what must not be: then nothing listens.
+ */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const { allowOrigins = [], allowUnauthenticated = false } = options;
+  const token = options.token ?? new AccessToken();
+  if (allowOrigins.includes("*") && !token.isSet && !allowUnauthenticated) throw openToPages();
   let stopping = false;
   const requests = new RequestCount();
-  const answer = route(options, () => stopping);
-  const listener = inTurn(countRequests(requests, answer));
-  const http1 = createHttp1Server(
-    // The whole request's time is limited by limitBody: StreamInput may take for ever.
-    { headersTimeout: HEADERS_MS, requestTimeout: 0, connectionsCheckingInterval: 1000 },
-    listener,
+  const idle = new IdleConnections(limits.maxIdleConnections);
+  const answer = limitStreams(
+    limits.maxStreams,
+    route(options, limits, () => stopping),
   );
-  http1.keepAliveTimeout = IDLE_CONNECTION_MS;
-  // Node begins to check for slow headers when the server listens, and this one never does: it is handed connections.
-  http1.emit("listening");
-  const http2 = createHttp2Server({}, listener);
-  http2.on("sessionError", (error) => options.logger.debug({ err: error }, "an HTTP/2 connection broke"));
-  const connections: Connections = new Map();
-  const server = createServer((socket) => {
-    connections.set(socket, undefined);
-    socket.once("close", () => connections.delete(socket));
-    socket.setNoDelay(true);
-    sniffProtocol(socket, HEADERS_MS, (version) => {
-      // An HTTP/2 session reads what is buffered by itself; flowing, the socket would lose it.
-      if (version === "h2c") {
-        http2.once("session", (session: ServerHttp2Session) =>
-          connections.set(socket, new WatchedSession(session)),
-        );
-        http2.emit("connection", socket);
-      } else {
-        http1.emit("connection", socket);
-        socket.resume();
-      }
-    });
+  const admission = { ...admissionOf(options), token, maxHeaderBytes: limits.maxHeaderBytes };
+  const listener = inTurn(idle.watch(countRequests(requests, admit(admission, answer))));
+  const front = createConnectionFront({ listener, idle, limits, tls: options.tls, logger: options.logger });
+  const servers = options.addresses.map(() => createServer((socket) => front.accept(socket)));
+  const closeAll = () => {
+    for (const server of servers) if (server.listening) server.close();
+  };
+  const listenings = await listenOnAll(servers, options.addresses, closeAll);
+  const exposed = listenings.find(({ isLocal }) => !isLocal);
+  if (exposed !== undefined && !token.isSet && !allowUnauthenticated) {
+    // In the turn it began to listen: nobody was accepted.
+    closeAll();
+    throw openToStrangers(exposed.name);
+  }
+  const sweep = sweepConnections(front.connections, {
+    headersMs: HEADERS_MS,
+    idleMs: limits.idleConnectionMs,
   });
-  await listen(server, options);
-  prepareConnections(server);
-  const sweep = sweepConnections(connections, { headersMs: HEADERS_MS, idleMs: IDLE_CONNECTION_MS });
-  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
-    port,
+    url: urlOf(listenings[0], options.tls !== undefined),
+    port: listenings[0]?.port ?? 0,
+    isExposed: exposed !== undefined,
     stopAccepting: () => {
       stopping = true;
-      server.close();
+      closeAll();
     },
     close: async (flushMs) => {
       stopping = true;
-      server.close();
+      closeAll();
       await requests.none(flushMs);
       sweep.cancel();
-      for (const socket of connections.keys()) socket.destroy();
+      for (const socket of front.connections.keys()) socket.destroy();
     },
   };
 }
 
-function route({ table, logger }: ServerOptions, isStopping: () => boolean): RequestListener {
+/** All, or none. */
+async function listenOnAll(
+  servers: readonly Server[],
+  addresses: readonly ListenAddress[],
+  closeAll: () => void,
+): Promise<Listening[]> {
+  const starting = servers.flatMap((server, index) => {
+    const address = addresses[index];
+    return address === undefined ? [] : [listenOn(server, address)];
+  });
+  const settled = await Promise.allSettled(starting);
+  const failed = settled.find((result) => result.status === "rejected");
+  if (failed !== undefined) {
+    closeAll();
+    throw failed.reason;
+  }
+  return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+}
+
+function urlOf(listening: Listening | undefined, isSecure: boolean): string {
+  if (listening?.port === undefined) return listening?.name ?? "";
+  return `${isSecure ? "https" : "http"}://${listening.name}`;
+}
+
+function openToStrangers(name: string): HoldfastError {
+  return new HoldfastError(
+    "permission_denied",
+    `${name} can be reached from outside this machine, and without an access token whoever reaches it runs commands here: ` +
+      "give --access-token-file, or --allow-unauthenticated if only your platform gets through to it",
+  );
+}
+
+function openToPages(): HoldfastError {
+  return new HoldfastError(
+    "permission_denied",
+    "--allow-origin '*' without an access token lets every web page run commands here: give --access-token-file as well",
+  );
+}
+
+/** Browsers do not get to Unix sockets: there any Host will do. */
+function admissionOf({ addresses, allowHosts = [], allowOrigins = [], logger }: ServerOptions) {
+  const own = addresses.flatMap((address) => (address.kind === "tcp" ? [address.host] : []));
+  const hosts = addresses.some(isTcp) ? [...own, ...allowHosts] : undefined;
+  return { hosts, origins: allowOrigins, logger };
+}
+
+function route(
+  { table, logger }: ServerOptions,
+  limits: ServerLimits,
+  isStopping: () => boolean,
+): RequestListener {
   return createRpcListener({
-    routes: processRoutes({ table, logger, isStopping }),
+    routes: processRoutes({
+      table,
+      logger,
+      isStopping,
+      maxStreamsPerProcess: limits.maxStreamsPerProcess,
+    }),
     logger,
-    maxMessageBytes: MAX_MESSAGE_BYTES,
-    requestMs: REQUEST_MS,
+    maxMessageBytes: limits.maxMessageBytes,
+    requestMs: limits.requestMs,
+    memory: new RequestMemory(limits.requestMemoryBytes),
     fallback: answerPlain,
   });
 }
@@ -111,16 +172,6 @@ function answerPlain(request: NodeRequest, response: NodeResponse): void {
   const isRead = request.method === "GET" || request.method === "HEAD";
   response.writeHead(isHealth ? (isRead ? 204 : 405) : 404);
   response.end();
-}
-
-function listen(server: Server, { host, port }: ServerOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port }, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 }
 
 /** How many requests are being answered. */

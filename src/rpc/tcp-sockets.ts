@@ -6,6 +6,11 @@ import koffi from "koffi";
 
 const SOL_SOCKET = 1;
 const SO_KEEPALIVE = 9;
+const SO_ACCEPTCONN = 30;
+const SO_DOMAIN = 39;
+const AF_UNIX = 1;
+const FIONREAD = 0x541b;
+const TIOCOUTQ = 0x5411;
 const IPPROTO_TCP = 6;
 const TCP_KEEPIDLE = 4;
 const TCP_KEEPINTVL = 5;
@@ -37,6 +42,7 @@ const libc = koffi.load(null);
 const setsockopt = libc.func(
   "int setsockopt(int fd, int level, int option, const int *value, unsigned int bytes)",
 );
+const ioctl = libc.func("int ioctl(int fd, unsigned long request, _Out_ int *value)");
 const getsockopt = libc.func(
   "int getsockopt(int fd, int level, int option, void *value, _Inout_ unsigned int *bytes)",
 );
@@ -50,6 +56,23 @@ export function prepareConnections(server: Server): void {
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, [INTERVAL_SECONDS], 4);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, [QUESTIONS], 4);
   setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, [UNSENT_BYTES], 4);
+}
+
+/** Undefined for what is no socket at all. */
+export function describeSocket(
+  fd: number,
+): { readonly isListening: boolean; readonly family: "unix" | "internet" } | undefined {
+  const domain = socketOption(fd, SO_DOMAIN);
+  if (domain === undefined) return undefined;
+  return {
+    isListening: socketOption(fd, SO_ACCEPTCONN) === 1,
+    family: domain === AF_UNIX ? "unix" : "internet",
+  };
+}
+
+function socketOption(fd: number, option: number): number | undefined {
+  const value = Buffer.alloc(4);
+  return getsockopt(fd, SOL_SOCKET, option, value, [4]) === 0 ? value.readInt32LE() : undefined;
 }
 
 const info = Buffer.alloc(256);
@@ -72,6 +95,25 @@ export function askKernel(socket: Socket): PeerState {
     isClosed: CLOSED_STATES.has(info.readUInt8(STATE_AT)),
     unanswered: Math.max(info.readUInt8(RETRANSMITS_AT), info.readUInt8(PROBES_AT)),
   };
+}
+
+export interface WaitingBytes {
+  /** Came, and nobody has read them. */
+  readonly unread: number;
+  /** Taken by the kernel, and the peer has not said that it has them. */
+  readonly unsent: number;
+}
+
+export function waitingBytes(socket: Socket): WaitingBytes {
+  const fd = descriptorOf(socket);
+  return fd === undefined
+    ? { unread: 0, unsent: 0 }
+    : { unread: ask(fd, FIONREAD), unsent: ask(fd, TIOCOUTQ) };
+}
+
+function ask(fd: number, request: number): number {
+  const value: [number] = [0];
+  return ioctl(fd, request, value) === 0 ? value[0] : 0;
 }
 
 /** Node tells it on the handle only; a socket that is closed has none. */

@@ -7,7 +7,7 @@
 import type { Socket } from "node:net";
 import type { Timer } from "../multiplexer/index.ts";
 import { startTimer } from "../process/index.ts";
-import { askKernel } from "./tcp-sockets.ts";
+import { askKernel, waitingBytes } from "./tcp-sockets.ts";
 import type { IdleLimits, WatchedSession } from "./watched-session.ts";
 
 /** Each waits twice as long as the last, from 0.2 s on: six are 13 s on a quick network, a minute on a slow one. */
@@ -29,6 +29,7 @@ export function sweepConnections(connections: Connections, limits: IdleLimits): 
       const { isClosed, unanswered } = askKernel(socket);
       if (unanswered >= MAX_UNANSWERED) socket.destroy();
       session?.noticePeer(isClosed);
+      if (session?.hasStoppedReading(socket.bytesRead, waitingBytes(socket)) === true) socket.destroy();
       session?.limitIdle(limits);
     }
     timer = startTimer(SWEEP_MS, sweep);

@@ -1,6 +1,9 @@
 // How long an HTTP/2 connection has been without a stream: Node limits idle connections of HTTP/1.1 only.
 
 import type { ServerHttp2Session } from "node:http2";
+import type { WaitingBytes } from "./tcp-sockets.ts";
+
+const MAX_STILL_SWEEPS = 2;
 
 export interface IdleLimits {
   /** For one that has not opened any stream yet. */
@@ -14,6 +17,8 @@ export class WatchedSession {
   #isNew = true;
   #idleSinceMs = performance.now();
   #wasClosedByPeer = false;
+  #bytesRead = -1;
+  #stillSweeps = 0;
 
   constructor(session: ServerHttp2Session) {
     this.#session = session;
@@ -39,5 +44,17 @@ export class WatchedSession {
   noticePeer(isClosed: boolean): void {
     if (isClosed && this.#wasClosedByPeer) this.#session.destroy();
     this.#wasClosedByPeer = isClosed;
+  }
+
+  /**
+   * To be told at every sweep how much was read so far, and what waits in the kernel. Whether the session reads no more, though
+   * there is something to read and nothing to write: so does Node (20.20) leave one that it has ended for its flood of
+   * resets, and never closes it. Not at once: after the whole agent stood still, anyone's bytes wait.
+   */
+  hasStoppedReading(bytesRead: number, { unread, unsent }: WaitingBytes): boolean {
+    const isStill = unread > 0 && unsent === 0 && bytesRead === this.#bytesRead;
+    this.#stillSweeps = isStill ? this.#stillSweeps + 1 : 0;
+    this.#bytesRead = bytesRead;
+    return this.#stillSweeps >= MAX_STILL_SWEEPS;
   }
 }

@@ -47,8 +47,8 @@ test("a misspelt variable is named in the log, one of another command is not", a
 });
 
 test("loopback is no reason for a warning, any other address is", async () => {
-  const everywhere = await startAgent({ args: ["--host", "0.0.0.0"] });
-  await everywhere.waitFor("stderr", /"level":"warn".*"host":"0\.0\.0\.0"/);
+  const everywhere = await startAgent({ args: ["--host", "0.0.0.0", "--allow-unauthenticated"] });
+  await everywhere.waitFor("stderr", /"level":"warn".*0\.0\.0\.0.*no access token/);
   const local = await startAgent({ args: ["--host", "localhost"] });
   await local.stop();
   expect(local.stderr()).not.toContain('"warn"');

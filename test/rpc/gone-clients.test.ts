@@ -34,7 +34,11 @@ async function serve(): Promise<Server> {
     warn: silent,
     error: (fields: object) => void errors.push(fields),
   };
-  const server = await startServer({ host: "127.0.0.1", port: 0, table, logger });
+  const server = await startServer({
+    addresses: [{ kind: "tcp", host: "127.0.0.1", port: 0 }],
+    table,
+    logger,
+  });
   onTestFinished(() => server.close(0));
   return { port: server.port, table, errors };
 }

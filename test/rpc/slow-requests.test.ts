@@ -8,6 +8,7 @@ import type { AddressInfo, Server } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { Process } from "../../src/gen/process_pb.ts";
 import { createRpcListener } from "../../src/rpc/adapter.ts";
+import { RequestMemory } from "../../src/rpc/request-memory.ts";
 import { envelope } from "../support/envelopes.ts";
 import { eventually } from "../support/proc.ts";
 import { openConnection, type RawConnection } from "../support/raw-http.ts";
@@ -30,6 +31,7 @@ function listener() {
     logger: { debug: silent, info: silent, warn: silent, error: silent },
     maxMessageBytes: 1000,
     requestMs: REQUEST_MS,
+    memory: new RequestMemory(10_000),
     fallback: (_, response) => void response.writeHead(404).end(),
   });
 }
@@ -64,7 +66,7 @@ test.each([
   const response = await connection.response();
   expect({ status: response.status, body: response.body.toString() }).toEqual({
     status: 408,
-    body: `the request did not arrive within ${REQUEST_MS} ms\n`,
+    body: `the request did not arrive within ${REQUEST_MS} ms (--request-timeout)\n`,
   });
   await connection.closed();
 });

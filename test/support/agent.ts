@@ -9,6 +9,8 @@ import { onTestFinished, TestRunner } from "vitest";
 export const cliPath = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 export interface CommandOptions {
+  /** Started instead of `node dist/cli/main.js`: another build of the same command. */
+  readonly program?: readonly string[];
   /** After `node dist/cli/main.js`. */
   readonly args?: readonly string[];
   /** Added to the test's environment, from which every HOLDFAST_ variable is taken out first. undefined removes one. */
@@ -72,10 +74,12 @@ export async function startAgent(options: CommandOptions = {}): Promise<RunningA
 
 /** Any `holdfast …`, without waiting for anything. Cleaned up as an agent is. */
 export function runCommand(options: CommandOptions = {}): RunningCommand {
-  if (!existsSync(cliPath)) throw new Error(`${cliPath} is missing: run \`npm run build\` first`);
+  if (options.program === undefined && !existsSync(cliPath))
+    throw new Error(`${cliPath} is missing: run \`npm run build\` first`);
   const deadlineMs = options.deadlineMs ?? 15_000;
   const { prefix = [], nodeArgs = [], args = [] } = options;
-  const [program = "", ...programArgs] = [...prefix, process.execPath, ...nodeArgs, cliPath, ...args];
+  const holdfast = options.program ?? [process.execPath, ...nodeArgs, cliPath];
+  const [program = "", ...programArgs] = [...prefix, ...holdfast, ...args];
   const child = spawn(program, programArgs, {
     env: cleanEnvironment(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

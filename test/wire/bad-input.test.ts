@@ -304,7 +304,7 @@ test.each([
   ["million arguments", { cmd: "true", args: Array.from({ length: 1e6 }, () => "") }],
 ])("a %s is refused within seconds, and holds nobody up", async (_, process) => {
   // Not the agent of the other tests: it may be busy for minutes.
-  const apart = await startAgent();
+  const apart = await startAgent({ args: ["--max-arguments", "64MiB", "--max-environment", "64MiB"] });
   const answer = callRpc(apart.port, "Connect JSON", {
     rpc: "Start",
     body: encodeBody("Connect JSON", "Start", [{ process }]),

@@ -286,7 +286,7 @@ test("the health check, and what there is not, are answered without a body over 
     "GET /",
     "GET /process.Process/No",
   ];
-  connection.send(requests.map((line) => `${line} HTTP/1.1\r\nHost: x\r\n\r\n`).join(""));
+  connection.send(requests.map((line) => `${line} HTTP/1.1\r\nHost: localhost\r\n\r\n`).join(""));
   const answers = await responses(connection, requests.length);
   expect(answers.map(({ statusLine }) => statusLine.split(" ")[1])).toEqual([
     "204",
@@ -304,8 +304,8 @@ test.each(["HEAD", "GET", "PUT"])(
   async (method) => {
     const connection = await open();
     connection.send(
-      `${method} /process.Process/Start HTTP/1.1\r\nHost: x\r\nContent-Type: application/connect+json\r\n\r\n` +
-        "GET /health HTTP/1.1\r\nHost: x\r\n\r\n",
+      `${method} /process.Process/Start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/connect+json\r\n\r\n` +
+        "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
     );
     const answers = await connection.until("both answers", (received) => {
       const statusLines = received.toString("latin1").match(/^HTTP\/1\.1 .*$/gm) ?? [];

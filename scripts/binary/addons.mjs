@@ -1,0 +1,108 @@
+// @ts-check
+// The native addons inside the single executable. dlopen wants a file, so each is written to one without a name
+// (O_TMPFILE), opened through /proc/self/fd and closed again: nothing is left on disk, whatever happens. memfd_create
+// would need no folder at all, but the first addon is the one that makes system calls possible. Where the kernel or the
+// file system has no O_TMPFILE, or /proc is not mounted, a folder only we can enter serves, and goes at once.
+
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
+import { getRawAsset } from "node:sea";
+
+export const ADDONS = /** @type {const} */ (["koffi.node", "pty.node"]);
+
+/** Where a writable file system without noexec is likely; Docker's --read-only leaves root /dev, and no other. */
+const FOLDERS = [process.env["TMPDIR"] ?? "", "/run", "/dev/shm", "/tmp", "/var/tmp", "/dev"].filter(Boolean);
+
+const O_RDWR = 2;
+const O_CLOEXEC = 0o2000000;
+const O_TMPFILE = 0o20200000;
+
+/** @type {Record<string, unknown> | undefined} */
+let loaded;
+
+/**
+ * What the addon exports. All are loaded at the first call: from one place, and by then or not at all.
+ * @param {typeof ADDONS[number]} name
+ * @returns {any}
+ */
+export function loadAddon(name) {
+  loaded ??= loadAll();
+  return loaded[name];
+}
+
+function loadAll() {
+  const failures = [];
+  for (const load of [loadUnnamed, loadNamed]) {
+    for (const folder of FOLDERS) {
+      try {
+        return load(folder);
+      } catch (error) {
+        failures.push(`${folder}: ${error instanceof Error ? error.message : error}`);
+      }
+    }
+  }
+  // Nothing runs yet, and nothing can: a line is worth more than a stack trace.
+  process.stderr.write(
+    "holdfast: no folder to load its native parts from: a writable one on a file system without noexec is needed for " +
+      `a moment; mount a tmpfs at /run, or set TMPDIR (tried ${failures.join("; ")})\n`,
+  );
+  process.exit(1);
+}
+
+/** @param {string} folder */
+function loadUnnamed(folder) {
+  /** @type {number[]} */
+  const fds = [];
+  try {
+    // All are open before the first is loaded: the C library takes a second file of a known name for the first.
+    for (const name of ADDONS) {
+      const fd = openSync(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0o700);
+      fds.push(fd);
+      writeAll(fd, bytesOf(name));
+    }
+    return Object.fromEntries(ADDONS.map((name, i) => [name, dlopen(`/proc/self/fd/${fds[i]}`)]));
+  } finally {
+    for (const fd of fds) closeSync(fd);
+  }
+}
+
+/** @param {string} parent */
+function loadNamed(parent) {
+  const folder = mkdtempSync(join(parent, "holdfast-"));
+  try {
+    return Object.fromEntries(
+      ADDONS.map((name) => {
+        const file = join(folder, name);
+        writeFileSync(file, bytesOf(name), { mode: 0o700 });
+        return [name, dlopen(file)];
+      }),
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * In the executable itself, not a copy.
+ * @param {string} name
+ */
+function bytesOf(name) {
+  return new Uint8Array(/** @type {ArrayBuffer} */ (getRawAsset(name)));
+}
+
+/**
+ * @param {number} fd
+ * @param {Uint8Array} bytes
+ */
+function writeAll(fd, bytes) {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+}
+
+/** @param {string} file */
+function dlopen(file) {
+  /** @type {{ exports: unknown }} */
+  const module = { exports: {} };
+  process.dlopen(module, file, constants.dlopen.RTLD_LAZY);
+  return module.exports;
+}

@@ -1,0 +1,7 @@
+// @ts-check
+// In the single executable this stands in for the file in which koffi looks for its package of prebuilt binaries.
+import { loadAddon } from "./addons.mjs";
+
+export function loadStatic() {
+  return loadAddon("koffi.node");
+}

@@ -1,0 +1,7 @@
+// @ts-check
+// In the single executable this stands in for src/process/native-pty.ts.
+import { loadAddon } from "./addons.mjs";
+
+export function loadNativePty() {
+  return loadAddon("pty.node");
+}

@@ -1,0 +1,28 @@
+// How many streaming calls there are at once. Counted by their responses, which always close, and not by their handlers,
+// which the library may leave hanging when a client vanishes early.
+
+import { Code } from "@connectrpc/connect";
+import { Process } from "../gen/process_pb.ts";
+import { pathOf, type RequestListener } from "./adapter.ts";
+import { refuse } from "./refusal.ts";
+
+const streamingPaths = new Set(
+  Process.methods
+    .filter(({ methodKind }) => methodKind !== "unary")
+    .map(({ name }) => `/${Process.typeName}/${name}`),
+);
+
+/** `listener` is called with what there is room for. */
+export function limitStreams(maxStreams: number, listener: RequestListener): RequestListener {
+  let streams = 0;
+  return (request, response) => {
+    if (!streamingPaths.has(pathOf(request))) return listener(request, response);
+    if (streams >= maxStreams) {
+      const message = `${streams} streams are open, as many as there may be (--max-streams)`;
+      return refuse(request, response, { code: Code.ResourceExhausted, httpStatus: 429, message });
+    }
+    streams++;
+    response.once("close", () => streams--);
+    listener(request, response);
+  };
+}

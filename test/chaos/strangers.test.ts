@@ -1,0 +1,225 @@
+// What somebody without the token can do to an agent: nothing runs, its memory stays bounded, and those with the token are
+// served meanwhile and afterwards.
+
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { type RunningAgent, startAgent } from "../support/agent.ts";
+import {
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  frameType,
+  frameTypes,
+  HELLO,
+  headerBlock,
+  postBlock,
+} from "../support/http2-frames.ts";
+import { childrenOf, eventually, fdCount, rssBytes } from "../support/proc.ts";
+import { peakRssBytes } from "../support/proc-activity.ts";
+import { openConnection, type RawConnection, rawCall } from "../support/raw-http.ts";
+import { callRpc, encodeBody } from "../support/rpc-call.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const TOKEN = "only-friends-know-it";
+const MB = 1_000_000;
+/** Over what the agent has when it is warm, for all of these together: 4,000 calls under way at once make 150 MB of garbage. */
+const MOST_GROWTH_BYTES = 250 * MB;
+
+let agent: RunningAgent;
+let fdsBefore = 0;
+let rssBefore = 0;
+
+beforeAll(async () => {
+  agent = await startAgent({ env: { HOLDFAST_ACCESS_TOKEN: TOKEN, HOLDFAST_LOG_LEVEL: "warn" } });
+  for (let i = 0; i < 20; i++) await friendIsServed();
+  fdsBefore = fdCount(agent.pid);
+  rssBefore = rssBytes(agent.pid);
+});
+afterEach(async () => {
+  await friendIsServed();
+  await eventually(
+    "nothing of the strangers is left",
+    () => fdCount(agent.pid) <= fdsBefore && childrenOf(agent.pid).length === 0,
+    () => ({ fds: fdCount(agent.pid), was: fdsBefore, children: childrenOf(agent.pid) }),
+    15_000,
+  );
+  expect(peakRssBytes(agent.pid) - rssBefore).toBeLessThan(MOST_GROWTH_BYTES);
+  expect(agent.stderr()).toBe("");
+});
+afterAll(async () => void (await agent.stop()));
+
+/** A command runs for who has the token, in a second at most. */
+async function friendIsServed(): Promise<void> {
+  const body = encodeBody("Connect JSON", "Start", [{ process: { cmd: "echo", args: ["hi"] } }]);
+  const headers = { "x-access-token": TOKEN };
+  const begun = performance.now();
+  const answer = await callRpc(agent.port, "Connect JSON", { rpc: "Start", body, headers });
+  expect({ code: answer.code, messages: answer.messages.length }).toEqual({ code: "ok", messages: 3 });
+  // On two busy cores; alone it is 5 ms.
+  expect(performance.now() - begun).toBeLessThan(5_000);
+}
+
+async function connected(): Promise<RawConnection> {
+  const connection = await openConnection(agent.port);
+  onTestFinished(() => connection.cut());
+  return connection;
+}
+
+async function manyConnected(count: number): Promise<RawConnection[]> {
+  const connections: RawConnection[] = [];
+  for (let i = 0; i < count; i += 50) {
+    const batch = Array.from({ length: Math.min(50, count - i) }, () => openConnection(agent.port));
+    connections.push(...(await Promise.all(batch)));
+  }
+  onTestFinished(() => {
+    for (const connection of connections) connection.cut();
+  });
+  return connections;
+}
+
+const closedOf = (connections: readonly RawConnection[]) =>
+  connections.filter(({ socket }) => socket.closed).length;
+
+test("2,000 idle connections: 1,024 stay, those idle the longest are closed, and others are served", async () => {
+  const idle = await manyConnected(2000);
+  await eventually(
+    "976 are closed",
+    () => closedOf(idle) >= 976,
+    () => closedOf(idle),
+  );
+  await friendIsServed();
+  // And room for the friend was made of the next.
+  expect(closedOf(idle)).toBeLessThan(1000);
+  expect(idle.slice(0, 900).every(({ socket }) => socket.closed)).toBe(true);
+  expect(fdCount(agent.pid)).toBeLessThan(fdsBefore + 1100);
+  for (const connection of idle) connection.cut();
+});
+
+test("200 that send their headers a byte a second are closed after ten, and others are served meanwhile", async () => {
+  const slow = await manyConnected(200);
+  const head = "POST /process.Process/Start HTTP/1.1\r\nHost: localhost\r\nX: ";
+  for (const connection of slow) connection.send(head);
+  const drip = setInterval(() => {
+    for (const { socket } of slow) if (!socket.destroyed) socket.write("x");
+  }, 1000);
+  onTestFinished(() => clearInterval(drip));
+  await friendIsServed();
+  await eventually(
+    "all are closed",
+    () => closedOf(slow) === slow.length,
+    () => closedOf(slow),
+    20_000,
+  );
+});
+
+test("bodies that dribble in are not waited for: without a token the answer comes before them", async () => {
+  const slow = await manyConnected(200);
+  for (const connection of slow)
+    connection.send(
+      "POST /process.Process/Start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/connect+json\r\n" +
+        "Content-Length: 16000000\r\n\r\n",
+    );
+  for (const connection of slow) {
+    await connection.until("the refusal", (received) => received.includes("unauthenticated") || undefined);
+    await connection.closed();
+  }
+});
+
+test("bodies of 64 MB that nobody asked for are refused and not kept", async () => {
+  const megabyte = Buffer.alloc(2 ** 20);
+  const connections = await manyConnected(20);
+  for (const connection of connections) {
+    connection.send(
+      "POST /process.Process/SendInput HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+        "Content-Length: 67108864\r\n\r\n",
+    );
+    for (let i = 0; i < 64; i++) connection.send(megabyte);
+  }
+  for (const connection of connections) await connection.closed();
+  for (const connection of connections) expect(connection.received().toString()).toContain("unauthenticated");
+});
+
+test("a hundred oversized heads are refused with 431", async () => {
+  const head = `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"y".repeat(1_000_000)}\r\n\r\n`;
+  for (let i = 0; i < 100; i++) expect(await rawCall(agent.port, head)).toMatchObject({ status: 431 });
+});
+
+/** GOAWAY came, or the end without one. */
+function turnedAway(attacker: RawConnection): Promise<unknown> {
+  const hasGoaway = (received: Buffer) => frameTypes(received).includes(frameType.goaway) || undefined;
+  return attacker.until("a goaway", hasGoaway).catch(() => attacker.closed());
+}
+
+const START = postBlock("/process.Process/Start", [["content-type", "application/grpc"]]);
+const CANCEL = Buffer.from([0, 0, 0, 8]);
+
+/** `count` streams, from number `first` on. */
+function rapidReset(first: number, count: number, block: Buffer): Buffer {
+  const frames: Buffer[] = [];
+  for (let i = 0; i < count; i++) {
+    const stream = first + 2 * i;
+    frames.push(
+      frame(frameType.headers, END_HEADERS, stream, block),
+      frame(frameType.reset, 0, stream, CANCEL),
+    );
+  }
+  return Buffer.concat(frames);
+}
+
+const withToken = postBlock("/process.Process/Start", [
+  ["content-type", "application/grpc"],
+  ["x-access-token", TOKEN],
+]);
+
+test.each([
+  ["without a token", START],
+  ["with it", withToken],
+])(
+  "10,000 streams opened and cancelled at once %s start nothing, and others are served meanwhile",
+  async (_, block) => {
+    const attackers = await manyConnected(4);
+    for (const attacker of attackers) attacker.send(Buffer.concat([HELLO, rapidReset(1, 2500, block)]));
+    await friendIsServed();
+    for (const attacker of attackers)
+      await Promise.race([
+        attacker.closed(),
+        attacker.until(
+          "a goaway",
+          (received) => frameTypes(received).includes(frameType.goaway) || undefined,
+        ),
+      ]);
+    await friendIsServed();
+    for (const attacker of attackers) attacker.cut();
+  },
+);
+
+test("10,000 streams opened and cancelled on one connection end that connection", async () => {
+  const attacker = await connected();
+  attacker.send(Buffer.concat([HELLO, rapidReset(1, 10_000, START)]));
+  await turnedAway(attacker);
+  await friendIsServed();
+  attacker.cut();
+});
+
+test("CONTINUATION frames without end: each such connection is ended, nothing of them is kept", async () => {
+  const attackers = await manyConnected(10);
+  const continuation = frame(frameType.continuation, 0, 1, headerBlock([["x", "y".repeat(8_000)]]));
+  const flood = Buffer.concat(Array.from({ length: 200 }, () => continuation));
+  for (const attacker of attackers) {
+    attacker.send(Buffer.concat([HELLO, frame(frameType.headers, END_STREAM, 1, START)]));
+    for (let i = 0; i < 20; i++) attacker.send(flood);
+  }
+  await friendIsServed();
+  for (const attacker of attackers) await turnedAway(attacker);
+  for (const attacker of attackers) attacker.cut();
+});
+
+test("empty CONTINUATION frames, 200,000 of them, end the connection or are borne", async () => {
+  const attacker = await connected();
+  const empty = frame(frameType.continuation, 0, 1);
+  const thousands = Buffer.concat(Array.from({ length: 10_000 }, () => empty));
+  attacker.send(Buffer.concat([HELLO, frame(frameType.headers, END_STREAM, 1, START)]));
+  for (let i = 0; i < 20; i++) attacker.send(thousands);
+  await friendIsServed();
+  attacker.cut();
+});

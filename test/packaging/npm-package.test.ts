@@ -1,0 +1,83 @@
+// The package as a user gets it: packed, installed into an empty folder from the registry, and started by npx.
+
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { headersEnv } from "../../scripts/setup.mjs";
+import { createClient } from "../../src/client/index.ts";
+import { type RunningAgent, startAgent } from "../support/agent.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
+
+const run = promisify(execFile);
+
+let folder: string;
+let tarball: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "holdfast-test-"));
+  const pack = ["pack", "--ignore-scripts", "--json", "--pack-destination", folder];
+  const { stdout } = await run("npm", pack, { cwd: join(import.meta.dirname, "../..") });
+  tarball = join(folder, JSON.parse(stdout)[0].filename);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("npx serves from an empty folder, commands on pipes and on terminals", async () => {
+  const agent = await startAgent({
+    program: ["npx", "--yes", `--package=${tarball}`, "--", "holdfast"],
+    cwd: createTempFolder(),
+    env: npmEnvironment(),
+    deadlineMs: 50_000,
+  });
+  // npx runs it below a shell that does not pass SIGTERM on: the agent itself gets it.
+  const [, pid] = await agent.waitFor("stderr", /"pid":(\d+)/);
+  onTestFinished(() => stopAgent(Number(pid)));
+  expect(await output(agent, ["-c", "echo on pipes"])).toBe("on pipes\n");
+  expect(await output(agent, ["-c", "tty"], { cols: 80, rows: 24 })).toMatch(/^\/dev\/pts\/\d+\r\n$/);
+  stopAgent(Number(pid));
+  expect(await agent.exited()).toEqual({ code: 0, signal: null });
+});
+
+test("installed without install scripts it runs commands on pipes, and for a terminal says what is missing", async () => {
+  const project = createTempFolder();
+  mkdirSync(join(project, "node_modules"));
+  await run("npm", ["install", "--ignore-scripts", "--no-audit", tarball], {
+    cwd: project,
+    env: npmEnvironment(),
+  });
+  const holdfast = join(project, "node_modules/.bin/holdfast");
+  const agent = await startAgent({ program: [holdfast] });
+  expect(await output(agent, ["-c", "echo on pipes"])).toBe("on pipes\n");
+  await expect(output(agent, ["-c", "tty"], { cols: 80, rows: 24 })).rejects.toThrow("npm rebuild node-pty");
+});
+
+function stopAgent(pid: number): void {
+  try {
+    process.kill(pid, "SIGTERM");
+  } catch {
+    // ESRCH: stopped already.
+  }
+}
+
+async function output(agent: RunningAgent, args: string[], pty?: { cols: number; rows: number }) {
+  const client = createClient({ baseUrl: agent.url });
+  onTestFinished(() => client.close());
+  const process = await client.start({ cmd: "/bin/sh", args, ...(pty && { pty }) });
+  let text = "";
+  for await (const event of process) if (event.kind !== "gap") text += Buffer.from(event.data).toString();
+  return text;
+}
+
+/** As outside of `npm run`, which tells an npm inside it of this repository; and nothing is kept in the user's cache. */
+function npmEnvironment(): Record<string, string | undefined> {
+  const ours = Object.keys(process.env).filter((name) =>
+    /^npm_(?!config_(registry|cafile|nodedir)$)/i.test(name),
+  );
+  return {
+    ...headersEnv({}, process.execPath),
+    ...Object.fromEntries(ours.map((name) => [name, undefined])),
+    npm_config_cache: join(folder, "cache"),
+  };
+}

@@ -1,0 +1,13 @@
+// What is delivered, tried where it is to run: slow, needs root and registries, and so apart from `npm test`.
+import { defineConfig } from "vitest/config";
+import base from "../../vitest.config.ts";
+
+export default defineConfig({
+  test: {
+    ...base.test,
+    include: ["test/packaging/**/*.test.ts"],
+    exclude: [],
+    testTimeout: 60_000,
+    hookTimeout: 240_000,
+  },
+});

@@ -1,0 +1,128 @@
+// What a web page can do to an agent on the same machine, tried by a page in a real browser.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test, vi } from "vitest";
+import { type RunningAgent, startAgent } from "../support/agent.ts";
+import { freePort, hasBrowser, visit } from "../support/browser.ts";
+import { childrenOf } from "../support/proc.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+if (!hasBrowser)
+  process.stderr.write("skipped: test/wire/web-pages.test.ts needs a browser (apt-get install chromium)\n");
+
+/** JavaScript. `touchBody` is a Start, in its envelope, of a command that makes `file`. */
+function startThatTouches(file: string): string {
+  return `
+const message = new TextEncoder().encode(${JSON.stringify(JSON.stringify({ process: { cmd: "touch", args: [file] } }))});
+const touchBody = new Uint8Array(5 + message.length);
+new DataView(touchBody.buffer).setUint32(1, message.length);
+touchBody.set(message, 5);
+const statusOf = (url, options) => fetch(url, options).then((response) => response.status, (error) => error.name);
+const post = (type, body, more = {}) => ({ method: "POST", body, ...more, headers: { "content-type": type, ...more.headers } });
+`;
+}
+
+async function expectNothingRan(agent: RunningAgent, file: string): Promise<void> {
+  expect(childrenOf(agent.pid)).toEqual([]);
+  await agent.stop();
+  expect(existsSync(file)).toBe(false);
+}
+
+test.runIf(hasBrowser)(
+  "a page of another origin reads nothing and starts nothing, by any kind of request",
+  async () => {
+    const agent = await startAgent();
+    const file = join(createTempFolder(), "touched");
+    const found = await visit({
+      name: "evil.test",
+      agentPort: agent.port,
+      script: `${startThatTouches(file)}
+const start = agent + "/process.Process/Start";
+const seen = {
+  list: await statusOf(agent + "/process.Process/List", post("application/json", "{}")),
+  start: await statusOf(start, post("application/connect+json", touchBody)),
+  // What needs no question beforehand, and is not read but might act.
+  simple: await statusOf(start, { method: "POST", mode: "no-cors", body: touchBody }),
+  simpleText: await statusOf(agent + "/process.Process/List", { method: "POST", mode: "no-cors", body: "{}" }),
+  health: await statusOf(agent + "/health"),
+  beacon: navigator.sendBeacon(start, new Blob([touchBody], { type: "text/plain" })),
+};
+const form = Object.assign(document.createElement("form"), { method: "post", action: start, enctype: "text/plain", target: "frame" });
+const frame = Object.assign(document.createElement("iframe"), { name: "frame" });
+document.body.append(frame, form);
+await new Promise((resolve) => { frame.onload = resolve; form.submit(); });
+report(seen);`,
+    });
+    // An opaque answer has status 0, whatever it was: the log tells.
+    expect(found).toEqual({
+      list: "TypeError",
+      start: "TypeError",
+      simple: 0,
+      simpleText: 0,
+      health: "TypeError",
+      beacon: true,
+    });
+    const refusals = agent.stderr().match(/Origin \\"http:\/\/evil\.test:\d+\\" is not allowed/g) ?? [];
+    // Two preflights, two simple ones, the health check and the form, at least: a beacon may come late.
+    expect(refusals.length).toBeGreaterThanOrEqual(6);
+    await expectNothingRan(agent, file);
+  },
+);
+
+test.runIf(hasBrowser)(
+  "a page whose name is rebound to the agent reads nothing and starts nothing",
+  async () => {
+    const agent = await startAgent();
+    const file = join(createTempFolder(), "touched");
+    const found = await visit({
+      name: "evil.test",
+      agentPort: agent.port,
+      script: `${startThatTouches(file)}
+await rebind();
+const started = await fetch("/process.Process/Start", post("application/connect+json", touchBody));
+report({
+  list: await statusOf("/process.Process/List", post("application/json", "{}")),
+  // In the words of Connect's streams, a status of 200.
+  start: (await started.text()).includes("permission_denied"),
+  health: await statusOf("/health"),
+});`,
+    });
+    expect(found).toEqual({ list: 403, start: true, health: 403 });
+    // The browser may ask for an icon, too.
+    const refusals = agent.stderr().match(/Host \\"evil\.test:\d+\\" is no name/g) ?? [];
+    expect(refusals.length).toBeGreaterThanOrEqual(3);
+    await expectNothingRan(agent, file);
+  },
+);
+
+test.runIf(hasBrowser)(
+  "a page whose origin is named starts a command with the token, and reads why not without",
+  async () => {
+    const pagePort = await freePort();
+    const agent = await startAgent({
+      args: ["--allow-origin", `http://app.test:${pagePort}`],
+      env: { HOLDFAST_ACCESS_TOKEN: "secret" },
+    });
+    const file = join(createTempFolder(), "touched");
+    const found = await visit({
+      name: "app.test",
+      pagePort,
+      agentPort: agent.port,
+      script: `${startThatTouches(file)}
+const token = { headers: { "x-access-token": "secret" } };
+const refused = await fetch(agent + "/process.Process/List", post("application/json", "{}"));
+const web = await fetch(agent + "/process.Process/List", post("application/grpc-web+proto", new Uint8Array(5)));
+const started = await fetch(agent + "/process.Process/Start", post("application/connect+json", touchBody, token));
+report({
+  refused: [refused.status, (await refused.json()).code],
+  web: [web.status, (await web.text()).includes("grpc-status: 16")],
+  started: [started.status, (await started.text()).includes("exit status 0")],
+});`,
+    });
+    expect(found).toEqual({ refused: [401, "unauthenticated"], web: [200, true], started: [200, true] });
+    expect(existsSync(file)).toBe(true);
+  },
+);
