@@ -1,7 +1,7 @@
 // One agent's life: start, say so, serve until a signal, stop cleanly. What serving means is the rpc layer's, what
 // a process is the process layer's; this file owns the order.
 import type { Logger } from "../logger.ts";
-import { type OutputPolicy, ProcessTable } from "../process/index.ts";
+import { type AgentDefaults, agentDefaults, type OutputPolicy, ProcessTable } from "../process/index.ts";
 import { AccessToken, type ListenAddress, type RunningServer, startServer } from "../rpc/index.ts";
 import type { AccessSettings } from "./access-flags.ts";
 import { endOnCrash, logWarnings } from "./crash.ts";
@@ -51,6 +51,7 @@ interface Agent {
   readonly server: RunningServer;
   readonly table: ProcessTable;
   readonly token: AccessToken;
+  readonly defaults: AgentDefaults;
 }
 
 /** undefined when it could not start and has said why. */
@@ -59,10 +60,11 @@ async function start(settings: AgentSettings, logger: Logger): Promise<Agent | u
   const token = new AccessToken();
   token.set(access.token);
   try {
-    const table = new ProcessTable({ ...settings, limits: limits.processes, logger });
+    const defaults = agentDefaults();
+    const table = new ProcessTable({ ...settings, limits: limits.processes, defaults, logger });
     endOnCrash(logger, () => table.killAll());
     const server = await startServer({ ...access, addresses, token, limits: limits.server, table, logger });
-    return { table, token, server };
+    return { table, token, defaults, server };
   } catch (error) {
     logger.debug({ err: error }, "could not start");
     printError(describeStartFailure(error, addresses));

@@ -1,3 +1,4 @@
+export { type AgentDefaults, agentDefaults } from "./agent-defaults.ts";
 export type { ProcessEnd } from "./end-status.ts";
 export type { InputKind, InputPlace } from "./input.ts";
 export type { Process } from "./process.ts";

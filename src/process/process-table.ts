@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { HoldfastError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { MemoryBudget } from "../multiplexer/index.ts";
+import { type AgentDefaults, agentDefaults } from "./agent-defaults.ts";
 import { lookupCommand } from "./command-lookup.ts";
 import { EndedProcesses } from "./ended-processes.ts";
 import { processEnvironment } from "./environment.ts";
@@ -28,8 +29,8 @@ export interface ProcessTableOptions extends Partial<Omit<ProcessSettings, "budg
   readonly retainEndedMs?: number;
   /** What clients may ask for at most. */
   readonly limits?: Partial<ProcessLimits>;
-  /** Added to every process's environment. */
-  readonly environment?: Readonly<Record<string, string>>;
+  /** Read at each start: whoever holds it may change it. */
+  readonly defaults?: AgentDefaults;
 }
 
 /** Which process a client means. A tag names the newest live process that carries it. */
@@ -61,7 +62,7 @@ export class ProcessTable {
   readonly #memoryBudgetBytes: number;
   readonly #settings: ProcessSettings;
   readonly #limits: ProcessLimits;
-  readonly #environment: Readonly<Record<string, string>>;
+  readonly #defaults: AgentDefaults;
   readonly #logger: Logger;
   readonly #ownUser: User = ownUser();
   #stopping = false;
@@ -90,7 +91,7 @@ export class ProcessTable {
       },
     );
     this.#limits = { ...DEFAULT_PROCESS_LIMITS, ...options.limits };
-    this.#environment = options.environment ?? {};
+    this.#defaults = options.defaults ?? agentDefaults();
     this.#logger = options.logger;
     setCloseOnExecEverywhere();
     adoptOrphans();
@@ -109,7 +110,8 @@ export class ProcessTable {
   }
 
   async #start(request: StartRequest): Promise<Process> {
-    const user = request.user === undefined ? this.#ownUser : await lookupUser(request.user);
+    const name = request.user ?? this.#defaults.user;
+    const user = name === undefined ? this.#ownUser : await lookupUser(name);
     // No await from here on: between the check and the start nobody may begin to stop the table.
     if (this.#stopping)
       throw new HoldfastError("unavailable", "the agent is shutting down: it starts nothing more");
@@ -183,8 +185,8 @@ export class ProcessTable {
   /** All that can be refused is refused here, before anything is opened. */
   #prepare(request: StartRequest, user: User): Omit<SpawnRequest, "stdio"> {
     const onPty = request.stdio.kind === "pty";
-    const environment = processEnvironment(user, onPty, this.#environment, request.environment);
-    const cwd = resolveCwd(request.cwd, user.home);
+    const environment = processEnvironment(user, onPty, this.#defaults.environment, request.environment);
+    const cwd = resolveCwd(request.cwd || this.#defaults.workdir, user.home);
     const file = lookupCommand(request.cmd, environment["PATH"], cwd);
     const command = asUser(user, file, [request.cmd, ...request.args]);
     const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);

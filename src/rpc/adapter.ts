@@ -66,7 +66,7 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
     });
     if (handler === undefined) return options.fallback(request, response);
     closeIfUnread(request, response);
-    if (handler.method.methodKind !== "client_streaming") limitBody(request, response, options.requestMs);
+    if (isOneMessage(handler)) limitBody(request, response, options.requestMs);
     serve(handler, request, response, options.memory).catch((error: unknown) =>
       fail(error, request, response, options.logger),
     );
@@ -102,6 +102,11 @@ export function pathOf(request: NodeRequest): string {
 /** `application/connect+json` and its like, in any case; everything else the library takes is binary. */
 function codecOf(request: NodeRequest): Codec {
   return request.headers["content-type"]?.toLowerCase().includes("json") === true ? "json" : "binary";
+}
+
+/** Whether all of the request can be here before it is answered: what a client streams takes as long as it likes. */
+function isOneMessage({ method: { methodKind } }: UniversalHandler): boolean {
+  return methodKind === "unary" || methodKind === "server_streaming";
 }
 
 /** A request that never ends would hold its connection, and what has arrived of it, for ever. */

@@ -34,6 +34,7 @@ import { toConnectError } from "./error-mapping.ts";
 import type { NodeResponse } from "./frame-sink.ts";
 import { ProgressWatch } from "./progress-watch.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
+import type { ServingState } from "./serving-state.ts";
 
 /** How long a stream that was cut may take to accept the news. */
 const CUT_LINGER_MS = 10_000;
@@ -41,8 +42,8 @@ const CUT_LINGER_MS = 10_000;
 export interface ProcessServiceOptions {
   readonly table: ProcessTable;
   readonly logger: Logger;
-  /** Whether new streams are refused: the agent is shutting down. */
-  readonly isStopping: () => boolean;
+  /** Once it stops, new streams are refused. */
+  readonly serving: ServingState;
   readonly maxStreamsPerProcess: number;
 }
 
@@ -74,7 +75,7 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
   ) => {
     return async function* (request: Request, context: HandlerContext): AsyncIterable<Event> {
       try {
-        if (options.isStopping()) throw new HoldfastError("unavailable", "the agent is shutting down");
+        if (options.serving.isStopping) throw new HoldfastError("unavailable", "the agent is shutting down");
         yield* stream(request, context);
       } catch (error) {
         throw toConnectError(error, logger);

@@ -12,8 +12,9 @@ import type { NodeResponse } from "./frame-sink.ts";
 import { IdleConnections } from "./idle-connections.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
 import { isTcp, type ListenAddress, type Listening, listenOn } from "./listening.ts";
-import { processRoutes } from "./process-service.ts";
 import { RequestMemory } from "./request-memory.ts";
+import { serviceRoutes } from "./services.ts";
+import { ServingState } from "./serving-state.ts";
 import { limitStreams } from "./stream-limit.ts";
 import type { TlsIdentity } from "./tls-front.ts";
 import { sweepConnections } from "./vanished-peers.ts";
@@ -57,13 +58,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { allowOrigins = [], allowUnauthenticated = false } = options;
   const token = options.token ?? new AccessToken();
   if (allowOrigins.includes("*") && !token.isSet && !allowUnauthenticated) throw openToPages();
-  let stopping = false;
+  const serving = new ServingState();
   const requests = new RequestCount();
   const idle = new IdleConnections(limits.maxIdleConnections);
-  const answer = limitStreams(
-    limits.maxStreams,
-    route(options, limits, () => stopping),
-  );
+  const answer = limitStreams(limits.maxStreams, route(options, limits, serving));
   const admission = { ...admissionOf(options), token, maxHeaderBytes: limits.maxHeaderBytes };
   const listener = inTurn(idle.watch(countRequests(requests, admit(admission, answer))));
   const front = createConnectionFront({ listener, idle, limits, tls: options.tls, logger: options.logger });
@@ -87,11 +85,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     port: listenings[0]?.port ?? 0,
     isExposed: exposed !== undefined,
     stopAccepting: () => {
-      stopping = true;
+      serving.stop();
       closeAll();
     },
     close: async (flushMs) => {
-      stopping = true;
+      serving.stop();
       closeAll();
       await requests.none(flushMs);
       sweep.cancel();
@@ -149,13 +147,13 @@ function admissionOf({ addresses, allowHosts = [], allowOrigins = [], logger }: 
 function route(
   { table, logger }: ServerOptions,
   limits: ServerLimits,
-  isStopping: () => boolean,
+  serving: ServingState,
 ): RequestListener {
   return createRpcListener({
-    routes: processRoutes({
+    routes: serviceRoutes({
       table,
       logger,
-      isStopping,
+      serving,
       maxStreamsPerProcess: limits.maxStreamsPerProcess,
     }),
     logger,

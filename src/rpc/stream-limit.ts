@@ -2,15 +2,9 @@
 // which the library may leave hanging when a client vanishes early.
 
 import { Code } from "@connectrpc/connect";
-import { Process } from "../gen/process_pb.ts";
 import { pathOf, type RequestListener } from "./adapter.ts";
 import { refuse } from "./refusal.ts";
-
-const streamingPaths = new Set(
-  Process.methods
-    .filter(({ methodKind }) => methodKind !== "unary")
-    .map(({ name }) => `/${Process.typeName}/${name}`),
-);
+import { streamingPaths } from "./services.ts";
 
 /** `listener` is called with what there is room for. */
 export function limitStreams(maxStreams: number, listener: RequestListener): RequestListener {

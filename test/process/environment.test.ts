@@ -3,7 +3,7 @@
 import { userInfo } from "node:os";
 import { env } from "node:process";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { StartRequest } from "../../src/process/index.ts";
+import { agentDefaults, type StartRequest } from "../../src/process/index.ts";
 import { outputOf } from "../support/process-output.ts";
 import { createTable } from "../support/process-table.ts";
 import { command, PTY } from "../support/start-requests.ts";
@@ -79,7 +79,7 @@ async function environmentOf(
   request: Partial<StartRequest>,
   agentWide: Readonly<Record<string, string>> = {},
 ): Promise<Record<string, string>> {
-  const table = createTable({ environment: agentWide });
+  const table = createTable({ defaults: agentDefaults({ environment: agentWide }) });
   const { stdout, pty, end } = await outputOf(await table.start(command("env", ["-0"], request)));
   expect(end.exitCode).toBe(0);
   const lines = (stdout + pty).split("\0").slice(0, -1);
