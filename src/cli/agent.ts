@@ -1,9 +1,16 @@
 // One agent's life: start, say so, serve until a signal, stop cleanly. What serving means is the rpc layer's, what
 // a process is the process layer's; this file owns the order.
 import type { Logger } from "../logger.ts";
-import { type AgentDefaults, agentDefaults, type OutputPolicy, ProcessTable } from "../process/index.ts";
+import {
+  type AgentDefaults,
+  agentDefaults,
+  checkUser,
+  type OutputPolicy,
+  ProcessTable,
+} from "../process/index.ts";
 import { AccessToken, type ListenAddress, type RunningServer, startServer } from "../rpc/index.ts";
 import type { AccessSettings } from "./access-flags.ts";
+import type { CommandSettings } from "./command-flags.ts";
 import { endOnCrash, logWarnings } from "./crash.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { LimitSettings } from "./limit-flags.ts";
@@ -19,6 +26,7 @@ export interface AgentSettings {
   readonly addresses: readonly ListenAddress[];
   readonly access: AccessSettings;
   readonly limits: LimitSettings;
+  readonly commands: CommandSettings;
   readonly drainTimeoutMs: number;
   readonly shutdownGraceMs: number;
   readonly output: OutputPolicy;
@@ -56,12 +64,21 @@ interface Agent {
 
 /** undefined when it could not start and has said why. */
 async function start(settings: AgentSettings, logger: Logger): Promise<Agent | undefined> {
-  const { addresses, access, limits } = settings;
+  const { addresses, access, limits, commands } = settings;
   const token = new AccessToken();
   token.set(access.token);
   try {
-    const defaults = agentDefaults();
-    const table = new ProcessTable({ ...settings, limits: limits.processes, defaults, logger });
+    const { defaultUser: user, defaultWorkdir: workdir, children, cgroup } = commands;
+    if (user !== undefined) await checkUser(user);
+    const defaults = agentDefaults({ user, workdir });
+    const table = new ProcessTable({
+      ...settings,
+      limits: limits.processes,
+      defaults,
+      children,
+      cgroup,
+      logger,
+    });
     endOnCrash(logger, () => table.killAll());
     const server = await startServer({ ...access, addresses, token, limits: limits.server, table, logger });
     return { table, token, defaults, server };

@@ -2,6 +2,7 @@
 // the help needs neither Connect nor koffi.
 import type { Command } from "commander";
 import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
+import { addCommandFlags, type CommandFlags, commandSettings } from "./command-flags.ts";
 import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
 import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
 import { loadAgent } from "./load-agent.ts";
@@ -10,7 +11,7 @@ import { setting, unknownVariables } from "./settings.ts";
 import { type DetachedMode, detachedModes, readBytes, readChoice, readDurationMs } from "./values.ts";
 
 /** As commander names what the flags below yield. */
-interface ServeFlags extends ListeningFlags, AccessFlags, LimitFlags {
+interface ServeFlags extends ListeningFlags, AccessFlags, CommandFlags, LimitFlags {
   readonly drainTimeout: number;
   readonly shutdownGrace: number;
   readonly detached: DetachedMode;
@@ -101,7 +102,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
         read: readDurationMs,
       }),
     );
-  addLimitFlags(serve)
+  addLimitFlags(addCommandFlags(serve))
     .optionsGroup("Log (on stderr):")
     .addOption(
       setting({
@@ -130,6 +131,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
           addresses,
           access,
           limits: limitSettings(flags),
+          commands: commandSettings(flags),
           drainTimeoutMs: flags.drainTimeout,
           shutdownGraceMs: flags.shutdownGrace,
           output: {

@@ -155,3 +155,38 @@ export function readFileBytes(path: string): Buffer {
     throw new InvalidArgumentError(`It cannot be read: ${error instanceof Error ? error.message : error}.`);
   }
 }
+
+/** A whole number within these bounds. */
+export function readWhole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
+  };
+}
+
+/** What `read` reads, or `inherit`. */
+export function readOrInherit<T>(read: (text: string) => T): (text: string) => T | "inherit" {
+  return (text) => {
+    if (text === "inherit") return text;
+    try {
+      return read(text);
+    } catch (error) {
+      if (!(error instanceof InvalidArgumentError)) throw error;
+      throw new InvalidArgumentError(`${error.message} Or it is "inherit".`);
+    }
+  };
+}
+
+/** As ioprio_set(2) takes it. */
+export function readIoPriority(text: string): number {
+  if (text === "none") return 0;
+  if (text === "idle") return 3 << 13;
+  const [, name, level] = /^(best-effort|realtime):([0-7])$/.exec(text) ?? [];
+  if (name === undefined) {
+    throw new InvalidArgumentError(
+      "It is none, idle, best-effort:0 to best-effort:7, or realtime:0 to realtime:7.",
+    );
+  }
+  return ((name === "realtime" ? 1 : 2) << 13) | Number(level);
+}

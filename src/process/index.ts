@@ -1,5 +1,6 @@
 export { type AgentDefaults, agentDefaults } from "./agent-defaults.ts";
 export type { ProcessEnd } from "./end-status.ts";
+export type { ChildProperties } from "./inherited-properties.ts";
 export type { InputKind, InputPlace } from "./input.ts";
 export type { Process } from "./process.ts";
 export type { ProcessLimits } from "./process-limits.ts";
@@ -12,3 +13,4 @@ export {
 export type { PtySize } from "./pty.ts";
 export type { OutputPolicy, StartRequest } from "./start-request.ts";
 export { startTimer } from "./timer.ts";
+export { checkUser } from "./user.ts";

@@ -5,6 +5,7 @@
 import { constants } from "node:os";
 import { HoldfastError } from "../errors.ts";
 import { systemError } from "./errno.ts";
+import type { InheritedProperties } from "./inherited-properties.ts";
 import { type Fd, libc, type Pid } from "./libc.ts";
 
 /** What becomes descriptors 0, 1 and 2 of the child; it has no others. The caller keeps and closes its own. */
@@ -56,7 +57,7 @@ const attributes = makeAttributes();
  * that cannot be executed, `resource_exhausted` where the machine has no room. The child leads a session; on a pty
  * that is its controlling terminal.
  */
-export function spawn(request: SpawnRequest): Pid {
+export function spawn(request: SpawnRequest, inherited: InheritedProperties): Pid {
   const actions = Buffer.alloc(OPAQUE_BYTES);
   check("prepare a child", actionsInit(actions));
   try {
@@ -65,7 +66,10 @@ export function spawn(request: SpawnRequest): Pid {
     const pid: [number] = [0];
     const argv = [...request.argv, null];
     const environment = [...request.environment, null];
-    const errno: number = posixSpawn(pid, request.path, actions, attributes, argv, environment);
+    // No more than this: a low limit on open files would also keep high descriptors out of the actions.
+    const errno = inherited.during<number>(() =>
+      posixSpawn(pid, request.path, actions, attributes, argv, environment),
+    );
     if (errno === constants.errno.EAGAIN) throw noMoreProcesses(request.path);
     check(`execute ${request.path}`, errno);
     return pid[0] as Pid;

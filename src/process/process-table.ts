@@ -5,9 +5,12 @@ import { HoldfastError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { MemoryBudget } from "../multiplexer/index.ts";
 import { type AgentDefaults, agentDefaults } from "./agent-defaults.ts";
+import { keepCapabilities } from "./capabilities.ts";
+import { Cgroups } from "./cgroups.ts";
 import { lookupCommand } from "./command-lookup.ts";
 import { EndedProcesses } from "./ended-processes.ts";
 import { processEnvironment } from "./environment.ts";
+import { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
 import { adoptOrphans, type Pid, setCloseOnExecEverywhere } from "./libc.ts";
 import { type SpawnRequest, spawn } from "./posix-spawn.ts";
 import { Process, type ProcessSettings } from "./process.ts";
@@ -29,6 +32,10 @@ export interface ProcessTableOptions extends Partial<Omit<ProcessSettings, "budg
   readonly retainEndedMs?: number;
   /** What clients may ask for at most. */
   readonly limits?: Partial<ProcessLimits>;
+  /** What children inherit from the agent otherwise than it has it. */
+  readonly children?: ChildProperties;
+  /** A cgroup (version 2) below which they are put. */
+  readonly cgroup?: string | undefined;
   /** Read at each start: whoever holds it may change it. */
   readonly defaults?: AgentDefaults;
 }
@@ -63,13 +70,18 @@ export class ProcessTable {
   readonly #settings: ProcessSettings;
   readonly #limits: ProcessLimits;
   readonly #defaults: AgentDefaults;
+  readonly #inherited: InheritedProperties;
+  readonly #cgroups: Cgroups | undefined;
   readonly #logger: Logger;
   readonly #ownUser: User = ownUser();
   #stopping = false;
   /** Called, and forgotten, when the last process has ended. */
   #onEmpty: (() => void)[] = [];
 
-  /** Makes this agent the reaper of all that runs below it. One table per program: see reaper.ts. */
+  /**
+   * Makes this agent the reaper of all that runs below it. One table per program: see reaper.ts. Throws `failed_precondition`
+   * for a cgroup that cannot be used.
+   */
   constructor(options: ProcessTableOptions) {
     this.#memoryBudgetBytes = options.memoryBudgetBytes ?? DEFAULTS.memoryBudgetBytes;
     this.#settings = {
@@ -93,6 +105,11 @@ export class ProcessTable {
     this.#limits = { ...DEFAULT_PROCESS_LIMITS, ...options.limits };
     this.#defaults = options.defaults ?? agentDefaults();
     this.#logger = options.logger;
+    this.#inherited = new InheritedProperties(options.children ?? {}, (what) =>
+      options.logger.info({}, what),
+    );
+    this.#cgroups = options.cgroup === undefined ? undefined : new Cgroups(options.cgroup);
+    keepCapabilities();
     setCloseOnExecEverywhere();
     adoptOrphans();
     startReaping();
@@ -118,7 +135,7 @@ export class ProcessTable {
     checkLimits(request, this.#processes.size, this.#limits);
     const command = this.#prepare(request, user);
     const stdio = openStdio(request, user);
-    const pid = spawnOn(stdio, command);
+    const pid = this.#spawnOn(stdio, command);
     const started = { pid, processId: randomUUID(), request, stdio };
     const child = new Process(started, this.#settings, (ended) => this.#forget(ended));
     this.#processes.add(child);
@@ -174,6 +191,7 @@ export class ProcessTable {
     await this.#empty();
     grace.cancel();
     this.#ended.clear();
+    this.#cgroups?.remove();
     return { ended: all - killed, killed };
   }
 
@@ -188,9 +206,19 @@ export class ProcessTable {
     const environment = processEnvironment(user, onPty, this.#defaults.environment, request.environment);
     const cwd = resolveCwd(request.cwd || this.#defaults.workdir, user.home);
     const file = lookupCommand(request.cmd, environment["PATH"], cwd);
-    const command = asUser(user, file, [request.cmd, ...request.args]);
+    const asThem = asUser(user, file, [request.cmd, ...request.args]);
+    const command = this.#cgroups?.inside(onPty ? "pty" : "user", asThem) ?? asThem;
     const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
     return { ...command, environment: variables, cwd };
+  }
+
+  #spawnOn(stdio: Stdio, command: Omit<SpawnRequest, "stdio">): Pid {
+    try {
+      return spawn({ ...command, stdio: stdio.child }, this.#inherited);
+    } catch (error) {
+      stdio.abandon();
+      throw error;
+    }
   }
 
   #forget(process: Process): void {
@@ -214,15 +242,6 @@ export class ProcessTable {
         this.#logger.warn({ err: error, pid: process.pid }, "cannot signal a process");
       }
     }
-  }
-}
-
-function spawnOn(stdio: Stdio, command: Omit<SpawnRequest, "stdio">): Pid {
-  try {
-    return spawn({ ...command, stdio: stdio.child });
-  } catch (error) {
-    stdio.abandon();
-    throw error;
   }
 }
 

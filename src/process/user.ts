@@ -70,6 +70,11 @@ export async function lookupUser(name: string): Promise<User> {
   throw new HoldfastError("unauthenticated", `no such user: "${name}"`);
 }
 
+/** Throws what a start as `name` would throw for the user's sake. */
+export async function checkUser(name: string): Promise<void> {
+  asUser(await lookupUser(name), "/", []);
+}
+
 /**
  * The command that runs `argv` as `user`: as it is for the agent's own user, else through setpriv, which alone sets
  * supplementary groups right (libuv clears them, node-pty keeps root's). Throws `permission_denied` where the agent

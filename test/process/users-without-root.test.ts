@@ -1,9 +1,9 @@
 // An agent that is not root: whose processes it may start and what it says about those it may not.
 
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent.ts";
-import { plainClient } from "../support/running-processes.ts";
+import { answerOf } from "../support/command-answer.ts";
 
 /** A user without rights, by number: works also where the tests themselves run as one. */
 const asNobody =
@@ -62,34 +62,3 @@ test.runIf(process.getuid?.() === 0)(
     });
   },
 );
-
-interface Answer {
-  /** Undefined: it ran and ended. */
-  readonly code: Code | undefined;
-  readonly message: string;
-  /** Or what came from the terminal. */
-  readonly stdout: string;
-}
-
-async function answerOf(
-  url: string,
-  cmd: string,
-  args: readonly string[],
-  { user, cwd, pty = false }: { readonly user?: string; readonly cwd?: string; readonly pty?: boolean } = {},
-): Promise<Answer> {
-  const headers = new Headers();
-  if (user !== undefined) headers.set("authorization", `Basic ${Buffer.from(`${user}:`).toString("base64")}`);
-  let stdout = "";
-  try {
-    const config = { cmd, args: [...args], ...(cwd === undefined ? {} : { cwd }) };
-    const size = pty ? { pty: { size: { cols: 80, rows: 24 } } } : {};
-    for await (const { event } of plainClient(url).start({ process: config, ...size }, { headers })) {
-      if (event?.event.case !== "data") continue;
-      stdout += Buffer.from(event.event.value.output.value ?? []).toString();
-    }
-    return { code: undefined, message: "", stdout };
-  } catch (error) {
-    const { code, rawMessage } = ConnectError.from(error);
-    return { code, message: rawMessage, stdout };
-  }
-}

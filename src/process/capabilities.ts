@@ -1,0 +1,59 @@
+// Capabilities, as far as children are concerned: what they would inherit from the agent, and what the agent itself may do.
+
+import koffi from "koffi";
+import { systemError } from "./errno.ts";
+import { libc } from "./libc.ts";
+
+/** The sets as bit masks, of the agent's main thread, which starts every child. */
+interface CapabilitySets {
+  readonly effective: bigint;
+  readonly permitted: bigint;
+  readonly inheritable: bigint;
+}
+
+export const CAP_SYS_NICE = 23n;
+
+/** _LINUX_CAPABILITY_VERSION_3: two words for each set, and pid 0 for the calling thread. */
+const HEADER = Buffer.from(new Uint32Array([0x20080522, 0]).buffer);
+const PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_CLEAR_ALL = 4;
+
+const capget = libc.func("int capget(void *header, void *data)");
+const capset = libc.func("int capset(void *header, void *data)");
+const prctl = libc.func(
+  "int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)",
+);
+
+/**
+ * The inheritable and the ambient set (a unit's AmbientCapabilities, an old container engine's gift) are the agent's own: from
+ * now on no command starts with them. The agent keeps what it can do. Must be called on the thread that starts children.
+ */
+export function keepCapabilities(): void {
+  // EINVAL: a kernel before 4.3, which has no such set.
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  const sets = ownCapabilities();
+  if (sets.inheritable === 0n) return;
+  if (capset(HEADER, encode({ ...sets, inheritable: 0n })) !== 0)
+    throw systemError("drop inheritable capabilities", koffi.errno());
+}
+
+export function hasCapability(number: bigint): boolean {
+  return (ownCapabilities().effective & (1n << number)) !== 0n;
+}
+
+function ownCapabilities(): CapabilitySets {
+  const data = Buffer.alloc(24);
+  if (capget(HEADER, data) !== 0) throw systemError("read the agent's capabilities", koffi.errno());
+  const set = (index: number) =>
+    BigInt(data.readUInt32LE(4 * index)) | (BigInt(data.readUInt32LE(4 * (index + 3))) << 32n);
+  return { effective: set(0), permitted: set(1), inheritable: set(2) };
+}
+
+function encode({ effective, permitted, inheritable }: CapabilitySets): Buffer {
+  const data = Buffer.alloc(24);
+  for (const [index, set] of [effective, permitted, inheritable].entries()) {
+    data.writeUInt32LE(Number(set & 0xffff_ffffn), 4 * index);
+    data.writeUInt32LE(Number(set >> 32n), 4 * (index + 3));
+  }
+  return data;
+}
