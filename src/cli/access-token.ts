@@ -2,10 +2,9 @@
 // the machine can read.
 import { readFileSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
+import { isUsableToken, MAX_TOKEN_LENGTH } from "../token-format.ts";
 
 export const TOKEN_VARIABLE = "HOLDFAST_ACCESS_TOKEN";
-
-const MAX_LENGTH = 4096;
 
 /** The token in the file `path`, without the line end behind it. Throws commander's InvalidArgumentError. */
 export function readTokenFile(path: string): string {
@@ -24,10 +23,9 @@ export function tokenOfVariable(env: NodeJS.ProcessEnv): string | undefined {
   return token === undefined || token === "" ? undefined : checkToken(token);
 }
 
-/** What no header can carry would match no client's. */
 function checkToken(token: string): string {
-  if (token.length <= MAX_LENGTH && /^[\x21-\x7e]+$/.test(token)) return token;
+  if (isUsableToken(token)) return token;
   throw new InvalidArgumentError(
-    `An access token is one line of 1 to ${MAX_LENGTH} letters, digits and signs, without blanks.`,
+    `An access token is one line of 1 to ${MAX_TOKEN_LENGTH} letters, digits and signs, without blanks.`,
   );
 }

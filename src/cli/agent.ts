@@ -1,5 +1,7 @@
 // One agent's life: start, say so, serve until a signal, stop cleanly. What serving means is the rpc layer's, what
 // a process is the process layer's; this file owns the order.
+
+import { createControl } from "../control/index.ts";
 import type { Logger } from "../logger.ts";
 import {
   type AgentDefaults,
@@ -8,7 +10,14 @@ import {
   type OutputPolicy,
   ProcessTable,
 } from "../process/index.ts";
-import { AccessToken, type ListenAddress, type RunningServer, startServer } from "../rpc/index.ts";
+import {
+  AccessToken,
+  createServerStatistics,
+  type ListenAddress,
+  type RunningServer,
+  startServer,
+} from "../rpc/index.ts";
+import { sampled } from "../sampled-logger.ts";
 import type { AccessSettings } from "./access-flags.ts";
 import type { CommandSettings } from "./command-flags.ts";
 import { endOnCrash, logWarnings } from "./crash.ts";
@@ -34,6 +43,7 @@ export interface AgentSettings {
   readonly stallMs: number;
   readonly retainEndedMs: number;
   readonly log: LogSettings;
+  readonly logCommands: boolean;
   /** HOLDFAST_ variables that set nothing. */
   readonly unknownVariables: readonly string[];
 }
@@ -41,7 +51,8 @@ export interface AgentSettings {
 /** Resolves with the exit code when the agent has stopped or could not start; the caller ends the process. */
 export async function runAgent(settings: AgentSettings): Promise<number> {
   const signals = listenForStopSignals();
-  const logger = await createLogger(settings.log);
+  // An error that repeats, whatever causes it, must not fill a disk.
+  const logger = sampled(await createLogger(settings.log), ["error"]);
   logWarnings(logger);
   for (const name of settings.unknownVariables) logger.warn({ name }, `${name} sets nothing: misspelt?`);
 
@@ -80,7 +91,25 @@ async function start(settings: AgentSettings, logger: Logger): Promise<Agent | u
       logger,
     });
     endOnCrash(logger, () => table.killAll());
-    const server = await startServer({ ...access, addresses, token, limits: limits.server, table, logger });
+    const statistics = createServerStatistics();
+    const control = createControl({
+      table,
+      defaults,
+      token,
+      statistics,
+      connections: () => server?.connections ?? 0,
+      logger,
+    });
+    const server: RunningServer | undefined = await startServer({
+      ...access,
+      addresses,
+      token,
+      limits: limits.server,
+      statistics,
+      control,
+      table,
+      logger,
+    });
     return { table, token, defaults, server };
   } catch (error) {
     logger.debug({ err: error }, "could not start");

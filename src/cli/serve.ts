@@ -7,8 +7,15 @@ import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts"
 import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
 import { loadAgent } from "./load-agent.ts";
 import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log-settings.ts";
-import { setting, unknownVariables } from "./settings.ts";
-import { type DetachedMode, detachedModes, readBytes, readChoice, readDurationMs } from "./values.ts";
+import { optionalSetting, setting, unknownVariables } from "./settings.ts";
+import {
+  type DetachedMode,
+  detachedModes,
+  readBytes,
+  readChoice,
+  readDurationMs,
+  readYesNo,
+} from "./values.ts";
 
 /** As commander names what the flags below yield. */
 interface ServeFlags extends ListeningFlags, AccessFlags, CommandFlags, LimitFlags {
@@ -22,6 +29,7 @@ interface ServeFlags extends ListeningFlags, AccessFlags, CommandFlags, LimitFla
   readonly retainEnded: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+  readonly logCommands?: boolean;
 }
 
 /** `done` gets the exit code once the agent has stopped, or could not start. */
@@ -120,6 +128,13 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
         read: readChoice(logFormats),
       }),
     )
+    .addOption(
+      optionalSetting({
+        flags: "--log-commands [yes|no]",
+        description: "log each command with its arguments, which may hold secrets",
+        read: readYesNo,
+      }).preset("yes"),
+    )
     .optionsGroup("Other:")
     .addHelpText("after", SERVE_HELP)
     .action(async (flags: ServeFlags, command: Command) => {
@@ -143,6 +158,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
           stallMs: flags.stallTimeout,
           retainEndedMs: flags.retainEnded,
           log: { level: flags.logLevel, format: flags.logFormat },
+          logCommands: flags.logCommands ?? false,
           unknownVariables: unknownVariables(program, process.env),
         }),
       );

@@ -34,6 +34,11 @@ export class MemoryBudget {
     this.#bytes = bytes;
   }
 
+  /** What all may hold together. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** All that members hold. Above the budget only by what attached clients must have to go on. */
   get heldBytes(): number {
     return this.#heldBytes;

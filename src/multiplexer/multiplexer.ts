@@ -32,6 +32,7 @@ export class Multiplexer<End extends object> {
   #delivered: Offset = offset(0);
   #full = false;
   #reading = false;
+  #pauseCount = 0;
 
   constructor(options: MultiplexerOptions) {
     this.#options = options;
@@ -78,6 +79,16 @@ export class Multiplexer<End extends object> {
     return this.#reading;
   }
 
+  /** How often producers were told to stop reading before the end. */
+  get pauseCount(): number {
+    return this.#pauseCount;
+  }
+
+  /** How often a subscriber that had taken all began to wait for one that had not. */
+  get stallCount(): number {
+    return this.#stallWatch.count;
+  }
+
   get end(): End | undefined {
     return this.#endSlot.value;
   }
@@ -122,6 +133,9 @@ export class Multiplexer<End extends object> {
     this.#settle();
     return {
       start,
+      get takenTo() {
+        return cursor.takenTo;
+      },
       read: (maxBytes) => this.#read(cursor, maxBytes),
       progress: () => this.#progress(cursor),
       taken: () => this.#taken(cursor),
@@ -245,6 +259,7 @@ export class Multiplexer<End extends object> {
     const reading = this.#mayRead();
     if (reading === this.#reading) return;
     this.#reading = reading;
+    if (!reading && !this.#endSlot.isSet) this.#pauseCount++;
     onReading(reading);
   }
 

@@ -8,6 +8,7 @@ export class StallWatch {
   /** Called when it was on for `stallMs`; returns in how many ms to look again, if it is still on then. */
   readonly #onDue: () => number;
   #timer: Timer | undefined;
+  #count = 0;
 
   constructor(stallMs: number, clock: Clock, onDue: () => number) {
     this.#stallMs = stallMs;
@@ -19,10 +20,16 @@ export class StallWatch {
     return this.#timer !== undefined;
   }
 
+  /** How often it was switched on. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Whether somebody waits because others do not take. Cheap when nothing changed. */
   set(isOn: boolean): void {
     if (isOn === this.isOn) return;
     if (isOn) {
+      this.#count++;
       this.#arm(this.#stallMs);
     } else {
       this.#timer?.cancel();

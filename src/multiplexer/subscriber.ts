@@ -36,6 +36,8 @@ export type Read<End> =
 export interface Subscriber<End> {
   /** Where this subscriber began; a gap may come first. */
   readonly start: Offset;
+  /** Up to where its client has had the output; also once it is detached. */
+  readonly takenTo: Offset;
   /** Reads on: at least one chunk, then as many as fit in `maxBytes`. */
   read(maxBytes: number): Read<End>;
   /** All that was read so far is delivered: it need not be held for this subscriber or for who comes next. */

@@ -4,6 +4,7 @@ export type { ChildProperties } from "./inherited-properties.ts";
 export type { InputKind, InputPlace } from "./input.ts";
 export type { Process } from "./process.ts";
 export type { ProcessLimits } from "./process-limits.ts";
+export { identityOf } from "./process-log.ts";
 export {
   DEFAULTS,
   type ProcessSelector,
@@ -12,5 +13,6 @@ export {
 } from "./process-table.ts";
 export type { PtySize } from "./pty.ts";
 export type { OutputPolicy, StartRequest } from "./start-request.ts";
+export type { Latencies, ProcessStatistics } from "./statistics.ts";
 export { startTimer } from "./timer.ts";
 export { checkUser } from "./user.ts";

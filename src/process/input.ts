@@ -35,6 +35,8 @@ export interface ProcessInput {
   write(kind: InputKind, data: Uint8Array, place?: InputPlace): Promise<number>;
   /** End of file on stdin after all earlier input; does not wait for it. A second call does nothing. */
   close(): void;
+  /** How much was accepted so far, each byte once. */
+  readonly acceptedBytes: number;
   /** The process has ended: what still waits is refused, and so is all later input. */
   abandon(): void;
 }
@@ -75,6 +77,10 @@ export class Input implements ProcessInput {
     const acceptedBytes = this.#accepted.add(rest.length, place?.writer);
     if (rest.length > 0 || queued > 0) await this.#writeRest(rest);
     return acceptedBytes;
+  }
+
+  get acceptedBytes(): number {
+    return this.#accepted.bytesOf(undefined);
   }
 
   close(): void {
@@ -146,6 +152,7 @@ export function refusedInput(owner: string): ProcessInput {
     throw new HoldfastError("failed_precondition", `${owner} has no stdin: it was started without one`);
   };
   return {
+    acceptedBytes: 0,
     write: async () => refuse(),
     close: refuse,
     abandon: () => {

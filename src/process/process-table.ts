@@ -8,6 +8,7 @@ import { type AgentDefaults, agentDefaults } from "./agent-defaults.ts";
 import { keepCapabilities } from "./capabilities.ts";
 import { Cgroups } from "./cgroups.ts";
 import { lookupCommand } from "./command-lookup.ts";
+import type { ProcessEnd } from "./end-status.ts";
 import { EndedProcesses } from "./ended-processes.ts";
 import { processEnvironment } from "./environment.ts";
 import { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
@@ -15,15 +16,18 @@ import { adoptOrphans, type Pid, setCloseOnExecEverywhere } from "./libc.ts";
 import { type SpawnRequest, spawn } from "./posix-spawn.ts";
 import { Process, type ProcessSettings } from "./process.ts";
 import { checkLimits, DEFAULT_PROCESS_LIMITS, type ProcessLimits } from "./process-limits.ts";
+import { identityOf, ProcessLog } from "./process-log.ts";
 import { startReaping, watch } from "./reaper.ts";
 import { StartIds } from "./start-ids.ts";
 import { checkStartRequest, type OutputPolicy, type StartRequest } from "./start-request.ts";
+import { addProcess, createStatistics, type ProcessStatistics } from "./statistics.ts";
 import { openPipes, openTerminal, type Stdio } from "./stdio.ts";
 import { startTimer } from "./timer.ts";
 import { asUser, lookupUser, ownUser, type User } from "./user.ts";
 import { resolveCwd } from "./working-directory.ts";
 
-export interface ProcessTableOptions extends Partial<Omit<ProcessSettings, "budget" | "output">> {
+export interface ProcessTableOptions
+  extends Partial<Omit<ProcessSettings, "budget" | "output" | "statistics">> {
   readonly logger: Logger;
   /** For all windows together (rule 9). */
   readonly memoryBudgetBytes?: number;
@@ -34,6 +38,8 @@ export interface ProcessTableOptions extends Partial<Omit<ProcessSettings, "budg
   readonly limits?: Partial<ProcessLimits>;
   /** What children inherit from the agent otherwise than it has it. */
   readonly children?: ChildProperties;
+  /** Whether commands and their arguments are logged, too. */
+  readonly logCommands?: boolean;
   /** A cgroup (version 2) below which they are put. */
   readonly cgroup?: string | undefined;
   /** Read at each start: whoever holds it may change it. */
@@ -73,6 +79,7 @@ export class ProcessTable {
   readonly #inherited: InheritedProperties;
   readonly #cgroups: Cgroups | undefined;
   readonly #logger: Logger;
+  readonly #log: ProcessLog;
   readonly #ownUser: User = ownUser();
   #stopping = false;
   /** Called, and forgotten, when the last process has ended. */
@@ -90,6 +97,7 @@ export class ProcessTable {
       stallMs: options.stallMs ?? DEFAULTS.stallMs,
       budget: new MemoryBudget(this.#memoryBudgetBytes),
       output: { ...DEFAULTS.output, ...options.output },
+      statistics: createStatistics(),
     };
     this.#ended = new EndedProcesses(
       {
@@ -105,6 +113,7 @@ export class ProcessTable {
     this.#limits = { ...DEFAULT_PROCESS_LIMITS, ...options.limits };
     this.#defaults = options.defaults ?? agentDefaults();
     this.#logger = options.logger;
+    this.#log = new ProcessLog(options.logger, options.logCommands ?? false);
     this.#inherited = new InheritedProperties(options.children ?? {}, (what) =>
       options.logger.info({}, what),
     );
@@ -122,8 +131,22 @@ export class ProcessTable {
    */
   async start(request: StartRequest): Promise<Process> {
     checkStartRequest(request, this.#memoryBudgetBytes);
-    if (request.startId === undefined) return this.#start(request);
-    return this.#startIds.once(request.startId, request, () => this.#start(request));
+    if (request.startId === undefined) return this.#counted(request);
+    return this.#startIds.once(request.startId, request, () => this.#counted(request));
+  }
+
+  async #counted(request: StartRequest): Promise<Process> {
+    const { statistics } = this.#settings;
+    const begunAt = performance.now();
+    try {
+      const started = await this.#start(request);
+      statistics.started++;
+      statistics.startLatencies.observe(performance.now() - begunAt);
+      return started;
+    } catch (error) {
+      statistics.refused++;
+      throw error;
+    }
   }
 
   async #start(request: StartRequest): Promise<Process> {
@@ -136,11 +159,29 @@ export class ProcessTable {
     const command = this.#prepare(request, user);
     const stdio = openStdio(request, user);
     const pid = this.#spawnOn(stdio, command);
-    const started = { pid, processId: randomUUID(), request, stdio };
-    const child = new Process(started, this.#settings, (ended) => this.#forget(ended));
+    const started = { pid, processId: randomUUID(), request, user: user.name, stdio };
+    const child = new Process(started, this.#settings, (ended, end) => this.#forget(ended, end));
     this.#processes.add(child);
+    this.#log.started(child);
     watch(pid, (waitStatus) => child.onReaped(waitStatus));
     return child;
+  }
+
+  /** Of all processes since the agent started, those that run included. A copy. */
+  statistics(): ProcessStatistics {
+    const { statistics } = this.#settings;
+    const sum = {
+      ...statistics,
+      outputBytes: { ...statistics.outputBytes },
+      inputBytes: { ...statistics.inputBytes },
+    };
+    for (const process of this.#processes) addProcess(sum, process);
+    return sum;
+  }
+
+  /** Of all windows together. */
+  get memoryBudget(): Pick<MemoryBudget, "bytes" | "heldBytes" | "isSpent"> {
+    return this.#settings.budget;
   }
 
   /** How long a subscriber may hold up others (rule 7). */
@@ -175,14 +216,18 @@ export class ProcessTable {
 
   /**
    * Starts nothing more, asks every process (and its group) to end, kills what is left after `graceMs`, and resolves
-   * when all have ended, with the number it had to kill.
+   * when all have ended, with the number it had to kill, each of which it logs.
    */
   async shutdown(graceMs: number): Promise<{ readonly ended: number; readonly killed: number }> {
     this.#stopping = true;
     const all = this.#processes.size;
     let killed = 0;
     const grace = startTimer(graceMs, () => {
-      killed = this.list().filter(({ isRunning }) => isRunning).length;
+      for (const process of this.list()) {
+        if (!process.isRunning) continue;
+        killed++;
+        this.#logger.warn({ ...identityOf(process), graceMs }, "killed: SIGTERM did not end it in time");
+      }
       this.killAll();
     });
     // A stopped process acts on SIGTERM only when it is continued.
@@ -221,8 +266,10 @@ export class ProcessTable {
     }
   }
 
-  #forget(process: Process): void {
+  #forget(process: Process, end: ProcessEnd): void {
     this.#processes.delete(process);
+    addProcess(this.#settings.statistics, process);
+    this.#log.ended(process, end);
     this.#ended.add(process);
     if (this.#processes.size > 0) return;
     for (const onEmpty of this.#onEmpty.splice(0)) onEmpty();

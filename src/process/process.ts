@@ -17,6 +17,7 @@ import type { Pid } from "./libc.ts";
 import type { OutputReader } from "./output-reader.ts";
 import { checkPtySize, type PtySize } from "./pty.ts";
 import type { OutputPolicy, StartRequest } from "./start-request.ts";
+import type { ProcessStatistics } from "./statistics.ts";
 import type { AttachedStdio, Stdio } from "./stdio.ts";
 import { realClock, startTimer } from "./timer.ts";
 
@@ -32,6 +33,8 @@ export interface ProcessSettings {
   readonly budget: MemoryBudget;
   /** For processes whose request says nothing else. */
   readonly output: OutputPolicy;
+  /** Output is counted there as it comes; the rest by the table. */
+  readonly statistics: ProcessStatistics;
 }
 
 /** Moves only downwards in this list; `#advance` refuses all else. */
@@ -47,6 +50,8 @@ export class Process {
   /** Never reused, unlike the pid. */
   readonly processId: string;
   readonly request: StartRequest;
+  /** Whose it is, by name. */
+  readonly user: string;
   /** Since the epoch. */
   readonly startedAtMs = Date.now();
   readonly output: Multiplexer<ProcessEnd>;
@@ -55,11 +60,13 @@ export class Process {
   readonly #resize: AttachedStdio["resize"];
   readonly #release: AttachedStdio["release"];
   readonly #settings: ProcessSettings;
-  readonly #onEnd: (process: Process) => void;
+  readonly #onEnd: (process: Process, end: ProcessEnd) => void;
   #state: State = { kind: "running" };
   #deadline: Timer | undefined;
   #deadlinePassed = false;
   #drainDeadline: Timer | undefined;
+  readonly #bornAtMs = performance.now();
+  #reapedAtMs = 0;
 
   /** Takes over `stdio` of a child that was started in this very turn. `onEnd` is called once. */
   constructor(
@@ -67,14 +74,16 @@ export class Process {
       readonly pid: Pid;
       readonly processId: string;
       readonly request: StartRequest;
+      readonly user: string;
       readonly stdio: Stdio;
     },
     settings: ProcessSettings,
-    onEnd: (process: Process) => void,
+    onEnd: (process: Process, end: ProcessEnd) => void,
   ) {
     this.pid = started.pid;
     this.processId = started.processId;
     this.request = started.request;
+    this.user = started.user;
     this.#settings = settings;
     this.#onEnd = onEnd;
     this.output = new Multiplexer({
@@ -97,6 +106,11 @@ export class Process {
     return this.#deadlinePassed;
   }
 
+  /** How long ago it started, by a clock that nobody sets. */
+  get ageMs(): number {
+    return performance.now() - this.#bornAtMs;
+  }
+
   get isRunning(): boolean {
     return this.#state.kind === "running";
   }
@@ -104,6 +118,11 @@ export class Process {
   /** See ProcessInput.write. */
   write(kind: InputKind, data: Uint8Array, place?: InputPlace): Promise<number> {
     return this.#input.write(kind, data, place);
+  }
+
+  /** See ProcessInput.acceptedBytes. */
+  get inputBytes(): number {
+    return this.#input.acceptedBytes;
   }
 
   /** See ProcessInput.close. */
@@ -135,6 +154,7 @@ export class Process {
   /** To be called by whoever reaped the child, with waitpid's status. */
   onReaped(waitStatus: number): void {
     const end = endFromWaitStatus(waitStatus);
+    this.#reapedAtMs = performance.now();
     this.#advance({ kind: "draining", end });
     this.#deadline?.cancel();
     // It exited by itself in the very moment: the SIGKILL found it dead.
@@ -151,8 +171,12 @@ export class Process {
   }
 
   #sink(stream: OutputStream): { push(data: Buffer): void; onOver(): void } {
+    const { outputBytes } = this.#settings.statistics;
     return {
-      push: (data) => this.output.push(stream, data),
+      push: (data) => {
+        outputBytes[stream] += data.length;
+        this.output.push(stream, data);
+      },
       onOver: () => {
         if (this.#state.kind === "draining" && this.#readersAreOver()) this.#finish(this.#state.end);
       },
@@ -162,9 +186,10 @@ export class Process {
   #finish(end: ProcessEnd): void {
     this.#advance({ kind: "ended" });
     this.#drainDeadline?.cancel();
+    this.#settings.statistics.drainLatencies.observe(performance.now() - this.#reapedAtMs);
     for (const reader of this.#readers) reader.discard();
     // The table forgets the process before its subscribers learn of the end: who then asks for its pid finds none.
-    this.#onEnd(this);
+    this.#onEnd(this, end);
     this.output.finish(end);
   }
 

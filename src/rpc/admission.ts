@@ -2,11 +2,11 @@
 // parsed, looked up or started.
 
 import { Code } from "@connectrpc/connect";
-import type { Logger } from "../logger.ts";
 import { type AccessToken, offeredToken } from "./access-token.ts";
 import { type NodeRequest, pathOf, type RequestListener } from "./adapter.ts";
 import { answerPreflight, createCrossOrigin, isPreflight } from "./cross-origin.ts";
 import { createHostCheck, hostsOf } from "./host-check.ts";
+import type { Records } from "./records.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
 export interface AdmissionOptions {
@@ -18,7 +18,7 @@ export interface AdmissionOptions {
   readonly origins: readonly string[];
   /** Of all headers of a request together, names and values. */
   readonly maxHeaderBytes: number;
-  readonly logger: Logger;
+  readonly records: Records;
 }
 
 /** `listener` is called with what is admitted. */
@@ -29,7 +29,7 @@ export function admit(options: AdmissionOptions, listener: RequestListener): Req
   const checkOrigin = (request: NodeRequest) =>
     crossOrigin.admits(request) ? undefined : foreignOrigin(request);
   const checkToken = (request: NodeRequest) =>
-    isHealthCheck(request) ? undefined : tokenRefusal(request, options.token);
+    isHealthCheck(request) || isInit(request) ? undefined : tokenRefusal(request, options.token);
   return (request, response) => {
     const stranger = checkSize(request) ?? checkHost(request) ?? checkOrigin(request);
     if (stranger === undefined) {
@@ -39,10 +39,8 @@ export function admit(options: AdmissionOptions, listener: RequestListener): Req
     const refusal = stranger ?? checkToken(request);
     if (refusal === undefined) return listener(request, response);
     const { method } = request;
-    options.logger.info(
-      { method, path: pathOf(request), peer: peerOf(request) },
-      `refused: ${refusal.message}`,
-    );
+    const fields = { method, path: clip(pathOf(request)), peer: peerOf(request) };
+    options.records.refusedRequest(refusal.code, refusal.message, fields);
     refuse(request, response, refusal);
   };
 }
@@ -96,6 +94,11 @@ function tokenRefusal(request: NodeRequest, token: AccessToken): Refusal | undef
 /** Says no more than that somebody is there, which whoever can ask knows already. */
 function isHealthCheck(request: NodeRequest): boolean {
   return (request.method === "GET" || request.method === "HEAD") && pathOf(request) === "/health";
+}
+
+/** Brings its token in the body, where it is checked by who reads that: src/control/init.ts. */
+function isInit(request: NodeRequest): boolean {
+  return request.method === "POST" && pathOf(request) === "/init";
 }
 
 function single(value: string | string[] | undefined): string | null {

@@ -29,6 +29,7 @@ export interface AttachedStreamOptions {
   readonly skips?: boolean;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
+  readonly onGap: (from: Offset, to: Offset) => void;
   /** Aborted when the client is gone or its time is up. Nothing of this stream is left then, whatever it was doing. */
   readonly signal: AbortSignal;
 }
@@ -69,6 +70,11 @@ export class AttachedStream {
     return this.#subscriber.start;
   }
 
+  /** Up to where its client has had the output. */
+  get takenTo(): Offset {
+    return this.#subscriber.takenTo;
+  }
+
   /**
    * Sends output and KeepAlives until the process's end event is due (the caller sends it) or the client is gone. Call
    * it once, when the response's head and the start event are on their way.
@@ -101,6 +107,7 @@ export class AttachedStream {
     }
     const { encoding } = this.#options;
     if (read.kind === "gap") {
+      this.#options.onGap(read.from, read.to);
       // Who did not ask for offsets could not understand it.
       if (encoding.offsets) this.#write(this.#sink, gapFrame(read.from, read.to, encoding.codec));
       else this.#pump();

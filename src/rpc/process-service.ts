@@ -33,7 +33,9 @@ import {
 import { toConnectError } from "./error-mapping.ts";
 import type { NodeResponse } from "./frame-sink.ts";
 import { ProgressWatch } from "./progress-watch.ts";
+import type { Records } from "./records.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
+import type { DetachReason } from "./server-statistics.ts";
 import type { ServingState } from "./serving-state.ts";
 
 /** How long a stream that was cut may take to accept the news. */
@@ -42,6 +44,7 @@ const CUT_LINGER_MS = 10_000;
 export interface ProcessServiceOptions {
   readonly table: ProcessTable;
   readonly logger: Logger;
+  readonly records: Records;
   /** Once it stops, new streams are refused. */
   readonly serving: ServingState;
   readonly maxStreamsPerProcess: number;
@@ -56,7 +59,12 @@ type Accepted = { offset?: bigint };
 type Event = { event: MessageInitShape<typeof ProcessEventSchema> };
 
 export function processRoutes(options: ProcessServiceOptions): (router: ConnectRouter) => void {
-  const { table, logger } = options;
+  const { table, logger, records } = options;
+  const fail = (error: unknown, { method }: HandlerContext): ConnectError => {
+    const failure = toConnectError(error, logger);
+    records.refusedCall(method.name, failure);
+    return failure;
+  };
   const settings = { ...options, progressWatch: new ProgressWatch(table.stallMs) };
   const unary = <Request, Response>(
     answer: (request: Request, context: HandlerContext) => Response | Promise<Response>,
@@ -66,7 +74,7 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
         const answering = Promise.resolve(request).then((request) => answer(request, context));
         return await beforeAbort(answering, context.signal);
       } catch (error) {
-        throw toConnectError(error, logger);
+        throw fail(error, context);
       }
     };
   };
@@ -78,7 +86,7 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
         if (options.serving.isStopping) throw new HoldfastError("unavailable", "the agent is shutting down");
         yield* stream(request, context);
       } catch (error) {
-        throw toConnectError(error, logger);
+        throw fail(error, context);
       }
     };
   };
@@ -160,12 +168,13 @@ interface StreamRequest {
   readonly keepaliveMs: number;
   readonly maxStreamsPerProcess: number;
   readonly progressWatch: ProgressWatch;
+  readonly records: Records;
 }
 
 /** From the start event to the end of output: what Start and Connect share. Returns how the process ended. */
 async function* stream(
   process: Process,
-  { from, offsets, skips, keepaliveMs, maxStreamsPerProcess, progressWatch }: StreamRequest,
+  { from, offsets, skips, keepaliveMs, maxStreamsPerProcess, progressWatch, records }: StreamRequest,
   context: HandlerContext,
 ): AsyncGenerator<Event, ProcessEnd> {
   const { response, codec } = callOf(context.values);
@@ -182,12 +191,16 @@ async function* stream(
     skips,
     keepaliveMs,
     progressWatch,
+    onGap: (from, to) => records.gap(from, to),
     signal,
   });
+  records.attached(process, output.start, from !== undefined);
+  let reason: DetachReason = "gone";
   try {
     yield startEvent(process, output.start, offsets);
     // Asked for more, the library has handed the start event to the response: what follows may go past it.
     const outcome = await output.run(response);
+    reason = outcome.kind;
     if (outcome.kind === "end") return outcome.end;
     if (outcome.kind === "gone") throw ConnectError.from(signal.reason, Code.Canceled);
     closeSoon(response);
@@ -197,6 +210,7 @@ async function* stream(
     );
   } finally {
     output.detach();
+    records.detached(process, reason, output.takenTo);
   }
 }
 

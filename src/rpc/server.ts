@@ -12,7 +12,9 @@ import type { NodeResponse } from "./frame-sink.ts";
 import { IdleConnections } from "./idle-connections.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
 import { isTcp, type ListenAddress, type Listening, listenOn } from "./listening.ts";
+import { Records } from "./records.ts";
 import { RequestMemory } from "./request-memory.ts";
+import { createServerStatistics, type ServerStatistics } from "./server-statistics.ts";
 import { serviceRoutes } from "./services.ts";
 import { ServingState } from "./serving-state.ts";
 import { limitStreams } from "./stream-limit.ts";
@@ -34,6 +36,10 @@ export interface ServerOptions {
   readonly allowOrigins?: readonly string[];
   readonly tls?: TlsIdentity | undefined;
   readonly limits?: Partial<ServerLimits>;
+  /** Counts there what clients do. */
+  readonly statistics?: ServerStatistics;
+  /** Answers what is no RPC and no health check. Has been admitted, but for POST /init, whose token it checks itself. */
+  readonly control?: RequestListener;
 }
 
 export interface RunningServer {
@@ -43,6 +49,8 @@ export interface RunningServer {
   readonly port: number;
   /** Whether others than this machine reach it. */
   readonly isExposed: boolean;
+  /** How many connections there are. */
+  readonly connections: number;
   /** Refuses new connections and new streams from now on; those there are go on. */
   stopAccepting(): void;
   /** Lets requests finish for at most `flushMs`, then closes every connection. */
@@ -61,8 +69,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const serving = new ServingState();
   const requests = new RequestCount();
   const idle = new IdleConnections(limits.maxIdleConnections);
-  const answer = limitStreams(limits.maxStreams, route(options, limits, serving));
-  const admission = { ...admissionOf(options), token, maxHeaderBytes: limits.maxHeaderBytes };
+  const records = new Records(options.statistics ?? createServerStatistics(), options.logger);
+  const answer = limitStreams(limits.maxStreams, records, route(options, { limits, serving, records }));
+  const admission = { ...admissionOf(options), token, records, maxHeaderBytes: limits.maxHeaderBytes };
   const listener = inTurn(idle.watch(countRequests(requests, admit(admission, answer))));
   const front = createConnectionFront({ listener, idle, limits, tls: options.tls, logger: options.logger });
   const servers = options.addresses.map(() => createServer((socket) => front.accept(socket)));
@@ -84,6 +93,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     url: urlOf(listenings[0], options.tls !== undefined),
     port: listenings[0]?.port ?? 0,
     isExposed: exposed !== undefined,
+    get connections() {
+      return front.connections.size;
+    },
     stopAccepting: () => {
       serving.stop();
       closeAll();
@@ -138,21 +150,29 @@ function openToPages(): HoldfastError {
 }
 
 /** Browsers do not get to Unix sockets: there any Host will do. */
-function admissionOf({ addresses, allowHosts = [], allowOrigins = [], logger }: ServerOptions) {
+function admissionOf({ addresses, allowHosts = [], allowOrigins = [] }: ServerOptions) {
   const own = addresses.flatMap((address) => (address.kind === "tcp" ? [address.host] : []));
   const hosts = addresses.some(isTcp) ? [...own, ...allowHosts] : undefined;
-  return { hosts, origins: allowOrigins, logger };
+  return { hosts, origins: allowOrigins };
 }
 
 function route(
-  { table, logger }: ServerOptions,
-  limits: ServerLimits,
-  serving: ServingState,
+  { table, logger, control }: ServerOptions,
+  {
+    limits,
+    serving,
+    records,
+  }: {
+    readonly limits: ServerLimits;
+    readonly serving: ServingState;
+    readonly records: Records;
+  },
 ): RequestListener {
   return createRpcListener({
     routes: serviceRoutes({
       table,
       logger,
+      records,
       serving,
       maxStreamsPerProcess: limits.maxStreamsPerProcess,
     }),
@@ -160,15 +180,17 @@ function route(
     maxMessageBytes: limits.maxMessageBytes,
     requestMs: limits.requestMs,
     memory: new RequestMemory(limits.requestMemoryBytes),
-    fallback: answerPlain,
+    fallback: (request, response) => {
+      if (pathOf(request) === "/health") return answerHealth(request, response);
+      if (control !== undefined) return control(request, response);
+      response.writeHead(404).end();
+    },
   });
 }
 
-/** What is no RPC: the health check, or nothing we have. */
-function answerPlain(request: NodeRequest, response: NodeResponse): void {
-  const isHealth = pathOf(request) === "/health";
-  const isRead = request.method === "GET" || request.method === "HEAD";
-  response.writeHead(isHealth ? (isRead ? 204 : 405) : 404);
+function answerHealth({ method }: NodeRequest, response: NodeResponse): void {
+  const isRead = method === "GET" || method === "HEAD";
+  response.writeHead(isRead ? 204 : 405, isRead ? { "Cache-Control": "no-store" } : { Allow: "GET, HEAD" });
   response.end();
 }
 

@@ -3,16 +3,22 @@
 
 import { Code } from "@connectrpc/connect";
 import { pathOf, type RequestListener } from "./adapter.ts";
+import type { Records } from "./records.ts";
 import { refuse } from "./refusal.ts";
 import { streamingPaths } from "./services.ts";
 
 /** `listener` is called with what there is room for. */
-export function limitStreams(maxStreams: number, listener: RequestListener): RequestListener {
+export function limitStreams(
+  maxStreams: number,
+  records: Records,
+  listener: RequestListener,
+): RequestListener {
   let streams = 0;
   return (request, response) => {
     if (!streamingPaths.has(pathOf(request))) return listener(request, response);
     if (streams >= maxStreams) {
       const message = `${streams} streams are open, as many as there may be (--max-streams)`;
+      records.refusedRequest(Code.ResourceExhausted, message, { path: pathOf(request) });
       return refuse(request, response, { code: Code.ResourceExhausted, httpStatus: 429, message });
     }
     streams++;

@@ -6,6 +6,7 @@ import { MemoryBudget } from "../../src/multiplexer/index.ts";
 import { DEFAULTS } from "../../src/process/index.ts";
 import type { Pid } from "../../src/process/libc.ts";
 import { Process } from "../../src/process/process.ts";
+import { createStatistics } from "../../src/process/statistics.ts";
 import { openPipes } from "../../src/process/stdio.ts";
 import { eventually, stateOf } from "../support/proc.ts";
 import { collectOutput, outputOf } from "../support/process-output.ts";
@@ -88,13 +89,20 @@ test("a reaped process signals nobody, though another has its pid now", async ()
   const bystander = await table.start(command("sleep", ["60"]));
   // As if the pid had come round: the same number, the state of a process that was reaped.
   const ended = new Process(
-    { pid: bystander.pid, processId: "ended", request: bystander.request, stdio: openPipes(true) },
+    {
+      pid: bystander.pid,
+      processId: "ended",
+      request: bystander.request,
+      user: "nobody",
+      stdio: openPipes(true),
+    },
     {
       drainTimeoutMs: 0,
       windowBytes: 1024,
       stallMs: 1000,
       budget: new MemoryBudget(1_000_000),
       output: DEFAULTS.output,
+      statistics: createStatistics(),
     },
     () => {
       // No table knows it.

@@ -55,7 +55,7 @@ describe("without the token nothing is answered and nothing starts", () => {
     }
     expect(childrenOf(agent.pid)).toEqual([]);
     await agent.stop();
-    expect(agent.stderr()).toContain("refused: ");
+    expect(agent.stderr()).toContain("request refused");
     for (const secret of [TOKEN, WRONG]) expect(agent.stderr() + agent.stdout()).not.toContain(secret);
   });
 });

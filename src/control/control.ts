@@ -1,0 +1,118 @@
+// What an orchestrator and an operator ask of the agent itself, beside its RPCs: envd's control API, by envd's paths and shapes,
+// and metrics for Prometheus.
+
+import { HoldfastError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import type { AgentDefaults, ProcessTable } from "../process/index.ts";
+import {
+  type AccessToken,
+  closeIfUnread,
+  type NodeRequest,
+  type NodeResponse,
+  offeredToken,
+  pathOf,
+  type RequestListener,
+  type ServerStatistics,
+} from "../rpc/index.ts";
+import { Initialization } from "./init.ts";
+import { MachineMetrics } from "./machine-metrics.ts";
+import { BodyReader } from "./read-body.ts";
+
+export interface ControlOptions {
+  readonly table: ProcessTable;
+  /** Changed by POST /init. */
+  readonly defaults: AgentDefaults;
+  readonly token: AccessToken;
+  readonly statistics: ServerStatistics;
+  /** How many connections clients have. */
+  readonly connections: () => number;
+  readonly logger: Logger;
+}
+
+type Handler = (request: NodeRequest, response: NodeResponse) => Promise<void> | void;
+type Method = "GET" | "POST";
+
+/** Answers every request it is given; of what it does not know it says 404. All but POST /init must have been admitted. */
+export function createControl(options: ControlOptions): RequestListener {
+  const { defaults, logger } = options;
+  const initialization = new Initialization(options);
+  const bodies = new BodyReader();
+  const machine = new MachineMetrics();
+  const routes: Readonly<Record<string, Partial<Record<Method, Handler>>>> = {
+    "/init": {
+      POST: async (request, response) => {
+        initialization.apply(await bodies.read(request), headerToken(request));
+        answer(response, 204);
+      },
+    },
+    "/envs": { GET: (_, response) => answerJson(response, 200, defaults.environment) },
+    "/metrics": { GET: (_, response) => answerJson(response, 200, machine.read()) },
+    "/metrics/prometheus": {
+      GET: async (_, response) => {
+        // Nobody who is not scraped pays for it.
+        const { exposition } = await import("./prometheus.ts");
+        const { contentType, text } = await exposition(options);
+        answer(response, 200, contentType, text);
+      },
+    },
+  };
+  return (request, response) => {
+    closeIfUnread(request, response);
+    const methods = Object.hasOwn(routes, pathOf(request)) ? routes[pathOf(request)] : undefined;
+    if (methods === undefined) return answer(response, 404);
+    const handler = methods[request.method === "HEAD" ? "GET" : (request.method as Method)];
+    if (handler === undefined) {
+      response.setHeader("Allow", Object.keys(methods).join(", "));
+      return answer(response, 405);
+    }
+    Promise.resolve()
+      .then(() => handler(request, response))
+      .catch((error: unknown) => answerError(error, response, logger));
+  };
+}
+
+function headerToken({ headers }: NodeRequest): string | undefined {
+  return offeredToken({
+    get: (name) => {
+      const value = headers[name.toLowerCase()];
+      return typeof value === "string" ? value : null;
+    },
+  });
+}
+
+function answerError(error: unknown, response: NodeResponse, logger: Logger): void {
+  if (response.headersSent || response.destroyed) return void response.destroy();
+  const status = error instanceof HoldfastError ? statusOf(error) : 500;
+  if (status === 500) logger.error({ err: error }, "a control request failed for a reason nobody thought of");
+  const message = error instanceof HoldfastError && status !== 500 ? error.message : "internal error";
+  // In the words of envd's schema.
+  answerJson(response, status, { code: status, message });
+}
+
+function statusOf({ code }: HoldfastError): number {
+  switch (code) {
+    case "invalid_argument":
+      return 400;
+    case "unauthenticated":
+      return 401;
+    case "deadline_exceeded":
+      return 408;
+    case "resource_exhausted":
+      return 413;
+    default:
+      return 500;
+  }
+}
+
+function answerJson(response: NodeResponse, status: number, body: object): void {
+  answer(response, status, "application/json", `${JSON.stringify(body)}\n`);
+}
+
+/** A HEAD request's body is left out by Node. */
+function answer(response: NodeResponse, status: number, contentType = "text/plain", body?: string): void {
+  if (response.destroyed) return;
+  const content =
+    body === undefined ? {} : { "Content-Type": contentType, "Content-Length": Buffer.byteLength(body) };
+  response.writeHead(status, { "Cache-Control": "no-store", ...content });
+  response.end(body ?? "");
+}

@@ -1,0 +1,1 @@
+export { type ControlOptions, createControl } from "./control.ts";
