@@ -2,6 +2,7 @@
 // line on stderr and the exit code for usage, never a stack trace.
 import { Command, CommanderError } from "commander";
 import { addAttach } from "./attach.ts";
+import { addDoctor } from "./doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { addLogs } from "./logs.ts";
 import { addPs } from "./ps.ts";
@@ -19,7 +20,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
   const done = (code: number): void => {
     exitCode = code;
   };
-  for (const addCommand of [addServe, addRun, addAttach, addPs, addLogs, addSignal])
+  for (const addCommand of [addServe, addRun, addAttach, addPs, addLogs, addSignal, addDoctor])
     addCommand(program, done);
   dropEmptyVariables(process.env);
   try {

@@ -1,7 +1,7 @@
 // Colours, where there is a terminal that has them and nobody said NO_COLOR.
 
 /** SGR codes: on, off. */
-const codes = { dim: [2, 22], yellow: [33, 39] } as const;
+const codes = { dim: [2, 22], yellow: [33, 39], green: [32, 39], red: [31, 39] } as const;
 
 export function styled(style: keyof typeof codes, text: string, stream: NodeJS.WriteStream): string {
   // hasColors heeds NO_COLOR and TERM.

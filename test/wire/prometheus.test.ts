@@ -25,9 +25,6 @@ async function scrape({ url }: RunningAgent): Promise<Samples> {
       line,
       isNumber: true,
     });
-      line,
-      number: true,
-    });
     samples[name] = Number(value);
   }
   return samples;

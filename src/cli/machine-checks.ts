@@ -1,0 +1,101 @@
+// The checks of `holdfast doctor` that only look.
+import { existsSync, readFileSync } from "node:fs";
+import { release, totalmem } from "node:os";
+import { type Finding, fail, ok, warn } from "./finding.ts";
+
+const LEAST_NODE = [20, 19];
+/** For bytes_acked in TCP_INFO. */
+const LEAST_KERNEL = [4, 1];
+/** For posix_spawn_file_actions_addchdir_np. */
+const LEAST_GLIBC = [2, 29];
+/** What the agent takes beside what it holds for processes. */
+const OWN_BYTES = 150 * 2 ** 20;
+
+export function machineFindings(memoryBudgetBytes: number): Finding[] {
+  return [system(), kernel(), libc(), node(), proc(), openFiles(), processes(), memory(memoryBudgetBytes)];
+}
+
+function system(): Finding {
+  const found = `${process.platform} ${process.arch}`;
+  const isKnown = process.platform === "linux" && ["x64", "arm64"].includes(process.arch);
+  return isKnown ? ok("system", found) : fail("system", found, "the agent needs Linux on x64 or arm64");
+}
+
+function kernel(): Finding {
+  const found = release();
+  if (isAtLeast(found, LEAST_KERNEL)) return ok("kernel", found);
+  return warn("kernel", found, "before 4.1 a slow client cannot be told from one that accepts nothing");
+}
+
+function libc(): Finding {
+  const report = process.report.getReport() as {
+    readonly header?: { readonly glibcVersionRuntime?: string };
+  };
+  const glibc = report.header?.glibcVersionRuntime;
+  if (glibc === undefined)
+    return warn("libc", "not glibc", "terminals need a node-pty that was compiled for this libc");
+  if (isAtLeast(glibc, LEAST_GLIBC)) return ok("libc", `glibc ${glibc}`);
+  return fail("libc", `glibc ${glibc}`, "no command starts: 2.29 or newer is needed");
+}
+
+function node(): Finding {
+  const { version } = process;
+  if (isAtLeast(version.slice(1), LEAST_NODE)) return ok("node", version);
+  return fail("node", version, `the agent needs ${LEAST_NODE.join(".")} or newer`);
+}
+
+function proc(): Finding {
+  if (existsSync("/proc/self/fd") && existsSync("/proc/meminfo")) return ok("/proc", "mounted");
+  return fail("/proc", "not mounted", "the agent cannot tell its own descriptors, and does not start");
+}
+
+function openFiles(): Finding {
+  const [soft, hard] = limitOf("Max open files") ?? ["unknown", "unknown"];
+  if (Number(hard) >= 1024 || hard === "unlimited") return ok("open files", `up to ${hard}`);
+  const consequence = "each process takes about 5 and each client 1: few fit in";
+  return warn("open files", `up to ${soft === hard ? hard : `${soft} (${hard})`}`, consequence);
+}
+
+function processes(): Finding {
+  const [soft = "unlimited"] = limitOf("Max processes") ?? [];
+  const cgroup = readOrUndefined("/sys/fs/cgroup/pids.max")?.trim() ?? "max";
+  const most = Math.min(...[soft, cgroup].map((limit) => (/^\d+$/.test(limit) ? Number(limit) : Infinity)));
+  if (most === Infinity) return ok("processes", "unlimited");
+  if (most >= 256) return ok("processes", `up to ${most}`);
+  return warn(
+    "processes",
+    `up to ${most}`,
+    "threads count, too, and the agent has a dozen: few commands fit in",
+  );
+}
+
+function memory(memoryBudgetBytes: number): Finding {
+  const limit = Number(readOrUndefined("/sys/fs/cgroup/memory.max") ?? Number.NaN);
+  const bytes = limit < totalmem() ? limit : totalmem();
+  const found = `${Math.floor(bytes / 2 ** 20)} MiB`;
+  // Replay, rings and buffers may take twice what they hold.
+  if (bytes >= 2 * memoryBudgetBytes + OWN_BYTES) return ok("memory", found);
+  return warn("memory", found, "little for this --memory-budget: the kernel may have to kill something");
+}
+
+/** Soft and hard, of this very process. */
+function limitOf(name: string): string[] | undefined {
+  const line = readOrUndefined("/proc/self/limits")
+    ?.split("\n")
+    .find((line) => line.startsWith(name));
+  return line?.slice(name.length).trim().split(/\s+/).slice(0, 2);
+}
+
+function readOrUndefined(path: string): string | undefined {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    // ENOENT: no such thing here.
+    return undefined;
+  }
+}
+
+function isAtLeast(version: string, [leastMajor = 0, leastMinor = 0]: readonly number[]): boolean {
+  const [major = 0, minor = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
+  return major > leastMajor || (major === leastMajor && minor >= leastMinor);
+}
