@@ -4,8 +4,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    // Slow, and needs more than a machine to develop on has: `npm run test:packaging`.
-    exclude: ["test/packaging/**"],
+    // Slow, or in need of more than a machine to develop on has: `npm run test:packaging`, `npm run fuzz`, `npm run soak`.
+    exclude: ["test/packaging/**", "test/fuzz/**", "test/soak/**"],
     setupFiles: ["test/project/fail-on-warnings.ts"],
     // Never threads: SIGCHLD is delivered to the process, and an agent in the test must be the one that hears it.
     pool: "forks",

@@ -97,6 +97,7 @@ async function start(settings: AgentSettings, logger: Logger): Promise<Agent | u
       defaults,
       token,
       statistics,
+      requestMs: limits.server.requestMs,
       connections: () => server?.connections ?? 0,
       logger,
     });

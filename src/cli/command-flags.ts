@@ -8,11 +8,14 @@ export interface CommandFlags {
   readonly defaultUser?: string;
   readonly defaultWorkdir?: string;
   readonly openFiles: number | "inherit";
-  readonly oomScoreAdj: number | "inherit";
+  readonly oomScoreAdj: number | { readonly atLeast: number } | "inherit";
   readonly nice: number | "inherit";
   readonly ioPriority: number | "inherit";
   readonly cgroup?: string;
 }
+
+/** As much as E2B's envd gives: before the agent, and after what others have given up already. */
+const AUTO_OOM_SCORE_ADJ = { atLeast: 100 };
 
 export interface CommandSettings {
   readonly defaultUser: string | undefined;
@@ -50,9 +53,11 @@ export function addCommandFlags(command: Command): Command {
     .addOption(
       setting({
         flags: "--oom-score-adj <n>",
-        description: 'which the kernel kills first when memory runs out: -1000 to 1000, or "inherit"',
-        fallback: "100",
-        read: readOrInherit(readWhole(-1000, 1000)),
+        description:
+          'which the kernel kills first when memory runs out: -1000 to 1000, "inherit", or "auto": 100, and never less than the ' +
+          "agent's",
+        fallback: "auto",
+        read: (text) => (text === "auto" ? AUTO_OOM_SCORE_ADJ : readOrInherit(readWhole(-1000, 1000))(text)),
       }),
     )
     .addOption(
@@ -82,7 +87,7 @@ export function addCommandFlags(command: Command): Command {
 }
 
 export function commandSettings(flags: CommandFlags): CommandSettings {
-  const own = (value: number | "inherit") => (value === "inherit" ? undefined : value);
+  const own = <T>(value: T | "inherit") => (value === "inherit" ? undefined : value);
   return {
     defaultUser: flags.defaultUser,
     defaultWorkdir: flags.defaultWorkdir,

@@ -171,9 +171,9 @@ A duration is a number and its unit: 200ms, 1.5s, 2m, 1h; a size likewise:
 512KiB, 64MiB, 1GiB.
 
 Stopping:
-  SIGTERM, SIGINT and SIGHUP stop the agent: it takes no new streams, sends
-  SIGTERM to every process, SIGKILL to those left after the grace period, and
-  delivers what they wrote. A second signal, half a second or more after the
+  SIGTERM, SIGINT, SIGQUIT and SIGHUP stop the agent: it takes no new streams,
+  sends SIGTERM to every process, SIGKILL to those left after the grace period,
+  and delivers what they wrote. A second signal, half a second or more after the
   first, kills everything at once.
 
 Exit codes:

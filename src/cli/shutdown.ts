@@ -36,8 +36,10 @@ export async function shutDown(
       logger.info({ ended: outcome.ended, killed: outcome.killed }, "stopped");
       return exitCodes.done;
     case "interrupted":
-      table.killAll();
-      logger.warn({ signal: outcome.again }, "killed everything: a second signal came");
+      logger.warn(
+        { signal: outcome.again, killed: table.killAll() },
+        "killed everything: a second signal came",
+      );
       return exitCodes.interrupted(constants.signals[outcome.again]);
     case "stuck":
       table.killAll();

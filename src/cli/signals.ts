@@ -1,9 +1,15 @@
-// The signals that stop the agent: SIGTERM (supervisors), SIGINT (Ctrl-C) and SIGHUP (the terminal is gone). Listening
-// starts before the agent does, so that a signal is never too early to count.
+// The signals that stop the agent: SIGTERM (supervisors), SIGINT (Ctrl-C), SIGQUIT and SIGHUP (the terminal is gone). Listening
+// starts before the agent does, so that a signal is never too early to count. No signal is passed on to commands.
 import { performance } from "node:perf_hooks";
 import { deferred } from "./deferred.ts";
 
-const stopSignals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+const stopSignals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const;
+
+/**
+ * What would end the agent without stopping its processes; and SIGUSR1, at which Node opens its debugger to every process of
+ * the machine.
+ */
+const ignoredSignals = ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGIO", "SIGPWR"] as const;
 
 export type StopSignal = (typeof stopSignals)[number];
 
@@ -31,5 +37,10 @@ export function listenForStopSignals(): StopSignals {
     stop.resolve(signal);
   };
   for (const signal of stopSignals) process.on(signal, () => receive(signal));
+  for (const signal of ignoredSignals) process.on(signal, ignore);
   return { stop: stop.promise, stopNow: stopNow.promise };
+}
+
+function ignore(): void {
+  // A listener is all it takes.
 }

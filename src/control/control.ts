@@ -7,6 +7,7 @@ import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import {
   type AccessToken,
   closeIfUnread,
+  isGoneClient,
   type NodeRequest,
   type NodeResponse,
   offeredToken,
@@ -24,6 +25,8 @@ export interface ControlOptions {
   readonly defaults: AgentDefaults;
   readonly token: AccessToken;
   readonly statistics: ServerStatistics;
+  /** How long the body of POST /init may take to arrive; 10 s at most. */
+  readonly requestMs: number;
   /** How many connections clients have. */
   readonly connections: () => number;
   readonly logger: Logger;
@@ -36,7 +39,7 @@ type Method = "GET" | "POST";
 export function createControl(options: ControlOptions): RequestListener {
   const { defaults, logger } = options;
   const initialization = new Initialization(options);
-  const bodies = new BodyReader();
+  const bodies = new BodyReader(options.requestMs);
   const machine = new MachineMetrics();
   const routes: Readonly<Record<string, Partial<Record<Method, Handler>>>> = {
     "/init": {
@@ -81,7 +84,7 @@ function headerToken({ headers }: NodeRequest): string | undefined {
 }
 
 function answerError(error: unknown, response: NodeResponse, logger: Logger): void {
-  if (response.headersSent || response.destroyed) return void response.destroy();
+  if (response.headersSent || response.destroyed || isGoneClient(error)) return void response.destroy();
   const status = error instanceof HoldfastError ? statusOf(error) : 500;
   if (status === 500) logger.error({ err: error }, "a control request failed for a reason nobody thought of");
   const message = error instanceof HoldfastError && status !== 500 ? error.message : "internal error";

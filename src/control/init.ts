@@ -122,9 +122,14 @@ function nanoseconds(value: unknown): bigint | undefined {
   if (value === undefined || value === null) return undefined;
   const [, date, time, fraction = "", zone] = (typeof value === "string" && RFC3339.exec(value)) || [];
   const ms = Date.parse(`${date}T${time}${zone?.toUpperCase()}`);
-  if (Number.isNaN(ms))
+  if (Number.isNaN(ms) || !isRealTime(`${date}T${time}`))
     throw invalid(`timestamp: must be as in RFC 3339: ${JSON.stringify(value).slice(0, 100)}`);
   return BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
+}
+
+/** Date.parse takes the 30th of February for the 2nd of March, and 24:00:00 for the next day. */
+function isRealTime(utc: string): boolean {
+  return new Date(`${utc}Z`).toISOString().startsWith(utc);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

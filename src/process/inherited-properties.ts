@@ -13,8 +13,8 @@ import { libc } from "./libc.ts";
 export interface ChildProperties {
   /** The soft limit on open files. The hard one stays, and bounds this. */
   readonly openFiles?: number | undefined;
-  /** -1000 to 1000: whom the kernel kills first when memory runs out. */
-  readonly oomScoreAdj?: number | undefined;
+  /** -1000 to 1000: whom the kernel kills first when memory runs out. `atLeast`: or the agent's, if that is more. */
+  readonly oomScoreAdj?: number | { readonly atLeast: number } | undefined;
   /** -20 to 19. */
   readonly nice?: number | undefined;
   /** As ioprio_set(2) takes it: the class in bits 13 to 15, the level below. 0 follows nice. */
@@ -85,17 +85,20 @@ function limitsOf(resource: number): { readonly soft: bigint; readonly hard: big
  */
 function openFiles({ openFiles: asked }: ChildProperties): Property | undefined {
   if (asked === undefined) return undefined;
-  const { soft, hard } = limitsOf(RLIMIT_NOFILE);
-  const wanted = BigInt(asked) < hard ? BigInt(asked) : hard;
-  const limits = (value: bigint) => Buffer.from(new BigUint64Array([value, hard]).buffer);
-  const [own, children] = [limits(soft), limits(wanted)];
+  const atStart = limitsOf(RLIMIT_NOFILE);
+  const wanted = Math.min(asked, Number(atStart.hard));
+  // Asked anew each time: whoever may can change a running agent's limits.
+  let own = atStart;
   return {
     name: "the soft limit on open files",
-    own: Number(soft),
-    wanted: Number(wanted),
+    own: Number(atStart.soft),
+    wanted,
     set(value) {
-      const limit = value === Number(wanted) ? children : own;
-      if (prlimit(0, RLIMIT_NOFILE, limit, null) !== 0)
+      if (value === wanted) own = limitsOf(RLIMIT_NOFILE);
+      if (own.soft <= asked) return;
+      const soft = value === wanted ? BigInt(asked) : own.soft;
+      const limits = Buffer.from(new BigUint64Array([soft, own.hard]).buffer);
+      if (prlimit(0, RLIMIT_NOFILE, limits, null) !== 0)
         throw systemError("set the limit on open files", koffi.errno());
     },
   };
@@ -105,10 +108,11 @@ function openFiles({ openFiles: asked }: ChildProperties): Property | undefined 
  * Restoring needs no right: the kernel lets everyone go back as far as a privileged process once set it. A privileged agent
  * moves that bound along, so that a command cannot take the agent's protection for itself.
  */
-function oomScoreAdj({ oomScoreAdj: wanted }: ChildProperties): Property | undefined {
-  if (wanted === undefined) return undefined;
+function oomScoreAdj({ oomScoreAdj: asked }: ChildProperties): Property | undefined {
+  if (asked === undefined) return undefined;
   const path = "/proc/self/oom_score_adj";
   const own = Number(readFileSync(path, "utf8"));
+  const wanted = typeof asked === "number" ? asked : Math.max(asked.atLeast, own);
   // Open for as long as the agent lives, and only where it is needed.
   let fd: number | undefined;
   return {

@@ -90,6 +90,7 @@ export class ProcessTable {
    * for a cgroup that cannot be used.
    */
   constructor(options: ProcessTableOptions) {
+    setCloseOnExecEverywhere();
     this.#memoryBudgetBytes = options.memoryBudgetBytes ?? DEFAULTS.memoryBudgetBytes;
     this.#settings = {
       drainTimeoutMs: options.drainTimeoutMs ?? DEFAULTS.drainTimeoutMs,
@@ -115,11 +116,10 @@ export class ProcessTable {
     this.#logger = options.logger;
     this.#log = new ProcessLog(options.logger, options.logCommands ?? false);
     this.#inherited = new InheritedProperties(options.children ?? {}, (what) =>
-      options.logger.info({}, what),
+      options.logger.warn({}, what),
     );
     this.#cgroups = options.cgroup === undefined ? undefined : new Cgroups(options.cgroup);
     keepCapabilities();
-    setCloseOnExecEverywhere();
     adoptOrphans();
     startReaping();
   }
@@ -223,12 +223,7 @@ export class ProcessTable {
     const all = this.#processes.size;
     let killed = 0;
     const grace = startTimer(graceMs, () => {
-      for (const process of this.list()) {
-        if (!process.isRunning) continue;
-        killed++;
-        this.#logger.warn({ ...identityOf(process), graceMs }, "killed: SIGTERM did not end it in time");
-      }
-      this.killAll();
+      killed = this.killAll();
     });
     // A stopped process acts on SIGTERM only when it is continued.
     this.#signalAll(SIGTERM);
@@ -240,9 +235,12 @@ export class ProcessTable {
     return { ended: all - killed, killed };
   }
 
-  /** SIGKILL to every process and its group, at once. */
-  killAll(): void {
+  /** SIGKILL to every process that runs and to its group, at once, and a line of log for each. Returns how many. */
+  killAll(): number {
+    const running = this.list().filter(({ isRunning }) => isRunning);
     this.#signalAll(SIGKILL);
+    for (const process of running) this.#logger.warn(identityOf(process), "process killed: the agent ends");
+    return running.length;
   }
 
   /** All that can be refused is refused here, before anything is opened. */

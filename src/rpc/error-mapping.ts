@@ -29,18 +29,23 @@ export function toConnectError(error: unknown, logger: Logger): ConnectError {
   return new ConnectError("internal error", Code.Internal);
 }
 
-/** How Node says that a request's connection broke or its stream was reset while its body was read. */
+/** How Node says that a connection broke or a stream was reset while a request was read or answered. */
 const goneClientCodes = new Set([
   "ABORT_ERR",
   "ECONNRESET",
   "EPIPE",
+  "ERR_HTTP2_GOAWAY_SESSION",
+  "ERR_HTTP2_INVALID_SESSION",
+  "ERR_HTTP2_INVALID_STREAM",
   "ERR_HTTP2_SESSION_ERROR",
   "ERR_HTTP2_STREAM_CANCEL",
   "ERR_HTTP2_STREAM_ERROR",
+  "ERR_STREAM_DESTROYED",
   "ERR_STREAM_PREMATURE_CLOSE",
+  "ERR_STREAM_WRITE_AFTER_END",
 ]);
 
-function isGoneClient(error: unknown): boolean {
+export function isGoneClient(error: unknown): boolean {
   return error instanceof Error && "code" in error && goneClientCodes.has(String(error.code));
 }
 

@@ -1,5 +1,6 @@
 export { AccessToken, offeredToken } from "./access-token.ts";
 export { type NodeRequest, pathOf, type RequestListener } from "./adapter.ts";
+export { isGoneClient } from "./error-mapping.ts";
 export type { NodeResponse } from "./frame-sink.ts";
 export type { ServerLimits } from "./limits.ts";
 export type { ListenAddress } from "./listening.ts";

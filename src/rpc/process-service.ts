@@ -169,12 +169,13 @@ interface StreamRequest {
   readonly maxStreamsPerProcess: number;
   readonly progressWatch: ProgressWatch;
   readonly records: Records;
+  readonly serving: ServingState;
 }
 
 /** From the start event to the end of output: what Start and Connect share. Returns how the process ended. */
 async function* stream(
   process: Process,
-  { from, offsets, skips, keepaliveMs, maxStreamsPerProcess, progressWatch, records }: StreamRequest,
+  { from, offsets, skips, keepaliveMs, maxStreamsPerProcess, progressWatch, records, serving }: StreamRequest,
   context: HandlerContext,
 ): AsyncGenerator<Event, ProcessEnd> {
   const { response, codec } = callOf(context.values);
@@ -210,7 +211,8 @@ async function* stream(
     );
   } finally {
     output.detach();
-    records.detached(process, reason, output.takenTo);
+    const isOurs = reason === "gone" && serving.isStopping;
+    records.detached(process, isOurs ? "stopped" : reason, output.takenTo);
   }
 }
 

@@ -52,8 +52,7 @@ export class Records {
   refusedCall(rpc: string, { code, rawMessage }: ConnectError): void {
     if (unremarkable.has(code)) return;
     this.#count(code);
-    // What is wrong with an argument or a variable may well quote it.
-    const why = code === Code.InvalidArgument ? {} : { why: clip(rawMessage) };
+    const why = quoting.has(code) ? {} : { why: clip(rawMessage) };
     this.#refusals.info({ rpc, code: codeToString(code), ...why }, "call refused");
   }
 
@@ -71,6 +70,9 @@ const unremarkable: ReadonlySet<Code> = new Set([
   Code.DeadlineExceeded,
   Code.Internal,
 ]);
+
+/** Whose messages quote what the client sent: an argument, a variable, a password in the place of a user. */
+const quoting: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.Unauthenticated]);
 
 function clip(text: string): string {
   return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;

@@ -1,7 +1,7 @@
 // What this server's clients did so far, in plain numbers: counted where it happens, read by whoever is asked for metrics.
 
-/** Why a subscriber is no longer attached: the process ended, the client went, or it held up others (rule 7). */
-export type DetachReason = "end" | "gone" | "cut";
+/** Why a subscriber is no longer attached: the process ended, the client went, it held up others (rule 7), or the agent stops. */
+export type DetachReason = "end" | "gone" | "cut" | "stopped";
 
 export interface ServerStatistics {
   /** Start and Connect streams that got as far as a process. */
@@ -19,7 +19,7 @@ export interface ServerStatistics {
 export function createServerStatistics(): ServerStatistics {
   return {
     attached: 0,
-    detached: { end: 0, gone: 0, cut: 0 },
+    detached: { end: 0, gone: 0, cut: 0, stopped: 0 },
     resumes: 0,
     gaps: 0,
     gapBytes: 0,

@@ -116,7 +116,7 @@ test("a process that had to be killed at the stop is named, and the others are n
   await willing.started();
   await stubborn.until(() => stubborn.text("stdout") === "ready\n");
   await agent.stop();
-  expect(linesOf(agent, "killed: SIGTERM did not end it in time")).toMatchObject([
+  expect(linesOf(agent, "process killed: the agent ends")).toMatchObject([
     {
       level: "warn",
       tag: "stubborn",
@@ -221,10 +221,10 @@ test("texts that clients choose are cut to a bounded length", async () => {
   for (const line of agent.stderr().split("\n")) expect(line.length).toBeLessThan(2000);
 });
 
-test("10,000 refusals are a few lines and the right number", async () => {
+test("3,000 refusals are a few lines and the right number", async () => {
   const agent = await startAgent({ env: { HOLDFAST_ACCESS_TOKEN: secrets.token } });
   const body = encodeBody("Connect JSON", "List", [{}]);
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 30; i++) {
     await Promise.all(
       Array.from({ length: 100 }, () => callRpc(agent.port, "Connect JSON", { rpc: "List", body })),
     );
@@ -233,7 +233,7 @@ test("10,000 refusals are a few lines and the right number", async () => {
     linesOf(agent, "request refused").reduce((sum, line) => sum + Number(line["suppressed"] ?? 1), 0);
   await eventually(
     "all are counted",
-    () => counted() === 10_000,
+    () => counted() === 3_000,
     () => counted(),
   );
   const first = linesOf(agent, "request refused")[0];

@@ -33,22 +33,30 @@ async function identityOf(url: string, user: string | undefined, pty: boolean) {
     expect({ cmd, code, message }).toEqual({ cmd, code: undefined, message: "" });
     return stdout.replaceAll("\r", "").trimEnd();
   };
-  const status = await print("cat", "/proc/self/status");
+  const [status, id, groups, names, files, env, cwd] = await Promise.all([
+    print("cat", "/proc/self/status"),
+    print("id"),
+    print("groups"),
+    print("ls", "/proc/self/fd"),
+    print("ls", "-l", "/proc/self/fd"),
+    print("env"),
+    print("pwd"),
+  ]);
   const field = (name: string) => new RegExp(`^${name}:\\s*(.*?)\\s*$`, "m").exec(status)?.[1] ?? "none";
   const ids = (text: string) => text.split(/\s+/).filter(Boolean).map(Number).sort();
   return {
-    id: await print("id"),
-    groups: (await print("groups")).split(" ").sort(),
+    id,
+    groups: groups.split(" ").sort(),
     uids: ids(field("Uid")),
     gids: ids(field("Gid")),
     groupIds: ids(field("Groups")),
     capabilities: Object.fromEntries(["Inh", "Prm", "Eff", "Amb"].map((set) => [set, field(`Cap${set}`)])),
     noNewPrivs: field("NoNewPrivs"),
     // The last one is the folder that is being listed.
-    descriptors: (await print("ls", "/proc/self/fd")).split(/\s+/),
-    files: await print("ls", "-l", "/proc/self/fd"),
-    env: Object.fromEntries((await print("env")).split("\n").map((line) => line.split("=", 2))),
-    cwd: await print("pwd"),
+    descriptors: names.split(/\s+/),
+    files,
+    env: Object.fromEntries(env.split("\n").map((line) => line.split("=", 2))),
+    cwd,
   };
 }
 

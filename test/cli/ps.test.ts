@@ -37,7 +37,7 @@ test("live processes are listed, with --all the retained ones too, and each stat
 
   const live = (await finished(holdfast(url, ["ps"]))).stdout;
   expect(live.split("\n")).toEqual([
-    expect.stringMatching(/^ +PID {2}TAG +STATE +AGE +BYTES +HELD +SUBS {2}COMMAND$/),
+    expect.stringMatching(/^ *PID {2}TAG +STATE +AGE +BYTES +HELD +SUBS {2}COMMAND$/),
     expect.stringMatching(/^ *\d+ {2}unread +unread +\d+s +0B +0B +0 {2}bash -c 'exec sleep 1000'$/),
     expect.stringMatching(
       /^ *\d+ {2}running +running +\d+s +6B +\d+B +1 {2}bash -c 'echo 12345; exec sleep 1000'$/,

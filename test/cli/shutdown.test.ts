@@ -2,16 +2,21 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { startAgent } from "../support/agent.ts";
+import { receive } from "../support/received-events.ts";
+import { plainClient } from "../support/running-processes.ts";
 import { startProcess, startUnread } from "./started-process.ts";
 
 const stubborn = 'trap "" TERM; echo ready; exec sleep 1000';
 const obedient = "echo ready; exec sleep 1000";
 
-test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("%s stops it with exit code 0", async (signal) => {
-  const agent = await startAgent();
-  agent.kill(signal);
-  expect(await agent.exited()).toEqual({ code: 0, signal: null });
-});
+test.each(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const)(
+  "%s stops it with exit code 0",
+  async (signal) => {
+    const agent = await startAgent();
+    agent.kill(signal);
+    expect(await agent.exited()).toEqual({ code: 0, signal: null });
+  },
+);
 
 test("a process gets SIGTERM, its client the end event, and the agent exits 0 without waiting for the grace period", async () => {
   const agent = await startAgent({ args: ["--shutdown-grace", "1h"] });
@@ -86,4 +91,32 @@ test("a crash is logged with its cause, takes the processes along and exits 70",
   expect(await agent.exited()).toEqual({ code: 70, signal: null });
   expect(agent.stderr()).toMatch(/"level":"error".*boom.*the cause/);
   await process.gone();
+});
+
+test("signals that mean something to Node or to nobody neither end the agent, open its debugger nor reach a command", async () => {
+  const agent = await startAgent();
+  const received = receive(
+    plainClient(agent.url).start({
+      process: {
+        cmd: "bash",
+        args: [
+          "-c",
+          'for s in USR1 USR2 ALRM WINCH HUP PWR; do trap "echo got $s" $s; done; echo ready; read -r end',
+        ],
+      },
+    }),
+  );
+  await received.until(() => received.text("stdout") === "ready\n");
+  for (const signal of ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH", "SIGVTALRM", "SIGIO", "SIGPWR"] as const)
+    agent.kill(signal);
+  // Handled before the next request is.
+  expect((await fetch(`${agent.url}/health`)).status).toBe(204);
+  expect(agent.stderr()).not.toContain("Debugger");
+  const pid = await received.started();
+  await plainClient(agent.url).sendInput({
+    process: { selector: { case: "pid", value: pid } },
+    input: { input: { case: "stdin", value: Buffer.from("end\n") } },
+  });
+  await received.ended();
+  expect(received.text("stdout")).toBe("ready\n");
 });

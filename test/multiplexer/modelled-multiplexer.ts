@@ -17,6 +17,8 @@ import type { FakeClock } from "../support/fake-clock.ts";
 import { type Bounds, outputAt, type Place, ReferenceModel } from "./reference-model.ts";
 
 const STALL_MS = 1_000;
+/** Sixteen chunks cost more: only behind so many are short pieces gathered into runs. */
+const LEAST_HELD_WITH_RUNS = 16 * CHUNK_OVERHEAD_BYTES;
 
 export interface Settings extends Bounds {
   /** The producer pushes so much at once whenever it is told to read. */
@@ -56,6 +58,7 @@ export class ModelledMultiplexer {
   #full = false;
   #wasUsed = false;
   #hasForkedInside = false;
+  #mayHaveRuns = false;
   #isReleased = false;
   /** What the push that shut the gate, and those after it, may hold beyond the bounds. */
   #excessBytes = 0;
@@ -97,6 +100,7 @@ export class ModelledMultiplexer {
     this.#excessBytes += cost;
     this.#world.onPush(cost);
     this.model.push(stream, bytes, this.#world.clock.nowMs());
+    if (this.real.heldBytes + cost > LEAST_HELD_WITH_RUNS) this.#mayHaveRuns = true;
     this.real.push(stream, data);
     if (data !== expected) data.fill(0xff);
     this.#changed();
@@ -231,9 +235,10 @@ export class ModelledMultiplexer {
     assert.ok(chunks.length === 1 || place.readTo - from <= maxBytes, "more was read than asked for");
   }
 
-  /** Without replay, and where nobody came to go on inside one, a chunk is the same object for all. */
+  /** Without replay, and where nobody came to go on inside one, a chunk that is no piece of a run is the same object for all. */
   #checkShared(chunk: Chunk): void {
     if (this.#settings.replayBytes > 0 || this.#hasForkedInside) return;
+    if (this.#mayHaveRuns && chunk.data.length < KEEP_BY_REFERENCE_BYTES) return;
     const before = this.#sharedChunks.get(chunk.offset);
     assert.ok(before === undefined || before === chunk, "a chunk that was read has been replaced");
     this.#sharedChunks.set(chunk.offset, chunk);

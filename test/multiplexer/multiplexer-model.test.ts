@@ -160,6 +160,37 @@ function lone(options: Partial<Settings> = {}): Setting {
 
 test.each<[name: string, setting: Setting, steps: Step[]]>([
   [
+    "pieces of a run are read twice, the second time by who comes after the first has left",
+    {
+      budgetBytes: 2_000,
+      multiplexers: [
+        { windowBytes: 2_000, replayBytes: 0, detached: { kind: "buffer", bytes: 1 }, eagerBytes: 0 },
+      ],
+    },
+    [
+      {
+        do: "fork",
+        on: 0,
+        from: undefined,
+        skips: false,
+        onReadable: [
+          { do: "readAll", who: "self" },
+          { do: "push", on: 0, stream: "stdout", bytes: 1 },
+        ],
+        onCut: [],
+      },
+      { do: "readAll", who: 0 },
+      { do: "push", on: 0, stream: "stdout", bytes: 1 },
+      { do: "push", on: 0, stream: "stdout", bytes: 1 },
+      { do: "push", on: 0, stream: "stdout", bytes: 1 },
+      { do: "detach", who: 0 },
+      { do: "push", on: 0, stream: "stdout", bytes: 1 },
+      { do: "fork", on: 0, from: undefined, skips: true, onReadable: [], onCut: [] },
+      { do: "push", on: 0, stream: "pty", bytes: 1 },
+      { do: "push", on: 0, stream: "stdout", bytes: 1 },
+    ],
+  ],
+  [
     "a waking reads another subscriber to the head, which is then not woken for nothing",
     lone(),
     [

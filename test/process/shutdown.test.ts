@@ -38,7 +38,7 @@ test("SIGTERM reaches a process's children, too", async () => {
 });
 
 test("what is left after the grace period is killed and counted", async () => {
-  const table = createTable();
+  const table = createTable({ warnings: [] });
   const stubborn = "trap '' TERM; echo ready; while :; do sleep 60; done";
   const [first, second, third] = await startReady(table, [stubborn, "echo ready; sleep 60", stubborn]);
 
@@ -65,7 +65,7 @@ test("a process on a terminal, one blocked in write and one that is stopped all 
 });
 
 test("from its first moment nothing more is started, not even what was asked for before", async () => {
-  const table = createTable();
+  const table = createTable({ warnings: [] });
   const refused = { code: "unavailable", message: "the agent is shutting down: it starts nothing more" };
   await startReady(table, ["trap '' TERM; echo ready; while :; do sleep 60; done"]);
   // Its user is still being looked up, in a thread.
@@ -79,7 +79,7 @@ test("from its first moment nothing more is started, not even what was asked for
 });
 
 test("a process that ended by itself and is only draining at the end of the grace period was not killed", async () => {
-  const table = createTable({ drainTimeoutMs: LONG_MS });
+  const table = createTable({ warnings: [], drainTimeoutMs: LONG_MS });
   const [stubborn] = await startReady(table, ["trap '' TERM; echo ready; while :; do sleep 60; done"]);
   // The orphan is out of reach of the group's signals.
   const draining = await table.start(script("setsid sleep 60 & echo $!; until [ -e /proc/$! ]; do :; done"));
@@ -100,7 +100,7 @@ test("a process that ended by itself and is only draining at the end of the grac
 });
 
 test("a second shutdown while the first waits resolves, and so does the first", async () => {
-  const table = createTable();
+  const table = createTable({ warnings: [] });
   await startReady(table, ["trap '' TERM; echo ready; while :; do sleep 60; done"]);
 
   const both = Promise.all([table.shutdown(LONG_MS), table.shutdown(50)]);
@@ -109,7 +109,7 @@ test("a second shutdown while the first waits resolves, and so does the first", 
 });
 
 test("killAll ends everything at once, whatever it catches", async () => {
-  const table = createTable();
+  const table = createTable({ warnings: [] });
   const stubborn = "trap '' TERM; echo ready; while :; do sleep 60; done";
   const outputs = await startReady(table, [stubborn, stubborn]);
   table.killAll();

@@ -211,6 +211,11 @@ describe("what is malformed is refused by the field's name and changes nothing",
       '{"timestamp": "2026-13-01T00:00:00Z"}',
       'timestamp: must be as in RFC 3339: "2026-13-01T00:00:00Z"',
     ],
+    [
+      "the 30th of February",
+      '{"timestamp": "2026-02-30T00:00:00Z"}',
+      'timestamp: must be as in RFC 3339: "2026-02-30T00:00:00Z"',
+    ],
     ["a timestamp that is a number", '{"timestamp": 5}', "timestamp: must be as in RFC 3339: 5"],
   ])("%s", async (_, body, message) => {
     // With a field that is right before it.
@@ -309,4 +314,13 @@ test("an orchestrator initializes the agent, and E2B's SDK works with the token 
   expect(
     (await sandbox.commands.run("echo $FROM; pwd", { user: process.getuid?.() === 0 ? "root" : "" })).stdout,
   ).toBe("orchestrator\n/usr\n");
+});
+
+test("a body that does not come is answered with 408, and the connection is closed", async () => {
+  const agent = await startAgent({ args: ["--request-timeout", "200ms"] });
+  const connection = await openConnection(agent.port);
+  onTestFinished(() => connection.cut());
+  connection.send("POST /init HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{");
+  await connection.closed();
+  expect(connection.received().toString()).toMatch(/^HTTP\/1\.1 408 .*did not arrive within 200 ms/s);
 });

@@ -1,0 +1,38 @@
+// `npm run fuzz -- --seconds N --seed S` and `npm run soak -- --minutes N --seed S`: hands what was asked for to the tests that do it.
+
+import { spawnSync } from "node:child_process";
+import { parseArgs } from "node:util";
+
+const runs = {
+  fuzz: {
+    file: "test/fuzz/fuzz.test.ts",
+    options: { seconds: "HOLDFAST_FUZZ_SECONDS", seed: "HOLDFAST_FUZZ_SEED" },
+  },
+  soak: {
+    file: "test/soak/soak.test.ts",
+    options: { minutes: "HOLDFAST_SOAK_MINUTES", seed: "HOLDFAST_SOAK_SEED" },
+  },
+};
+
+const [name = "", ...args] = process.argv.slice(2);
+const run = runs[name];
+if (run === undefined) fail(`which run: ${Object.keys(runs).join(" or ")}?`);
+const names = Object.keys(run.options);
+const options = Object.fromEntries(names.map((option) => [option, { type: "string" }]));
+const env = { ...process.env };
+try {
+  for (const [option, value] of Object.entries(parseArgs({ args, options }).values)) {
+    if (!/^\d+(\.\d+)?$/.test(value)) fail(`--${option} is a number, not "${value}"`);
+    env[run.options[option]] = value;
+  }
+} catch (error) {
+  fail(error.message);
+}
+const vitest = ["node_modules/vitest/vitest.mjs", "run", "-c", "test/fuzz/vitest.config.ts", run.file];
+const { status } = spawnSync(process.execPath, vitest, { stdio: "inherit", env });
+process.exit(status ?? 1);
+
+function fail(message) {
+  console.error(`${name}: ${message}`);
+  process.exit(2);
+}

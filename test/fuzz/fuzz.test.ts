@@ -1,0 +1,174 @@
+// `npm run fuzz`: mutated requests over both HTTP versions, as many as fit in the time. After each batch the agent must be alive, run
+// a command, and have nothing left of the batch; its log must not say that anything was its own fault. A batch follows from its
+// seed; one that fails is halved until the least is found that fails again.
+
+import { chmodSync, symlinkSync } from "node:fs";
+import { expect, test } from "vitest";
+import { killProcesses } from "../support/kill-processes.ts";
+import { type Holdings, type ProbedAgent, startProbedAgent } from "../support/probed-agent.ts";
+import { childrenOf, fdCount } from "../support/proc.ts";
+import { expectCommandRuns } from "../support/surviving-agent.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
+import { attack, bytesOf, REQUESTS_PER_CONNECTION } from "./connection.ts";
+
+const seconds = Number(process.env["HOLDFAST_FUZZ_SECONDS"] ?? 180);
+const seed = Number(process.env["HOLDFAST_FUZZ_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const CONNECTIONS_PER_BATCH = 250;
+const AT_ONCE = 60;
+/** A client that goes with a stream open and something unsent is found out by a look at its socket, after seconds. */
+const BATCHES_BETWEEN_LOOKS = 10;
+const WARM_BATCHES = 20;
+/** Beyond what the first batches took. Node keeps freed memory for a while. */
+const MOST_GROWTH_BYTES = 80 * 2 ** 20;
+const OWN_FAULT = /"level":"error"|a warning from Node|internal error/;
+
+test("mutated requests neither crash the agent nor leave anything behind", {
+  timeout: 2 ** 31 - 1,
+}, async () => {
+  const begunAt = performance.now();
+  const agent = await startFuzzedAgent();
+  const before = await agent.probe();
+  await expectCommandRuns(agent.port);
+  const { fds } = await settled(agent);
+  let requests = 0;
+  let answers = 0;
+  let warmBytes = 0;
+  let batches = 0;
+  for (; batches < 1 || performance.now() - begunAt < seconds * 1000; batches++) {
+    const seeds = Array.from({ length: CONNECTIONS_PER_BATCH }, (_, index) => seed + 1000 * batches + index);
+    const result = await runBatch(agent, seeds);
+    requests += seeds.length * REQUESTS_PER_CONNECTION;
+    answers += result.answers;
+    if (result.failure !== undefined) {
+      const least = await shrink(seeds);
+      throw new Error(
+        `${result.failure}\nreplay: npm run fuzz -- --seconds 0 --seed ${seed + 1000 * batches}\n` +
+          `the fewest connections that fail again have the seeds ${least.join(", ")}`,
+      );
+    }
+    if (batches % BATCHES_BETWEEN_LOOKS !== 0) continue;
+    await settled(agent, fds);
+    // Grown by what is made at first use and what the heap is let grow to.
+    if (batches === WARM_BATCHES) warmBytes = (await agent.probe()).rssBytes;
+  }
+  await settled(agent, fds);
+  const after = await untilNoMoreResources(agent, before.resources);
+  const elapsedSeconds = (performance.now() - begunAt) / 1000;
+  process.stdout.write(
+    `${requests} requests sent and ${answers} answers had in ${batches} batches, ` +
+      `${Math.round(requests / elapsedSeconds)} requests a second, --seed ${seed}; ` +
+      `resident ${mib(before.rssBytes)}, ${mib(warmBytes)} and ${mib(after.rssBytes)} MiB, ${after.fds} descriptors\n`,
+  );
+  if (warmBytes > 0) expect(after.rssBytes - warmBytes).toBeLessThan(MOST_GROWTH_BYTES);
+  expect(await agent.stop()).toEqual({ code: 0, signal: null });
+});
+
+/** What a mutated Start may run is harmless: three programs, by a user without rights. */
+async function startFuzzedAgent(): Promise<ProbedAgent> {
+  const bin = createTempFolder();
+  chmodSync(bin, 0o755);
+  for (const name of ["true", "cat", "echo"]) symlinkSync(`/bin/${name}`, `${bin}/${name}`);
+  const isRoot = process.getuid?.() === 0;
+  const asNobody = isRoot ? ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+  return startProbedAgent({
+    prefix: asNobody,
+    env: {
+      HOME: "/",
+      HOLDFAST_LOG_LEVEL: "warn",
+      PATH: bin,
+      HOLDFAST_RETAIN_ENDED: "100ms",
+      HOLDFAST_MAX_PROCESSES: "64",
+    },
+    args: ["--request-timeout", "1s", "--idle-timeout", "2s"],
+  });
+}
+
+interface BatchResult {
+  readonly answers: number;
+  readonly failure: string | undefined;
+}
+
+async function runBatch(agent: ProbedAgent, seeds: readonly number[]): Promise<BatchResult> {
+  let answers = 0;
+  const rest = [...seeds];
+  const work = async () => {
+    for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
+      const count = await attack(agent.port, bytesOf(next));
+      answers += count;
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  try {
+    if (agent.child.exitCode !== null || agent.child.signalCode !== null)
+      throw new Error(`the agent ended: ${agent.stderr()}`);
+    await killProcesses(agent.port);
+    await expectCommandRuns(agent.port);
+    const fault = agent
+      .stderr()
+      .split("\n")
+      .find((line) => OWN_FAULT.test(line));
+    if (fault !== undefined) throw new Error(fault);
+    return { answers, failure: undefined };
+  } catch (error) {
+    return { answers, failure: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Nothing of what was is left; a connection that lied about its request may take as long as a request may. */
+async function settled(
+  agent: ProbedAgent,
+  most = Number.POSITIVE_INFINITY,
+): Promise<{ readonly fds: number }> {
+  const deadline = performance.now() + 15_000;
+  for (;;) {
+    const fds = fdCount(agent.pid);
+    const children = childrenOf(agent.pid).length;
+    if (fds <= most && children === 0) return { fds };
+    if (performance.now() > deadline)
+      throw new Error(`${fds} descriptors (were ${most}), ${children} children`);
+    await killProcesses(agent.port);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** The fewest connections that still fail on an agent of their own, if they fail again at all. */
+async function shrink(seeds: readonly number[]): Promise<readonly number[]> {
+  let least = seeds;
+  for (let size = Math.ceil(least.length / 2); least.length > 1; ) {
+    const parts = Array.from({ length: Math.ceil(least.length / size) }, (_, n) =>
+      least.slice(n * size, (n + 1) * size),
+    );
+    let found: readonly number[] | undefined;
+    for (const part of parts) {
+      const agent = await startFuzzedAgent();
+      const { failure } = await runBatch(agent, part);
+      await agent.stop().catch(() => undefined);
+      if (failure !== undefined) {
+        found = part;
+        break;
+      }
+    }
+    if (found === undefined || found.length === least.length) return least;
+    least = found;
+    size = Math.ceil(least.length / 2);
+  }
+  return least;
+}
+
+/** Timers, sockets, pipes: the event loop waits for no more of any than before. */
+async function untilNoMoreResources(agent: ProbedAgent, before: readonly string[]): Promise<Holdings> {
+  const deadline = performance.now() + 15_000;
+  for (;;) {
+    const holdings = await agent.probe();
+    const countIn = (names: readonly string[], name: string) =>
+      names.filter((other) => other === name).length;
+    const isMore = (name: string) => countIn(holdings.resources, name) > countIn(before, name);
+    // Immediates are the probe's own.
+    if (!holdings.resources.some((name) => name !== "Immediate" && isMore(name))) return holdings;
+    if (performance.now() > deadline) expect(holdings.resources).toEqual(before);
+  }
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
+}

@@ -1,0 +1,142 @@
+// `npm run soak`: an hour of a busy agent's life in ten minutes. A dozen processes at any time live one of the lives in lives.ts, chosen
+// at random, over connections that break; at the end every byte was right, and the agent holds what it held at the start.
+
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { createClient } from "../../src/client/index.ts";
+import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy.ts";
+import { killProcesses } from "../support/kill-processes.ts";
+import { type Holdings, type ProbedAgent, startProbedAgent } from "../support/probed-agent.ts";
+import { childrenOf, eventually } from "../support/proc.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+import { expectCommandRuns } from "../support/surviving-agent.ts";
+import { lives } from "./lives.ts";
+
+const minutes = Number(process.env["HOLDFAST_SOAK_MINUTES"] ?? 10);
+const seed = Number(process.env["HOLDFAST_SOAK_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const AT_ONCE = 12;
+const MOST_HEAP_GROWTH_BYTES = 8 * 2 ** 20;
+/** Node keeps freed buffers for a while, the more of them the busier it was (120 MiB seen), and ended processes are still retained. */
+const MOST_RESIDENT_GROWTH_BYTES = 300 * 2 ** 20;
+
+const all = Object.entries(lives);
+
+test("after many lives of processes every byte was right and the agent is as it was", {
+  timeout: 2 ** 31 - 1,
+}, async () => {
+  const agent = await startProbedAgent({
+    args: [
+      "--stall-timeout",
+      "500ms",
+      "--retain-ended",
+      "30s",
+      "--memory-budget",
+      "512MiB",
+      "--max-streams",
+      "2000",
+    ],
+    env: { HOLDFAST_LOG_LEVEL: "warn" },
+  });
+  const proxy = await startCuttingProxy({
+    port: agent.port,
+    afterBytes: { min: 1, max: 1_000_000 },
+    // A silent one takes its client two seconds, and of those who read on after the end few may need more than are retained for.
+    kinds: ["rst", "fin", "rst", "fin", "rst", "fin", "silent"],
+    seed,
+  });
+  const reconnect = { initialDelayMs: 5, maxDelayMs: 50, keepaliveSeconds: 1 };
+  const clients = (["1.1", "2"] as const).map((httpVersion) => ({
+    direct: createClient({ baseUrl: agent.url, httpVersion, reconnect }),
+    cut: createClient({ baseUrl: proxy.url, httpVersion, reconnect }),
+  }));
+  const random = seededRandom(seed);
+  const lived = new Map<string, number>();
+  const live = async (ordinal: number) => {
+    const own = seededRandom(seed + ordinal);
+    const [name, life] = all[Math.floor(own() * all.length)] ?? fail();
+    const { direct, cut } = clients[own() < 0.5 ? 0 : 1] ?? fail();
+    try {
+      await life({ port: agent.port, direct, cut, random: own });
+    } catch (error) {
+      throw new Error(
+        `--seed ${seed}, life ${ordinal}, ${name}: ${error instanceof Error ? error.message : error}`,
+        {
+          cause: error,
+        },
+      );
+    }
+    lived.set(name, (lived.get(name) ?? 0) + 1);
+  };
+  await expectCommandRuns(agent.port);
+  const rest = await agent.probe();
+  // Each life once, without cuts, so that what is made at first use is there.
+  const whole = clients[0]?.direct ?? fail();
+  await Promise.all(all.map(([, life]) => life({ port: agent.port, direct: whole, cut: whole, random })));
+  const before = await agent.probe();
+
+  const endsAt = performance.now() + minutes * 60_000;
+  let ordinal = 0;
+  const work = async () => {
+    while (performance.now() < endsAt) {
+      await live(++ordinal);
+      // The agent retains 256 ended processes: more in the seconds that a silent cut takes to be found out would push out those
+      // whose clients have still to come back.
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  for (const { direct, cut } of clients) {
+    direct.close();
+    cut.close();
+  }
+  const after = await atRest(agent, proxy, rest);
+
+  await proxy.close();
+
+  const total = [...lived.values()].reduce((sum, count) => sum + count, 0);
+  process.stdout.write(
+    `${total} lives (${[...lived].map(([name, count]) => `${name} ${count}`).join(", ")}), ` +
+      `${Object.values(proxy.cuts).reduce((sum, count) => sum + count, 0)} connections cut, --seed ${seed}; ` +
+      `resident ${mib(before.rssBytes)} to ${mib(after.rssBytes)} MiB, heap ${mib(before.heapBytes)} to ${mib(after.heapBytes)}\n`,
+  );
+  expect(lived.size).toBeGreaterThan(minutes >= 1 ? all.length - 1 : 0);
+  expect(after.heapBytes - before.heapBytes).toBeLessThan(MOST_HEAP_GROWTH_BYTES);
+  expect(after.rssBytes - before.rssBytes).toBeLessThan(MOST_RESIDENT_GROWTH_BYTES);
+  expect(agent.stderr()).not.toMatch(/"level":"(warn|error)"/);
+  expect(await agent.stop()).toEqual({ code: 0, signal: null });
+});
+
+/** Once nothing runs and there is nothing more than at `rest`: no timer, no connection, no pipe, no descriptor. */
+async function atRest(agent: ProbedAgent, proxy: CuttingProxy, rest: Holdings): Promise<Holdings> {
+  // Whose other end the kernel still answers for: the agent cannot know that they are dead.
+  proxy.resetSilent();
+  await killProcesses(agent.port);
+  let last: Holdings | undefined;
+  await eventually(
+    "nothing more than at rest",
+    async () => {
+      last = await agent.probe();
+      // A timer for what is retained was there at rest, and the probe's own immediate may be.
+      const kinds = ({ resources }: Holdings) =>
+        resources.filter((name) => !/Timeout|Immediate/.test(name)).join();
+      const timers = ({ resources }: Holdings) => resources.filter((name) => name === "Timeout").length;
+      const isQuiet = childrenOf(agent.pid).length === 0 && kinds(last) === kinds(rest);
+      return isQuiet && timers(last) <= timers(rest) && last.fds <= rest.fds;
+    },
+    () => ({ last, rest, children: childrenOf(agent.pid).map(commandLineOf) }),
+    60_000,
+  );
+  return last ?? fail();
+}
+
+function commandLineOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
+}
+
+function fail(): never {
+  throw new Error("there is none");
+}
