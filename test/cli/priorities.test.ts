@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type RunningAgent, runCommand, startAgent } from "../support/agent.ts";
 import { answerOf } from "../support/command-answer.ts";
+import { eventually, fdCount } from "../support/proc.ts";
 import { killAll } from "../support/running-processes.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -136,7 +137,12 @@ test("an agent with more files open than its commands may have starts them", asy
   const held = ["a", "b", "c", "d"].map((tag) => answerOf(agent.url, "cat", [], { tag }));
   onTestFinished(async () => void (await Promise.all(held)));
   onTestFinished(() => killAll(agent.url));
-  expect(readdirSync(`/proc/${agent.pid}/fd`).length).toBeGreaterThan(20);
+  // Three pipes and a connection each.
+  await eventually(
+    "the agent has more than 20 descriptors",
+    () => fdCount(agent.pid) > 20,
+    () => fdCount(agent.pid),
+  );
   expect(await propertiesOf(agent)).toMatchObject({ soft: 20 });
   expect(await propertiesOf(agent, true)).toMatchObject({ soft: 20 });
 });
