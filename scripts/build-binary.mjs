@@ -1,6 +1,6 @@
 // @ts-check
 // `npm run build:binary`: one executable for linux-x64 that needs no Node, dist-binary/holdfast-linux-x64. It is Node
-// itself with three things inside: src/cli bundled to one file, that file's compiled form, and the native addons.
+// itself with three things inside: src/cli bundled to one file (scripts/bundle.mjs), that file's compiled form, and the native addons.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -19,7 +19,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 // @ts-expect-error: it comes without types
 import { inject } from "postject";
-import { rolldown } from "rolldown";
+import { bundleExecutable } from "./bundle.mjs";
 
 /**
  * The newest Node whose official build runs on a bare Debian or Ubuntu: since 25 they want libatomic.so.1, which neither
@@ -67,24 +67,11 @@ function fetchNode() {
   return node;
 }
 
-/** src/cli and all it imports, also those it imports later, as one CommonJS file: all that Node 24 takes. */
+/** As one file: all that Node 24 takes. */
 async function bundle() {
   say("bundling");
   const file = join(work, "holdfast.cjs");
-  const build = await rolldown({
-    input: join(root, "src/cli/main.ts"),
-    platform: "node",
-    plugins: [standIns()],
-    onLog(level, log) {
-      // What a bundler warns of does not work in the bundle.
-      if (level === "warn") throw new Error(log.message);
-    },
-  });
-  // Without code splitting no import() is left, which a script with a code cache cannot have.
-  await build.write({ file, format: "cjs", codeSplitting: false, minify: "dce-only" });
-  await build.close();
-  // Node removes the first line of a file that begins with #!, but not of this one.
-  writeFileSync(file, readFileSync(file, "utf8").replace(/^#!.*\n/, "\n"));
+  await bundleExecutable(root, file, standIns());
   return file;
 }
 

@@ -12,7 +12,8 @@ const required = [
   "CHANGELOG.md",
   "LICENSE",
   "README.md",
-  "dist/cli/main.js",
+  "dist/cli/main.cjs",
+  "dist/bundle/command-line.cjs",
   "docs/architecture.md",
   "package.json",
   "proto/process.proto",
@@ -21,7 +22,10 @@ const permitted = [
   /^(CHANGELOG|README)\.md$/,
   /^LICENSE$/,
   /^package\.json$/,
-  /^dist\/.+\.js$/,
+  // The command.
+  /^dist\/(cli\/main|bundle\/[\w-]+)\.cjs$/,
+  // The client, and what it shares.
+  /^dist\/((client|gen)\/.+|errors)\.js$/,
   // Types of the client, and of what it shares.
   /^dist\/(client|gen)\/.+\.d\.ts$/,
   /^dist\/errors\.d\.ts$/,
@@ -42,7 +46,7 @@ const problems = [
   ...[...names]
     .filter((name) => !permitted.some((p) => p.test(name)))
     .map((name) => `${name} does not belong`),
-  ...(names.has("dist/cli/main.js") ? commandProblems("dist/cli/main.js") : []),
+  ...(names.has("dist/cli/main.cjs") ? commandProblems("dist/cli/main.cjs") : []),
 ];
 if (problems.length > 0) {
   process.stderr.write(`${problems.map((problem) => `package: ${problem}`).join("\n")}\n`);

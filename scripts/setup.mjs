@@ -9,6 +9,7 @@ import {
   chmodSync,
   constants,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -184,7 +185,13 @@ export function buildIsStale(root) {
  * @param {string} root
  */
 export function buildInputs(root) {
-  const configuration = ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"];
+  const configuration = [
+    "package.json",
+    "package-lock.json",
+    "tsconfig.json",
+    "tsconfig.build.json",
+    "scripts/bundle.mjs",
+  ];
   return [...configuration.map((name) => join(root, name)), ...filesUnder(join(root, "src"))]
     .map((file) => `${file.slice(root.length)} ${statSync(file).size} ${modifiedMs(file)}\n`)
     .join("");
@@ -204,7 +211,9 @@ function buildAll(root) {
     rmSync(fresh, { recursive: true, force: true });
     rmSync(old, { recursive: true, force: true });
     run(root, "tsc", ["-p", "tsconfig.build.json", "--outDir", fresh]);
-    chmodSync(join(fresh, "cli/main.js"), 0o755);
+    chmodSync(join(fresh, "cli/main.cjs"), 0o755);
+    mkdirSync(join(fresh, "bundle"));
+    run(root, process.execPath, [join(root, "scripts/bundle.mjs"), join(fresh, "bundle")]);
     writeFileSync(join(fresh, STAMP), inputs);
     if (existsSync(output)) renameSync(output, old);
     renameSync(fresh, output);

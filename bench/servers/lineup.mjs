@@ -111,7 +111,7 @@ function availableContenders(names, say) {
 function contenderCalled(name, say) {
   switch (name) {
     case "holdfast": {
-      const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+      const main = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
       if (!existsSync(main)) throw new Error(`${main} is missing: run \`npm run build\``);
       return {
         speaks: "connect",

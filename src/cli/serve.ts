@@ -5,7 +5,6 @@ import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags
 import { addCommandFlags, type CommandFlags, commandSettings } from "./command-flags.ts";
 import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
 import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
-import { loadAgent } from "./load-agent.ts";
 import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log-settings.ts";
 import { optionalSetting, setting, unknownVariables } from "./settings.ts";
 import {
@@ -140,7 +139,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     .action(async (flags: ServeFlags, command: Command) => {
       const addresses = listenAddresses(flags, process.env);
       const access = accessSettings(flags, process.env, command);
-      const { runAgent } = await loadAgent();
+      const { runAgent } = await import("./agent.ts");
       done(
         await runAgent({
           addresses,

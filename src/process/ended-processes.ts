@@ -12,11 +12,20 @@ export interface RetentionLimits {
   readonly maxBytes: number;
 }
 
+interface Retained {
+  readonly process: Process;
+  readonly untilMs: number;
+  /** When it was last asked. */
+  heldBytes: number;
+}
+
 export class EndedProcesses {
   readonly #limits: RetentionLimits;
   readonly #onForget: (process: Process) => void;
   /** By processId, in the order they ended. */
-  readonly #retained = new Map<string, { readonly process: Process; readonly untilMs: number }>();
+  readonly #retained = new Map<string, Retained>();
+  /** Of `heldBytes` the sum, and about what they hold at most: they take no output in, and let go of it when the budget is spent. */
+  #mostBytes = 0;
   #timer: Timer | undefined;
 
   /** `onForget` is called once for each process added, when it is no longer retained. */
@@ -31,36 +40,53 @@ export class EndedProcesses {
   }
 
   add(process: Process): void {
-    this.#retained.set(process.processId, { process, untilMs: performance.now() + this.#limits.retainMs });
+    const { heldBytes } = process.output;
+    this.#mostBytes += heldBytes;
+    const untilMs = performance.now() + this.#limits.retainMs;
+    this.#retained.set(process.processId, { process, untilMs, heldBytes });
     this.#enforce();
   }
 
   /** Forgets all, at once. */
   clear(): void {
-    for (const process of this.list()) this.#forget(process);
+    for (const retained of [...this.#retained.values()]) this.#forget(retained);
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
-  /** All are retained for the same time, so the first to end is the first to go, and one timer does for all. */
+  /**
+   * All are retained for the same time, so the first to end is the first to go, and one timer does for all. It may come too
+   * early, for one that had to go before its time.
+   */
   #enforce(): void {
-    const { maxProcesses, maxBytes } = this.#limits;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    let bytes = this.list().reduce((sum, { output }) => sum + output.heldBytes, 0);
-    for (const { process, untilMs } of [...this.#retained.values()]) {
-      const leftMs = untilMs - performance.now();
-      if (leftMs > 0 && this.#retained.size <= maxProcesses && bytes <= maxBytes) {
-        this.#timer = startTimer(Math.ceil(leftMs), () => this.#enforce());
+    for (const retained of this.#retained.values()) {
+      const leftMs = retained.untilMs - performance.now();
+      if (leftMs > 0 && this.#retained.size <= this.#limits.maxProcesses && this.#fits()) {
+        this.#timer ??= startTimer(Math.ceil(leftMs), () => {
+          this.#timer = undefined;
+          this.#enforce();
+        });
         return;
       }
-      bytes -= process.output.heldBytes;
-      this.#forget(process);
+      this.#forget(retained);
     }
   }
 
-  #forget(process: Process): void {
+  /** Counts anew only where the sum says too much. */
+  #fits(): boolean {
+    const { maxBytes } = this.#limits;
+    if (this.#mostBytes <= maxBytes) return true;
+    this.#mostBytes = 0;
+    for (const retained of this.#retained.values()) {
+      retained.heldBytes = retained.process.output.heldBytes;
+      this.#mostBytes += retained.heldBytes;
+    }
+    return this.#mostBytes <= maxBytes;
+  }
+
+  #forget({ process, heldBytes }: Retained): void {
     this.#retained.delete(process.processId);
+    this.#mostBytes -= heldBytes;
     process.output.release();
     this.#onForget(process);
   }

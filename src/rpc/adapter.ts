@@ -19,7 +19,6 @@ import {
 import {
   compressionBrotli,
   compressionGzip,
-  universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import type { Logger } from "../logger.ts";
@@ -30,6 +29,7 @@ import type { NodeResponse } from "./frame-sink.ts";
 import { encodeGrpcMessage } from "./grpc-message.ts";
 import { removeTimeout, timeoutMs } from "./request-headers.ts";
 import type { RequestMemory } from "./request-memory.ts";
+import { universalRequest } from "./universal-request.ts";
 import { closeIfUnread } from "./unread-request.ts";
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
@@ -38,8 +38,11 @@ export type RequestListener = (request: NodeRequest, response: NodeResponse) => 
 /** The longest a Node timer, and so the library, can wait. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
+type Routes = (router: ConnectRouter) => void;
+
 export interface AdapterOptions {
-  readonly routes: (router: ConnectRouter) => void;
+  readonly routes: Routes;
+  readonly lateRoutes?: LateRoutes;
   readonly logger: Logger;
   /** One message's size at most, before and after decompression. */
   readonly maxMessageBytes: number;
@@ -51,26 +54,51 @@ export interface AdapterOptions {
   readonly fallback: RequestListener;
 }
 
+/** Services that are loaded with the first call of one of them. */
+export interface LateRoutes {
+  readonly paths: readonly string[];
+  load(): Promise<Routes>;
+}
+
 export function createRpcListener(options: AdapterOptions): RequestListener {
-  const router = createConnectRouter({
-    acceptCompression: [compressionGzip, compressionBrotli],
-    readMaxBytes: options.maxMessageBytes,
-  });
-  options.routes(router);
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const { lateRoutes, maxMessageBytes } = options;
+  const handlers = handlersOf(options.routes, maxMessageBytes);
+  let late: Promise<Handlers> | undefined;
+  const loadLate = (routes: LateRoutes) => {
+    late ??= routes.load().then((loaded) => handlersOf(loaded, maxMessageBytes));
+    return late;
+  };
   return (request, response) => {
-    const handler = handlers.get(pathOf(request));
+    const path = pathOf(request);
     // Node emits errors of a connection that broke on the response, too, and ends the program when nobody listens.
     response.on("error", () => {
       // The handler learns of it by its signal.
     });
-    if (handler === undefined) return options.fallback(request, response);
-    closeIfUnread(request, response);
-    if (isOneMessage(handler)) limitBody(request, response, options.requestMs);
-    serve(handler, request, response, options.memory).catch((error: unknown) =>
-      fail(error, request, response, options.logger),
+    const call = (handler: UniversalHandler | undefined) => {
+      if (handler === undefined) return options.fallback(request, response);
+      closeIfUnread(request, response);
+      if (isOneMessage(handler)) limitBody(request, response, options.requestMs);
+      serve(handler, request, response, options.memory).catch((error: unknown) =>
+        fail(error, request, response, options.logger),
+      );
+    };
+    if (lateRoutes?.paths.includes(path) !== true) return call(handlers.get(path));
+    loadLate(lateRoutes).then(
+      (loaded) => call(loaded.get(path)),
+      (error: unknown) => fail(error, request, response, options.logger),
     );
   };
+}
+
+type Handlers = ReadonlyMap<string, UniversalHandler>;
+
+function handlersOf(routes: Routes, maxMessageBytes: number): Handlers {
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip, compressionBrotli],
+    readMaxBytes: maxMessageBytes,
+  });
+  routes(router);
+  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 }
 
 async function serve(
@@ -80,7 +108,7 @@ async function serve(
   memory: RequestMemory,
 ): Promise<void> {
   const values = createContextValues();
-  const universal = universalRequestFromNodeRequest(request, response, undefined, values);
+  const universal = universalRequest(request, response, values);
   const limitMs = timeoutMs(universal.header);
   const boundsProcess = handler.method.name === "Start";
   if (boundsProcess || limitMs === undefined || limitMs > MAX_TIMEOUT_MS) removeTimeout(universal.header);

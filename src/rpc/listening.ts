@@ -1,7 +1,7 @@
 // The addresses the agent listens on: TCP, a Unix socket, or a socket that was listening before it started (systemd's socket
 // activation).
 
-import { type AddressInfo, BlockList, isIPv6, type Server } from "node:net";
+import { type AddressInfo, BlockList, type Server } from "node:net";
 import { HoldfastError } from "../errors.ts";
 import { describeSocket, prepareConnections } from "./tcp-sockets.ts";
 import { listenOnUnixSocket } from "./unix-socket.ts";
@@ -53,7 +53,7 @@ export async function listenOn(server: Server, address: ListenAddress): Promise<
     name: `${host.includes(":") ? `[${host}]` : host}:${bound.port}`,
     port: bound.port,
     // What it is bound to, not what was asked for: a name may mean anything.
-    isLocal: loopback.check(bound.address, isIPv6(bound.address) ? "ipv6" : "ipv4"),
+    isLocal: loopback.check(bound.address, bound.family === "IPv6" ? "ipv6" : "ipv4"),
   };
 }
 

@@ -15,7 +15,7 @@ import { isTcp, type ListenAddress, type Listening, listenOn } from "./listening
 import { Records } from "./records.ts";
 import { RequestMemory } from "./request-memory.ts";
 import { createServerStatistics, type ServerStatistics } from "./server-statistics.ts";
-import { serviceRoutes } from "./services.ts";
+import { reflection, serviceRoutes } from "./services.ts";
 import { ServingState } from "./serving-state.ts";
 import { limitStreams } from "./stream-limit.ts";
 import type { TlsIdentity } from "./tls-front.ts";
@@ -176,6 +176,7 @@ function route(
       serving,
       maxStreamsPerProcess: limits.maxStreamsPerProcess,
     }),
+    lateRoutes: reflection,
     logger,
     maxMessageBytes: limits.maxMessageBytes,
     requestMs: limits.requestMs,

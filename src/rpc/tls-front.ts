@@ -1,7 +1,7 @@
 // TLS before HTTP: the handshake says which HTTP follows (ALPN), and only then does a connection reach it.
 
 import type { Socket } from "node:net";
-import { createServer, type Server, type TLSSocket } from "node:tls";
+import type { Server, TLSSocket } from "node:tls";
 import { HoldfastError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 
@@ -47,6 +47,8 @@ export function createTlsFront({ identity, handshakeMs, logger }: TlsFrontOption
 }
 
 function secureServer(identity: TlsIdentity, handshakeMs: number): Server {
+  // Loaded only here: most agents have no certificate.
+  const { createServer } = process.getBuiltinModule("node:tls");
   try {
     return createServer({ ...identity, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: handshakeMs });
   } catch (error) {

@@ -161,5 +161,5 @@ test.runIf(isRoot)("without /proc it says so and does not hang", async () => {
 test("a bad option is a usage error", async () => {
   const command = runCommand({ args: ["doctor", "--port", "x"] });
   expect((await command.exited()).code).toBe(2);
-  expect(cliPath).toMatch(/main\.js$/);
+  expect(cliPath).toMatch(/main\.cjs$/);
 });

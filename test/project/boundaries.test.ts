@@ -66,7 +66,7 @@ const refused = {
     "node:child_process",
   ],
   "src/control": [
-    "../cli/main.ts",
+    "../cli/program.ts",
     "../client/index.ts",
     "../gen/process_pb.ts",
     "../multiplexer/index.ts",
@@ -78,7 +78,7 @@ const refused = {
     "../rpc/index.ts",
     "../process/index.ts",
     "../multiplexer/index.ts",
-    "../cli/main.ts",
+    "../cli/program.ts",
     "../logger.ts",
     "node:http",
     "node:timers/promises",

@@ -138,7 +138,13 @@ describe("generated code", () => {
 
 describe("the build", () => {
   beforeEach(() => {
-    for (const name of ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"])
+    for (const name of [
+      "package.json",
+      "package-lock.json",
+      "tsconfig.json",
+      "tsconfig.build.json",
+      "scripts/bundle.mjs",
+    ])
       write(name, 1);
     write("src/errors.ts", 1);
     write("src/cli/main.ts", 1);
@@ -156,6 +162,7 @@ describe("the build", () => {
     ["a source file is new", () => write("src/cli/flags.ts", 1)],
     ["a source file is gone", () => rmSync(join(root, "src/errors.ts"))],
     ["the compiler's settings changed", () => write("tsconfig.json", 3)],
+    ["the bundler's settings changed", () => write("scripts/bundle.mjs", 3)],
   ])("is made again when %s", (_what, change) => {
     change();
     expect(buildIsStale(root)).toBe(true);

@@ -48,7 +48,7 @@ class SdkTest(unittest.TestCase):
         # The SDK asks for the agent's port, and no other.
         env = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
         cls.agent = subprocess.Popen(
-            ["node", str(ROOT / "dist/cli/main.js"), "serve", "--port", "0", "--shutdown-grace", "500ms"],
+            ["node", str(ROOT / "dist/cli/main.cjs"), "serve", "--port", "0", "--shutdown-grace", "500ms"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

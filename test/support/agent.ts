@@ -1,4 +1,4 @@
-// A real agent for tests: `node dist/cli/main.js serve --port 0` as a child, ready when this resolves.
+// A real agent for tests: `node dist/cli/main.cjs serve --port 0` as a child, ready when this resolves.
 // Stopped when the test that started it is finished, passed or failed; started outside a test (beforeAll), by its
 // caller's `stop()`. If the test process itself ends first, the agent gets SIGTERM. Only our own child is ever signalled.
 import { type ChildProcess, spawn } from "node:child_process";
@@ -6,12 +6,12 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { onTestFinished, TestRunner } from "vitest";
 
-export const cliPath = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+export const cliPath = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
 
 export interface CommandOptions {
-  /** Started instead of `node dist/cli/main.js`: another build of the same command. */
+  /** Started instead of `node dist/cli/main.cjs`: another build of the same command. */
   readonly program?: readonly string[];
-  /** After `node dist/cli/main.js`. */
+  /** After `node dist/cli/main.cjs`. */
   readonly args?: readonly string[];
   /** Added to the test's environment, from which every HOLDFAST_ variable is taken out first. undefined removes one. */
   readonly env?: Readonly<Record<string, string | undefined>>;

@@ -14,6 +14,7 @@ import {
   type ServerReflectionResponse,
 } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as AlphaServerReflection } from "../../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { reflection, streamingPaths } from "../../src/rpc/services.ts";
 import { type RunningAgent, startAgent } from "../support/agent.ts";
 
 const run = promisify(execFile);
@@ -152,4 +153,12 @@ test("over HTTP/1.1, where both sides cannot stream, the call is refused as the 
     body: new Uint8Array([0, 0, 0, 0, 0]),
   });
   expect(response.status).toBe(505);
+});
+
+test("its paths, written down apart from the schema, are those of the schema", () => {
+  const paths = [ServerReflection, AlphaServerReflection].map(
+    ({ typeName, method }) => `/${typeName}/${method.serverReflectionInfo.name}`,
+  );
+  expect(reflection.paths).toEqual(paths);
+  expect([...streamingPaths]).toEqual(expect.arrayContaining(paths));
 });
