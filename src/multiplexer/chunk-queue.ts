@@ -3,6 +3,7 @@
 //   | gone | gone | chunk | run of short pieces | chunk | ... | tail |   <- appended here
 //                  ^ first
 
+import { takeBuffer } from "./buffer-pool.ts";
 import { type Chunk, chunkEnd, type Offset, type OutputStream } from "./chunk.ts";
 import { ChunkRun } from "./chunk-run.ts";
 
@@ -24,7 +25,7 @@ const MIX_FROM = 16;
 /** Shifting one by one would be quadratic; half the array at a time is constant per chunk. */
 const COMPACT_FROM = 64;
 
-type Entry = Chunk | ChunkRun;
+export type Entry = Chunk | ChunkRun;
 
 /** Where the last entry may still grow. */
 type Tail =
@@ -70,17 +71,19 @@ export class ChunkQueue {
    * or, behind the first MIX_FROM, as short as this.
    */
   append(stream: OutputStream, from: Offset, data: Buffer): void {
-    if (data.length >= KEEP_BY_REFERENCE_BYTES) {
-      this.#tail = undefined;
-      this.#push({ stream, offset: from, data, frames: undefined });
-    } else if (!this.#gather(stream, data) && !this.#mix(stream, data)) {
-      // Not out of Node's pool: one short chunk would pin 8 KiB of it.
-      const buffer = Buffer.allocUnsafeSlow(data.length);
-      buffer.set(data);
-      const chunk = { stream, offset: from, data: buffer, frames: undefined };
-      this.#tail = { kind: "chunk", chunk, buffer };
-      this.#push(chunk);
-    }
+    if (data.length >= KEEP_BY_REFERENCE_BYTES) this.#pushSealed(stream, from, data);
+    else if (!this.#join(stream, data)) this.#pushOpen(stream, from, copyOf(data));
+  }
+
+  /**
+   * Takes over what another queue has shifted out. As `append`, but data that begins a chunk of its own is not copied again.
+   * Returns whether it was copied, so that its buffer is not needed here.
+   */
+  adopt({ stream, offset: from, data }: Chunk): boolean {
+    if (data.length < KEEP_BY_REFERENCE_BYTES && this.#join(stream, data)) return true;
+    if (data.length >= KEEP_BY_REFERENCE_BYTES) this.#pushSealed(stream, from, data);
+    else this.#pushOpen(stream, from, data);
+    return false;
   }
 
   /** From now on nothing joins the last chunk: somebody has it as it is. */
@@ -88,16 +91,15 @@ export class ChunkQueue {
     this.#tail = undefined;
   }
 
-  /** Takes the oldest chunk or run out if it ends at or below `to`, and hands its chunks to `onChunk`. */
-  shiftBelow(to: Offset, onChunk?: (chunk: Chunk) => void): Offset | undefined {
+  /** Takes the oldest chunk or run out if it ends at or below `to`, else returns undefined. */
+  shiftBelow(to: Offset): Entry | undefined {
     const entry = this.#at(0);
     if (entry === undefined || entryEnd(entry) > to) return undefined;
     // Cleared at once: a chunk that waits here to be shifted out would be held, and not counted.
     this.#entries[this.#first++] = undefined;
     this.#cost -= cost(entry);
     this.#compact();
-    if (onChunk !== undefined) for (const chunk of chunksOf(entry)) onChunk(chunk);
-    return entryEnd(entry);
+    return entry;
   }
 
   /** The index of the chunk or run that holds the byte at `from`, or `length` if none ends above it. */
@@ -137,6 +139,23 @@ export class ChunkQueue {
   #push(entry: Entry): void {
     this.#entries.push(entry);
     this.#cost += cost(entry);
+  }
+
+  #pushSealed(stream: OutputStream, from: Offset, data: Buffer): void {
+    this.#tail = undefined;
+    this.#push({ stream, offset: from, data, frames: undefined });
+  }
+
+  /** `data` begins where its buffer does, and what is behind it there is free. */
+  #pushOpen(stream: OutputStream, from: Offset, data: Buffer): void {
+    const chunk = { stream, offset: from, data, frames: undefined };
+    this.#tail = { kind: "chunk", chunk, buffer: Buffer.from(data.buffer) };
+    this.#push(chunk);
+  }
+
+  /** Copies it into the last entry, if it may be there. */
+  #join(stream: OutputStream, data: Buffer): boolean {
+    return this.#gather(stream, data) || this.#mix(stream, data);
   }
 
   #replaceLast(entry: Entry, before: number): void {
@@ -193,11 +212,11 @@ export class ChunkQueue {
   }
 }
 
-function entryEnd(entry: Entry): Offset {
+export function entryEnd(entry: Entry): Offset {
   return entry instanceof ChunkRun ? entry.end : chunkEnd(entry);
 }
 
-function* chunksOf(entry: Entry): Iterable<Chunk> {
+export function* chunksOf(entry: Entry): Iterable<Chunk> {
   if (!(entry instanceof ChunkRun)) {
     yield entry;
     return;
@@ -209,9 +228,16 @@ function* chunksOf(entry: Entry): Iterable<Chunk> {
   }
 }
 
+/** In a buffer that has nothing else in it: out of Node's pool, one short chunk would pin 8 KiB. */
+function copyOf(data: Buffer): Buffer {
+  const buffer = takeBuffer(data.length);
+  buffer.set(data);
+  return buffer.subarray(0, data.length);
+}
+
 /** `data`, in a buffer that has room for `length` bytes and, up to a limit, for twice what it had. */
 function grown(data: Buffer, length: number): Buffer {
-  const buffer = Buffer.allocUnsafeSlow(Math.min(Math.max(length, data.length * 2), KEEP_BY_REFERENCE_BYTES));
+  const buffer = takeBuffer(Math.min(Math.max(length, data.length * 2), KEEP_BY_REFERENCE_BYTES));
   buffer.set(data);
   return buffer;
 }

@@ -14,7 +14,8 @@ export function offset(bytes: number): Offset {
 }
 
 /**
- * `data` covers `[offset, offset + data.length)` and never changes once a subscriber has read it.
+ * `data` covers `[offset, offset + data.length)` and does not change from when a subscriber has read it until that has taken it
+ * (Subscriber.taken), or for ever if it left before: then its buffer may be used again.
  * `frames` belongs to whoever encodes chunks, keyed as they like: what is kept there is made once, shared by all
  * subscribers, and lives exactly as long as the chunk. The multiplexer never looks at it.
  */

@@ -11,6 +11,7 @@
 // whatever order forks and detaches come in, no byte falls between two subscribers (rules 5 and 11).
 
 import { HoldfastError } from "../errors.ts";
+import { giveBack } from "./buffer-pool.ts";
 import { chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
 import { Cursor } from "./cursor.ts";
 import { Cursors } from "./cursors.ts";
@@ -23,13 +24,18 @@ import type { Fork, Read, Subscriber } from "./subscriber.ts";
 
 export class Multiplexer<End extends object> {
   readonly #options: MultiplexerOptions;
-  readonly #window = new OutputWindow();
+  readonly #window = new OutputWindow((chunk) => {
+    // Who is waited for has taken what is let go of: see #kept.
+    if (chunk.offset >= this.#lentTo) giveBack(chunk.data);
+  });
   readonly #endSlot = new EndSlot<End>();
   readonly #cursors = new Cursors();
   readonly #stallWatch: StallWatch;
   readonly #share: BudgetShare;
   /** Every byte below was taken by some subscriber, or a client that came to go on from here says that it has it. */
   #delivered: Offset = offset(0);
+  /** Below, whom nobody waits for (one that left, an observer) may still be writing what it read: that is not given back. */
+  #lentTo: Offset = offset(0);
   #full = false;
   #reading = false;
   #pauseCount = 0;
@@ -178,6 +184,7 @@ export class Multiplexer<End extends object> {
     const last = chunks.at(-1);
     if (last !== undefined) {
       cursor.readTo = chunkEnd(last);
+      if (cursor.skips) this.#lend(cursor);
       return { kind: "chunks", chunks };
     }
     const end = this.#endSlot.value;
@@ -202,7 +209,14 @@ export class Multiplexer<End extends object> {
 
   #detach(cursor: Cursor): void {
     // A second detach finds nothing: whoever notices a gone client first, others may notice it too.
-    if (this.#cursors.delete(cursor)) this.#settle();
+    if (!this.#cursors.delete(cursor)) return;
+    this.#lend(cursor);
+    this.#settle();
+  }
+
+  /** What it has read and not taken may be on its way to a socket. */
+  #lend(cursor: Cursor): void {
+    if (cursor.readTo > cursor.takenTo && cursor.readTo > this.#lentTo) this.#lentTo = cursor.readTo;
   }
 
   /** After any change of who needs what. */
@@ -331,7 +345,10 @@ export class Multiplexer<End extends object> {
       if (dueMs <= 0) stalled.push(cursor);
       else nextMs = Math.min(nextMs, dueMs);
     }
-    for (const cursor of stalled) this.#cursors.delete(cursor);
+    for (const cursor of stalled) {
+      this.#cursors.delete(cursor);
+      this.#lend(cursor);
+    }
     this.#settle();
     for (const { onCut, takenTo } of stalled) onCut?.(takenTo);
     return nextMs;

@@ -9,7 +9,8 @@
 // times its bytes.
 
 import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
-import { ChunkQueue } from "./chunk-queue.ts";
+import { ChunkQueue, chunksOf, entryEnd } from "./chunk-queue.ts";
+import { ChunkRun } from "./chunk-run.ts";
 
 export class OutputWindow {
   readonly #cold = new ChunkQueue();
@@ -17,6 +18,12 @@ export class OutputWindow {
   #oldest: Offset = offset(0);
   #settled: Offset = offset(0);
   #head: Offset = offset(0);
+  readonly #onLetGo: ((chunk: Chunk) => void) | undefined;
+
+  /** `onLetGo` is told of each chunk whose buffer is held no longer. Readers may have it still. */
+  constructor(onLetGo?: (chunk: Chunk) => void) {
+    this.#onLetGo = onLetGo;
+  }
 
   get oldest(): Offset {
     return this.#oldest;
@@ -74,15 +81,21 @@ export class OutputWindow {
 
   /** Everybody has had what lies below `to`. */
   settle(to: Offset): void {
-    const keep = ({ stream, offset: at, data }: Chunk) => this.#cold.append(stream, at, data);
-    for (let end = this.#hot.shiftBelow(to, keep); end !== undefined; end = this.#hot.shiftBelow(to, keep))
-      this.#settled = end;
+    for (let entry = this.#hot.shiftBelow(to); entry !== undefined; entry = this.#hot.shiftBelow(to)) {
+      this.#settled = entryEnd(entry);
+      if (entry instanceof ChunkRun)
+        for (const { stream, offset: at, data } of chunksOf(entry)) this.#cold.append(stream, at, data);
+      else if (this.#cold.adopt(entry)) this.#onLetGo?.(entry);
+    }
   }
 
   /** Lets go of every chunk that lies wholly below `to`. */
   trim(to: Offset): void {
     for (const queue of [this.#cold, this.#hot]) {
-      for (let end = queue.shiftBelow(to); end !== undefined; end = queue.shiftBelow(to)) this.#oldest = end;
+      for (let entry = queue.shiftBelow(to); entry !== undefined; entry = queue.shiftBelow(to)) {
+        this.#oldest = entryEnd(entry);
+        if (!(entry instanceof ChunkRun)) this.#onLetGo?.(entry);
+      }
     }
     if (this.#settled < this.#oldest) this.#settled = this.#oldest;
   }

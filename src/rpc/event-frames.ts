@@ -27,6 +27,7 @@ export type FramePart = Buffer | string;
 const fieldTag: Readonly<Record<OutputStream, number>> = { stdout: 0x0a, stderr: 0x12, pty: 0x1a };
 const EVENT_TAG = 0x0a;
 const DATA_TAG = 0x12;
+const LONG_BYTES = 4096;
 /** Field 100, a varint. */
 const OFFSET_TAG = "\xa0\x06";
 
@@ -39,11 +40,16 @@ export function dataFrame(chunk: Chunk, { codec, offsets }: Encoding, shared: bo
   const kept = chunk.frames?.get(key);
   if (kept !== undefined) return kept;
   const frame = codec === "json" ? jsonDataFrame(chunk, offsets) : binaryDataFrame(chunk, offsets);
-  if (shared) {
-    chunk.frames ??= new Map();
-    chunk.frames.set(key, frame);
-  }
-  return frame;
+  if (!shared) return frame;
+  const lasting = frame.map(asBytes);
+  chunk.frames ??= new Map();
+  chunk.frames.set(key, lasting);
+  return lasting;
+}
+
+/** Each write of a long string copies it anew, a buffer goes as it is. */
+function asBytes(part: FramePart): FramePart {
+  return part.length < LONG_BYTES || typeof part !== "string" ? part : Buffer.from(part, "latin1");
 }
 
 /** A GapEvent: the bytes `[from, to)` are no longer held. */
@@ -62,9 +68,12 @@ export const keepaliveFrame: Readonly<Record<Codec, readonly FramePart[]>> = {
   json: [jsonFrame('{"event":{"keepalive":{}}}')],
 };
 
+/** Three parts, because V8 would copy a long one once more to join it with the others. */
 function jsonDataFrame({ stream, data, offset }: Chunk, offsets: boolean): readonly FramePart[] {
-  const place = offsets && offset > 0 ? `,"offset":"${offset}"` : "";
-  return [jsonFrame(`{"event":{"data":{"${stream}":"${data.toString("base64")}"${place}}}}`)];
+  const output = data.toString("base64");
+  const head = `{"event":{"data":{"${stream}":"`;
+  const tail = offsets && offset > 0 ? `","offset":"${offset}"}}}` : '"}}}';
+  return [envelope(head.length + output.length + tail.length) + head, output, tail];
 }
 
 function binaryDataFrame(chunk: Chunk, offsets: boolean): readonly FramePart[] {

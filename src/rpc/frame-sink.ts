@@ -55,15 +55,20 @@ function whenFlushed(response: Writable, socket: Writable, write: () => void): v
   else setImmediate(whenFlushed, response, socket, write);
 }
 
-/** Joins neighbouring strings, and everything when it is little: each part costs an entry in the writev call. */
+/** Joins neighbouring short parts: each costs an entry in the writev call. */
 function merge(parts: readonly FramePart[]): readonly FramePart[] {
   const merged: FramePart[] = [];
+  let short = "";
   for (const part of parts) {
-    const piece = typeof part !== "string" && part.length < GATHER_BYTES ? part.toString("latin1") : part;
-    const last = merged.at(-1);
-    if (typeof last === "string" && typeof piece === "string") merged[merged.length - 1] = last + piece;
-    else merged.push(piece);
+    if (part.length < GATHER_BYTES) {
+      short += typeof part === "string" ? part : part.toString("latin1");
+      continue;
+    }
+    if (short !== "") merged.push(short);
+    merged.push(part);
+    short = "";
   }
+  if (short !== "") merged.push(short);
   return merged;
 }
 

@@ -6,11 +6,13 @@ import { CHUNK_OVERHEAD_BYTES, KEEP_BY_REFERENCE_BYTES } from "../../src/multipl
 import {
   type Chunk,
   chunkEnd,
+  giveBack,
   type MemoryBudget,
   Multiplexer,
   type OutputStream,
   offset,
   type Subscriber,
+  takeBuffer,
 } from "../../src/multiplexer/index.ts";
 import { mostHeldFor, SPENT_BACKLOG_BYTES } from "../../src/multiplexer/multiplexer-options.ts";
 import type { FakeClock } from "../support/fake-clock.ts";
@@ -49,7 +51,8 @@ export class ModelledMultiplexer {
   readonly #settings: Settings;
   readonly #world: World;
   readonly #end = { end: "of the process" };
-  readonly #chunksRead: Chunk[] = [];
+  /** By who read them and has not taken them, gone or not: these must stay as they are. */
+  readonly #inUse = new Map<Place, Chunk[]>();
   /** Their first readers' object, by offset, while nothing can have changed it. */
   readonly #sharedChunks = new Map<number, Chunk>();
   readonly #dueCuts = new Set<Place>();
@@ -89,8 +92,9 @@ export class ModelledMultiplexer {
 
   push(stream: OutputStream, bytes: number): void {
     const expected = outputAt(stream, this.model.head, bytes);
-    // Short data stays the caller's, who overwrites it; long data is the window's.
-    const data = bytes < KEEP_BY_REFERENCE_BYTES ? Buffer.from(expected) : expected;
+    // Short data stays the caller's, who overwrites it; long data is the window's, which gives its buffer back.
+    const data = takeBuffer(bytes).subarray(0, bytes);
+    expected.copy(data);
     if (this.model.ended) {
       assert.throws(() => this.real.push(stream, data), /after the end/);
       return;
@@ -102,7 +106,10 @@ export class ModelledMultiplexer {
     this.model.push(stream, bytes, this.#world.clock.nowMs());
     if (this.real.heldBytes + cost > LEAST_HELD_WITH_RUNS) this.#mayHaveRuns = true;
     this.real.push(stream, data);
-    if (data !== expected) data.fill(0xff);
+    if (bytes < KEEP_BY_REFERENCE_BYTES) {
+      data.fill(0xff);
+      giveBack(data);
+    }
     this.#changed();
   }
 
@@ -167,6 +174,9 @@ export class ModelledMultiplexer {
   taken(attached: Attached): void {
     const moves = attached.place.takenTo !== attached.place.readTo;
     this.model.taken(attached.place, this.#world.clock.nowMs());
+    // As whoever writes them: they are looked at until then.
+    this.checkContent();
+    this.#inUse.delete(attached.place);
     attached.subscriber.taken();
     if (moves) this.#changed();
   }
@@ -219,7 +229,7 @@ export class ModelledMultiplexer {
   }
 
   checkContent(): void {
-    for (const chunk of this.#chunksRead) assertContent(chunk);
+    for (const chunks of this.#inUse.values()) for (const chunk of chunks) assertContent(chunk);
   }
 
   #advance(place: Place, chunks: readonly Chunk[], maxBytes: number): void {
@@ -228,7 +238,7 @@ export class ModelledMultiplexer {
       assert.equal(chunk.offset, place.readTo, "output out of order");
       assertContent(chunk);
       this.#checkShared(chunk);
-      this.#chunksRead.push(chunk);
+      this.#inUse.set(place, [...(this.#inUse.get(place) ?? []), chunk]);
       place.readTo = chunkEnd(chunk);
     }
     assert.ok(place.readTo <= this.model.head);

@@ -114,7 +114,8 @@ class Collector implements ProcessOutput {
     if (read.kind === "gap") throw new Error(`a gap of ${read.from} to ${read.to} in what was never read`);
     for (const { stream, offset, data } of read.chunks) {
       if (offset !== this.#at) throw new Error(`a chunk at ${offset} where ${this.#at} was due`);
-      this.#chunks[stream].add(data);
+      // A copy: once taken, the buffer may be used again.
+      this.#chunks[stream].add(Buffer.from(data));
       this.#at += data.length;
     }
     this.#subscriber.taken();
