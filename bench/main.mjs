@@ -1,22 +1,24 @@
 // The bench suite's command: reads the arguments, runs the figures in order, prints tables, writes one JSON file.
 //
-//   node bench/main.mjs [--quick] [--json] [--only NAME]... [--servers NAME,...]
+//   node bench/main.mjs [--quick] [--json] [--plot FILE] [--only NAME]... [--servers NAME,...]
 //
 // It owns the order of things and their end: whatever happens (an error, Ctrl-C), no server it started stays.
 // What is measured stands in figures/, against what in servers/, how it is counted in clients/.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { figures } from "./figures/index.mjs";
+import { figures, quickFigures } from "./figures/index.mjs";
 import { describeMachine } from "./machine.mjs";
+import { renderPlot } from "./plot.mjs";
 import { renderFigure, summarize } from "./report.mjs";
 import { killAllNow } from "./servers/launch.mjs";
 import { createLineup, serverNames } from "./servers/lineup.mjs";
 import { removeScratch } from "./servers/scratch.mjs";
 
-const usage = `usage: node bench/main.mjs [--quick] [--json] [--only NAME]... [--servers NAME,...]
+const usage = `usage: node bench/main.mjs [--quick] [--json] [--plot FILE] [--only NAME]... [--servers NAME,...]
 
-  --quick         fewer and shorter rounds, under 40 s: for a first look, not for the docs
+  --quick         the main figures in fewer and shorter rounds, under 40 s: for a first look, not for the docs
+  --plot FILE     the result as an SVG as well
   --json          the result as JSON on stdout; tables and progress go to stderr
   --only NAME     only the figures whose name begins with NAME; may be repeated
   --servers LIST  only these columns (${serverNames.join(", ")})
@@ -31,6 +33,7 @@ const options = readOptions();
 endServersWithUs();
 const result = await runSuite();
 const file = writeResult(result);
+if (options.plot !== undefined) writeFileSync(options.plot, renderPlot(result));
 if (options.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
 say(`written to ${file}`);
 
@@ -40,6 +43,7 @@ function readOptions() {
       options: {
         quick: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
+        plot: { type: "string" },
         only: { type: "string", multiple: true, default: [] },
         servers: { type: "string" },
         help: { type: "boolean", default: false },
@@ -49,16 +53,20 @@ function readOptions() {
       console.log(usage);
       process.exit(0);
     }
-    return { ...values, figures: chooseFigures(values.only), servers: chooseServers(values.servers) };
+    return {
+      ...values,
+      figures: chooseFigures(values.only, values.quick),
+      servers: chooseServers(values.servers),
+    };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
     process.exit(2);
   }
 }
 
-/** @param {string[]} prefixes */
-function chooseFigures(prefixes) {
-  if (prefixes.length === 0) return figures;
+/** @param {string[]} prefixes @param {boolean} quick */
+function chooseFigures(prefixes, quick) {
+  if (prefixes.length === 0) return quick ? quickFigures : figures;
   for (const prefix of prefixes) {
     if (!figures.some(({ name }) => name.startsWith(prefix)))
       throw new Error(`--only ${prefix}: no such figure`);

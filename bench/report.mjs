@@ -19,8 +19,8 @@
  * @typedef {{ median: number, min: number, max: number }} Spread
  */
 
-/** What others are compared with, in the order of the columns. */
-const references = ["plain", "raw", "c"];
+/** What others are compared with, in the order of the columns, unless a figure names its own. */
+const usualReferences = ["plain", "raw", "c", "ssh"];
 
 /** @param {number[]} values */
 export function median(values) {
@@ -37,14 +37,15 @@ export function percentile(values, percent) {
 }
 
 /**
- * @param {{ name: string, question: string, metrics: Metric[] }} figure
+ * @param {{ name: string, question: string, metrics: Metric[], references?: string[] }} figure
  * @param {Measurement} measurement
  */
-export function summarize({ name, question, metrics }, { settings, samples }) {
+export function summarize({ name, question, metrics, references = usualReferences }, { settings, samples }) {
   const servers = mapValues(samples, (rounds) =>
     Object.fromEntries(metrics.map(({ key }) => [key, spread(rounds.map((round) => round[key]))])),
   );
-  return { name, question, settings, metrics, servers, ratios: ratiosOf(metrics, servers), samples };
+  const ratios = ratiosOf(metrics, servers, references);
+  return { name, question, settings, metrics, references, servers, ratios, samples };
 }
 
 /** @param {(number | undefined)[]} values @returns {Spread | undefined} */
@@ -58,11 +59,12 @@ function spread(values) {
  * Per server, metric and reference: this median over the reference's.
  * @param {Metric[]} metrics
  * @param {Record<string, Record<string, Spread | undefined>>} servers
+ * @param {string[]} references
  */
-function ratiosOf(metrics, servers) {
+function ratiosOf(metrics, servers, references) {
   const compared = metrics.filter((metric) => metric.ratio);
   return mapValues(servers, (_, server) =>
-    Object.fromEntries(compared.map(({ key }) => [key, ratiosOfMetric(key, server, servers)])),
+    Object.fromEntries(compared.map(({ key }) => [key, ratiosOfMetric(key, server, servers, references)])),
   );
 }
 
@@ -70,8 +72,9 @@ function ratiosOf(metrics, servers) {
  * @param {string} key
  * @param {string} server
  * @param {Record<string, Record<string, Spread | undefined>>} servers
+ * @param {string[]} references
  */
-function ratiosOfMetric(key, server, servers) {
+function ratiosOfMetric(key, server, servers, references) {
   /** @type {Record<string, number>} */
   const ratios = {};
   for (const reference of references) {
@@ -93,7 +96,7 @@ function mapValues(record, change) {
 }
 
 /** @param {ReturnType<typeof summarize>} outcome */
-export function renderFigure({ name, question, settings, metrics, servers, ratios }) {
+export function renderFigure({ name, question, settings, metrics, references, servers, ratios }) {
   const present = references.filter((reference) => servers[reference] !== undefined);
   const header = [
     "",

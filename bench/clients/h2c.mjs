@@ -35,6 +35,10 @@ export function openH2c(url) {
           stream.destroy(/** @type {Error} */ (error));
         }
       });
+      stream.on("trailers", ({ "grpc-status": code, "grpc-message": message }) => {
+        if (code !== undefined && code !== "0")
+          stream.destroy(new Error(`gRPC status ${code}: ${message ?? ""}`));
+      });
       stream.on("end", () => resolve(status));
       stream.on("error", reject);
       stream.on("close", () =>

@@ -47,7 +47,10 @@ export function openHttp1(url) {
         resolve(status);
       });
       current = { read: reader.read, reject };
+      socket?.cork();
       socket?.write(serialize(request));
+      if (request.body !== undefined) socket?.write(request.body);
+      socket?.uncork();
     });
   }
 
@@ -67,12 +70,16 @@ export function openHttp1(url) {
         onread: { buffer, callback },
       });
       opened.once("connect", () => resolve(opened));
+      // One that was replaced closes when the next one may be in use already.
+      const abandonIfCurrent = (/** @type {Error} */ error) => {
+        if (socket === undefined || socket === opened) abandon(error);
+      };
       opened.on("error", (error) => {
         reject(error);
-        abandon(error);
+        abandonIfCurrent(error);
       });
       opened.on("close", () =>
-        abandon(new Error("the server closed the connection before the response was complete")),
+        abandonIfCurrent(new Error("the server closed the connection before the response was complete")),
       );
 
       /** @param {number} length */
@@ -94,14 +101,10 @@ export function openHttp1(url) {
     current = undefined;
   }
 
-  /** @param {Request} request */
+  /** All but the body. @param {Request} request */
   function serialize({ method, path, headers, body }) {
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     if (body !== undefined) lines.push(`Content-Length: ${body.length}\r\n`);
-    const head = Buffer.from(
-      `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${lines.join("")}\r\n`,
-      "latin1",
-    );
-    return body === undefined ? head : Buffer.concat([head, body]);
+    return Buffer.from(`${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${lines.join("")}\r\n`, "latin1");
   }
 }

@@ -22,7 +22,7 @@ const flagEndOfStream = 2;
 export function describeFrame(codec, flags, length, head, tail) {
   if ((flags & flagCompressed) !== 0) throw new Error("a compressed frame, which was not asked for");
   if ((flags & flagEndOfStream) !== 0) return closedFrame(head);
-  const payloadBytes = codec === "binary" ? binaryPayload(length, head) : jsonPayload(length, head, tail);
+  const payloadBytes = codec === "json" ? jsonPayload(length, head, tail) : binaryPayload(length, head);
   if (payloadBytes !== undefined) return { kind: "data", payloadBytes };
   if (tail.length > 0)
     throw new Error(`a frame of ${length} bytes that is not data: ${head.toString("latin1", 0, 80)}`);
@@ -39,9 +39,9 @@ function closedFrame(message) {
 /** @param {import("../servers/lineup.mjs").Codec} codec @param {Buffer} message @returns {Frame} */
 function eventFrame(codec, message) {
   const response =
-    codec === "binary"
-      ? fromBinary(StartResponseSchema, message)
-      : fromJsonString(StartResponseSchema, message.toString(), { ignoreUnknownFields: true });
+    codec === "json"
+      ? fromJsonString(StartResponseSchema, message.toString(), { ignoreUnknownFields: true })
+      : fromBinary(StartResponseSchema, message);
   const event = response.event?.event;
   if (event?.case === "end" && (event.value.exitCode !== 0 || !event.value.exited)) {
     throw new Error(`the process failed: ${event.value.status}`);

@@ -1,4 +1,4 @@
-// Opens a client for a server: a connection (http1, h2c, tcp) and a way to speak on it (connect, raw).
+// Opens a client for a server: a connection (http1, h2c, tcp, ssh) and a way to speak on it (connect, gRPC, raw).
 // Every run has a deadline, so that a server that hangs is an error that names it and not a suite that hangs.
 
 import { create, fromBinary, fromJson, toBinary, toJsonString } from "@bufbuild/protobuf";
@@ -6,6 +6,7 @@ import { StartRequestSchema, StartResponseSchema } from "../../dist/gen/process_
 import { createFrameCounter } from "./frames.mjs";
 import { openH2c } from "./h2c.mjs";
 import { openHttp1 } from "./http1.mjs";
+import { openSsh } from "./ssh.mjs";
 import { openTcp } from "./tcp.mjs";
 
 const runMs = 60_000;
@@ -13,34 +14,36 @@ const runMs = 60_000;
 /**
  * @typedef {object} ProcessClient
  * @property {() => Promise<void>} ready  opens or renews the connection, so that the next run does not pay for it
- * @property {(argv: string[]) => Promise<number>} run  runs a command to its end; resolves with the verified number
- *   of bytes of output delivered
+ * @property {(argv: string[], how?: How) => Promise<number>} run  runs a command to its end; resolves with the verified
+ *   number of bytes of output delivered
  * @property {(argv: string[]) => Promise<{ counted: number, output: Buffer }>} read  as `run`, and with the output
  * @property {() => void} close
+ *
+ * @typedef {{ pty?: boolean, deadlineMs?: number }} How  on a terminal, or (by default) on pipes
  *
  * @typedef {{ feed: import("./http1-response.mjs").OnBody, finish: () => { payloadBytes: number } }} Counter
  *
  * @typedef {object} Speech  how a command is asked for and its output framed
- * @property {(argv: string[]) => import("./http1.mjs").Request} ask
+ * @property {(argv: string[], how: How) => import("./http1.mjs").Request} ask
  * @property {() => Counter} createCounter
  * @property {(body: Buffer) => Buffer} decode  the output in a whole response body
  */
 
 /**
- * @param {"connect" | "raw" | "tcp"} speaks
+ * @param {"connect" | "raw" | "tcp" | "ssh"} speaks
  * @param {string} url
  * @param {import("../servers/lineup.mjs").Transport} transport
  * @returns {ProcessClient}
  */
 export function openClient(speaks, url, { http, codec }) {
-  const connection = speaks === "tcp" ? openTcp(url) : http === "h2c" ? openH2c(url) : openHttp1(url);
+  const connection = openConnection(speaks, url, http);
   const { ask, createCounter, decode } = speaks === "connect" ? connectSpeech(codec) : rawSpeech(speaks);
   return { ready: connection.ready, run, read, close: () => connection.close() };
 
-  /** @param {string[]} argv */
-  async function run(argv) {
+  /** @param {string[]} argv @param {How} [how] */
+  async function run(argv, how = {}) {
     const counter = createCounter();
-    await exchange(argv, counter.feed);
+    await exchange(argv, how, counter.feed);
     return counter.finish().payloadBytes;
   }
 
@@ -49,20 +52,20 @@ export function openClient(speaks, url, { http, codec }) {
     const counter = createCounter();
     /** @type {Buffer[]} */
     const parts = [];
-    await exchange(argv, (bytes, start, end) => {
+    await exchange(argv, {}, (bytes, start, end) => {
       parts.push(Buffer.from(bytes.subarray(start, end)));
       counter.feed(bytes, start, end);
     });
     return { counted: counter.finish().payloadBytes, output: decode(Buffer.concat(parts)) };
   }
 
-  /** @param {string[]} argv @param {import("./http1-response.mjs").OnBody} onBody */
-  async function exchange(argv, onBody) {
+  /** @param {string[]} argv @param {How} how @param {import("./http1-response.mjs").OnBody} onBody */
+  async function exchange(argv, how, onBody) {
     const deadline = setTimeout(() => {
-      connection.close(new Error(`\`${argv.join(" ")}\` did not end within ${runMs} ms`));
-    }, runMs);
+      connection.close(new Error(`\`${argv.join(" ")}\` took too long`));
+    }, how.deadlineMs ?? runMs);
     try {
-      const status = await connection.exchange(ask(argv), onBody);
+      const status = await connection.exchange(ask(argv, how), onBody);
       if (status !== 200) throw new Error(`\`${argv.join(" ")}\` was answered with HTTP status ${status}`);
     } finally {
       clearTimeout(deadline);
@@ -70,19 +73,30 @@ export function openClient(speaks, url, { http, codec }) {
   }
 }
 
-/** The Connect protocol's Start. @param {import("../servers/lineup.mjs").Codec} codec @returns {Speech} */
+/**
+ * @param {"connect" | "raw" | "tcp" | "ssh"} speaks
+ * @param {string} url
+ * @param {import("../servers/lineup.mjs").Http} http
+ */
+function openConnection(speaks, url, http) {
+  if (speaks === "tcp") return openTcp(url);
+  if (speaks === "ssh") return openSsh(url);
+  return http === "h2c" ? openH2c(url) : openHttp1(url);
+}
+
+/** Start in the Connect protocol, or in gRPC, whose envelopes are the same. @param {import("../servers/lineup.mjs").Codec} codec @returns {Speech} */
 function connectSpeech(codec) {
-  const type = codec === "binary" ? "application/connect+proto" : "application/connect+json";
-  const headers = { "Content-Type": type, "Connect-Protocol-Version": "1" };
+  const headers = headersOf[codec];
   return { ask, createCounter: () => createFrameCounter(codec), decode };
 
-  /** @param {string[]} argv */
-  function ask([cmd = "", ...args]) {
-    const request = create(StartRequestSchema, { process: { cmd, args }, stdin: false });
+  /** @param {string[]} argv @param {How} how */
+  function ask([cmd = "", ...args], { pty = false }) {
+    const terminal = pty ? { pty: { size: { cols: 80, rows: 24 } } } : {};
+    const request = create(StartRequestSchema, { process: { cmd, args }, stdin: false, ...terminal });
     const message =
-      codec === "binary"
-        ? toBinary(StartRequestSchema, request)
-        : Buffer.from(toJsonString(StartRequestSchema, request));
+      codec === "json"
+        ? Buffer.from(toJsonString(StartRequestSchema, request))
+        : toBinary(StartRequestSchema, request);
     const envelope = Buffer.alloc(5);
     envelope.writeUInt32BE(message.length, 1);
     return {
@@ -103,23 +117,32 @@ function connectSpeech(codec) {
       at = end;
       if (!isMessage) continue;
       const { event } =
-        codec === "binary"
-          ? fromBinary(StartResponseSchema, message)
-          : fromJson(StartResponseSchema, JSON.parse(message.toString()));
+        codec === "json"
+          ? fromJson(StartResponseSchema, JSON.parse(message.toString()))
+          : fromBinary(StartResponseSchema, message);
       if (event?.event.case === "data") output.push(event.event.value.output.value ?? Buffer.alloc(0));
     }
     return Buffer.concat(output);
   }
 }
 
-/** No encoding at all: the body is the output. @param {"raw" | "tcp"} speaks @returns {Speech} */
+/** @type {Record<import("../servers/lineup.mjs").Codec, Record<string, string>>} */
+const headersOf = {
+  binary: { "Content-Type": "application/connect+proto", "Connect-Protocol-Version": "1" },
+  json: { "Content-Type": "application/connect+json", "Connect-Protocol-Version": "1" },
+  grpc: { "Content-Type": "application/grpc", TE: "trailers" },
+};
+
+/** No encoding at all: the body is the output. @param {"raw" | "tcp" | "ssh"} speaks @returns {Speech} */
 function rawSpeech(speaks) {
   return { ask, createCounter, decode: (body) => body };
 
-  /** @param {string[]} argv */
-  function ask(argv) {
+  /** @param {string[]} argv @param {How} how */
+  function ask(argv, { pty = false }) {
     if (speaks === "tcp")
       return { method: "", path: "", headers: {}, body: Buffer.from(`${argv.join("\t")}\n`) };
+    if (speaks === "ssh")
+      return { method: "", path: pty ? "pty" : "", headers: {}, body: Buffer.from(argv.join(" ")) };
     return { method: "GET", path: `/?argv=${encodeURIComponent(JSON.stringify(argv))}`, headers: {} };
   }
 

@@ -1,7 +1,12 @@
 // The figures in the order they are measured.
 
+import { attachedFigure } from "./attached.mjs";
+import { echoFigure } from "./echo.mjs";
+import { fanOutFigure } from "./fan-out.mjs";
+import { inputFigure } from "./input.mjs";
+import { idleFigure, streamedFigure } from "./memory.mjs";
 import { outputFigure } from "./output.mjs";
-import { startLatencyFigure } from "./start-latency.mjs";
+import { startLatencyFigure, startLatencyHeldFigure, startsAtOnceFigure } from "./starts.mjs";
 
 /**
  * @typedef {object} Context
@@ -12,15 +17,44 @@ import { startLatencyFigure } from "./start-latency.mjs";
  * @typedef {object} Figure
  * @property {string} name      what --only matches, and its key in the JSON
  * @property {string} question  what it answers, in one line
+ * @property {string[]} [references]  what the others are compared with, if not the usual ones
  * @property {import("../report.mjs").Metric[]} metrics
  * @property {(context: Context) => Promise<import("../report.mjs").Measurement>} measure
  */
 
 /** @type {Figure[]} */
 export const figures = [
-  outputFigure({ codec: "binary", http: "http1" }),
-  outputFigure({ codec: "json", http: "http1" }),
-  outputFigure({ codec: "binary", http: "h2c" }),
-  outputFigure({ codec: "json", http: "h2c" }),
-  startLatencyFigure(),
+  outputFigure("chunks", { codec: "binary", http: "http1" }),
+  outputFigure("chunks", { codec: "json", http: "http1" }),
+  outputFigure("chunks", { codec: "binary", http: "h2c" }),
+  outputFigure("chunks", { codec: "json", http: "h2c" }),
+  outputFigure("chunks", { codec: "grpc", http: "h2c" }),
+  outputFigure("lines", { codec: "binary", http: "http1" }),
+  outputFigure("lines", { codec: "json", http: "http1" }),
+  outputFigure("pty", { codec: "binary", http: "http1" }),
+  outputFigure("pty", { codec: "json", http: "http1" }),
+  fanOutFigure("binary"),
+  fanOutFigure("json"),
+  startLatencyFigure("true", ["/bin/true"], ["holdfast", "plain", "raw", "ssh", "peer"]),
+  startLatencyFigure("bash", ["bash", "-c", ":"], ["holdfast", "plain", "raw", "peer"]),
+  startLatencyHeldFigure(),
+  startsAtOnceFigure(),
+  inputFigure("stream"),
+  inputFigure("send"),
+  echoFigure(),
+  idleFigure(),
+  streamedFigure(),
+  attachedFigure(),
 ];
+
+const quickNames = [
+  "output-binary-http1",
+  "output-json-http1",
+  "start-latency-true",
+  "starts-at-once",
+  "echo",
+  "idle",
+];
+
+/** What `--quick` measures when it is not told what. */
+export const quickFigures = figures.filter(({ name }) => quickNames.includes(name));

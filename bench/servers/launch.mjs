@@ -18,7 +18,7 @@ let launched = 0;
 /**
  * @typedef {object} Server
  * @property {string} url
- * @property {number | undefined} pid  undefined: not ours, and nobody told us
+ * @property {() => number[]} pids  of the server itself, without the commands it runs; none: not ours, and nobody told us
  * @property {() => string} stderr  the end of what it said, for when something went wrong
  * @property {() => Promise<void>} stop
  */
@@ -40,7 +40,8 @@ export async function launch(name, command) {
   child.once("error", () => running.delete(child));
   const stderr = () => readFileSync(logPath, "utf8").slice(-stderrShown);
   const url = await listeningUrl(child, name, stderr);
-  return { url, pid: child.pid, stderr, stop: () => stop(child, exited) };
+  const { pid } = child;
+  return { url, pids: () => (pid === undefined ? [] : [pid]), stderr, stop: () => stop(child, exited) };
 }
 
 /** For exit handlers: at once and without waiting. */

@@ -7,26 +7,34 @@ import { checkOutput } from "../clients/check.mjs";
 import { openClient } from "../clients/open.mjs";
 import { compileForwarder } from "./compile.mjs";
 import { launch } from "./launch.mjs";
+import { sshProblem, startSshd } from "./sshd.mjs";
 
 /**
  * @typedef {"http1" | "h2c"} Http
- * @typedef {"binary" | "json"} Codec
+ * @typedef {"binary" | "json" | "grpc"} Codec
  * @typedef {{ http: Http, codec: Codec }} Transport
  *
  * @typedef {object} Contender
- * @property {"connect" | "raw" | "tcp"} speaks  which client it needs
- * @property {(transport: Transport) => Promise<import("./launch.mjs").Server>} start
+ * @property {"connect" | "raw" | "tcp" | "ssh"} speaks  which client it needs
+ * @property {(transport: Transport, args: readonly string[]) => Promise<import("./launch.mjs").Server>} start
  * @property {boolean} [mayRefuse]  not ours: it is left out of a figure it cannot do, and that is said
+ *
+ * @typedef {string | Variant} Wanted  a server by its name, or
+ * @typedef {object} Variant
+ * @property {string} server
+ * @property {string} as  its name in the table
+ * @property {readonly string[]} [args]  flags of `holdfast serve`
  *
  * @typedef {object} Subject
  * @property {string} name
  * @property {import("./launch.mjs").Server} server
  * @property {import("../clients/open.mjs").ProcessClient} client
+ * @property {Contender["speaks"]} speaks
  *
  * @typedef {ReturnType<typeof createLineup>} Lineup
  */
 
-export const serverNames = ["holdfast", "plain", "raw", "c", "peer"];
+export const serverNames = ["holdfast", "plain", "raw", "c", "ssh", "peer"];
 
 /**
  * @param {string[]} names  the columns wanted
@@ -39,7 +47,7 @@ export function createLineup(names, say) {
   /**
    * Starts those of `wanted` that are in the lineup, lets `use` measure them, and ends them however that went.
    * @template T
-   * @param {string[]} wanted
+   * @param {Wanted[]} wanted
    * @param {Transport} transport
    * @param {(subjects: Subject[]) => Promise<T>} use
    * @returns {Promise<T>}
@@ -48,10 +56,11 @@ export function createLineup(names, say) {
     /** @type {Subject[]} */
     const subjects = [];
     try {
-      for (const name of wanted) {
-        const contender = contenders.get(name);
+      for (const one of wanted) {
+        const { server, as, args = [] } = typeof one === "string" ? { server: one, as: one } : one;
+        const contender = contenders.get(server);
         if (contender === undefined) continue;
-        const subject = await startSubject(name, contender, transport);
+        const subject = await startSubject(as, contender, transport, args);
         if (subject !== undefined) subjects.push(subject);
       }
       return await use(subjects);
@@ -69,14 +78,15 @@ export function createLineup(names, say) {
    * @param {string} name
    * @param {Contender} contender
    * @param {Transport} transport
+   * @param {readonly string[]} args
    * @returns {Promise<Subject | undefined>} undefined: it cannot do this, and may
    */
-  async function startSubject(name, contender, transport) {
-    const server = await contender.start(transport);
+  async function startSubject(name, contender, transport, args) {
+    const server = await contender.start(transport, args);
     const client = openClient(contender.speaks, server.url, transport);
     try {
       await checkOutput(client);
-      return { name, server, client };
+      return { name, server, client, speaks: contender.speaks };
     } catch (error) {
       client.close();
       await server.stop();
@@ -110,14 +120,8 @@ function availableContenders(names, say) {
  */
 function contenderCalled(name, say) {
   switch (name) {
-    case "holdfast": {
-      const main = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
-      if (!existsSync(main)) throw new Error(`${main} is missing: run \`npm run build\``);
-      return {
-        speaks: "connect",
-        start: () => launch(name, [process.execPath, main, "serve", "--port", "0"]),
-      };
-    }
+    case "holdfast":
+      return { speaks: "connect", start: (_, args) => launch(name, [...holdfastCommand(), ...args]) };
     case "plain":
       return { speaks: "connect", start: ({ http }) => launch(name, nodeServer("plain-connect.mjs", http)) };
     case "raw":
@@ -128,11 +132,23 @@ function contenderCalled(name, say) {
         say("no `cc` here: the C forwarder is left out (apt-get install gcc libc6-dev)");
       return program === undefined ? undefined : { speaks: "tcp", start: () => launch(name, [program]) };
     }
+    case "ssh": {
+      const problem = sshProblem();
+      if (problem !== undefined) say(`OpenSSH is left out: ${problem}`);
+      return problem === undefined ? { speaks: "ssh", start: startSshd } : undefined;
+    }
     case "peer":
       return peer();
     default:
       throw new Error(`no server called ${name}`);
   }
+}
+
+/** As built, on a free port. */
+export function holdfastCommand() {
+  const main = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
+  if (!existsSync(main)) throw new Error(`${main} is missing: run \`npm run build\``);
+  return [process.execPath, main, "serve", "--port", "0"];
 }
 
 /** @param {string} file @param {Http} http */
@@ -146,7 +162,7 @@ function peer() {
   if (url === undefined) return undefined;
   const server = {
     url,
-    pid: pid === undefined ? undefined : Number(pid),
+    pids: () => (pid === undefined ? [] : [Number(pid)]),
     stderr: () => "",
     stop: () => Promise.resolve(),
   };

@@ -12,7 +12,10 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { Process } from "../../dist/gen/process_pb.js";
 
 const { values } = parseArgs({ options: { http: { type: "string", default: "http1" } } });
-const handler = connectNodeAdapter({ routes: (router) => router.service(Process, { start }) });
+/** @type {Map<number | undefined, import("node:child_process").ChildProcess>} */
+const children = new Map();
+const service = { start, sendInput, streamInput, closeStdin };
+const handler = connectNodeAdapter({ routes: (router) => router.service(Process, service) });
 const server = values.http === "h2c" ? createHttp2Server(handler) : createServer(handler);
 server.listen(0, "127.0.0.1", () => {
   const address = /** @type {import("node:net").AddressInfo} */ (server.address());
@@ -27,6 +30,8 @@ async function* start({ process: config, stdin }) {
     cwd: config?.cwd,
     stdio: [stdin === false ? "ignore" : "pipe", "pipe", "pipe"],
   });
+  children.set(child.pid, child);
+  child.once("exit", () => children.delete(child.pid));
   const exited = once(child, "exit"); // listen before the first yield: the child may be gone after it
   yield event("start", { pid: child.pid ?? 0 });
   for await (const [name, chunk] of merge({ stdout: child.stdout, stderr: child.stderr })) {
@@ -35,6 +40,42 @@ async function* start({ process: config, stdin }) {
   const [code, signal] = await exited;
   const status = signal === null ? `exit status ${code}` : `signal: ${signal}`;
   yield event("end", { exitCode: code ?? -1, exited: signal === null, status });
+}
+
+/** @param {import("../../dist/gen/process_pb.js").SendInputRequest} request */
+async function sendInput({ process: selector, input }) {
+  await feed(children.get(pidOf(selector)), input);
+  return {};
+}
+
+/** @param {AsyncIterable<import("../../dist/gen/process_pb.js").StreamInputRequest>} requests */
+async function streamInput(requests) {
+  let child;
+  for await (const { event } of requests) {
+    if (event.case === "start") child = children.get(pidOf(event.value.process));
+    else if (event.case === "data") await feed(child, event.value.input);
+  }
+  return {};
+}
+
+/** @param {import("../../dist/gen/process_pb.js").CloseStdinRequest} request */
+function closeStdin({ process: selector }) {
+  children.get(pidOf(selector))?.stdin?.end();
+  return {};
+}
+
+/**
+ * @param {import("node:child_process").ChildProcess | undefined} child
+ * @param {import("../../dist/gen/process_pb.js").ProcessInput | undefined} input
+ */
+async function feed(child, input) {
+  const stdin = child?.stdin;
+  if (stdin?.write(input?.input.value ?? "") === false) await once(stdin, "drain");
+}
+
+/** @param {import("../../dist/gen/process_pb.js").ProcessSelector | undefined} selector */
+function pidOf(selector) {
+  return selector?.selector.case === "pid" ? selector.selector.value : undefined;
 }
 
 /** @param {string} name @param {object} value */

@@ -1,24 +1,73 @@
-// What a server has used, as the kernel counts it. Its children (the processes it runs) are not included.
+// What a server has used, as the kernel counts it. Its children (the commands it runs) are not included.
 
 import { readdirSync, readFileSync } from "node:fs";
+
+/** @typedef {{ pids: () => number[] }} Measured */
 
 /**
  * User and system time of all its threads. From schedstat, in nanoseconds: /proc/PID/stat counts the same in steps of
  * 10 ms, a tenth of a short round. Time of threads that have ended is not in it; Node's and Go's stay.
- * @param {number | undefined} pid
+ * @param {Measured} server
+ * @returns {number | undefined}
  */
-export function cpuSeconds(pid) {
-  if (pid === undefined) return undefined;
-  let nanoseconds = 0;
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ", 1)[0]);
-  }
-  return nanoseconds / 1e9;
+export function cpuSeconds(server) {
+  return sumOf(server, (pid) => {
+    let nanoseconds = 0;
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8");
+      nanoseconds += Number(text.split(" ", 1)[0]);
+    }
+    return nanoseconds / 1e9;
+  });
 }
 
-/** The most it was ever resident, in MB of 10^6 bytes. @param {number | undefined} pid */
-export function peakResidentMb(pid) {
-  if (pid === undefined) return undefined;
-  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  return (Number(kilobytes) * 1024) / 1e6;
+/** The most it was ever resident, in MB of 10^6 bytes. @param {Measured} server */
+export function peakResidentMb(server) {
+  return statusMb(server, "VmHWM");
+}
+
+/** What it has in memory now, in MB of 10^6 bytes. @param {Measured} server */
+export function residentMb(server) {
+  return statusMb(server, "VmRSS");
+}
+
+/** Of that, what is its own and not a page of a file, in MB of 10^6 bytes. @param {Measured} server */
+export function anonymousMb(server) {
+  return statusMb(server, "RssAnon");
+}
+
+/**
+ * How often it called read(2), write(2) and their like. By thread: /proc/PID/io has the calls of children that have ended, too.
+ * @param {Measured} server
+ */
+export function systemCalls(server) {
+  const count = (/** @type {string} */ key) =>
+    sumOf(server, (pid) => {
+      const line = new RegExp(`^${key}: (\\d+)$`, "m");
+      return readdirSync(`/proc/${pid}/task`)
+        .map((thread) => Number(line.exec(readFileSync(`/proc/${pid}/task/${thread}/io`, "utf8"))?.[1]))
+        .reduce((sum, calls) => sum + calls, 0);
+    });
+  return { reads: count("syscr"), writes: count("syscw") };
+}
+
+/** @param {Measured} server @param {string} key */
+function statusMb(server, key) {
+  return sumOf(server, (pid) => {
+    const kilobytes = new RegExp(`^${key}:\\s+(\\d+) kB$`, "m").exec(
+      readFileSync(`/proc/${pid}/status`, "utf8"),
+    )?.[1];
+    return (Number(kilobytes) * 1024) / 1e6;
+  });
+}
+
+/** @param {Measured} server @param {(pid: number) => number} read @returns {number | undefined} */
+function sumOf({ pids }, read) {
+  const all = pids();
+  return all.length === 0 ? undefined : all.reduce((sum, pid) => sum + read(pid), 0);
+}
+
+/** @param {number | undefined} before @param {number | undefined} after */
+export function difference(before, after) {
+  return before === undefined || after === undefined ? undefined : after - before;
 }

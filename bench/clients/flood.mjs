@@ -1,0 +1,10 @@
+// A client of its own process that reads one flooding process as fast as it comes, until it is killed: reading here would delay
+// what the suite measures.
+//
+//   node flood.mjs URL
+
+import { openClient } from "./open.mjs";
+
+const client = openClient("connect", process.argv[2] ?? "", { http: "http1", codec: "binary" });
+process.stdout.write("flooded\n");
+await client.run(["head", "-c", String(Number.MAX_SAFE_INTEGER), "/dev/zero"], { deadlineMs: 600_000 });
