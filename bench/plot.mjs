@@ -24,6 +24,7 @@ export function renderPlot({ machine, figures }) {
   const title = `holdfast ${machine.commit}, Node ${machine.node}, ${machine.cpu}, ${machine.date.slice(0, 10)}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y + 10}" font-family="sans-serif" font-size="12">`,
+    "<title>holdfast beside its references: a bar per server and figure</title>",
     `<rect width="100%" height="100%" fill="#fff"/>`,
     text(10, 20, title, 'fill="#57606a"'),
     ...groups,
