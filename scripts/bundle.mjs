@@ -2,6 +2,7 @@
 // src/cli and all it imports, as CommonJS: for the package as several files, of which a command loads those it needs, and
 // for the single executable as one.
 
+import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,9 +14,13 @@ const nativePackages = [/^koffi$/, /^node-pty/];
 /** Not even "dce-only", the default: see keepChecks. */
 const minify = false;
 
+/** So long is what a file says of its text; src/cli/main.cts knows. */
+const HASH_CHARACTERS = 16;
+
 /**
- * Writes `output`/command-line.cjs and the chunks it imports later. Each holds a function expression as src/cli/bundle-loader.ts
- * wants it, in ASCII: of a text with one character beyond Latin-1, V8 keeps two bytes for each.
+ * Writes `output`/command-line.cjs and the chunks it imports later, whose names tell their contents: an agent that outlives an
+ * upgrade in place must not load what belongs to the next one. Each holds a function expression as src/cli/main.cts wants it, in
+ * ASCII (of a text with one character beyond Latin-1, V8 keeps two bytes for each), behind a hash of its text.
  * @param {string} root
  * @param {string} output  exists
  */
@@ -24,15 +29,18 @@ async function bundlePackage(root, output) {
   const { output: chunks } = await build.generate({
     format: "cjs",
     entryFileNames: "[name].cjs",
-    chunkFileNames: "[name].cjs",
+    chunkFileNames: "[name]-[hash].cjs",
     comments: false,
     minify,
+    strict: true,
   });
   await build.close();
   for (const chunk of chunks) {
     if (chunk.type !== "chunk") throw new Error(`${chunk.fileName} is no JavaScript`);
     const code = `(function (exports, require, module, __filename, __dirname) {${chunk.code.replace(/^#!.*/, "")}\n})`;
-    writeFileSync(join(output, chunk.fileName), escapeBeyondAscii(code));
+    const text = escapeBeyondAscii(code);
+    const hash = createHash("sha256").update(text).digest("hex").slice(0, HASH_CHARACTERS);
+    writeFileSync(join(output, chunk.fileName), `/*${hash}*/${text}`);
   }
 }
 
@@ -44,7 +52,7 @@ async function bundlePackage(root, output) {
 export async function bundleExecutable(root, file, plugin) {
   const build = await open(root, { plugins: [plugin] });
   // Without code splitting no import() is left, which a script with a code cache cannot have.
-  await build.write({ file, format: "cjs", codeSplitting: false, minify });
+  await build.write({ file, format: "cjs", codeSplitting: false, minify, strict: true });
   await build.close();
 }
 

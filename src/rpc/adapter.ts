@@ -27,6 +27,7 @@ import { setCall } from "./call.ts";
 import type { Codec } from "./event-frames.ts";
 import type { NodeResponse } from "./frame-sink.ts";
 import { encodeGrpcMessage } from "./grpc-message.ts";
+import { type Refusal, refuse } from "./refusal.ts";
 import { removeTimeout, timeoutMs } from "./request-headers.ts";
 import type { RequestMemory } from "./request-memory.ts";
 import { universalRequest } from "./universal-request.ts";
@@ -54,6 +55,12 @@ export interface AdapterOptions {
   readonly fallback: RequestListener;
 }
 
+const notLoaded: Refusal = {
+  code: Code.Unavailable,
+  httpStatus: 503,
+  message: "this service could not be loaded: try again",
+};
+
 /** Services that are loaded with the first call of one of them. */
 export interface LateRoutes {
   readonly paths: readonly string[];
@@ -66,6 +73,10 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
   let late: Promise<Handlers> | undefined;
   const loadLate = (routes: LateRoutes) => {
     late ??= routes.load().then((loaded) => handlersOf(loaded, maxMessageBytes));
+    // For want of descriptors, say: the next call tries again.
+    late.catch(() => {
+      late = undefined;
+    });
     return late;
   };
   return (request, response) => {
@@ -85,7 +96,10 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
     if (lateRoutes?.paths.includes(path) !== true) return call(handlers.get(path));
     loadLate(lateRoutes).then(
       (loaded) => call(loaded.get(path)),
-      (error: unknown) => fail(error, request, response, options.logger),
+      (error: unknown) => {
+        options.logger.error({ err: error }, "a service could not be loaded");
+        refuse(request, response, notLoaded);
+      },
     );
   };
 }

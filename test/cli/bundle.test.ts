@@ -1,9 +1,20 @@
 // The command as npm installs it: a bundle, and beside it what V8 compiled it to. That is made by the first start that may,
 // used by the next ones, and never in the way.
 
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { cliPath, type RunningAgent, startAgent } from "../support/agent.ts";
 import { eventually } from "../support/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
@@ -21,13 +32,17 @@ function install() {
     cpSync(join(root, "dist/bundle", name), join(bundle, name));
   cpSync(cliPath, join(folder, "dist/cli/main.cjs"));
   cpSync(join(root, "package.json"), join(folder, "package.json"));
+  const command = join(folder, "dist/cli/main.cjs");
+  const compiled = () => readdirSync(bundle).filter((name) => !name.endsWith(".cjs"));
   return {
     bundle,
-    compiled: () => readdirSync(bundle).filter((name) => !name.endsWith(".cjs")),
+    command,
+    compiled,
+    compiledMain: () => join(bundle, compiled().find((name) => name.startsWith("command-line.")) ?? ""),
     start: (prefix: readonly string[] = []): Promise<RunningAgent> =>
       startAgent({
         prefix,
-        program: [process.execPath, join(folder, "dist/cli/main.cjs")],
+        program: [process.execPath, command],
         env: { NODE_PATH: join(root, "node_modules"), HOME: "/" },
       }),
   };
@@ -35,13 +50,10 @@ function install() {
 
 type Installed = ReturnType<typeof install>;
 
-/** Of the chunks that a start loads; the others are never compiled. */
-const MAIN = `command-line.cjs.${process.version}-${process.arch}.compiled`;
-
 async function keptAll({ compiled }: Installed): Promise<void> {
   await eventually(
     "the agent's chunk is kept compiled, and nothing is being written",
-    () => compiled().some((name) => name.startsWith("agent.")) && compiled().every(isFinished),
+    () => compiled().some((name) => name.startsWith("agent-")) && compiled().every(isFinished),
     compiled,
   );
 }
@@ -65,21 +77,56 @@ test("the first start keeps what it compiled, the second uses it", async () => {
   await second.stop();
 });
 
-test.each([
-  ["is no compiled code", Buffer.from("nonsense")],
-  ["is empty", Buffer.alloc(0)],
-])("a file that %s is replaced", async (_, content) => {
+describe("what was kept is not used, and is kept anew", () => {
+  test.each<[string, (file: string) => void]>([
+    ["it is empty", (file) => truncateSync(file, 0)],
+    ["it is cut short", (file) => truncateSync(file, 5000)],
+    // V8 would end the program over it.
+    ["half of it is zeros", (file) => zeroSecondHalf(file)],
+    ["others may write it", (file) => chmodSync(file, 0o666)],
+  ])("when %s", async (_, damage) => {
+    const installed = install();
+    const first = await installed.start();
+    await keptAll(installed);
+    await first.stop();
+    const file = installed.compiledMain();
+    const before = readFileSync(file);
+    damage(file);
+    const second = await installed.start();
+    await eventually(
+      "a new one is there",
+      () => statSync(file).size > 0.9 * before.length && (statSync(file).mode & 0o777) === 0o644,
+      () => statSync(file),
+    );
+    await second.stop();
+    expect((await installed.start()).url).toMatch(/^http/);
+  });
+
+  test("when the program is another of the same length", async () => {
+    const installed = install();
+    const first = await installed.start();
+    await keptAll(installed);
+    await first.stop();
+    const main = join(installed.bundle, "command-line.cjs");
+    const text = readFileSync(main, "latin1");
+    const changed = text.replace("The agent inside a sandbox", "The agent beside a sandbox").slice(18);
+    expect(changed).not.toBe(text.slice(18));
+    expect(changed.length + 18).toBe(text.length);
+    // As scripts/bundle.mjs would begin it.
+    const hash = createHash("sha256").update(changed.slice(2)).digest("hex").slice(0, 16);
+    writeFileSync(main, `/*${hash}${changed}`);
+    const { stdout } = spawnSync(process.execPath, [installed.command, "--help"], { encoding: "utf8" });
+    expect(stdout).toContain("The agent beside a sandbox");
+  });
+});
+
+test("nobody else may write what is kept, whatever the umask", async () => {
   const installed = install();
-  const file = join(installed.bundle, MAIN);
-  writeFileSync(file, content);
-  const agent = await installed.start();
+  const agent = await installed.start(["bash", "-c", 'umask 0; exec "$@"', "bash"]);
   await keptAll(installed);
-  await eventually(
-    "the file is replaced",
-    () => statSync(file).size > 10_000,
-    () => statSync(file).size,
-  );
   await agent.stop();
+  for (const name of installed.compiled())
+    expect(statSync(join(installed.bundle, name)).mode & 0o777).toBe(0o644);
 });
 
 test.runIf(process.getuid?.() === 0)("where nothing can be kept, it runs all the same", async () => {
@@ -90,5 +137,9 @@ test.runIf(process.getuid?.() === 0)("where nothing can be kept, it runs all the
   expect((await fetch(`${agent.url}/health`)).status).toBe(204);
   expect(installed.compiled()).toEqual([]);
   await agent.stop();
-  expect(existsSync(join(installed.bundle, MAIN))).toBe(false);
 });
+
+function zeroSecondHalf(file: string): void {
+  const content = readFileSync(file);
+  writeFileSync(file, content.fill(0, content.length / 2));
+}
