@@ -130,7 +130,8 @@ test("pauses, resumes and gaps are counted", async () => {
     holdfast_gaps_total: 1,
     holdfast_attached_total: 2,
   });
-  expect(samples["holdfast_gap_bytes_total"]).toBeGreaterThan(900_000);
+  // All but what the ring holds: its 64 KiB, and what is left of the chunk they begin in, a read of at most as much.
+  expect(samples["holdfast_gap_bytes_total"]).toBeGreaterThanOrEqual(1_000_005 - 2 * 64 * 1024);
   expect(samples["holdfast_gap_bytes_total"]).toBeLessThan(1_000_005);
 });
 
