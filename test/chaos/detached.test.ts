@@ -24,6 +24,8 @@ vi.setConfig({ testTimeout: 120_000 });
 const MB = 1_000_000;
 /** What the kernel holds of a pipe that nobody reads. */
 const PIPE_BYTES = 64 * 1024;
+/** What the agent's pool of output buffers keeps for the next flood (src/multiplexer/buffer-pool.ts). */
+const MOST_SPARE_BYTES = 3 * 1024 * 1024;
 
 const bash = (script: string) => ({ process: { cmd: "bash", args: ["-c", script] } });
 
@@ -160,7 +162,7 @@ test("100 times 5 clients cut from 5 flooding processes leave no more than 5 tim
   const late = await held();
   expect(late).toMatchObject({ fds: early.fds, resources: early.resources });
   expect(late.heapBytes - early.heapBytes).toBeLessThan(2 * MB);
-  expect(late.bufferBytes - early.bufferBytes).toBeLessThan(MB);
+  expect(late.bufferBytes - early.bufferBytes).toBeLessThan(MB + MOST_SPARE_BYTES);
   // Resident is also what V8 and malloc keep for the next burst: 1 to 33 MB more with nothing more in use.
   expect(late.rssBytes - early.rssBytes).toBeLessThan(64 * MB);
 });
