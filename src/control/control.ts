@@ -7,6 +7,7 @@ import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import {
   type AccessToken,
   closeIfUnread,
+  headerReader,
   isGoneClient,
   type NodeRequest,
   type NodeResponse,
@@ -44,7 +45,7 @@ export function createControl(options: ControlOptions): RequestListener {
   const routes: Readonly<Record<string, Partial<Record<Method, Handler>>>> = {
     "/init": {
       POST: async (request, response) => {
-        initialization.apply(await bodies.read(request), headerToken(request));
+        initialization.apply(await bodies.read(request), offeredToken(headerReader(request)));
         answer(response, 204);
       },
     },
@@ -61,7 +62,8 @@ export function createControl(options: ControlOptions): RequestListener {
   };
   return (request, response) => {
     closeIfUnread(request, response);
-    const methods = Object.hasOwn(routes, pathOf(request)) ? routes[pathOf(request)] : undefined;
+    const path = pathOf(request);
+    const methods = Object.hasOwn(routes, path) ? routes[path] : undefined;
     if (methods === undefined) return answer(response, 404);
     const handler = methods[request.method === "HEAD" ? "GET" : (request.method as Method)];
     if (handler === undefined) {
@@ -72,15 +74,6 @@ export function createControl(options: ControlOptions): RequestListener {
       .then(() => handler(request, response))
       .catch((error: unknown) => answerError(error, response, logger));
   };
-}
-
-function headerToken({ headers }: NodeRequest): string | undefined {
-  return offeredToken({
-    get: (name) => {
-      const value = headers[name.toLowerCase()];
-      return typeof value === "string" ? value : null;
-    },
-  });
 }
 
 function answerError(error: unknown, response: NodeResponse, logger: Logger): void {

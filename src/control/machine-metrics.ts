@@ -40,7 +40,8 @@ export class MachineMetrics {
   #last = cpuTimes();
 
   read(): MachineReport {
-    const memory = limitedMemory() ?? machineMemory();
+    const machine = machineMemory();
+    const memory = limitedMemory(machine) ?? machine;
     const disk = statfsSync("/");
     return {
       ts: Math.floor(Date.now() / 1000),
@@ -85,12 +86,12 @@ function machineMemory(): Memory {
 }
 
 /** Of the cgroup (version 2) this agent is in; undefined where it has no limit, or one above the machine's memory. */
-function limitedMemory(): Memory | undefined {
+function limitedMemory(machine: Memory): Memory | undefined {
   try {
     const [, path = ""] = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8")) ?? [];
     const read = (file: string) => readFileSync(join("/sys/fs/cgroup", path, file), "latin1").trim();
     const total = Number(read("memory.max"));
-    if (!(total < machineMemory().total)) return undefined;
+    if (!(total < machine.total)) return undefined;
     const file = Number(/^file (\d+)$/m.exec(read("memory.stat"))?.[1] ?? 0);
     return { total, used: Math.max(0, Number(read("memory.current")) - file), cache: file };
   } catch {

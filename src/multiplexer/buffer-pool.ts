@@ -26,6 +26,13 @@ export function takeBuffer(bytes: number): Buffer {
   return buffer;
 }
 
+/** A copy of `data` at the beginning of such a buffer, with nothing behind it. */
+export function takeCopy(data: Buffer): Buffer {
+  const buffer = takeBuffer(data.length);
+  buffer.set(data);
+  return buffer.subarray(0, data.length);
+}
+
 /** Takes back the buffer that `data` lies in, if it came from here. Nobody may look at it any more. */
 export function giveBack(data: Buffer): void {
   if (!out.delete(data.buffer)) return;

@@ -3,7 +3,7 @@
 //   | gone | gone | chunk | run of short pieces | chunk | ... | tail |   <- appended here
 //                  ^ first
 
-import { takeBuffer } from "./buffer-pool.ts";
+import { takeBuffer, takeCopy } from "./buffer-pool.ts";
 import { type Chunk, chunkEnd, type Offset, type OutputStream } from "./chunk.ts";
 import { ChunkRun } from "./chunk-run.ts";
 
@@ -71,8 +71,8 @@ export class ChunkQueue {
    * or, behind the first MIX_FROM, as short as this.
    */
   append(stream: OutputStream, from: Offset, data: Buffer): void {
-    if (data.length >= KEEP_BY_REFERENCE_BYTES) this.#pushSealed(stream, from, data);
-    else if (!this.#join(stream, data)) this.#pushOpen(stream, from, copyOf(data));
+    // Not out of Node's pool: one short chunk would pin 8 KiB of it.
+    this.#add(stream, from, data, takeCopy);
   }
 
   /**
@@ -80,10 +80,7 @@ export class ChunkQueue {
    * Returns whether it was copied, so that its buffer is not needed here.
    */
   adopt({ stream, offset: from, data }: Chunk): boolean {
-    if (data.length < KEEP_BY_REFERENCE_BYTES && this.#join(stream, data)) return true;
-    if (data.length >= KEEP_BY_REFERENCE_BYTES) this.#pushSealed(stream, from, data);
-    else this.#pushOpen(stream, from, data);
-    return false;
+    return this.#add(stream, from, data, (own) => own);
   }
 
   /** From now on nothing joins the last chunk: somebody has it as it is. */
@@ -141,21 +138,21 @@ export class ChunkQueue {
     this.#cost += cost(entry);
   }
 
-  #pushSealed(stream: OutputStream, from: Offset, data: Buffer): void {
-    this.#tail = undefined;
-    this.#push({ stream, offset: from, data, frames: undefined });
-  }
-
-  /** `data` begins where its buffer does, and what is behind it there is free. */
-  #pushOpen(stream: OutputStream, from: Offset, data: Buffer): void {
-    const chunk = { stream, offset: from, data, frames: undefined };
-    this.#tail = { kind: "chunk", chunk, buffer: Buffer.from(data.buffer) };
+  /**
+   * Returns whether the data was copied into the last entry. What becomes a chunk that may still grow goes through `toOwn`, which
+   * returns it at the beginning of a buffer that is free behind it.
+   */
+  #add(stream: OutputStream, from: Offset, data: Buffer, toOwn: (data: Buffer) => Buffer): boolean {
+    if (data.length >= KEEP_BY_REFERENCE_BYTES) {
+      this.#tail = undefined;
+      this.#push({ stream, offset: from, data, frames: undefined });
+      return false;
+    }
+    if (this.#gather(stream, data) || this.#mix(stream, data)) return true;
+    const chunk = { stream, offset: from, data: toOwn(data), frames: undefined };
+    this.#tail = { kind: "chunk", chunk, buffer: Buffer.from(chunk.data.buffer) };
     this.#push(chunk);
-  }
-
-  /** Copies it into the last entry, if it may be there. */
-  #join(stream: OutputStream, data: Buffer): boolean {
-    return this.#gather(stream, data) || this.#mix(stream, data);
+    return false;
   }
 
   #replaceLast(entry: Entry, before: number): void {
@@ -226,13 +223,6 @@ export function* chunksOf(entry: Entry): Iterable<Chunk> {
     yield chunk;
     at = chunkEnd(chunk);
   }
-}
-
-/** In a buffer that has nothing else in it: out of Node's pool, one short chunk would pin 8 KiB. */
-function copyOf(data: Buffer): Buffer {
-  const buffer = takeBuffer(data.length);
-  buffer.set(data);
-  return buffer.subarray(0, data.length);
 }
 
 /** `data`, in a buffer that has room for `length` bytes and, up to a limit, for twice what it had. */

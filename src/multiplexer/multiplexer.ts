@@ -209,9 +209,13 @@ export class Multiplexer<End extends object> {
 
   #detach(cursor: Cursor): void {
     // A second detach finds nothing: whoever notices a gone client first, others may notice it too.
-    if (!this.#cursors.delete(cursor)) return;
-    this.#lend(cursor);
-    this.#settle();
+    if (this.#remove(cursor)) this.#settle();
+  }
+
+  #remove(cursor: Cursor): boolean {
+    const was = this.#cursors.delete(cursor);
+    if (was) this.#lend(cursor);
+    return was;
   }
 
   /** What it has read and not taken may be on its way to a socket. */
@@ -345,10 +349,7 @@ export class Multiplexer<End extends object> {
       if (dueMs <= 0) stalled.push(cursor);
       else nextMs = Math.min(nextMs, dueMs);
     }
-    for (const cursor of stalled) {
-      this.#cursors.delete(cursor);
-      this.#lend(cursor);
-    }
+    for (const cursor of stalled) this.#remove(cursor);
     this.#settle();
     for (const { onCut, takenTo } of stalled) onCut?.(takenTo);
     return nextMs;

@@ -2,7 +2,7 @@
 
 import koffi from "koffi";
 import { systemError } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { libc, prctl } from "./libc.ts";
 
 /** The sets as bit masks, of the agent's main thread, which starts every child. */
 interface CapabilitySets {
@@ -20,9 +20,6 @@ const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 
 const capget = libc.func("int capget(void *header, void *data)");
 const capset = libc.func("int capset(void *header, void *data)");
-const prctl = libc.func(
-  "int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)",
-);
 
 /**
  * The inheritable and the ambient set (a unit's AmbientCapabilities, an old container engine's gift) are the agent's own: from

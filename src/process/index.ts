@@ -4,7 +4,7 @@ export type { ChildProperties } from "./inherited-properties.ts";
 export type { InputKind, InputPlace } from "./input.ts";
 export type { Process } from "./process.ts";
 export type { ProcessLimits } from "./process-limits.ts";
-export { identityOf } from "./process-log.ts";
+export { clip, identityOf } from "./process-log.ts";
 export {
   DEFAULTS,
   type ProcessSelector,

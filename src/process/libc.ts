@@ -27,7 +27,7 @@ const pipe2 = libc.func("int pipe2(_Out_ int *fds, int flags)");
 const fcntl = libc.func("int fcntl(int fd, int command, int argument)");
 const ioctl = libc.func("int ioctl(int fd, unsigned long request, _Out_ int *value)");
 const waitpid = libc.func("int waitpid(int pid, _Out_ int *status, int options)");
-const prctl = libc.func(
+export const prctl = libc.func(
   "int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)",
 );
 

@@ -28,8 +28,8 @@ export function checkLimits(request: StartRequest, processes: number, limits: Pr
     throw tooMuch(
       `the arguments have ${argumentBytes} bytes, more than ${limits.maxArgumentBytes} (--max-arguments)`,
     );
-  const variables = Object.entries(request.environment).map(([name, value]) => `${name}=${value}`);
-  const environmentBytes = sum(variables);
+  // One byte after each of them: "=" after a name, NUL after a value.
+  const environmentBytes = sum(Object.entries(request.environment).flat());
   if (environmentBytes > limits.maxEnvironmentBytes)
     throw tooMuch(
       `the environment has ${environmentBytes} bytes, more than ${limits.maxEnvironmentBytes} (--max-environment)`,

@@ -5,7 +5,7 @@ import type { Logger } from "../logger.ts";
 import type { ProcessEnd } from "./end-status.ts";
 import type { Process } from "./process.ts";
 
-/** A client chooses how long its texts are; a log line's length is ours. */
+/** Clients choose how long their texts are; how long a line of ours is, we. */
 const MAX_SHOWN = 200;
 
 export class ProcessLog {
@@ -40,7 +40,8 @@ export function identityOf({ processId, pid, user, request: { tag } }: Process):
   return { process_id: processId, pid, user, ...(tag === undefined ? {} : { tag: clip(tag) }) };
 }
 
-function clip(text: string): string {
+/** As much of a client's text as a log line or a message shows. */
+export function clip(text: string): string {
   return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
 }
 

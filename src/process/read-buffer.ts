@@ -1,7 +1,7 @@
 // Where output is read to. Idle readers share one buffer, so that 1,000 of them keep 64 KiB and not 64 MB; one that
 // floods gets buffers of its own, which the output window then keeps without a copy.
 
-import { giveBack, KEEP_BY_REFERENCE_BYTES, takeBuffer } from "../multiplexer/index.ts";
+import { giveBack, KEEP_BY_REFERENCE_BYTES, takeBuffer, takeCopy } from "../multiplexer/index.ts";
 
 /** A pipe holds 64 KiB unless someone enlarges it, so one read can empty it. Larger ones of both were no faster. */
 const READ_BUFFER_BYTES = 64 * 1024;
@@ -28,14 +28,8 @@ export class ReadBuffer {
       this.#current = shared;
       return filled;
     }
-    const own = this.#current === shared ? copied(filled) : filled;
+    const own = this.#current === shared ? takeCopy(filled) : filled;
     this.#current = takeBuffer(READ_BUFFER_BYTES);
     return own;
   }
-}
-
-function copied(data: Buffer): Buffer {
-  const buffer = takeBuffer(data.length);
-  data.copy(buffer);
-  return buffer.subarray(0, data.length);
 }

@@ -2,12 +2,14 @@
 // parsed, looked up or started.
 
 import { Code } from "@connectrpc/connect";
+import { clip } from "../process/index.ts";
 import { type AccessToken, offeredToken } from "./access-token.ts";
 import { type NodeRequest, pathOf, type RequestListener } from "./adapter.ts";
 import { answerPreflight, createCrossOrigin, isPreflight } from "./cross-origin.ts";
 import { createHostCheck, hostsOf } from "./host-check.ts";
 import type { Records } from "./records.ts";
 import { type Refusal, refuse } from "./refusal.ts";
+import { headerReader } from "./request-headers.ts";
 
 export interface AdmissionOptions {
   /** Asked for each request anew: it may be set at any time. */
@@ -63,12 +65,12 @@ function hostCheck(names: readonly string[] | undefined): (request: NodeRequest)
   const verdictOn = createHostCheck(names);
   return (request) => {
     const verdict = verdictOn(request);
+    if (verdict === "ours") return undefined;
     const hosts = hostsOf(request)
       .map((host) => `"${clip(host)}"`)
       .join(" and ");
     if (verdict === "malformed")
       return { code: Code.InvalidArgument, httpStatus: 400, message: `Host ${hosts} is no host` };
-    if (verdict === "ours") return undefined;
     const message = `Host ${hosts} is no name of this agent's: name it with --allow-host if it should be`;
     return { code: Code.PermissionDenied, httpStatus: 403, message };
   };
@@ -81,7 +83,7 @@ function foreignOrigin({ headers: { origin = "" } }: NodeRequest): Refusal {
 
 function tokenRefusal(request: NodeRequest, token: AccessToken): Refusal | undefined {
   if (!token.isSet) return undefined;
-  const offered = offeredToken({ get: (name) => single(request.headers[name.toLowerCase()]) });
+  const offered = offeredToken(headerReader(request));
   if (offered !== undefined && token.matches(offered)) return undefined;
   const message =
     offered === undefined
@@ -101,16 +103,6 @@ function isInit(request: NodeRequest): boolean {
   return request.method === "POST" && pathOf(request) === "/init";
 }
 
-function single(value: string | string[] | undefined): string | null {
-  return typeof value === "string" ? value : (value?.join(", ") ?? null);
-}
-
 function peerOf({ socket }: NodeRequest): string {
   return socket?.remoteAddress ?? "local";
-}
-
-const MAX_SHOWN = 200;
-
-function clip(text: string): string {
-  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
 }

@@ -24,10 +24,12 @@ export interface Encoding {
 /** A piece of a frame as it goes to the socket; a string holds one byte per character (latin1). */
 export type FramePart = Buffer | string;
 
+/** Below this many bytes, one copy of a part costs less than an entry of its own in a gathering write. */
+export const SHORT_PART_BYTES = 4096;
+
 const fieldTag: Readonly<Record<OutputStream, number>> = { stdout: 0x0a, stderr: 0x12, pty: 0x1a };
 const EVENT_TAG = 0x0a;
 const DATA_TAG = 0x12;
-const LONG_BYTES = 4096;
 /** Field 100, a varint. */
 const OFFSET_TAG = "\xa0\x06";
 
@@ -49,7 +51,7 @@ export function dataFrame(chunk: Chunk, { codec, offsets }: Encoding, shared: bo
 
 /** Each write of a long string copies it anew, a buffer goes as it is. */
 function asBytes(part: FramePart): FramePart {
-  return part.length < LONG_BYTES || typeof part !== "string" ? part : Buffer.from(part, "latin1");
+  return part.length < SHORT_PART_BYTES || typeof part !== "string" ? part : Buffer.from(part, "latin1");
 }
 
 /** A GapEvent: the bytes `[from, to)` are no longer held. */

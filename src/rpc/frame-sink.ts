@@ -4,7 +4,7 @@ import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
-import type { FramePart } from "./event-frames.ts";
+import { type FramePart, SHORT_PART_BYTES } from "./event-frames.ts";
 import { askKernel } from "./tcp-sockets.ts";
 
 export type NodeResponse = ServerResponse | Http2ServerResponse;
@@ -19,9 +19,6 @@ export interface FrameSink {
   /** A number that grows while the peer accepts some of a write; for HTTP/2, whose streams share a connection, it does not. */
   acceptedBytes(): number;
 }
-
-/** Below this many bytes, one copy costs less than a gathering write. */
-const GATHER_BYTES = 4096;
 
 /** For a response whose head is already written, if not yet flushed. */
 export function createFrameSink(response: NodeResponse): FrameSink {
@@ -60,7 +57,7 @@ function merge(parts: readonly FramePart[]): readonly FramePart[] {
   const merged: FramePart[] = [];
   let short = "";
   for (const part of parts) {
-    if (part.length < GATHER_BYTES) {
+    if (part.length < SHORT_PART_BYTES) {
       short += typeof part === "string" ? part : part.toString("latin1");
       continue;
     }

@@ -4,6 +4,7 @@ export { isGoneClient } from "./error-mapping.ts";
 export type { NodeResponse } from "./frame-sink.ts";
 export type { ServerLimits } from "./limits.ts";
 export type { ListenAddress } from "./listening.ts";
+export { headerReader } from "./request-headers.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./server.ts";
 export { createServerStatistics, type ServerStatistics } from "./server-statistics.ts";
 export type { TlsIdentity } from "./tls-front.ts";

@@ -3,6 +3,7 @@
 
 import { type AddressInfo, BlockList, type Server } from "node:net";
 import { HoldfastError } from "../errors.ts";
+import { listen } from "./listen.ts";
 import { describeSocket, prepareConnections } from "./tcp-sockets.ts";
 import { listenOnUnixSocket } from "./unix-socket.ts";
 
@@ -55,14 +56,4 @@ export async function listenOn(server: Server, address: ListenAddress): Promise<
     // What it is bound to, not what was asked for: a name may mean anything.
     isLocal: loopback.check(bound.address, bound.family === "IPv6" ? "ipv6" : "ipv4"),
   };
-}
-
-function listen(server: Server, where: { host: string; port: number } | { fd: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(where, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 }

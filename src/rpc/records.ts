@@ -4,11 +4,9 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "../logger.ts";
-import { identityOf, type Process } from "../process/index.ts";
+import { clip, identityOf, type Process } from "../process/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import type { DetachReason, ServerStatistics } from "./server-statistics.ts";
-
-const MAX_SHOWN = 200;
 
 export class Records {
   readonly #statistics: ServerStatistics;
@@ -73,7 +71,3 @@ const unremarkable: ReadonlySet<Code> = new Set([
 
 /** Whose messages quote what the client sent: an argument, a variable, a password in the place of a user. */
 const quoting: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.Unauthenticated]);
-
-function clip(text: string): string {
-  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
-}

@@ -4,6 +4,7 @@
 import { lstatSync, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { HoldfastError } from "../errors.ts";
+import { listen } from "./listen.ts";
 
 /** Node removes the file when `server` is closed. Throws a HoldfastError that names the path. */
 export async function listenOnUnixSocket(server: Server, path: string, mode: number): Promise<void> {
@@ -20,18 +21,12 @@ export async function listenOnUnixSocket(server: Server, path: string, mode: num
 
 /** The mode by umask: a chmod would come after the moment it can be connected to. Node binds in this very call. */
 function bind(server: Server, path: string, mode: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    const before = process.umask(~mode & 0o777);
-    try {
-      server.listen({ path }, () => {
-        server.off("error", reject);
-        resolve();
-      });
-    } finally {
-      process.umask(before);
-    }
-  });
+  const before = process.umask(~mode & 0o777);
+  try {
+    return listen(server, { path });
+  } finally {
+    process.umask(before);
+  }
 }
 
 async function removeStale(path: string): Promise<void> {
