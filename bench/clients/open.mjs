@@ -127,7 +127,7 @@ function connectSpeech(codec) {
 }
 
 /** @type {Record<import("../servers/lineup.mjs").Codec, Record<string, string>>} */
-const headersOf = {
+export const headersOf = {
   binary: { "Content-Type": "application/connect+proto", "Connect-Protocol-Version": "1" },
   json: { "Content-Type": "application/connect+json", "Connect-Protocol-Version": "1" },
   grpc: { "Content-Type": "application/grpc", TE: "trailers" },

@@ -1,16 +1,15 @@
 // One Start or Connect stream that the bench talks with while it runs: its pid, its output as it comes, its end. And unary
 // calls. In the Connect protocol, binary, over HTTP/1.1 or h2c.
 
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary, toJsonString } from "@bufbuild/protobuf";
 import {
   CloseStdinRequestSchema,
   ConnectRequestSchema,
   SendInputRequestSchema,
-  SendSignalRequestSchema,
-  Signal,
   StartRequestSchema,
   StartResponseSchema,
 } from "../../dist/gen/process_pb.js";
+import { headersOf } from "./open.mjs";
 
 const HEADER_BYTES = 5;
 
@@ -64,14 +63,22 @@ function openStream(connection, rpc, message, onOutput) {
   });
 }
 
-/** The request of a stream whose response somebody else reads. @param {number} pid */
-export function connectRequest(pid) {
-  const message = create(ConnectRequestSchema, { process: { selector: { case: "pid", value: pid } } });
-  return (/** @type {Record<string, string>} */ headers, /** @type {boolean} */ json) => {
-    const body = json
-      ? Buffer.from(JSON.stringify({ process: { pid } }))
-      : Buffer.from(toBinary(ConnectRequestSchema, message));
-    return { method: "POST", path: "/process.Process/Connect", headers, body: envelope(body) };
+/**
+ * The request of a stream whose response somebody else reads.
+ * @param {number} pid
+ * @param {"binary" | "json"} codec
+ */
+export function connectRequest(pid, codec) {
+  const message = create(ConnectRequestSchema, selected(pid));
+  const body =
+    codec === "json"
+      ? Buffer.from(toJsonString(ConnectRequestSchema, message))
+      : toBinary(ConnectRequestSchema, message);
+  return {
+    method: "POST",
+    path: "/process.Process/Connect",
+    headers: headersOf[codec],
+    body: envelope(body),
   };
 }
 
@@ -80,7 +87,7 @@ function streamRequest(rpc, message) {
   return {
     method: "POST",
     path: `/process.Process/${rpc}`,
-    headers: { "Content-Type": "application/connect+proto", "Connect-Protocol-Version": "1" },
+    headers: headersOf.binary,
     body: envelope(message),
   };
 }
@@ -98,12 +105,6 @@ export function sendInput(connection, pid, data, kind) {
 export function closeStdin(connection, pid) {
   const message = create(CloseStdinRequestSchema, selected(pid));
   return call(connection, "CloseStdin", toBinary(CloseStdinRequestSchema, message));
-}
-
-/** @param {import("./http1.mjs").Connection} connection @param {number} pid */
-export function kill(connection, pid) {
-  const message = create(SendSignalRequestSchema, { ...selected(pid), signal: Signal.SIGKILL });
-  return call(connection, "SendSignal", toBinary(SendSignalRequestSchema, message));
 }
 
 /** @param {number} pid */

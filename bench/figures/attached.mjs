@@ -4,6 +4,7 @@
 // takes in three seconds; KB per process is what it grew by, over their number.
 
 import { openHttp1 } from "../clients/http1.mjs";
+import { latenciesMs } from "../clients/latencies.mjs";
 import { openClient } from "../clients/open.mjs";
 import { startSession } from "../clients/session.mjs";
 import { percentile } from "../report.mjs";
@@ -53,7 +54,7 @@ async function attachMany(count, argv) {
   const server = await launch("holdfast", [...holdfastCommand(), ...limits]);
   const client = openClient("connect", server.url, transport);
   // What the first commands load and compile is not theirs.
-  await measureCommands(client);
+  await latenciesMs(client, ["/bin/true"], COMMANDS);
   const before = residentMb(server);
   const connections = Array.from({ length: count }, () => openHttp1(server.url));
   for (let at = 0; at < count; at += BATCH) {
@@ -64,15 +65,15 @@ async function attachMany(count, argv) {
   await new Promise((resolve) => setTimeout(resolve, REST_MS));
   const cpu = difference(cpuBefore, cpuSeconds(server));
   const grown = difference(before, residentMb(server));
-  const latenciesMs = await measureCommands(client);
+  const latencies = await latenciesMs(client, ["/bin/true"], COMMANDS);
   for (const connection of connections) connection.close();
   client.close();
   await server.stop();
   return {
     kbPerProcess: count === 1 ? undefined : grown && (grown * 1000) / count,
     cpuPercent: cpu && (cpu * 1e5) / REST_MS,
-    p50Ms: percentile(latenciesMs, 50),
-    p99Ms: percentile(latenciesMs, 99),
+    p50Ms: percentile(latencies, 50),
+    p99Ms: percentile(latencies, 99),
   };
 }
 
@@ -81,17 +82,4 @@ async function attach(connection, argv) {
   const { ended } = await startSession(connection, { argv }, () => undefined);
   // It ends with its agent.
   ended.catch(() => undefined);
-}
-
-/** @param {import("../clients/open.mjs").ProcessClient} client */
-async function measureCommands(client) {
-  /** @type {number[]} */
-  const latenciesMs = [];
-  await client.ready();
-  for (let i = 0; i < COMMANDS; i++) {
-    const startedMs = performance.now();
-    await client.run(["/bin/true"]);
-    latenciesMs.push(performance.now() - startedMs);
-  }
-  return latenciesMs;
 }

@@ -83,11 +83,7 @@ async function fanOutOnce(server, codec, { count, bytes }) {
 function subscribe(url, pid, codec) {
   const connection = openHttp1(url);
   const counter = createFrameCounter(codec);
-  const type = codec === "json" ? "application/connect+json" : "application/connect+proto";
-  const request = connectRequest(pid)(
-    { "Content-Type": type, "Connect-Protocol-Version": "1" },
-    codec === "json",
-  );
+  const request = connectRequest(pid, codec);
   /** @type {() => void} */
   let onAttached = () => undefined;
   /** @type {Promise<void>} */

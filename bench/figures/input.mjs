@@ -6,6 +6,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StreamInputRequestSchema } from "../../dist/gen/process_pb.js";
 import { openHttp1 } from "../clients/http1.mjs";
+import { headersOf } from "../clients/open.mjs";
 import { closeStdin, envelope, sendInput, startSession } from "../clients/session.mjs";
 import { interleave } from "../rounds.mjs";
 import { cpuSeconds, difference, peakResidentMb } from "../servers/usage.mjs";
@@ -79,9 +80,8 @@ function streamBody(pid, piece, pieces) {
 /** @param {import("../clients/http1.mjs").Connection} connection @param {Buffer} body */
 async function streamInput(connection, body) {
   let answer = "";
-  const headers = { "Content-Type": "application/connect+proto", "Connect-Protocol-Version": "1" };
   const status = await connection.exchange(
-    { method: "POST", path: "/process.Process/StreamInput", headers, body },
+    { method: "POST", path: "/process.Process/StreamInput", headers: headersOf.binary, body },
     (bytes, start, end) => {
       answer += bytes.toString("latin1", start, end);
     },

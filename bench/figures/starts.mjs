@@ -4,6 +4,7 @@
 // `/bin/true` or `bash -c :`: from sending the request to the last byte of the response, which a server may send only once
 // the process is gone. JSON, which is what the E2B SDKs speak, on keep-alive HTTP/1.1 connections.
 
+import { latenciesMs } from "../clients/latencies.mjs";
 import { openClient } from "../clients/open.mjs";
 import { percentile } from "../report.mjs";
 import { interleave } from "../rounds.mjs";
@@ -83,17 +84,11 @@ export function startsAtOnceFigure() {
 async function startMany({ server, client }, argv, starts) {
   await client.ready();
   const cpuBefore = cpuSeconds(server);
-  /** @type {number[]} */
-  const latenciesMs = [];
-  for (let i = 0; i < starts; i++) {
-    const startedMs = performance.now();
-    await client.run(argv);
-    latenciesMs.push(performance.now() - startedMs);
-  }
+  const latencies = await latenciesMs(client, argv, starts);
   const cpu = difference(cpuBefore, cpuSeconds(server));
   return {
-    p50Ms: percentile(latenciesMs, 50),
-    p99Ms: percentile(latenciesMs, 99),
+    p50Ms: percentile(latencies, 50),
+    p99Ms: percentile(latencies, 99),
     cpuMsPerStart: cpu && (cpu * 1000) / starts,
     peakMb: peakResidentMb(server),
   };
