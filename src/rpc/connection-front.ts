@@ -1,7 +1,7 @@
 // From an accepted connection to requests: TLS or none, HTTP/1.1 or HTTP/2, on any address.
 
 import { createServer as createHttp1Server } from "node:http";
-import type { Http2Server, ServerHttp2Session } from "node:http2";
+import type { Http2Server, Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Logger } from "../logger.ts";
 import type { RequestListener } from "./adapter.ts";
@@ -104,7 +104,19 @@ function createHttp2({ listener, limits, logger }: ConnectionFrontOptions): Http
     maxHeaderListSize: Math.max(LEAST_HTTP2_HEADER_BYTES, 2 * limits.maxHeaderBytes),
     maxConcurrentStreams: limits.maxStreams + UNARY_CALLS,
   };
-  const server = createServer({ settings }, listener);
+  const server = createServer({ settings }, unlessCancelled(listener));
   server.on("sessionError", (error) => logger.debug({ err: error }, "an HTTP/2 connection broke"));
   return server;
+}
+
+/**
+ * Calls `listener` once what has arrived is parsed, and not for streams that were cancelled meanwhile. Node parses up to
+ * 64 KiB at a time, in which a thousand streams are opened and cancelled: each would cost 30 KB to answer, for nobody.
+ */
+function unlessCancelled(listener: RequestListener) {
+  return (request: Http2ServerRequest, response: Http2ServerResponse): void => {
+    setImmediate(() => {
+      if (!request.stream.closed) listener(request, response);
+    });
+  };
 }
