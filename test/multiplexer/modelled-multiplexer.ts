@@ -379,13 +379,14 @@ export class ModelledMultiplexer {
     assert.ok(heldBytes < this.#mostHeld + this.#excessBytes, `the bound: ${heldBytes} held`);
   }
 
-  /** The oldest piece must reach into what is needed, or into replay; with the budget spent there is no replay. */
+  /** What is held oldest must reach into what is needed, or into replay; with the budget spent there is no replay. */
   #checkNothingUseless(oldest: number): void {
     const { kept, delivered } = this.model;
     const hasReplay = this.#isReleased || !this.#world.budget.isSpent;
     const due = hasReplay ? Math.min(kept, delivered - this.#settings.replayBytes) : kept;
-    if (oldest < due) assert.ok(this.model.canBeOnePiece(oldest, due), `${oldest} held, due from ${due}`);
-    const isSimple = this.#settings.replayBytes === 0 && !this.#hasForkedInside;
+    if (oldest < due)
+      assert.ok(this.model.canBeJoined(oldest, due, this.#mayHaveRuns), `${oldest} held, due from ${due}`);
+    const isSimple = this.#settings.replayBytes === 0 && !this.#hasForkedInside && !this.#mayHaveRuns;
     if (isSimple) assert.ok(oldest >= kept, `${oldest} held, due exactly from ${kept}`);
   }
 

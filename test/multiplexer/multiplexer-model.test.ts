@@ -191,6 +191,24 @@ test.each<[name: string, setting: Setting, steps: Step[]]>([
     ],
   ],
   [
+    "one reads a part of a run, and takes it: the run is held whole",
+    lone({ windowBytes: 100_000 }),
+    [
+      { do: "fork", on: 0, onReadable: [] },
+      { do: "fork", on: 0, onReadable: [] },
+      // Read one by one, they stay chunks of their own: enough of them for runs behind them.
+      ...Array.from({ length: 17 }).flatMap<Step>(() => [
+        { do: "push", on: 0, stream: "stdout", bytes: 1 },
+        { do: "takeAll", who: 1 },
+      ]),
+      { do: "push", on: 0, stream: "stdout", bytes: 1 },
+      { do: "push", on: 0, stream: "stderr", bytes: 1 },
+      { do: "read", who: 1, maxBytes: 1 },
+      { do: "taken", who: 1 },
+      { do: "takeAll", who: 0 },
+    ],
+  ],
+  [
     "a waking reads another subscriber to the head, which is then not woken for nothing",
     lone(),
     [

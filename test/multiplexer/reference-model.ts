@@ -1,7 +1,11 @@
 // What one multiplexer promises, without a window, chunks or timers: every byte ever pushed, the first that nobody took,
 // how far each subscriber is, and what may be let go of. Short enough to be checked by reading it.
 
-import { CHUNK_OVERHEAD_BYTES, KEEP_BY_REFERENCE_BYTES } from "../../src/multiplexer/chunk-queue.ts";
+import {
+  CHUNK_OVERHEAD_BYTES,
+  KEEP_BY_REFERENCE_BYTES,
+  SHORT_PIECE_BYTES,
+} from "../../src/multiplexer/chunk-queue.ts";
 import type { DetachedMode, OutputStream } from "../../src/multiplexer/index.ts";
 import { mostHeldFor } from "../../src/multiplexer/multiplexer-options.ts";
 
@@ -27,7 +31,7 @@ export interface Bounds {
 
 export class ReferenceModel {
   readonly #bounds: Bounds;
-  readonly #pushes: { readonly stream: OutputStream; readonly end: number }[] = [];
+  readonly #pushes: { readonly stream: OutputStream; readonly bytes: number; readonly end: number }[] = [];
   readonly places = new Set<Place>();
   head = 0;
   delivered = 0;
@@ -42,7 +46,7 @@ export class ReferenceModel {
   push(stream: OutputStream, bytes: number, nowMs: number): void {
     for (const place of this.places) if (place.takenTo === this.head) place.progressedAtMs = nowMs;
     this.head += bytes;
-    this.#pushes.push({ stream, end: this.head });
+    this.#pushes.push({ stream, bytes, end: this.head });
     const newest = this.#newestBytes;
     if (newest === undefined) return;
     const fits = this.mostCost(this.droppableTo) <= mostHeldFor(newest);
@@ -103,13 +107,18 @@ export class ReferenceModel {
     this.#mayDrop(isPressed || costsTooMuch ? this.kept : Math.min(this.kept, this.delivered - replayBytes));
   }
 
-  /** Whether a piece that holds `from` can still hold `to`: only pieces of one stream are joined, to less than 32 KiB. */
-  canBeOnePiece(from: number, to: number): boolean {
+  /**
+   * Whether what holds `from` can still hold `to`: pieces are joined to less than 32 KiB, those of one stream, and in a run
+   * short ones of all streams.
+   */
+  canBeJoined(from: number, to: number, mayHaveRuns: boolean): boolean {
     const begins = this.#pushes.findIndex(({ end }) => end > from);
     const ends = this.#pushes.findIndex(({ end }) => end > to);
     if (begins === ends) return true;
-    const streams = new Set(this.#pushes.slice(begins, ends + 1).map(({ stream }) => stream));
-    return streams.size === 1 && to - from < KEEP_BY_REFERENCE_BYTES;
+    const pieces = this.#pushes.slice(begins, ends + 1);
+    const isOfOneStream = new Set(pieces.map(({ stream }) => stream)).size === 1;
+    const mayBeRun = mayHaveRuns && pieces.every(({ bytes }) => bytes < SHORT_PIECE_BYTES);
+    return (isOfOneStream || mayBeRun) && to - from < KEEP_BY_REFERENCE_BYTES;
   }
 
   /** What holding everything from `from` on counts, if nothing is joined. */
