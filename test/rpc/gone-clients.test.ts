@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { Process, ProcessTable } from "../../src/process/index.ts";
 import { startServer } from "../../src/rpc/index.ts";
+import { agentTimers } from "../support/agent-timers.ts";
 import { envelope } from "../support/envelopes.ts";
 import { eventually } from "../support/proc.ts";
 import { createTable } from "../support/process-table.ts";
@@ -23,7 +24,8 @@ interface Server {
 }
 
 async function serve(): Promise<Server> {
-  const table = createTable();
+  // Retaining what has ended takes a timer.
+  const table = createTable({ retainEndedMs: 0 });
   const silent = () => {
     // Nobody reads it.
   };
@@ -122,10 +124,6 @@ function start(cmd: string, args: readonly string[] = []): Buffer {
   return envelope(JSON.stringify({ process: { cmd, args } }));
 }
 
-function timers(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
-}
-
 /** What was sent before is read before this is answered: it arrived earlier. */
 async function untilReadUpToHere({ port }: Server): Promise<void> {
   const connection = await openConnection(port);
@@ -144,7 +142,7 @@ function only({ table }: Server): Process {
 async function untilNothingIsLeft({ table }: Server, timersBefore: number): Promise<void> {
   const left = () => ({
     subscribers: table.list().map(({ output }) => output.subscriberCount),
-    timers: timers() - timersBefore,
+    timers: agentTimers() - timersBefore,
   });
   await eventually(
     "nothing left of the client",
@@ -156,7 +154,7 @@ async function untilNothingIsLeft({ table }: Server, timersBefore: number): Prom
 for (const [way, openClient] of ways) {
   test(`a client that leaves ${way} before its request is whole has started nothing`, async () => {
     const server = await serve();
-    const before = timers();
+    const before = agentTimers();
     const client = await openClient(server.port);
     client.send(start("cat"), 3);
     await untilReadUpToHere(server);
@@ -167,7 +165,7 @@ for (const [way, openClient] of ways) {
 
   test(`a client that leaves ${way} right after its request leaves at most a process that runs`, async () => {
     const server = await serve();
-    const before = timers();
+    const before = agentTimers();
     for (let i = 0; i < 5; i++) {
       const client = await openClient(server.port);
       client.send(start("cat"), 0);
@@ -184,7 +182,7 @@ for (const [way, openClient] of ways) {
 
   test(`a client that leaves ${way} after the start event leaves a process that runs`, async () => {
     const server = await serve();
-    const before = timers();
+    const before = agentTimers();
     const client = await openClient(server.port);
     client.send(start("cat"), 0);
     await client.received('"start"');
@@ -196,7 +194,7 @@ for (const [way, openClient] of ways) {
 
   test(`a client that leaves ${way} with output unread leaves a process that waits`, async () => {
     const server = await serve();
-    const before = timers();
+    const before = agentTimers();
     const client = await openClient(server.port);
     client.send(start("yes"), 0);
     await client.received('"stdout"');
@@ -217,7 +215,7 @@ for (const [way, openClient] of ways) {
 
   test(`a client that leaves ${way} when it has the end event leaves nothing`, async () => {
     const server = await serve();
-    const before = timers();
+    const before = agentTimers();
     const client = await openClient(server.port);
     client.send(start("true"), 0);
     await client.received('"end"');
@@ -228,7 +226,7 @@ for (const [way, openClient] of ways) {
 
   test(`a client that leaves ${way} before it has read the end leaves nothing`, async () => {
     const server = await serve();
-    const before = timers();
+    const before = agentTimers();
     const client = await openClient(server.port);
     // More than the connection takes, less than the window and the pipe do.
     client.send(start("sh", ["-c", "printf x; read _; head -c 300000 /dev/zero"]), 0);
@@ -248,7 +246,7 @@ for (const [way, openClient] of ways) {
 for (const [way, openClient] of ways)
   test(`a client that leaves ${way} in the middle of a StreamInput is no error of the agent's`, async () => {
     const server = await serve();
-    const before = timers();
+    const before = agentTimers();
     const starting = await http1Client(server.port, "FIN");
     starting.send(start("cat"), 0);
     await starting.received('"start"');
@@ -271,7 +269,7 @@ for (const [way, openClient] of ways)
 
 test("a client that leaves with a second stream queued behind its first leaves nothing of either", async () => {
   const server = await serve();
-  const before = timers();
+  const before = agentTimers();
   const connection = await openConnection(server.port);
   onTestFinished(() => connection.cut());
   for (const cmd of ["cat", "yes"])

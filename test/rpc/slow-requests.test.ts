@@ -9,6 +9,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { Process } from "../../src/gen/process_pb.ts";
 import { createRpcListener } from "../../src/rpc/adapter.ts";
 import { RequestMemory } from "../../src/rpc/request-memory.ts";
+import { agentTimers } from "../support/agent-timers.ts";
 import { envelope } from "../support/envelopes.ts";
 import { eventually } from "../support/proc.ts";
 import { openConnection, type RawConnection } from "../support/raw-http.ts";
@@ -101,11 +102,10 @@ test("a StreamInput may take longer than that", async () => {
 });
 
 test("a request that arrived in time leaves no timer", async () => {
-  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
-  const before = timers();
+  const before = agentTimers();
   const connection = await connectTo(await listen(createServer(listener())));
   connection.send(`${head("List", "json", "Content-Length: 2")}{}`);
   // Not implemented here, but answered.
   expect(await connection.response()).toMatchObject({ status: 501 });
-  await eventually("no timer more than before", () => timers() <= before, timers);
+  await eventually("no timer more than before", () => agentTimers() <= before, agentTimers);
 });
