@@ -1,4 +1,4 @@
-// 100 MB of input for a process that does not read yet: the client waits, not the agent's memory.
+// 200 MB of input for a process that does not read yet: the client waits, not the agent's memory.
 import { createHash } from "node:crypto";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
@@ -15,10 +15,10 @@ import { startStream } from "../support/stream-client.ts";
 vi.setConfig({ testTimeout: 120_000 });
 
 const MB = 1_000_000;
-const MESSAGES = 100;
+const MESSAGES = 200;
 
-/** Of 100 MB: messages that were taken and are not yet collected. */
-const GARBAGE_BYTES = 90 * MB;
+/** Of 200 MB: messages that were taken and are not yet collected; on Node 26 that was 72 MB. */
+const GARBAGE_BYTES = 150 * MB;
 /** What the kernel holds of a connection, and the messages that its two ends have in hand. */
 const MOST_MESSAGES_SENT = 20;
 
@@ -61,7 +61,7 @@ async function startReader() {
   };
 }
 
-test("100 SendInputs of 1 MB to a process that does not read yet wait, and then arrive whole and in order", async () => {
+test("200 SendInputs of 1 MB to a process that does not read yet wait, and then arrive whole and in order", async () => {
   const { agent, fifo, client, selector, hash, expectSum } = await startReader();
   let answered = 0;
   const send = async (index: number) => {
@@ -84,7 +84,7 @@ test("100 SendInputs of 1 MB to a process that does not read yet wait, and then 
   expect(peakRssBytes(agent.pid) - before).toBeLessThan(GARBAGE_BYTES);
 });
 
-test("a StreamInput of 100 MB to a process that does not read yet stops its sender, and then arrives whole and in order", async () => {
+test("a StreamInput of 200 MB to a process that does not read yet stops its sender, and then arrives whole and in order", async () => {
   const { agent, fifo, client, selector, hash, expectSum } = await startReader();
   let sent = 0;
   async function* messages() {
