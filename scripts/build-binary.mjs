@@ -79,7 +79,7 @@ async function bundle() {
 function standIns() {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const others = new Map([
-    [join(root, "src/process/native-pty.ts"), join(root, "scripts/binary/native-pty.mjs")],
+    [join(root, "src/linux/native-pty.ts"), join(root, "scripts/binary/native-pty.mjs")],
     [
       join(dirname(require.resolve("koffi")), "src/koffi/src/static.js"),
       join(root, "scripts/binary/koffi-static.mjs"),

@@ -1,7 +1,7 @@
 // A client of one agent: its calls, each made of the parts beside this file.
 
 import type { ProcessInfo as WireProcessInfo } from "../gen/process_pb.ts";
-import { call } from "./call.ts";
+import { call } from "./retried-call.ts";
 import { AgentLink, type Connection } from "./connection.ts";
 import type { OpenStream } from "./event-stream.ts";
 import { isSelected, startHeaders, toConnectMessage, toProcessInfo, toStartMessage } from "./messages.ts";

@@ -8,7 +8,7 @@
 // connection, each try gives the agent a limit of its own: an answer that it ran out is a sign of life.
 
 import { untilAbort } from "./abort.ts";
-import { call } from "./call.ts";
+import { call } from "./retried-call.ts";
 import type { AgentLink } from "./connection.ts";
 import { ClientError, ProcessGoneError } from "./errors.ts";
 import { timeoutHeaders, toSelectorMessage } from "./messages.ts";

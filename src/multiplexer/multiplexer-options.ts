@@ -1,6 +1,6 @@
 // How much a multiplexer holds, for whom and how long.
 
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 
 /** What the slowest subscriber may have before it when the budget is spent: one read. */

@@ -1,6 +1,6 @@
 // Watches how long a shut gate has kept somebody waiting (rule 7). Who is to blame is the multiplexer's question.
 
-import type { Clock, Timer } from "./clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 
 export class StallWatch {
   readonly #stallMs: number;

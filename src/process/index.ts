@@ -1,18 +1,18 @@
-export { type AgentDefaults, agentDefaults } from "./agent-defaults.ts";
+export { type AgentDefaults, agentDefaults } from "./start/agent-defaults.ts";
 export type { ProcessEnd } from "./end-status.ts";
-export type { ChildProperties } from "./inherited-properties.ts";
-export type { InputKind, InputPlace } from "./input.ts";
+export type { ChildProperties } from "../linux/inherited-properties.ts";
+export type { InputKind, InputPlace } from "./io/input.ts";
 export type { Process } from "./process.ts";
-export type { ProcessLimits } from "./process-limits.ts";
-export { clip, identityOf } from "./process-log.ts";
+export type { ProcessLimits } from "./start/process-limits.ts";
+export { clip, identityOf } from "./table/process-log.ts";
 export {
   DEFAULTS,
   type ProcessSelector,
   ProcessTable,
   type ProcessTableOptions,
-} from "./process-table.ts";
-export type { PtySize } from "./pty.ts";
-export type { OutputPolicy, StartRequest } from "./start-request.ts";
-export type { Latencies, ProcessStatistics } from "./statistics.ts";
+} from "./table/process-table.ts";
+export type { PtySize } from "../linux/pty.ts";
+export type { OutputPolicy, StartRequest } from "./start/start-request.ts";
+export type { Latencies, ProcessStatistics } from "./table/statistics.ts";
 export { startTimer } from "./timer.ts";
-export { checkUser } from "./user.ts";
+export { checkUser } from "./start/user.ts";

@@ -11,14 +11,14 @@ import {
   type Timer,
 } from "../multiplexer/index.ts";
 import { endFromWaitStatus, type ProcessEnd, signalName } from "./end-status.ts";
-import { fromNodeError } from "./errno.ts";
-import type { InputKind, InputPlace, ProcessInput } from "./input.ts";
-import type { Pid } from "./libc.ts";
-import type { OutputReader } from "./output-reader.ts";
-import { checkPtySize, type PtySize } from "./pty.ts";
-import type { OutputPolicy, StartRequest } from "./start-request.ts";
-import type { ProcessStatistics } from "./statistics.ts";
-import type { AttachedStdio, Stdio } from "./stdio.ts";
+import { fromNodeError } from "../linux/errno.ts";
+import type { InputKind, InputPlace, ProcessInput } from "./io/input.ts";
+import type { Pid } from "../linux/libc.ts";
+import type { OutputReader } from "./io/output-reader.ts";
+import { checkPtySize, type PtySize } from "../linux/pty.ts";
+import type { OutputPolicy, StartRequest } from "./start/start-request.ts";
+import type { ProcessStatistics } from "./table/statistics.ts";
+import type { AttachedStdio, Stdio } from "./io/stdio.ts";
 import { realClock, startTimer } from "./timer.ts";
 
 const SIGKILL = 9;

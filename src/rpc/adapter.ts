@@ -23,15 +23,15 @@ import {
 } from "@connectrpc/connect-node";
 import type { Logger } from "../logger.ts";
 import { startTimer } from "../process/index.ts";
-import { setCall } from "./call.ts";
-import type { Codec } from "./event-frames.ts";
-import type { NodeResponse } from "./frame-sink.ts";
-import { encodeGrpcMessage } from "./grpc-message.ts";
-import { type Refusal, refuse } from "./refusal.ts";
+import { setCall } from "./call-context.ts";
+import type { Codec } from "./output/event-frames.ts";
+import type { NodeResponse } from "./output/frame-sink.ts";
+import { encodeGrpcMessage } from "../http/admission/grpc-message.ts";
+import { type Refusal, refuse } from "../http/admission/refusal.ts";
 import { removeTimeout, timeoutMs } from "./request-headers.ts";
 import type { RequestMemory } from "./request-memory.ts";
 import { universalRequest } from "./universal-request.ts";
-import { closeIfUnread } from "./unread-request.ts";
+import { closeIfUnread } from "../http/connection/unread-request.ts";
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
 export type RequestListener = (request: NodeRequest, response: NodeResponse) => void;

@@ -1,11 +1,11 @@
-export { AccessToken, offeredToken } from "./access-token.ts";
+export { AccessToken, offeredToken } from "../http/admission/access-token.ts";
 export { type NodeRequest, pathOf, type RequestListener } from "./adapter.ts";
 export { isGoneClient } from "./error-mapping.ts";
-export type { NodeResponse } from "./frame-sink.ts";
-export type { ServerLimits } from "./limits.ts";
-export type { ListenAddress } from "./listening.ts";
+export type { NodeResponse } from "./output/frame-sink.ts";
+export type { ServerLimits } from "../http/limits.ts";
+export type { ListenAddress } from "../http/listen/listening.ts";
 export { headerReader } from "./request-headers.ts";
-export { type RunningServer, type ServerOptions, startServer } from "./server.ts";
+export { type RunningServer, type ServerOptions, startServer } from "../http/server.ts";
 export { createServerStatistics, type ServerStatistics } from "./server-statistics.ts";
-export type { TlsIdentity } from "./tls-front.ts";
-export { closeIfUnread } from "./unread-request.ts";
+export type { TlsIdentity } from "../http/connection/tls-front.ts";
+export { closeIfUnread } from "../http/connection/unread-request.ts";

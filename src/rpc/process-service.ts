@@ -14,8 +14,8 @@ import {
 import type { Logger } from "../logger.ts";
 import { type Offset, offset } from "../multiplexer/index.ts";
 import { type Process, type ProcessEnd, type ProcessTable, startTimer } from "../process/index.ts";
-import { AttachedStream } from "./attached-stream.ts";
-import { callOf } from "./call.ts";
+import { AttachedStream } from "./output/attached-stream.ts";
+import { callOf } from "./call-context.ts";
 import {
   toDetailedEnd,
   toDetails,
@@ -31,9 +31,9 @@ import {
   toWholeGroup,
 } from "./conversions.ts";
 import { toConnectError } from "./error-mapping.ts";
-import type { NodeResponse } from "./frame-sink.ts";
-import { ProgressWatch } from "./progress-watch.ts";
-import type { Records } from "./records.ts";
+import type { NodeResponse } from "./output/frame-sink.ts";
+import { ProgressWatch } from "./output/progress-watch.ts";
+import type { Records } from "./client-activity.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
 import type { DetachReason } from "./server-statistics.ts";
 import type { ServingState } from "./serving-state.ts";

@@ -3,8 +3,8 @@
 
 import { Code } from "@connectrpc/connect";
 import { pathOf, type RequestListener } from "./adapter.ts";
-import type { Records } from "./records.ts";
-import { refuse } from "./refusal.ts";
+import type { Records } from "./client-activity.ts";
+import { refuse } from "../http/admission/refusal.ts";
 import { streamingPaths } from "./services.ts";
 
 /** `listener` is called with what there is room for. */

@@ -1,11 +1,11 @@
 // Clients that leave a process that does not stop writing: it waits, nothing runs, nothing grows, and who comes next
 // reads on where the last one was.
 import { expect, test, vi } from "vitest";
-import { startAgent } from "../support/agent.ts";
-import { createFifo } from "../support/fifo.ts";
-import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/numbers.ts";
-import { startProbedAgent } from "../support/probed-agent.ts";
-import { eventually, fdCount, rssBytes } from "../support/proc.ts";
+import { startAgent } from "../support/agent/agent.ts";
+import { createFifo } from "../support/proc/fifo.ts";
+import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/proc/numbers.ts";
+import { startProbedAgent } from "../support/agent/probed-agent.ts";
+import { eventually, fdCount, rssBytes } from "../support/proc/proc.ts";
 import {
   bytesWritten,
   cpuTicks,
@@ -13,10 +13,10 @@ import {
   tcpQueues,
   tcpWindowBytes,
   untilBlockedInWrite,
-} from "../support/proc-activity.ts";
-import { slowNetworkArgs } from "../support/slow-network.ts";
-import { connectStream, type StreamClient, startStream } from "../support/stream-client.ts";
-import { whileStopped } from "../support/while-stopped.ts";
+} from "../support/proc/proc-activity.ts";
+import { slowNetworkArgs } from "../support/network/slow-network.ts";
+import { connectStream, type StreamClient, startStream } from "../support/clients/stream-client.ts";
+import { whileStopped } from "../support/proc/while-stopped.ts";
 
 // Many of these are a lot of work, and the machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

@@ -2,17 +2,17 @@
 // waits at most once for all of them, and whoever was cut comes back to where it was.
 import { connect } from "node:net";
 import { expect, test, vi } from "vitest";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
-import { createFifo } from "../support/fifo.ts";
-import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/numbers.ts";
-import { eventually } from "../support/proc.ts";
-import { untilBlockedInWrite } from "../support/proc-activity.ts";
-import { requestBytes } from "../support/raw-http.ts";
-import { keepReceiveBufferSmall } from "../support/receive-buffer.ts";
-import { contentType, encodeBody } from "../support/rpc-call.ts";
-import { plainClient } from "../support/running-processes.ts";
-import { slowNetworkArgs } from "../support/slow-network.ts";
-import { connectStream, type StreamClient, startStream } from "../support/stream-client.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { createFifo } from "../support/proc/fifo.ts";
+import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/proc/numbers.ts";
+import { eventually } from "../support/proc/proc.ts";
+import { untilBlockedInWrite } from "../support/proc/proc-activity.ts";
+import { requestBytes } from "../support/clients/raw-http.ts";
+import { keepReceiveBufferSmall } from "../support/network/receive-buffer.ts";
+import { contentType, encodeBody } from "../support/clients/rpc-call.ts";
+import { plainClient } from "../support/agent/running-processes.ts";
+import { slowNetworkArgs } from "../support/network/slow-network.ts";
+import { connectStream, type StreamClient, startStream } from "../support/clients/stream-client.ts";
 
 // Many of these are a lot of work, and the machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

@@ -1,19 +1,19 @@
 // Subscribers of one process that read at different speeds, or for a while not at all: the slowest sets the pace, nobody
 // is cut, nobody misses a byte.
 import { expect, test, vi } from "vitest";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
-import { createFifo } from "../support/fifo.ts";
-import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/numbers.ts";
-import { rssBytes } from "../support/proc.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { createFifo } from "../support/proc/fifo.ts";
+import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/proc/numbers.ts";
+import { rssBytes } from "../support/proc/proc.ts";
 import {
   bytesWritten,
   cpuTicks,
   peakRssBytes,
   tcpQueues,
   untilBlockedInWrite,
-} from "../support/proc-activity.ts";
-import { slowNetworkArgs } from "../support/slow-network.ts";
-import { connectStream, startStream } from "../support/stream-client.ts";
+} from "../support/proc/proc-activity.ts";
+import { slowNetworkArgs } from "../support/network/slow-network.ts";
+import { connectStream, startStream } from "../support/clients/stream-client.ts";
 
 // Many of these are a lot of work, and the machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

@@ -2,7 +2,7 @@
 // served meanwhile and afterwards.
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import {
   END_HEADERS,
   END_STREAM,
@@ -12,11 +12,11 @@ import {
   HELLO,
   headerBlock,
   postBlock,
-} from "../support/http2-frames.ts";
-import { childrenOf, eventually, fdCount, rssBytes } from "../support/proc.ts";
-import { forgetPeakRss, peakRssBytes } from "../support/proc-activity.ts";
-import { openConnection, type RawConnection, rawCall } from "../support/raw-http.ts";
-import { callRpc, encodeBody } from "../support/rpc-call.ts";
+} from "../support/clients/http2-frames.ts";
+import { childrenOf, eventually, fdCount, rssBytes } from "../support/proc/proc.ts";
+import { forgetPeakRss, peakRssBytes } from "../support/proc/proc-activity.ts";
+import { openConnection, type RawConnection, rawCall } from "../support/clients/raw-http.ts";
+import { callRpc, encodeBody } from "../support/clients/rpc-call.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 

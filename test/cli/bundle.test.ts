@@ -15,8 +15,8 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { cliPath, type RunningAgent, startAgent } from "../support/agent.ts";
-import { eventually } from "../support/proc.ts";
+import { cliPath, type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { eventually } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 const root = dirname(dirname(dirname(cliPath)));

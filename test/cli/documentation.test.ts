@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { cleanEnvironment, cliPath, startAgent } from "../support/agent.ts";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { cleanEnvironment, cliPath, startAgent } from "../support/agent/agent.ts";
+import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { finished, holdfast, holdfastOnTerminal } from "./holdfast.ts";
 
 const text = readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8");

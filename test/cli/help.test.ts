@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { runCommand } from "../support/agent.ts";
+import { runCommand } from "../support/agent/agent.ts";
 
 const commands = ["serve", "run", "attach", "ps", "logs", "signal", "doctor"];
 

@@ -1,8 +1,8 @@
 // The command line as its user has it: `holdfast ARGS` with the agent's address in HOLDFAST_URL, and what became of it.
 import { expect } from "vitest";
 import { createClient, type ProcessInfo, type StartRequest } from "../../src/client/index.ts";
-import { type CommandOptions, cliPath, type RunningCommand, runCommand } from "../support/agent.ts";
-import { type OnTerminal, type OnTerminalOptions, onTerminal } from "../support/on-terminal.ts";
+import { type CommandOptions, cliPath, type RunningCommand, runCommand } from "../support/agent/agent.ts";
+import { type OnTerminal, type OnTerminalOptions, onTerminal } from "../support/proc/on-terminal.ts";
 
 /** On pipes. stdin is /dev/null, unless `options` say "pipe". */
 export function holdfast(

@@ -1,7 +1,7 @@
 // What a user may get wrong on the command line: one line that names the flag or variable, the value and what would be
 // right, exit code 2, nothing on stdout, no stack trace.
 import { expect, test } from "vitest";
-import { runCommand } from "../support/agent.ts";
+import { runCommand } from "../support/agent/agent.ts";
 
 const port = "A port is a whole number from 0 to 65535; 0 picks a free one.";
 const duration = "A duration is a number and its unit (ms, s, m or h), such as 200ms, 1.5s or 2m.";

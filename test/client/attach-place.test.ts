@@ -1,7 +1,7 @@
 // Where `attach` begins without a place of its own, and that a connection lost on the way moves nothing.
 
 import { expect, test } from "vitest";
-import { createFifo } from "../support/fifo.ts";
+import { createFifo } from "../support/proc/fifo.ts";
 import { collect } from "./collect.ts";
 import { agentForFile } from "./file-agent.ts";
 import { losingTransport } from "./losing-transport.ts";

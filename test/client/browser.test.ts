@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import * as browserDoor from "../../src/client/browser.ts";
 import { createClient } from "../../src/client/browser.ts";
 import * as nodeDoor from "../../src/client/index.ts";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { collect } from "./collect.ts";
 import { agentForFile } from "./file-agent.ts";
 

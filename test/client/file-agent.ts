@@ -2,7 +2,7 @@
 
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { createClient } from "../../src/client/index.ts";
-import { type CommandOptions, type RunningAgent, startAgent } from "../support/agent.ts";
+import { type CommandOptions, type RunningAgent, startAgent } from "../support/agent/agent.ts";
 
 /** To be called at the top of a file; what it returns answers from within tests. */
 export function agentForFile(options: CommandOptions = {}): { readonly url: string; readonly port: number } {

@@ -3,7 +3,7 @@
 import type { ClientHttp2Stream } from "node:http2";
 import { expect, onTestFinished, test } from "vitest";
 import { Http2Session } from "../../src/client/http2-session.ts";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { untilFound } from "../support/until-found.ts";
 import { agentForFile } from "./file-agent.ts";
 import { connectTo } from "./test-client.ts";

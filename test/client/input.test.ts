@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { untilFound } from "../support/until-found.ts";
 import { collect } from "./collect.ts";

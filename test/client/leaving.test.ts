@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import type { CallOptions, ConnectionState, RemoteProcess } from "../../src/client/index.ts";
 import { ClientError, DetachedError } from "../../src/client/index.ts";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { untilFound } from "../support/until-found.ts";
 import { agentForFile } from "./file-agent.ts";
 import { dataEvent, type Event, endEvent, serveScript, startEvent } from "./scripted-agent.ts";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startAgent } from "../support/agent.ts";
+import { startAgent } from "../support/agent/agent.ts";
 
 const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);

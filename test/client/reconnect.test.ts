@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import { type ConnectionState, GapError, ProcessGoneError } from "../../src/client/index.ts";
-import { startAgent } from "../support/agent.ts";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startAgent } from "../support/agent/agent.ts";
+import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { untilFound } from "../support/until-found.ts";
 import { collect } from "./collect.ts";
 import { outputHash, talk, talkOnPipes } from "./direct-run.ts";

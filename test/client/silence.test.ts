@@ -3,7 +3,7 @@
 
 import { expect, test } from "vitest";
 import type { ConnectionState } from "../../src/client/index.ts";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { untilFound } from "../support/until-found.ts";
 import { collect } from "./collect.ts";
 import { talk, talkOnPipes } from "./direct-run.ts";

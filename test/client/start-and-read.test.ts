@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import type { OutputEvent } from "../../src/client/index.ts";
-import { startAgent } from "../support/agent.ts";
+import { startAgent } from "../support/agent/agent.ts";
 import { untilFound } from "../support/until-found.ts";
 import { collect } from "./collect.ts";
 import { agentForFile } from "./file-agent.ts";

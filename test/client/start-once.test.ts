@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { ConnectionState } from "../../src/client/index.ts";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { collect } from "./collect.ts";
 import { agentForFile } from "./file-agent.ts";
 import { losingTransport } from "./losing-transport.ts";

@@ -7,7 +7,7 @@ import {
 } from "@connectrpc/connect-web";
 import { expect, test } from "vitest";
 import type { ClientOptions, ConnectionState, ProcessInfo } from "../../src/client/index.ts";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { untilFound } from "../support/until-found.ts";
 import { collect } from "./collect.ts";
 import { agentForFile } from "./file-agent.ts";

@@ -1,8 +1,8 @@
 // One connection's worth of mutated requests, and what becomes of it.
 
 import { connect } from "node:net";
-import { frameType, HELLO } from "../support/http2-frames.ts";
-import { requestBytes } from "../support/raw-http.ts";
+import { frameType, HELLO } from "../support/clients/http2-frames.ts";
+import { requestBytes } from "../support/clients/raw-http.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { chunked, http1, http2 } from "./corpus.ts";
 import { mutate, pick } from "./mutations.ts";

@@ -2,8 +2,8 @@
 // that is no RPC.
 
 import type { JsonValue } from "@bufbuild/protobuf";
-import { END_HEADERS, END_STREAM, frame, frameType, postBlock } from "../support/http2-frames.ts";
-import { contentType, encodeBody, type Protocol, protocols } from "../support/rpc-call.ts";
+import { END_HEADERS, END_STREAM, frame, frameType, postBlock } from "../support/clients/http2-frames.ts";
+import { contentType, encodeBody, type Protocol, protocols } from "../support/clients/rpc-call.ts";
 
 /** Nobody's: for requests about a process that is not there, or that mutations make into one that is. */
 const PROCESS = { tag: "fuzz" };

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { CommandExitError, Sandbox } from "e2b";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createClient } from "../../src/client/index.ts";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
-import { childrenOf, eventually } from "../support/proc.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { childrenOf, eventually } from "../support/proc/proc.ts";
 import { type BareRoot, makeBareRoot, whyNoBareRoot } from "./bare-root.ts";
 
 const executable = join(import.meta.dirname, "../../dist-binary/holdfast-linux-x64");

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { headersEnv } from "../../scripts/setup.mjs";
 import { createClient } from "../../src/client/index.ts";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 const run = promisify(execFile);

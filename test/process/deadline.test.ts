@@ -1,11 +1,11 @@
 // The request's `timeoutMs`: kills at the deadline, and leaves no timer when the process ends before.
 
 import { expect, test } from "vitest";
-import { agentTimers } from "../support/agent-timers.ts";
-import { childrenOf, eventually, stateOf } from "../support/proc.ts";
-import { collectOutput, outputOf } from "../support/process-output.ts";
-import { createTable } from "../support/process-table.ts";
-import { command, PTY, script } from "../support/start-requests.ts";
+import { agentTimers } from "../support/agent/agent-timers.ts";
+import { childrenOf, eventually, stateOf } from "../support/proc/proc.ts";
+import { collectOutput, outputOf } from "../support/agent/process-output.ts";
+import { createTable } from "../support/agent/process-table.ts";
+import { command, PTY, script } from "../support/clients/start-requests.ts";
 
 test.each([undefined, PTY])("at the deadline a process is killed, whatever it catches: %j", async (stdio) => {
   const table = createTable();

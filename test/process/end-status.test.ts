@@ -2,9 +2,9 @@
 
 import { expect, test } from "vitest";
 import { endFromWaitStatus } from "../../src/process/end-status.ts";
-import { outputOf } from "../support/process-output.ts";
-import { createTable } from "../support/process-table.ts";
-import { command, PTY, script } from "../support/start-requests.ts";
+import { outputOf } from "../support/agent/process-output.ts";
+import { createTable } from "../support/agent/process-table.ts";
+import { command, PTY, script } from "../support/clients/start-requests.ts";
 
 /** What Go 1.26 on Linux prints for `syscall.Signal(n)`, from 1 on. Beyond 31 it has only numbers. */
 const goSignals = [

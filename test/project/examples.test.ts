@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { startAgent } from "../support/agent.ts";
+import { startAgent } from "../support/agent/agent.ts";
 
 test("the first session prints what the README says it prints", async () => {
   const { url } = await startAgent();

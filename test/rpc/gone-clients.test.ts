@@ -7,11 +7,11 @@ import type { Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { Process, ProcessTable } from "../../src/process/index.ts";
 import { startServer } from "../../src/rpc/index.ts";
-import { agentTimers } from "../support/agent-timers.ts";
-import { envelope } from "../support/envelopes.ts";
-import { eventually } from "../support/proc.ts";
-import { createTable } from "../support/process-table.ts";
-import { openConnection, requestBytes } from "../support/raw-http.ts";
+import { agentTimers } from "../support/agent/agent-timers.ts";
+import { envelope } from "../support/clients/envelopes.ts";
+import { eventually } from "../support/proc/proc.ts";
+import { createTable } from "../support/agent/process-table.ts";
+import { openConnection, requestBytes } from "../support/clients/raw-http.ts";
 
 const START = "/process.Process/Start";
 const TYPE = { "content-type": "application/connect+json" };

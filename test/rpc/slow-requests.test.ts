@@ -9,10 +9,10 @@ import { expect, onTestFinished, test } from "vitest";
 import { Process } from "../../src/gen/process_pb.ts";
 import { createRpcListener } from "../../src/rpc/adapter.ts";
 import { RequestMemory } from "../../src/rpc/request-memory.ts";
-import { agentTimers } from "../support/agent-timers.ts";
-import { envelope } from "../support/envelopes.ts";
-import { eventually } from "../support/proc.ts";
-import { openConnection, type RawConnection } from "../support/raw-http.ts";
+import { agentTimers } from "../support/agent/agent-timers.ts";
+import { envelope } from "../support/clients/envelopes.ts";
+import { eventually } from "../support/proc/proc.ts";
+import { openConnection, type RawConnection } from "../support/clients/raw-http.ts";
 
 const REQUEST_MS = 100;
 const silent = () => {

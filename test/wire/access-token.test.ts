@@ -4,9 +4,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { startAgent } from "../support/agent.ts";
-import { childrenOf } from "../support/proc.ts";
-import { openConnection, rawCall } from "../support/raw-http.ts";
+import { startAgent } from "../support/agent/agent.ts";
+import { childrenOf } from "../support/proc/proc.ts";
+import { openConnection, rawCall } from "../support/clients/raw-http.ts";
 import {
   callOverEvery,
   callRpc,
@@ -14,7 +14,7 @@ import {
   overEvery,
   type Protocol,
   protocols,
-} from "../support/rpc-call.ts";
+} from "../support/clients/rpc-call.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 const TOKEN = "correct-horse-battery-staple";

@@ -4,9 +4,9 @@
 
 import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
 import { expect, test } from "vitest";
-import { envelope } from "../support/envelopes.ts";
-import { rssBytes } from "../support/proc.ts";
-import { forgetPeakRss, peakRssBytes } from "../support/proc-activity.ts";
+import { envelope } from "../support/clients/envelopes.ts";
+import { rssBytes } from "../support/proc/proc.ts";
+import { forgetPeakRss, peakRssBytes } from "../support/proc/proc-activity.ts";
 import {
   callOverEvery,
   encodeBody,
@@ -15,8 +15,8 @@ import {
   type Protocol,
   protocols,
   type RpcCall,
-} from "../support/rpc-call.ts";
-import { survivingAgent } from "../support/surviving-agent.ts";
+} from "../support/clients/rpc-call.ts";
+import { survivingAgent } from "../support/agent/surviving-agent.ts";
 
 const agent = survivingAgent();
 

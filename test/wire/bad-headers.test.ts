@@ -4,9 +4,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { callOverEvery, encodeBody, overEvery, type Protocol, protocols } from "../support/rpc-call.ts";
-import { startAndLeave } from "../support/start-and-leave.ts";
-import { survivingAgent } from "../support/surviving-agent.ts";
+import {
+  callOverEvery,
+  encodeBody,
+  overEvery,
+  type Protocol,
+  protocols,
+} from "../support/clients/rpc-call.ts";
+import { startAndLeave } from "../support/clients/start-and-leave.ts";
+import { survivingAgent } from "../support/agent/surviving-agent.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 const agent = survivingAgent();

@@ -13,9 +13,9 @@ import {
   PADDED,
   PREFACE,
   postBlock,
-} from "../support/http2-frames.ts";
-import { openConnection } from "../support/raw-http.ts";
-import { survivingAgent } from "../support/surviving-agent.ts";
+} from "../support/clients/http2-frames.ts";
+import { openConnection } from "../support/clients/raw-http.ts";
+import { survivingAgent } from "../support/agent/surviving-agent.ts";
 
 const agent = survivingAgent();
 

@@ -5,10 +5,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Process, Signal, type StreamInputRequestSchema } from "../../src/gen/process_pb.ts";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
-import { type Received, receive } from "../support/received-events.ts";
-import { killAll, untilNone } from "../support/running-processes.ts";
-import { type OpenTransport, type TransportKind, transportKinds } from "../support/transports.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { type Received, receive } from "../support/clients/received-events.ts";
+import { killAll, untilNone } from "../support/agent/running-processes.ts";
+import { type OpenTransport, type TransportKind, transportKinds } from "../support/clients/transports.ts";
 
 let agent: RunningAgent;
 

@@ -14,10 +14,10 @@ import {
   TimeoutError,
 } from "e2b";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { inTime } from "../support/deadline.ts";
-import { eventually } from "../support/proc.ts";
-import { killAll } from "../support/running-processes.ts";
+import { eventually } from "../support/proc/proc.ts";
+import { killAll } from "../support/agent/running-processes.ts";
 
 let agent: RunningAgent;
 let sandbox: Sandbox;

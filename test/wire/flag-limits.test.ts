@@ -2,16 +2,23 @@
 
 import { readFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
-import { startAgent } from "../support/agent.ts";
-import { envelope } from "../support/envelopes.ts";
-import { openGrpcClient } from "../support/grpc-client.ts";
-import { END_HEADERS, END_STREAM, frame, frameType, HELLO, postBlock } from "../support/http2-frames.ts";
-import { killProcesses } from "../support/kill-processes.ts";
-import { childrenOf, eventually, fdCount } from "../support/proc.ts";
-import { openConnection, type RawConnection, rawCall } from "../support/raw-http.ts";
-import { callOverEvery, callRpc, encodeBody, overEvery, type Protocol } from "../support/rpc-call.ts";
-import { startAndLeave } from "../support/start-and-leave.ts";
-import { expectCommandRuns } from "../support/surviving-agent.ts";
+import { startAgent } from "../support/agent/agent.ts";
+import { envelope } from "../support/clients/envelopes.ts";
+import { openGrpcClient } from "../support/clients/grpc-client.ts";
+import {
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  frameType,
+  HELLO,
+  postBlock,
+} from "../support/clients/http2-frames.ts";
+import { killProcesses } from "../support/agent/kill-processes.ts";
+import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
+import { openConnection, type RawConnection, rawCall } from "../support/clients/raw-http.ts";
+import { callOverEvery, callRpc, encodeBody, overEvery, type Protocol } from "../support/clients/rpc-call.ts";
+import { startAndLeave } from "../support/clients/start-and-leave.ts";
+import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 const sleep = { process: { cmd: "sleep", args: ["1000"] } };

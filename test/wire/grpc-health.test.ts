@@ -12,7 +12,7 @@ import {
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { expect, onTestFinished, test } from "vitest";
-import { startAgent } from "../support/agent.ts";
+import { startAgent } from "../support/agent/agent.ts";
 
 interface Answer {
   readonly status: string;

@@ -4,10 +4,10 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { status } from "@grpc/grpc-js";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
-import { type GrpcClient, openGrpcClient } from "../support/grpc-client.ts";
-import { type Received, receive } from "../support/received-events.ts";
-import { killAll } from "../support/running-processes.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { type GrpcClient, openGrpcClient } from "../support/clients/grpc-client.ts";
+import { type Received, receive } from "../support/clients/received-events.ts";
+import { killAll } from "../support/agent/running-processes.ts";
 
 let agent: RunningAgent;
 

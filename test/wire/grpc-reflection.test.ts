@@ -15,7 +15,7 @@ import {
 } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as AlphaServerReflection } from "../../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { reflection, streamingPaths } from "../../src/rpc/services.ts";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
 
 const run = promisify(execFile);
 const buf = fileURLToPath(new URL("../../node_modules/.bin/buf", import.meta.url));

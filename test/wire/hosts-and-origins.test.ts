@@ -2,9 +2,9 @@
 
 import { connect } from "node:http2";
 import { expect, onTestFinished, test } from "vitest";
-import { startAgent } from "../support/agent.ts";
-import { rawCall } from "../support/raw-http.ts";
-import { survivingAgent } from "../support/surviving-agent.ts";
+import { startAgent } from "../support/agent/agent.ts";
+import { rawCall } from "../support/clients/raw-http.ts";
+import { survivingAgent } from "../support/agent/surviving-agent.ts";
 
 const agent = survivingAgent();
 const LIST = "/process.Process/List";

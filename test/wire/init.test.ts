@@ -3,9 +3,9 @@
 import { randomUUID } from "node:crypto";
 import { Sandbox } from "e2b";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
-import { answerOf } from "../support/command-answer.ts";
-import { openConnection, rawCall } from "../support/raw-http.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { answerOf } from "../support/clients/command-answer.ts";
+import { openConnection, rawCall } from "../support/clients/raw-http.ts";
 
 const TOKEN = "first-token";
 

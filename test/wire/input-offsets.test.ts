@@ -4,7 +4,7 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { expect, onTestFinished, test } from "vitest";
 import { Process, type ProcessEvent } from "../../src/gen/process_pb.ts";
-import { startAgent } from "../support/agent.ts";
+import { startAgent } from "../support/agent/agent.ts";
 
 test("a repeated piece is applied once, whole or in part, and the answer says how much was accepted", async () => {
   const cat = await startCat();

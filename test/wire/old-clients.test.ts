@@ -4,12 +4,12 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { beforeAll, expect, test } from "vitest";
 import { Process, type ProcessInfo, Signal } from "../../src/gen/process_pb.ts";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
-import { eventually } from "../support/proc.ts";
-import { callRpc, encodeBody, type Protocol, protocols, type RpcName } from "../support/rpc-call.ts";
-import { plainClient } from "../support/running-processes.ts";
-import { startAndLeave } from "../support/start-and-leave.ts";
-import { binaryFields, jsonFields } from "../support/wire-fields.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { eventually } from "../support/proc/proc.ts";
+import { callRpc, encodeBody, type Protocol, protocols, type RpcName } from "../support/clients/rpc-call.ts";
+import { plainClient } from "../support/agent/running-processes.ts";
+import { startAndLeave } from "../support/clients/start-and-leave.ts";
+import { binaryFields, jsonFields } from "../support/clients/wire-fields.ts";
 
 let agent: RunningAgent;
 

@@ -1,12 +1,12 @@
 // The metrics, each against a session in which its number is known.
 
 import { expect, onTestFinished, test } from "vitest";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
-import { answerOf } from "../support/command-answer.ts";
-import { openConnection } from "../support/raw-http.ts";
-import { receive } from "../support/received-events.ts";
-import { encodeBody } from "../support/rpc-call.ts";
-import { killAll, plainClient } from "../support/running-processes.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { answerOf } from "../support/clients/command-answer.ts";
+import { openConnection } from "../support/clients/raw-http.ts";
+import { receive } from "../support/clients/received-events.ts";
+import { encodeBody } from "../support/clients/rpc-call.ts";
+import { killAll, plainClient } from "../support/agent/running-processes.ts";
 
 type Samples = Readonly<Record<string, number>>;
 

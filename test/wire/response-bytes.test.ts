@@ -15,10 +15,10 @@ import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { Process, StartRequestSchema, type StartResponse } from "../../src/gen/process_pb.ts";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
-import { envelope, parseEnvelopes } from "../support/envelopes.ts";
-import { parseResponses } from "../support/http-responses.ts";
-import { openConnection, requestBytes } from "../support/raw-http.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { envelope, parseEnvelopes } from "../support/clients/envelopes.ts";
+import { parseResponses } from "../support/clients/http-responses.ts";
+import { openConnection, requestBytes } from "../support/clients/raw-http.ts";
 
 let agent: RunningAgent;
 

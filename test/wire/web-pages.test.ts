@@ -3,9 +3,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import { type RunningAgent, startAgent } from "../support/agent.ts";
-import { freePort, hasBrowser, visit } from "../support/browser.ts";
-import { childrenOf } from "../support/proc.ts";
+import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { freePort, hasBrowser, visit } from "../support/clients/browser.ts";
+import { childrenOf } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 vi.setConfig({ testTimeout: 60_000 });

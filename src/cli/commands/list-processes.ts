@@ -1,0 +1,25 @@
+// What `holdfast ps` does.
+import { exitCodes } from "../exit-codes.ts";
+import { columns, toCells, toJson } from "./process-rows.ts";
+import type { PsFlags } from "./ps.ts";
+import { writeOut } from "../report/report.ts";
+import { styled } from "../report/style.ts";
+import { layOut } from "./text-table.ts";
+import { ONE_TRY, withClient } from "../connect/with-client.ts";
+
+/** Resolves with the exit code. */
+export function listProcesses({ url, all = false, json = false }: PsFlags): Promise<number> {
+  return withClient({ url, reconnect: ONE_TRY, failureCode: () => exitCodes.failed }, async (client) => {
+    const processes = await client.list({ includeEnded: all });
+    if (json) {
+      await writeOut(process.stdout, `${JSON.stringify(processes.map(toJson))}\n`);
+      return exitCodes.done;
+    }
+    const nowMs = Date.now();
+    const rows = processes.map((info) => toCells(info, nowMs));
+    const width = process.stdout.isTTY === true ? process.stdout.columns : undefined;
+    const [headings = "", ...lines] = layOut(columns, rows, width);
+    await writeOut(process.stdout, [styled("dim", headings, process.stdout), ...lines, ""].join("\n"));
+    return exitCodes.done;
+  });
+}

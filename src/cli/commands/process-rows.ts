@@ -1,0 +1,94 @@
+// What `holdfast ps` says of a process, as the cells of a table and as an object for scripts.
+import type { ProcessInfo } from "../../client/index.ts";
+import { endWord } from "../exit-status.ts";
+import type { Column } from "./text-table.ts";
+
+export const columns: readonly Column[] = [
+  { heading: "PID", align: "right" },
+  { heading: "TAG", align: "left" },
+  { heading: "STATE", align: "left" },
+  { heading: "AGE", align: "right" },
+  { heading: "BYTES", align: "right" },
+  { heading: "HELD", align: "right" },
+  { heading: "SUBS", align: "right" },
+  { heading: "COMMAND", align: "left" },
+];
+
+export function toCells(info: ProcessInfo, nowMs: number): string[] {
+  return [
+    String(info.pid),
+    info.tag ?? "-",
+    stateOf(info),
+    age(nowMs - info.startedAt.getTime()),
+    size(info.offset),
+    size(info.heldBytes),
+    String(info.subscribers),
+    [info.cmd, ...info.args].map(quoted).join(" "),
+  ];
+}
+
+/** With the names of the wire. */
+export function toJson(info: ProcessInfo): object {
+  const { exit } = info;
+  return {
+    pid: info.pid,
+    process_id: info.processId,
+    tag: info.tag ?? null,
+    state: exit === undefined ? stateOf(info) : "ended",
+    cmd: info.cmd,
+    args: info.args,
+    cwd: info.cwd ?? null,
+    pty: info.isPty,
+    started_at: info.startedAt.toISOString(),
+    offset: info.offset,
+    held_bytes: info.heldBytes,
+    subscribers: info.subscribers,
+    end:
+      exit === undefined
+        ? null
+        : {
+            exit_code: exit.exitCode,
+            exited: exit.exited,
+            status: exit.status,
+            signal: exit.signal ?? null,
+          },
+  };
+}
+
+/** The help of `ps` explains the words. */
+function stateOf({ exit, reading, subscribers }: ProcessInfo): string {
+  if (exit !== undefined) return endWord(exit);
+  if (reading) return "running";
+  return subscribers > 0 ? "blocked" : "unread";
+}
+
+const AGES: readonly (readonly [unit: string, ms: number])[] = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+];
+
+/** "0s", "59s", "3m", "26h" is "1d". */
+function age(ms: number): string {
+  const [unit, unitMs] = AGES.find(([, least]) => ms >= least) ?? ["s", 1_000];
+  return `${Math.max(0, Math.floor(ms / unitMs))}${unit}`;
+}
+
+const SIZES = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+/** "0B", "1023B", "1.5KiB", "64MiB". */
+function size(bytes: number): string {
+  let amount = bytes;
+  let step = 0;
+  while (amount >= 1024 && step < SIZES.length - 1) {
+    amount /= 1024;
+    step += 1;
+  }
+  const digits = step > 0 && amount < 10 ? Math.floor(amount * 10) / 10 : Math.floor(amount);
+  return `${digits}${SIZES[step]}`;
+}
+
+/** So that where one argument ends and the next begins can be seen, and a shell would read the same. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,20 @@
+// What `holdfast signal` does.
+import { ProcessGoneError, type SignalName } from "../../client/index.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { findProcess } from "../connect/find-process.ts";
+import type { SignalFlags } from "./signal.ts";
+import { ONE_TRY, withClient } from "../connect/with-client.ts";
+
+/** Resolves with the exit code. */
+export function signalProcess(
+  selector: string,
+  signal: SignalName,
+  { url, group = false }: SignalFlags,
+): Promise<number> {
+  return withClient({ url, reconnect: ONE_TRY, failureCode: () => exitCodes.failed }, async (client) => {
+    const { pid, processId, exit } = await findProcess(url, selector);
+    if (exit !== undefined) throw new ProcessGoneError(`process ${pid} has ended: ${exit.status}`);
+    await client.signal(processId, signal, { group });
+    return exitCodes.done;
+  });
+}

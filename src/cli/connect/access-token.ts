@@ -1,0 +1,31 @@
+// Where the access token comes from: a file, or the variable HOLDFAST_ACCESS_TOKEN. Never the command line, which everybody on
+// the machine can read.
+import { readFileSync } from "node:fs";
+import { InvalidArgumentError } from "commander";
+import { isUsableToken, MAX_TOKEN_LENGTH } from "../../token-format.ts";
+
+export const TOKEN_VARIABLE = "HOLDFAST_ACCESS_TOKEN";
+
+/** The token in the file `path`, without the line end behind it. Throws commander's InvalidArgumentError. */
+export function readTokenFile(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new InvalidArgumentError(`It cannot be read: ${error instanceof Error ? error.message : error}.`);
+  }
+  return checkToken(text.replace(/\r?\n$/, ""));
+}
+
+/** That of the variable; undefined where it is empty or not set. Throws commander's InvalidArgumentError. */
+export function tokenOfVariable(env: NodeJS.ProcessEnv): string | undefined {
+  const token = env[TOKEN_VARIABLE];
+  return token === undefined || token === "" ? undefined : checkToken(token);
+}
+
+function checkToken(token: string): string {
+  if (isUsableToken(token)) return token;
+  throw new InvalidArgumentError(
+    `An access token is one line of 1 to ${MAX_TOKEN_LENGTH} letters, digits and signs, without blanks.`,
+  );
+}

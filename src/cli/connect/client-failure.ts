@@ -1,0 +1,87 @@
+// What a call of the client failed with, in one line for the person who typed the command.
+import { InvalidArgumentError } from "commander";
+import { ClientError } from "../../client/index.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { WriteError } from "../report/report.ts";
+
+/** Why nothing answers at an address; all of these fail before the agent can have heard of the call. */
+const unreachable: ReadonlyMap<string, string> = new Map([
+  ["ECONNREFUSED", "nothing listens there"],
+  ["ENOTFOUND", "the name has no address"],
+  ["EAI_AGAIN", "the name could not be looked up"],
+  ["EHOSTUNREACH", "the host cannot be reached"],
+  ["ENETUNREACH", "the network cannot be reached"],
+  ["EHOSTDOWN", "the host is down"],
+  ["HPE_INVALID_CONSTANT", "what listens there does not speak HTTP"],
+  ["EPROTO", "what listens there does not speak TLS (https:)"],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", "its certificate is not trusted"],
+  ["SELF_SIGNED_CERT_IN_CHAIN", "its certificate is not trusted"],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "its certificate is not trusted"],
+  ["CERT_HAS_EXPIRED", "its certificate has expired"],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another name"],
+]);
+
+/** What a proxy says whose agent is not up yet: that may pass. */
+const passing = /^HTTP (429|502|503|504)$/;
+
+/** Why there was nobody to talk to, so that a wrong address is likelier than a lost connection; else undefined. */
+function addressFailure(error: unknown): string | undefined {
+  const reason = reasonIn(unreachable, error);
+  if (reason !== undefined || !(error instanceof ClientError)) return reason;
+  // What Connect says of an answer that is none of its own.
+  const isForeign = /^(HTTP \d+|unsupported content type .*)$/.test(error.message);
+  return isForeign && !passing.test(error.message)
+    ? `something else answers there (${error.message})`
+    : undefined;
+}
+
+export function isWrongAddress(error: unknown): boolean {
+  return addressFailure(error) !== undefined;
+}
+
+/** What nobody thought of is a bug and keeps its stack. */
+export function describeFailure(error: unknown, url: string): string {
+  const reason = addressFailure(error);
+  if (reason !== undefined) return `no agent at ${url}: ${reason} (--url or HOLDFAST_URL says where it is)`;
+  if (error instanceof InvalidArgumentError) return `the access token cannot be used. ${error.message}`;
+  if (error instanceof ClientError || error instanceof WriteError) return inSeconds(error.message);
+  const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `this is a bug in holdfast: ${details}`;
+}
+
+/** The exit code of `run` when the agent refused the command, as a shell has it; undefined for all other failures. */
+export function refusedCommand(error: unknown): number | undefined {
+  if (!(error instanceof ClientError) || error.code !== "invalid_argument") return undefined;
+  if (/^command ".*" (not found|does not exist)/s.test(error.message)) return exitCodes.notFound;
+  return /^(command "|cannot execute )/.test(error.message) ? exitCodes.notExecutable : undefined;
+}
+
+/** Why a connection was lost, in a few words. */
+export function describeLoss(error: ClientError): string {
+  return (
+    reasonIn(lossWords, error) ??
+    reasonIn(unreachable, error) ??
+    inSeconds(error.message.replace(/^the connection to the agent failed: /, ""))
+  );
+}
+
+function inSeconds(message: string): string {
+  return message.replace(/\b(\d+)000 ms\b/g, "$1 s");
+}
+
+const lossWords: ReadonlyMap<string, string> = new Map([
+  ["ECONNRESET", "it was cut"],
+  ["EPIPE", "it was closed"],
+  ["ETIMEDOUT", "it timed out"],
+]);
+
+/** By the code, as Node names it, of the error or of one behind it. */
+function reasonIn(words: ReadonlyMap<string, string>, error: unknown): string | undefined {
+  const seen = new Set<unknown>();
+  for (let next = error; next instanceof Error && !seen.has(next); next = next.cause) {
+    seen.add(next);
+    const reason = words.get(String(Reflect.get(next, "code")));
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+}

@@ -1,0 +1,42 @@
+// What `holdfast doctor` does: looks at the machine, then tries the agent's own parts on it, and says what it found.
+import type { ListenAddress } from "../../rpc/index.ts";
+import type { CommandSettings } from "../serve/command-flags.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { type Finding, fail, messageOf } from "./finding.ts";
+import { machineFindings } from "./machine-checks.ts";
+import { writeOut } from "../report/report.ts";
+import { oneLine } from "../stdio.ts";
+import { styled } from "../report/style.ts";
+
+export interface Examination {
+  readonly addresses: readonly ListenAddress[];
+  readonly commands: CommandSettings;
+  readonly memoryBudgetBytes: number;
+  readonly json: boolean;
+}
+
+/** Resolves with the exit code. */
+export async function examine({ json, ...settings }: Examination): Promise<number> {
+  const findings = [...machineFindings(settings.memoryBudgetBytes), ...(await trials(settings))];
+  const text = json ? `${JSON.stringify(findings, undefined, 2)}\n` : findings.map(toLine).join("");
+  await writeOut(process.stdout, text);
+  return findings.some(({ verdict }) => verdict === "fail") ? exitCodes.failed : exitCodes.done;
+}
+
+async function trials(settings: Omit<Examination, "json">): Promise<Finding[]> {
+  try {
+    // With all that is compiled: the agent cannot do without.
+    const { trialFindings } = await import("./trials.ts");
+    return await trialFindings(settings);
+  } catch (error) {
+    return [fail("agent", messageOf(error), "it does not start: reinstall it for this machine")];
+  }
+}
+
+const colors = { ok: "green", warn: "yellow", fail: "red" } as const;
+
+function toLine({ check, verdict, found, consequence }: Finding): string {
+  const word = styled(colors[verdict], verdict.padEnd(4), process.stdout);
+  const text = consequence === undefined ? found : `${found}: ${consequence}`;
+  return `${word}  ${check.padEnd(12)}  ${oneLine(text)}\n`;
+}

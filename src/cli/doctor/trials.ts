@@ -1,0 +1,155 @@
+// The checks of `holdfast doctor` that try: a real table of processes, real commands, the real server. What fails here fails in
+// the words in which it would fail for a client.
+import type { Logger } from "../../logger.ts";
+import { checkUser, type Process, ProcessTable, type StartRequest } from "../../process/index.ts";
+import { type ListenAddress, startServer } from "../../rpc/index.ts";
+import type { CommandSettings } from "../serve/command-flags.ts";
+import { type Finding, fail, messageOf, ok, warn } from "./finding.ts";
+import { describeStartFailure } from "../../agent/start-failure.ts";
+
+interface TrialSettings {
+  readonly addresses: readonly ListenAddress[];
+  readonly commands: CommandSettings;
+}
+
+/** Whom every Linux has beside root. */
+const SOMEBODY = "nobody";
+const PIPES: StartRequest["stdio"] = { kind: "pipes", stdin: false };
+const TERMINAL: StartRequest["stdio"] = { kind: "pty", size: { cols: 80, rows: 24 } };
+
+/** Nothing it started is left when it resolves. */
+export async function trialFindings(settings: TrialSettings): Promise<Finding[]> {
+  // The agent lives on its listening socket. Here nothing would keep Node from ending while a child's SIGCHLD is awaited.
+  const alive = setInterval(() => undefined, 60_000);
+  try {
+    return await tryAll(settings);
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+async function tryAll({ addresses, commands }: TrialSettings): Promise<Finding[]> {
+  const remarks: string[] = [];
+  let table: ProcessTable;
+  try {
+    table = createTable(commands, remarks);
+  } catch (error) {
+    return [fail("agent", messageOf(error), "it does not start")];
+  }
+  const findings = [
+    await commandFinding(table),
+    await terminalFinding(table),
+    await usersFinding(table),
+    await defaultUserFinding(commands.defaultUser),
+    prioritiesFinding(remarks),
+    await cgroupFinding(table, commands.cgroup),
+    ...(await addressFindings(table, addresses)),
+  ];
+  await table.shutdown(0);
+  return findings.filter((finding) => finding !== undefined);
+}
+
+function createTable({ children, cgroup }: CommandSettings, remarks: string[]): ProcessTable {
+  const note = (_: object, message: string) => void remarks.push(message);
+  return new ProcessTable({ logger: { debug: note, info: note, warn: note, error: note }, children, cgroup });
+}
+
+async function commandFinding(table: ProcessTable): Promise<Finding> {
+  return tried("commands", "no command starts", async () => {
+    const { text, status } = await run(table, { cmd: "echo", args: ["works"], stdio: PIPES });
+    if (text === "works\n" && status === "exit status 0") return ok("commands", "start and end");
+    return fail("commands", `echo said ${JSON.stringify(text)}, ${status}`, "output or exit codes get lost");
+  });
+}
+
+async function terminalFinding(table: ProcessTable): Promise<Finding> {
+  return tried("terminals", "no command starts on a terminal", async () => {
+    const { text } = await run(table, { cmd: "tty", args: [], stdio: TERMINAL });
+    if (/^\/dev\/\S+\r\n$/.test(text)) return ok("terminals", `open, as ${text.trim()}`);
+    return fail("terminals", `tty said ${JSON.stringify(text)}`, "commands get no controlling terminal");
+  });
+}
+
+async function usersFinding(table: ProcessTable): Promise<Finding> {
+  if (process.getuid?.() !== 0)
+    return warn("users", "not root", "every command runs as the agent's own user, whoever is asked for");
+  return tried("users", "commands run as root only", async () => {
+    const { text } = await run(table, { cmd: "id", args: ["-un"], stdio: PIPES, user: SOMEBODY });
+    if (text === `${SOMEBODY}\n`) return ok("users", "commands run as whom the request names");
+    return fail("users", `id said ${JSON.stringify(text)}`, "commands do not run as whom the request names");
+  });
+}
+
+async function defaultUserFinding(name: string | undefined): Promise<Finding | undefined> {
+  if (name === undefined) return undefined;
+  return tried("default user", "the agent does not start", async () => {
+    await checkUser(name);
+    return ok("default user", name);
+  });
+}
+
+function prioritiesFinding(remarks: readonly string[]): Finding {
+  const about = remarks.filter((remark) => remark.includes("no right to make it"));
+  if (about.length === 0) return ok("priorities", "as they are set");
+  return warn("priorities", about.join("; "), "commands keep the agent's");
+}
+
+async function cgroupFinding(table: ProcessTable, path: string | undefined): Promise<Finding | undefined> {
+  if (path === undefined) return undefined;
+  return tried("cgroup", "commands cannot be put there", async () => {
+    const { text } = await run(table, { cmd: "grep", args: ["^0:", "/proc/self/cgroup"], stdio: PIPES });
+    if (text.trimEnd().endsWith("/user")) return ok("cgroup", path);
+    return fail("cgroup", `a command was in ${JSON.stringify(text.trim())}`, "commands escape their limits");
+  });
+}
+
+async function addressFindings(table: ProcessTable, addresses: readonly ListenAddress[]): Promise<Finding[]> {
+  const silent = () => {
+    // Nothing is served.
+  };
+  const logger: Logger = { debug: silent, info: silent, warn: silent, error: silent };
+  try {
+    const server = await startServer({ addresses, table, logger, allowUnauthenticated: true });
+    await server.close(0);
+    if (!server.isExposed) return [ok("address", server.url)];
+    return [
+      warn(
+        "address",
+        server.url,
+        "others than this machine reach it: the agent will ask for an access token",
+      ),
+    ];
+  } catch (error) {
+    return [fail("address", describeStartFailure(error, addresses), "the agent does not start")];
+  }
+}
+
+async function tried(check: string, consequence: string, trial: () => Promise<Finding>): Promise<Finding> {
+  try {
+    return await trial();
+  } catch (error) {
+    return fail(check, messageOf(error), consequence);
+  }
+}
+
+async function run(
+  table: ProcessTable,
+  request: Pick<StartRequest, "cmd" | "args" | "stdio" | "user">,
+): Promise<{ readonly text: string; readonly status: string }> {
+  return outputOf(await table.start({ environment: {}, cwd: "/", ...request }));
+}
+
+function outputOf({ output }: Process): Promise<{ readonly text: string; readonly status: string }> {
+  return new Promise((resolve) => {
+    let text = "";
+    const readAll = () => {
+      for (let read = subscriber.read(1024); read.kind !== "empty"; read = subscriber.read(1024)) {
+        if (read.kind === "end") return resolve({ text, status: read.end.status });
+        if (read.kind === "chunks") for (const { data } of read.chunks) text += data.toString();
+        subscriber.taken();
+      }
+    };
+    const subscriber = output.fork({ onReadable: readAll });
+    readAll();
+  });
+}

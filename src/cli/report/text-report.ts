@@ -1,0 +1,52 @@
+// The report for people and pipes: see report.ts.
+import { type Report, writeOut } from "./report.ts";
+import { oneLine } from "../stdio.ts";
+import { styled } from "./style.ts";
+
+const LINE_FEED = 0x0a;
+
+export function textReport(): Report {
+  let isRaw = false;
+  /** The program stopped in the middle of a line. */
+  let isWithinLine = false;
+  const notice = (text: string): void => {
+    const line = styled("yellow", `holdfast: ${oneLine(text)}`, process.stderr);
+    // On a raw terminal a line feed does not return the cursor.
+    const lineBreak = isRaw ? "\r\n" : "\n";
+    process.stderr.write((isWithinLine ? lineBreak : "") + line + lineBreak);
+    isWithinLine = false;
+  };
+  return {
+    attached: async ({ pid }, { isRaw: raw, keys }) => {
+      isRaw = raw;
+      if (raw && keys !== "none" && process.stderr.isTTY === true)
+        notice(`attached to process ${pid}; ${keys} detaches`);
+    },
+    data: ({ kind, data }) => {
+      const stream = kind === "stderr" ? process.stderr : process.stdout;
+      // What goes elsewhere does not move the place of the next notice.
+      if (stream === process.stderr || stream.isTTY === true) isWithinLine = data.at(-1) !== LINE_FEED;
+      return writeOut(stream, data);
+    },
+    gap: async ({ from, to }) => {
+      notice(`${to - from} bytes of output are lost: the agent holds them no longer`);
+    },
+    lost: (reason, wasUp) =>
+      notice(
+        wasUp
+          ? `the connection is lost (${reason}): reconnecting`
+          : `the agent cannot be reached (${reason}): trying again`,
+      ),
+    back: (_offset, wasUp) => notice(wasUp ? "reconnected" : "connected"),
+    trouble: notice,
+    detached: ({ pid, isOver, command }) =>
+      notice(
+        isOver
+          ? `left; process ${pid} has ended, and has more output: ${command}`
+          : `detached; process ${pid} goes on: ${command}`,
+      ),
+    ended: async () => {
+      // The exit status says it.
+    },
+  };
+}

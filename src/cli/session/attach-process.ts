@@ -1,0 +1,23 @@
+// What `holdfast attach` does.
+import type { AttachFlags } from "./attach.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { findProcess } from "../connect/find-process.ts";
+import { runSession } from "./session.ts";
+import { patience, withClient } from "../connect/with-client.ts";
+
+/** Resolves with the exit code. */
+export async function attachProcess(selector: string, flags: AttachFlags): Promise<number> {
+  const { url, urlFlag, giveUpAfter, json = false, stdin, detachKeys, from } = flags;
+  const reconnect = patience(giveUpAfter);
+  return withClient({ url, reconnect, failureCode: () => exitCodes.ownFailure }, async (client) => {
+    const { processId } = await findProcess(url, selector);
+    const place = from === undefined ? {} : { fromOffset: from };
+    return runSession((options) => client.attach(processId, { ...options, ...place }), {
+      urlFlag,
+      json,
+      detachKeys,
+      input: stdin,
+      isOurs: false,
+    });
+  });
+}

@@ -1,0 +1,59 @@
+// The addresses the agent listens on: TCP, a Unix socket, or a socket that was listening before it started (systemd's socket
+// activation).
+
+import { type AddressInfo, BlockList, type Server } from "node:net";
+import { HoldfastError } from "../../errors.ts";
+import { listen } from "./listen.ts";
+import { describeSocket, prepareConnections } from "../../linux/sockets.ts";
+import { listenOnUnixSocket } from "./unix-socket.ts";
+
+export type ListenAddress =
+  /** Port 0 picks a free one. */
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string; readonly mode: number }
+  | { readonly kind: "inherited"; readonly fd: number };
+
+export interface Listening {
+  /** As in a URL: `127.0.0.1:49983`, `unix:/run/holdfast.sock`, `fd:3`. */
+  readonly name: string;
+  /** Undefined where it is no TCP. */
+  readonly port: number | undefined;
+  /** Whether nobody outside this machine reaches it. */
+  readonly isLocal: boolean;
+}
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** Throws a HoldfastError for a descriptor that is no listening socket. */
+export function isTcp(address: ListenAddress): boolean {
+  if (address.kind !== "inherited") return address.kind === "tcp";
+  const found = describeSocket(address.fd);
+  if (found?.isListening === true) return found.family !== "unix";
+  throw new HoldfastError("invalid_argument", `descriptor ${address.fd} is no listening socket (LISTEN_FDS)`);
+}
+
+/** Resolves when clients can connect; rejects with Node's error where the address cannot be had. */
+export async function listenOn(server: Server, address: ListenAddress): Promise<Listening> {
+  if (address.kind === "unix") {
+    await listenOnUnixSocket(server, address.path, address.mode);
+    return { name: `unix:${address.path}`, port: undefined, isLocal: true };
+  }
+  await listen(server, address.kind === "tcp" ? address : { fd: address.fd });
+  prepareConnections(server);
+  const bound = server.address() as AddressInfo | string | null;
+  if (bound === null || typeof bound === "string")
+    return {
+      name: address.kind === "inherited" ? `fd:${address.fd}` : `${bound}`,
+      port: undefined,
+      isLocal: true,
+    };
+  const host = address.kind === "tcp" ? address.host : bound.address;
+  return {
+    name: `${host.includes(":") ? `[${host}]` : host}:${bound.port}`,
+    port: bound.port,
+    // What it is bound to, not what was asked for: a name may mean anything.
+    isLocal: loopback.check(bound.address, bound.family === "IPv6" ? "ipv6" : "ipv4"),
+  };
+}

@@ -1,0 +1,38 @@
+// How much input of one process has been accepted: in all, and of each writer that counts its own.
+
+import { HoldfastError } from "../../errors.ts";
+
+/** The writer that wrote last is forgotten last; a forgotten one that goes on is refused with a hole, never doubled. */
+const MAX_WRITERS = 256;
+const MAX_WRITER_LENGTH = 128;
+
+export class AcceptedInput {
+  #bytes = 0;
+  /** In the order they last wrote. */
+  readonly #byWriter = new Map<string, number>();
+
+  /** Of `writer` alone, or without one of all. */
+  bytesOf(writer: string | undefined): number {
+    return writer === undefined ? this.#bytes : (this.#byWriter.get(writer) ?? 0);
+  }
+
+  /** Returns the new `bytesOf(writer)`. Throws `invalid_argument` for a name nobody would choose. */
+  add(bytes: number, writer: string | undefined): number {
+    if (writer !== undefined) this.#remember(writer, this.bytesOf(writer) + bytes);
+    this.#bytes += bytes;
+    return this.bytesOf(writer);
+  }
+
+  #remember(writer: string, bytes: number): void {
+    if (writer === "" || writer.length > MAX_WRITER_LENGTH)
+      throw new HoldfastError(
+        "invalid_argument",
+        `writer has ${writer.length} characters, must have 1 to ${MAX_WRITER_LENGTH}`,
+      );
+    // Taken out first: a Map keeps the order in which its keys came in.
+    this.#byWriter.delete(writer);
+    this.#byWriter.set(writer, bytes);
+    const [oldest] = this.#byWriter.keys();
+    if (oldest !== undefined && this.#byWriter.size > MAX_WRITERS) this.#byWriter.delete(oldest);
+  }
+}

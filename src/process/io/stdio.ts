@@ -1,0 +1,122 @@
+// The descriptors between the agent and one child: three pipes or one pty. Opens both sides; after the start the
+// child's are closed here and the agent's become streams, a pty's one stream for both directions.
+
+import { chownSync } from "node:fs";
+import type { OutputStream } from "../../multiplexer/index.ts";
+import { openPipeReader, openPipeWriter, openPtyStream, preparePtyStreams } from "./fd-stream.ts";
+import { Input, type ProcessInput, refusedInput } from "./input.ts";
+import { bytesReadable, closeAll, duplicate, type Fd, openPipe, type PipeEnds } from "../../linux/libc.ts";
+import { OutputReader, type OutputSink } from "./output-reader.ts";
+import type { ChildStdio } from "../../linux/posix-spawn.ts";
+import { openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "../../linux/pty.ts";
+
+/**
+ * Exactly one of `attach` and `abandon` is called, once: after a start that worked, or one that did not. Either
+ * closes the child's descriptors, a pty's when the process is reaped; `abandon` the agent's too.
+ */
+export interface Stdio {
+  readonly child: ChildStdio;
+  /** `owner` names the process in messages: `process 12`. Nothing is read before a reader is told to. */
+  attach(owner: string, sinkOf: (stream: OutputStream) => OutputSink): AttachedStdio;
+  abandon(): void;
+}
+
+export interface AttachedStdio {
+  readonly readers: readonly OutputReader[];
+  readonly input: ProcessInput;
+  /** Undefined on pipes. For a process that has not ended. */
+  readonly resize: ((size: PtySize) => void) | undefined;
+  /** To be called once, when the process is reaped, before its output is read out. */
+  release(): void;
+}
+
+/** Real pipes, so that a child can open /dev/stdout; `stdin` false gives it /dev/null. */
+export function openPipes(stdin: boolean): Stdio {
+  const opened: PipeEnds[] = [];
+  const open = () => {
+    const ends = openPipe();
+    opened.push(ends);
+    return ends;
+  };
+  const abandon = () => closeAll(opened.flatMap(({ read, write }) => [read, write]));
+  try {
+    const stdout = open();
+    const stderr = open();
+    const input = stdin ? open() : undefined;
+    return {
+      child: { kind: "pipes", stdin: input?.read ?? "null", stdout: stdout.write, stderr: stderr.write },
+      attach: (owner, sinkOf) => {
+        closeAll([stdout.write, stderr.write, input?.read]);
+        return {
+          readers: [pipeReader(stdout.read, sinkOf("stdout")), pipeReader(stderr.read, sinkOf("stderr"))],
+          input: input ? new Input("stdin", openPipeWriter(input.write), owner) : refusedInput(owner),
+          resize: undefined,
+          release: () => {
+            // The child's ends are closed already.
+          },
+        };
+      },
+      abandon,
+    };
+  } catch (error) {
+    abandon();
+    throw error;
+  }
+}
+
+/** A terminal; its slave belongs to user `uid`, whose process will open it. */
+export function openTerminal(size: PtySize, uid: number, gid: number): Stdio {
+  preparePtyStreams();
+  const { master, slave, path } = openPty(size);
+  // What the stream has not read when it closes, and libuv closes it early, is read from the copy.
+  let copy: Fd | undefined;
+  try {
+    copy = duplicate(master);
+    if (uid !== process.getuid?.()) chownSync(path, uid, gid);
+    return terminalStdio(master, copy, slave, path);
+  } catch (error) {
+    closeAll([master, slave, copy]);
+    throw error;
+  }
+}
+
+function terminalStdio(master: Fd, copy: Fd, slave: Fd, path: string): Stdio {
+  return {
+    child: { kind: "pty", path },
+    attach: (owner, sinkOf) => {
+      const reader = new OutputReader(
+        {
+          open: (onread) => openPtyStream(master, onread),
+          fd: copy,
+          outlivesStream: true,
+          bytesHeld: () => PTY_CAPACITY_BYTES,
+          close: () => closeAll([copy]),
+        },
+        sinkOf("pty"),
+      );
+      const input = new Input("pty", reader.stream, owner);
+      return {
+        readers: [reader],
+        input,
+        resize: (size) => resizePty(copy, size),
+        release: () => closeAll([slave]),
+      };
+    },
+    abandon: () => closeAll([master, slave, copy]),
+  };
+}
+
+function pipeReader(fd: Fd, sink: OutputSink): OutputReader {
+  return new OutputReader(
+    {
+      open: (onread) => openPipeReader(fd, onread),
+      fd,
+      outlivesStream: false,
+      bytesHeld: () => bytesReadable(fd),
+      close: () => {
+        // The stream closes its own descriptor.
+      },
+    },
+    sink,
+  );
+}

@@ -1,0 +1,58 @@
+// The log's line for each process's start and for its end. Of what a client sent they show the tag and no more: arguments hold
+// passwords, and input and output are nobody's business. Commands only where the operator asks for them.
+
+import type { Logger } from "../../logger.ts";
+import type { ProcessEnd } from "../end-status.ts";
+import type { Process } from "../process.ts";
+
+/** Clients choose how long their texts are; how long a line of ours is, we. */
+const MAX_SHOWN = 200;
+
+export class ProcessLog {
+  readonly #logger: Logger;
+  readonly #showsCommands: boolean;
+
+  constructor(logger: Logger, showsCommands: boolean) {
+    this.#logger = logger;
+    this.#showsCommands = showsCommands;
+  }
+
+  started(process: Process): void {
+    const { cmd, args, stdio } = process.request;
+    const command = this.#showsCommands ? { cmd: clip(cmd), args: clipAll(args) } : {};
+    this.#logger.info({ ...identityOf(process), stdio: stdio.kind, ...command }, "process started");
+  }
+
+  ended(process: Process, end: ProcessEnd): void {
+    const fields = {
+      ...identityOf(process),
+      bytes: process.output.head,
+      duration_ms: Math.round(process.ageMs),
+      exit: end.status,
+      ...(process.deadlinePassed ? { timed_out: true } : {}),
+    };
+    this.#logger.info(fields, "process ended");
+  }
+}
+
+/** What every line about a process says. */
+export function identityOf({ processId, pid, user, request: { tag } }: Process): object {
+  return { process_id: processId, pid, user, ...(tag === undefined ? {} : { tag: clip(tag) }) };
+}
+
+/** As much of a client's text as a log line or a message shows. */
+export function clip(text: string): string {
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
+}
+
+/** All together about as long as one text may be. */
+function clipAll(texts: readonly string[]): string[] {
+  const shown: string[] = [];
+  let length = 0;
+  for (const text of texts) {
+    if (length > MAX_SHOWN) return [...shown, `… ${texts.length - shown.length} more`];
+    shown.push(clip(text));
+    length += text.length;
+  }
+  return shown;
+}

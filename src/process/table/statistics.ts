@@ -1,0 +1,87 @@
+// What the processes of this agent did so far, in plain numbers: counted where it happens, read by whoever is asked for metrics.
+
+import type { OutputStream } from "../../multiplexer/index.ts";
+import type { InputKind } from "../io/input.ts";
+import type { Process } from "../process.ts";
+
+/** How often something took how long, in buckets that are there from the start. */
+export class Latencies {
+  /** The buckets' upper bounds in seconds, ascending; what took longer counts only in `count`. */
+  readonly bounds: readonly number[];
+  /** For each bound, how many took no longer than that and longer than the bound before. */
+  readonly #counts: number[];
+  #count = 0;
+  #sum = 0;
+
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.#counts = bounds.map(() => 0);
+  }
+
+  observe(ms: number): void {
+    const seconds = ms / 1000;
+    this.#count++;
+    this.#sum += seconds;
+    const index = this.bounds.findIndex((bound) => seconds <= bound);
+    if (index >= 0) this.#counts[index] = (this.#counts[index] ?? 0) + 1;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Of seconds. */
+  get sum(): number {
+    return this.#sum;
+  }
+
+  /** How many took no longer than each bound. */
+  get cumulative(): readonly number[] {
+    let sum = 0;
+    return this.#counts.map((count) => {
+      sum += count;
+      return sum;
+    });
+  }
+}
+
+/** Since the agent started. Of processes that have not ended, see ProcessTable.statistics. */
+export interface ProcessStatistics {
+  started: number;
+  /** Starts that were refused or failed. */
+  refused: number;
+  readonly outputBytes: Record<OutputStream, number>;
+  /** Accepted, each byte once. */
+  readonly inputBytes: Record<InputKind, number>;
+  /** How often reading stopped because nobody could take what was read. */
+  readPauses: number;
+  /** How often a subscriber had to wait for a slower one. */
+  stalls: number;
+  /** From the request to the started process. */
+  readonly startLatencies: Latencies;
+  /** From the exit to the end of the output. */
+  readonly drainLatencies: Latencies;
+}
+
+const START_BOUNDS = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
+const DRAIN_BOUNDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 5];
+
+export function createStatistics(): ProcessStatistics {
+  return {
+    started: 0,
+    refused: 0,
+    outputBytes: { stdout: 0, stderr: 0, pty: 0 },
+    inputBytes: { stdin: 0, pty: 0 },
+    readPauses: 0,
+    stalls: 0,
+    startLatencies: new Latencies(START_BOUNDS),
+    drainLatencies: new Latencies(DRAIN_BOUNDS),
+  };
+}
+
+/** Adds what `process` counts itself. */
+export function addProcess(sum: ProcessStatistics, process: Process): void {
+  sum.inputBytes[process.request.stdio.kind === "pty" ? "pty" : "stdin"] += process.inputBytes;
+  sum.readPauses += process.output.pauseCount;
+  sum.stalls += process.output.stallCount;
+}

@@ -1,0 +1,126 @@
+// The log on stderr, for machines and for people, and what happens when nobody reads it.
+import { spawn as spawnOnTerminal } from "node-pty";
+import { expect, onTestFinished, test } from "vitest";
+import { cliPath, runCommand, startAgent } from "../support/agent/agent.ts";
+
+test("off a terminal every line is one JSON object with level, time and message", async () => {
+  const agent = await startAgent({ args: ["--log-level", "debug"] });
+  await agent.stop();
+  const lines = agent.stderr().trimEnd().split("\n");
+  expect(lines.length).toBeGreaterThanOrEqual(3);
+  for (const line of lines) {
+    expect(JSON.parse(line)).toMatchObject({
+      level: expect.stringMatching(/^(debug|info|warn|error)$/),
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      msg: expect.any(String),
+    });
+  }
+});
+
+test("--log-level error leaves an undisturbed run silent", async () => {
+  const agent = await startAgent({ env: { HOLDFAST_LOG_LEVEL: "error" } });
+  await agent.stop();
+  expect(agent.stderr()).toBe("");
+});
+
+test("on a terminal the log reads well, Ctrl-C stops it and the listening line stays as it is", async () => {
+  const { written, exitCode } = await onTerminal(["serve", "--port", "0"]);
+  expect(exitCode).toBe(0);
+  expect(written).toMatch(/^holdfast listening on http:\/\/127\.0\.0\.1:\d+\r$/m);
+  expect(written).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] .*INFO.* .*ready/m);
+  expect(written).toMatch(/INFO.* .*stopped/);
+  expect(written).toContain("\u001b[32m");
+  expect(written).not.toContain('"level"');
+});
+
+test("on a terminal NO_COLOR is heeded", async () => {
+  const { written } = await onTerminal(["serve", "--port", "0"], { NO_COLOR: "1" });
+  expect(written).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO .*ready/m);
+  expect(written).not.toContain("\u001b[");
+});
+
+test("--log-format decides over the terminal, both ways", async () => {
+  const { written } = await onTerminal(["serve", "--port", "0", "--log-format", "json"]);
+  expect(written).toMatch(/^\{"level":"info".*"msg":"ready"\}\r$/m);
+  const agent = await startAgent({ args: ["--log-format", "pretty"] });
+  await agent.waitFor("stderr", /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO .*ready/m);
+});
+
+test("Node's own warnings are log lines like any other", async () => {
+  const warning = 'process.on("SIGUSR2", () => process.emitWarning("careful"))';
+  const agent = await startAgent({ nodeArgs: ["--import", `data:text/javascript,${warning}`] });
+  agent.kill("SIGUSR2");
+  await agent.waitFor("stderr", /^\{"level":"warn".*careful.*\}$/m);
+  expect(agent.stderr()).not.toMatch(/^\(node:/m);
+});
+
+test("nobody reading stdout keeps it neither from serving nor from stopping", async () => {
+  const agent = runCommand({ args: ["serve", "--port", "0"] });
+  agent.child.stdout?.destroy();
+  const [, url] = await agent.waitFor("stderr", /"url":"(http:[^"]+)".*"msg":"ready"/);
+  expect((await fetch(`${url}/health`)).status).toBe(204);
+  expect(await agent.stop()).toEqual({ code: 0, signal: null });
+});
+
+test("stderr going away keeps it neither from serving nor from stopping", async () => {
+  const agent = await startAgent({ args: ["--log-level", "debug"] });
+  agent.child.stderr?.destroy();
+  expect((await fetch(`${agent.url}/health`)).status).toBe(204);
+  expect(await agent.stop()).toEqual({ code: 0, signal: null });
+});
+
+test("--help to a reader that has gone is no error", async () => {
+  const help = runCommand({ args: ["serve", "--help"] });
+  help.child.stdout?.destroy();
+  expect(await help.exited()).toEqual({ code: 0, signal: null });
+  expect(help.stderr()).toBe("");
+});
+
+test("a stderr that is not read neither stalls the agent nor makes it grow: lines are dropped and counted", async () => {
+  const flood =
+    'process.on("SIGUSR2", () => { for (let i = 0; i < 10000; i += 1) process.emitWarning("x".repeat(1000)); })';
+  const agent = await startAgent({ nodeArgs: ["--import", `data:text/javascript,${flood}`] });
+  await agent.waitFor("stderr", /"msg":"ready"/);
+  agent.child.stderr?.pause();
+  agent.kill("SIGUSR2");
+  expect((await fetch(`${agent.url}/health`)).status).toBe(204);
+  agent.child.stderr?.resume();
+  const [, dropped] = await agent.waitFor("stderr", /"level":"warn".*"dropped":(\d+)/);
+  expect(Number(dropped)).toBeGreaterThan(5_000);
+  expect(await agent.stop()).toEqual({ code: 0, signal: null });
+  for (const line of agent.stderr().trimEnd().split("\n")) JSON.parse(line);
+});
+
+/** On a terminal of its own, with Ctrl-C typed as soon as it is ready. */
+function onTerminal(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly written: string; readonly exitCode: number }> {
+  // Node takes a terminal in CI for one without colours.
+  const { NO_COLOR: _noColor, FORCE_COLOR: _forceColor, CI: _ci, ...inherited } = process.env;
+  const terminal = spawnOnTerminal(process.execPath, [cliPath, ...args], {
+    name: "xterm-256color",
+    cols: 200,
+    env: { ...inherited, ...env },
+  });
+  return new Promise((resolve, reject) => {
+    let written = "";
+    let typed = false;
+    let exited = false;
+    onTestFinished(() => {
+      if (!exited) terminal.kill("SIGKILL");
+    });
+    const deadline = setTimeout(() => reject(new Error(`still runs, wrote: ${written}`)), 15_000);
+    terminal.onData((text) => {
+      written += text;
+      if (typed || !written.includes("listening on") || !written.includes("ready")) return;
+      typed = true;
+      terminal.write("\u0003");
+    });
+    terminal.onExit(({ exitCode }) => {
+      exited = true;
+      clearTimeout(deadline);
+      resolve({ written, exitCode });
+    });
+  });
+}

@@ -1,0 +1,104 @@
+// systemd's socket activation: descriptor 3 listens before the agent starts. What systemd does is done here by a few lines of
+// Python that bind, put the socket at 3, and exec.
+
+import { lstatSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { type RunningCommand, runCommand } from "../support/agent/agent.ts";
+import { callRpc, encodeBody } from "../support/clients/rpc-call.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
+
+/** `bind` makes the socket `s`; `pid` is what LISTEN_PID says. */
+function activated(
+  bind: string,
+  { pid = "os.getpid()", fds = "1", args = [] as string[] } = {},
+): RunningCommand {
+  const script = `
+import os, socket, sys
+${bind}
+os.dup2(s.fileno(), 3)
+for fd in range(3, 3 + ${fds}): os.set_inheritable(fd, True)
+os.environ.update(LISTEN_PID=str(${pid}), LISTEN_FDS="${fds}", LISTEN_FDNAMES="holdfast.socket")
+os.execvp(sys.argv[1], sys.argv[1:])
+`;
+  return runCommand({ args: ["serve", "--port", "0", ...args], prefix: ["python3", "-c", script] });
+}
+
+const onTcp = (host: string) =>
+  `s = socket.create_server(("${host}", 0)); print("port", s.getsockname()[1], flush=True)`;
+
+async function portOf(agent: RunningCommand): Promise<number> {
+  const [, port] = await agent.waitFor("stdout", /^port (\d+)$/m);
+  return Number(port);
+}
+
+test("the agent listens on a TCP socket it was given, and no command sees the variables or the socket", async () => {
+  const agent = activated(onTcp("127.0.0.1"));
+  const port = await portOf(agent);
+  await agent.waitFor("stdout", new RegExp(`^holdfast listening on http://127\\.0\\.0\\.1:${port}$`, "m"));
+  const process = { cmd: "sh", args: ["-c", "env; ls -l /proc/self/fd"] };
+  const body = encodeBody("Connect JSON", "Start", [{ process }]);
+  const { messages } = await callRpc(port, "Connect JSON", { rpc: "Start", body });
+  const printed = messages
+    .map((message) => JSON.parse(String(message)) as { event: { data?: { stdout?: string } } })
+    .map(({ event }) => Buffer.from(event.data?.stdout ?? "", "base64").toString())
+    .join("");
+  expect(printed).toContain("PATH=");
+  expect(printed).not.toMatch(/LISTEN_|socket:/);
+});
+
+test("the agent listens on a Unix socket it was given, and leaves the file to its owner", async () => {
+  const path = join(createTempFolder(), "agent.sock");
+  const agent = activated(`s = socket.socket(socket.AF_UNIX); s.bind("${path}"); s.listen()`);
+  await agent.waitFor("stdout", /^holdfast listening on fd:3$/m);
+  const status = await new Promise((resolve, reject) => {
+    request({ socketPath: path, path: "/health", headers: { host: "any.example" } }, (response) =>
+      resolve(response.resume().statusCode),
+    )
+      .on("error", reject)
+      .end();
+  });
+  expect(status).toBe(204);
+  expect(await agent.stop()).toEqual({ code: 0, signal: null });
+  expect(lstatSync(path).isSocket()).toBe(true);
+});
+
+test("two sockets are both listened on", async () => {
+  const second = "t = socket.create_server(('127.0.0.1', 0)); os.dup2(t.fileno(), 4)";
+  // Not below 5, or the copy to 3 or 4 would close one of them.
+  const high = "import fcntl; s = socket.socket(fileno=fcntl.fcntl(s.detach(), fcntl.F_DUPFD, 10))";
+  const agent = activated(
+    `${onTcp("127.0.0.1")}\n${high}\n${second}\nprint("other", t.getsockname()[1], flush=True)`,
+    {
+      fds: "2",
+    },
+  );
+  const port = await portOf(agent);
+  const [, other] = await agent.waitFor("stdout", /^other (\d+)$/m);
+  await agent.waitFor("stdout", /^holdfast listening on /m);
+  for (const each of [port, Number(other)])
+    expect((await fetch(`http://127.0.0.1:${each}/health`)).status).toBe(204);
+});
+
+test("a socket that others reach needs a token like any", async () => {
+  const agent = activated(onTcp("0.0.0.0"));
+  expect(await agent.exited()).toEqual({ code: 1, signal: null });
+  expect(agent.stderr()).toContain("without an access token");
+});
+
+test("variables meant for another process are not ours", async () => {
+  const agent = activated(onTcp("127.0.0.1"), { pid: "os.getpid() + 1" });
+  const port = await portOf(agent);
+  const [, own] = await agent.waitFor("stdout", /^holdfast listening on http:\/\/127\.0\.0\.1:(\d+)$/m);
+  expect(Number(own)).not.toBe(port);
+});
+
+test.each([
+  ["a file", 's = open("/dev/null")'],
+  ["a socket that does not listen", "s = socket.socket()"],
+])("%s at descriptor 3 is one line and exit code 1", async (_, bind) => {
+  const agent = activated(bind);
+  expect(await agent.exited()).toEqual({ code: 1, signal: null });
+  expect(agent.stderr()).toBe("holdfast: cannot start: descriptor 3 is no listening socket (LISTEN_FDS)\n");
+});

@@ -1,0 +1,189 @@
+// `holdfast attach`, `logs` and `signal`: finding a process, seeing what it wrote, and telling it something.
+import { describe, expect, test } from "vitest";
+import { agentForFile } from "../../client/file-agent.ts";
+import { finished, holdfast, leave, processes, untilProcess } from "../holdfast.ts";
+
+const agent = agentForFile();
+
+function attach(...args: string[]) {
+  return holdfast(agent.url, ["attach", ...args]);
+}
+
+test("a process is found by pid, tag and process_id, and of those with one tag the newest", async () => {
+  await leave(agent.url, "read x; echo first", { tag: "found" });
+  await leave(agent.url, "echo second; exec sleep 1000", { tag: "found", bytes: 7 });
+  const [first, second] = (await processes(agent.url)).filter(({ tag }) => tag === "found");
+  for (const selector of ["found", String(second?.pid), second?.processId ?? ""]) {
+    const { stdout } = await finished(holdfast(agent.url, ["logs", selector]));
+    expect(stdout).toBe("second\n");
+  }
+  expect((await finished(attach("--from", "0", first?.processId ?? ""))).stdout).toBe("first\n");
+  expect(await finished(attach("nobody"))).toEqual({
+    code: 125,
+    stdout: "",
+    stderr: 'holdfast: no process has the pid, tag or process_id "nobody" (holdfast ps --all lists them)\n',
+  });
+});
+
+describe("attach", () => {
+  test("feeds stdin to its end, and passes the exit code on", async () => {
+    await leave(agent.url, "cat; exit 9", { tag: "fed" });
+    const command = holdfast(agent.url, ["attach", "fed"], { stdin: "pipe" });
+    command.child.stdin?.end("some input");
+    expect(await finished(command)).toEqual({ code: 9, stdout: "some input", stderr: "" });
+  });
+
+  test("with --no-stdin leaves the process's stdin alone", async () => {
+    await leave(agent.url, "echo ready; cat; exit 9", { tag: "untouched", bytes: 6 });
+    const watching = attach("--no-stdin", "--from", "0", "untouched");
+    await watching.waitFor("stdout", /ready/);
+    const feeding = holdfast(agent.url, ["attach", "untouched"], { stdin: "pipe" });
+    feeding.child.stdin?.end("from the other\n");
+    expect((await finished(feeding)).code).toBe(9);
+    expect(await finished(watching)).toEqual({ code: 9, stdout: "ready\nfrom the other\n", stderr: "" });
+  });
+
+  test("to a process that has ended brings its output and its exit code", async () => {
+    await leave(agent.url, "echo out; echo err >&2; kill -TERM $$", { tag: "over", bytes: 8 });
+    await untilProcess(agent.url, "over", { exit: expect.anything() });
+    expect(await finished(attach("over"))).toEqual({ code: 143, stdout: "out\n", stderr: "err\n" });
+  });
+
+  test("says what is held no longer", async () => {
+    await leave(agent.url, "seq 1000; read x", { tag: "gap", bytes: 3893 });
+    const command = attach("--from", "3000", "gap");
+    expect((await finished(command)).stdout).toMatch(/^(\d+\n)*1000\n$/);
+    expect(await finished(attach("--from", "99999", "gap"))).toMatchObject({
+      code: 125,
+      stderr: expect.stringMatching(/^holdfast: from_offset 99999 is beyond .* 3893\n$/),
+    });
+  });
+
+  test("goes away without the process when stdout's reader does", async () => {
+    await leave(agent.url, "while :; do echo again; sleep 0.01; done", {
+      tag: "kept",
+      bytes: expect.anything(),
+    });
+    const command = attach("--no-stdin", "kept");
+    await command.waitFor("stdout", /again/);
+    command.child.stdout?.destroy();
+    expect(await command.exited()).toEqual({ code: 141, signal: null });
+    expect((await untilProcess(agent.url, "kept", { subscribers: 0 })).exit).toBeUndefined();
+  });
+});
+
+describe("logs", () => {
+  test("prints what is held, each stream to its own, and leaves", async () => {
+    await leave(agent.url, "echo out; echo err >&2; exec sleep 1000", { tag: "logged", bytes: 8 });
+    expect(await finished(holdfast(agent.url, ["logs", "logged"]))).toEqual({
+      code: 0,
+      stdout: "out\n",
+      stderr: "err\n",
+    });
+    expect((await finished(holdfast(agent.url, ["logs", "--from", "4", "logged"]))).stdout).toBe("");
+  });
+
+  test("-f goes on with what comes, to the end, whatever the exit code", async () => {
+    await leave(agent.url, "echo early; read x; echo late; exit 3", { tag: "followed", bytes: 6 });
+    const command = holdfast(agent.url, ["logs", "-f", "followed"]);
+    await command.waitFor("stdout", /early/);
+    const feeding = holdfast(agent.url, ["attach", "followed"]);
+    expect((await finished(feeding)).code).toBe(3);
+    expect(await finished(command)).toEqual({ code: 0, stdout: "early\nlate\n", stderr: "" });
+  });
+
+  test("beside others -f never slows the process, and says what it missed", async () => {
+    await leave(agent.url, "read x; seq 2500000; exit 0", { tag: "fast" });
+    const attached = holdfast(agent.url, ["attach", "fast"], { stdin: "pipe" });
+    await untilProcess(agent.url, "fast", { subscribers: 1 });
+    const command = holdfast(agent.url, ["logs", "-f", "fast"]);
+    await untilProcess(agent.url, "fast", { subscribers: 2 });
+    command.child.stdout?.pause();
+    attached.child.stdin?.end();
+    expect((await finished(attached)).stdout.length).toBe(18_888_896);
+    command.child.stdout?.resume();
+    const { code, stdout, stderr } = await finished(command);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/\n2500000\n$/);
+    expect(stderr).toMatch(/^holdfast: \d+ bytes of output are lost: the agent holds them no longer\n/);
+  });
+
+  test.each(["block", "buffer"] as const)(
+    "alone it makes a process in mode %s lose nothing: -f at its own pace, without it what comes next is still there",
+    async (detached) => {
+      await leave(agent.url, "seq 2500000", {
+        tag: detached,
+        bytes: expect.anything(),
+        // What is on its way to who leaves counts as delivered.
+        output: { detached, replayBytes: 32 * 1024 * 1024 },
+      });
+      await untilProcess(agent.url, detached, { reading: false });
+      const logs = await finished(holdfast(agent.url, ["logs", detached]));
+      // In mode block it may have been left before anything was read.
+      const shown = logs.stdout;
+      expect(logs).toEqual({
+        code: 0,
+        stdout: detached === "buffer" ? expect.stringMatching(/^1\n2\n/) : shown,
+        stderr: "",
+      });
+
+      const following = holdfast(agent.url, ["logs", "-f", "--from", String(shown.length), detached]);
+      following.child.stdout?.pause();
+      await untilProcess(agent.url, detached, { subscribers: 1, reading: false });
+      following.child.stdout?.resume();
+      const { code, stdout, stderr } = await finished(following);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(shown + stdout === seq(2_500_000)).toBe(true);
+    },
+  );
+
+  test("--json prints events", async () => {
+    await leave(agent.url, "echo out; exit 3", { tag: "events", bytes: 4 });
+    await untilProcess(agent.url, "events", { exit: expect.anything() });
+    const { stdout } = await finished(holdfast(agent.url, ["logs", "--json", "events"]));
+    expect(
+      stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
+      expect.objectContaining({ event: "start", offset: 0 }),
+      { event: "data", stream: "stdout", offset: 0, text: "out\n" },
+      expect.objectContaining({ event: "end", exit_code: 3 }),
+    ]);
+  });
+});
+
+describe("signal", () => {
+  test.each([
+    ["TERM", "SIGTERM"],
+    ["sigkill", "SIGKILL"],
+    ["2", "SIGINT"],
+  ])("%s is sent", async (name, signal) => {
+    await leave(agent.url, "exec sleep 1000", { tag: `gets ${name}` });
+    const sent = holdfast(agent.url, ["signal", `gets ${name}`, name]);
+    expect(await finished(sent)).toEqual({ code: 0, stdout: "", stderr: "" });
+    await untilProcess(agent.url, `gets ${name}`, { exit: expect.objectContaining({ signal }) });
+  });
+
+  test("--group reaches what the process started", async () => {
+    // Alone, the shell would wait for its child.
+    await leave(agent.url, "echo ready; sleep 1000; exit 1", { tag: "group", bytes: 6 });
+    await finished(holdfast(agent.url, ["signal", "--group", "group", "INT"]));
+    await untilProcess(agent.url, "group", { exit: expect.objectContaining({ signal: "SIGINT" }) });
+  });
+
+  test("to a process that has ended is one line and exit code 1", async () => {
+    await leave(agent.url, "exit 0", { tag: "dead" });
+    const { pid } = await untilProcess(agent.url, "dead", { exit: expect.anything() });
+    expect(await finished(holdfast(agent.url, ["signal", "dead", "TERM"]))).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `holdfast: process ${pid} has ended: exit status 0\n`,
+    });
+  });
+});
+
+function seq(last: number): string {
+  return Array.from({ length: last }, (_, at) => `${at + 1}\n`).join("");
+}

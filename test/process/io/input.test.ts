@@ -1,0 +1,268 @@
+// What a process is fed: in order, at its own pace, and refused in words when it takes none.
+
+import { createHash } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { INPUT_QUEUE_BYTES } from "../../../src/process/io/input.ts";
+import { inTime } from "../../support/deadline.ts";
+import { createFifo } from "../../support/proc/fifo.ts";
+import { collectOutput, outputOf } from "../../support/agent/process-output.ts";
+import { createTable } from "../../support/agent/process-table.ts";
+import { command, PTY, script, terminalScript } from "../../support/clients/start-requests.ts";
+
+const MIB = 1024 * 1024;
+const SIGKILL = 9;
+
+test("many writes at once arrive whole and in the order they were asked for", async () => {
+  const table = createTable();
+  const process = await table.start(command("cat"));
+  const output = collectOutput(process);
+  // From one byte to more than a pipe holds, so that some are written in one go and some wait.
+  const pieces = Array.from({ length: 200 }, (_, index) =>
+    `${index},`.repeat(1 + ((index * 7_919) % 20_000)),
+  );
+
+  await Promise.all(pieces.map((piece) => process.write("stdin", Buffer.from(piece))));
+  process.closeStdin();
+
+  expect((await output.end()).exitCode).toBe(0);
+  expect(output.text("stdout") === pieces.join("")).toBe(true);
+});
+
+test("a process fed with 100 MB that it reads late costs the agent no memory, and gets every byte", async () => {
+  const table = createTable();
+  const fifo = createFifo();
+  const process = await table.start(script(`${fifo.wait}; sha256sum`));
+  const output = collectOutput(process);
+  const hash = createHash("sha256");
+  const total = 100;
+  // One piece may be changed only when it is taken, so two of them take turns.
+  const pieces = [Buffer.alloc(MIB), Buffer.alloc(MIB)];
+  let peak = 0;
+  let before = 0;
+  for (let index = 0; index < total; index++) {
+    const piece = pieces[index % 2] ?? Buffer.alloc(0);
+    piece.fill(`piece ${index};`);
+    hash.update(piece);
+    const writing = process.write("stdin", piece);
+    if (index === 0) {
+      expect(await isSettled(writing)).toBe(false);
+      fifo.open();
+    }
+    await writing;
+    const { rss, external } = globalThis.process.memoryUsage();
+    if (index === 10) before = rss + external;
+    peak = Math.max(peak, rss + external);
+  }
+  process.closeStdin();
+
+  expect((await output.end()).exitCode).toBe(0);
+  expect(output.text("stdout")).toBe(`${hash.digest("hex")}  -\n`);
+  // Half of what it was fed: on a loaded machine V8 collects late.
+  expect(peak - before).toBeLessThan(50 * MIB);
+});
+
+test("closeStdin delivers end of file after all earlier input, also what nobody has read yet", async () => {
+  const table = createTable();
+  const fifo = createFifo();
+  const process = await table.start(script(`${fifo.wait}; wc -c`));
+  const output = collectOutput(process);
+  const writes = [process.write("stdin", Buffer.alloc(MIB)), process.write("stdin", Buffer.alloc(MIB + 7))];
+  process.closeStdin();
+  process.closeStdin();
+
+  const refusal = {
+    code: "failed_precondition",
+    message: `process ${process.pid} has a closed stdin: it takes no input`,
+  };
+  await expect(process.write("stdin", Buffer.from("late"))).rejects.toMatchObject(refusal);
+  for (const write of writes) expect(await isSettled(write)).toBe(false);
+  fifo.open();
+  await Promise.all(writes);
+
+  expect((await output.end()).exitCode).toBe(0);
+  expect(output.text("stdout").trim()).toBe(String(2 * MIB + 7));
+  process.closeStdin();
+});
+
+test("an empty write is taken and is not end of file", async () => {
+  const table = createTable();
+  const process = await table.start(command("cat"));
+  const output = collectOutput(process);
+  await process.write("stdin", Buffer.alloc(0));
+  await process.write("stdin", Buffer.from("more"));
+  process.closeStdin();
+
+  await output.end();
+  expect(output.text("stdout")).toBe("more");
+});
+
+test("input of the wrong kind, or where there is none, is refused naming the process", async () => {
+  const table = createTable();
+  const onPipes = await table.start(command("sleep", ["60"]));
+  const onPty = await table.start(command("sleep", ["60"], { stdio: PTY }));
+  const without = await table.start(command("sleep", ["60"], { stdio: { kind: "pipes", stdin: false } }));
+  const data = Buffer.from("x");
+
+  const refusal = (message: string) => ({ name: "HoldfastError", code: "failed_precondition", message });
+  await expect(onPipes.write("pty", data)).rejects.toMatchObject(
+    refusal(`process ${onPipes.pid} has no pty input: it runs on pipes`),
+  );
+  const noStdin = refusal(`process ${onPty.pid} has no stdin input: it runs on a pty`);
+  await expect(onPty.write("stdin", data)).rejects.toMatchObject(noStdin);
+  expect(() => onPty.closeStdin()).toThrow(expect.objectContaining(noStdin));
+  const none = refusal(`process ${without.pid} has no stdin: it was started without one`);
+  await expect(without.write("stdin", data)).rejects.toMatchObject(none);
+  await expect(without.write("pty", data)).rejects.toMatchObject({ code: "failed_precondition" });
+  expect(() => without.closeStdin()).toThrow(expect.objectContaining(none));
+});
+
+test("input to a process that has closed its stdin is refused with EPIPE, and so is what waited", async () => {
+  const table = createTable();
+  const fifo = createFifo();
+  const process = await table.start(script(`echo ready; ${fifo.wait}; exec 0<&-; echo closed; sleep 60`));
+  const output = collectOutput(process);
+  await output.waitFor("stdout", /ready/);
+  const waiting = [MIB, 10].map((bytes) => outcomeOf(process.write("stdin", Buffer.alloc(bytes))));
+  const refusal = {
+    code: "failed_precondition",
+    message: `process ${process.pid} closed its stdin (EPIPE): it takes no input`,
+  };
+  fifo.open();
+  await output.waitFor("stdout", /closed/);
+
+  for (const outcome of waiting) expect(await outcome).toMatchObject(refusal);
+  await expect(process.write("stdin", Buffer.from("x"))).rejects.toMatchObject(refusal);
+  process.closeStdin();
+  expect(process.isRunning).toBe(true);
+});
+
+test("the first write after a process closed its stdin is refused, too", async () => {
+  const table = createTable();
+  const process = await table.start(script("exec 0<&-; echo closed; sleep 60"));
+  await collectOutput(process).waitFor("stdout", /closed/);
+
+  await expect(process.write("stdin", Buffer.from("x"))).rejects.toMatchObject({
+    code: "failed_precondition",
+    message: expect.stringContaining("EPIPE"),
+  });
+});
+
+test.each([
+  ["pipes", "stdin", script("echo ready; sleep 60")],
+  [
+    "pipes, its stdin held by a child",
+    "stdin",
+    script("sleep 60 <&0 > /dev/null 2>&1 & echo ready; exec sleep 60"),
+  ],
+  ["a terminal", "pty", terminalScript("stty raw -echo; echo ready; exec sleep 60")],
+] as const)(
+  "at the end of a process on %s what still waits is refused, and so is all that comes",
+  async (_, kind, request) => {
+    const table = createTable();
+    const process = await table.start(request);
+    const output = collectOutput(process);
+    await output.waitFor(kind === "pty" ? "pty" : "stdout", /ready/);
+    const waiting = [MIB, 10].map((bytes) => outcomeOf(process.write(kind, Buffer.alloc(bytes, "x"))));
+    process.signal(SIGKILL);
+    await output.end();
+
+    for (const outcome of waiting)
+      expect(await inTime(outcome, () => "the write still waits")).toMatchObject({
+        code: "failed_precondition",
+        // Whichever the agent learns of first.
+        message: expect.stringMatching(
+          new RegExp(
+            `^process ${process.pid} (has ended|closed its (stdin \\(EPIPE\\)|pty)): it takes no input$`,
+          ),
+        ),
+      });
+    expect(await outcomeOf(process.write(kind, Buffer.from("x")))).toMatchObject({
+      code: "failed_precondition",
+      message: `process ${process.pid} has ended: it takes no input`,
+    });
+  },
+);
+
+test("what waits for a terminal is refused at the end also while an orphan holds the terminal", async () => {
+  const table = createTable();
+  const process = await table.start(
+    terminalScript("trap '' HUP; stty raw -echo; sleep 60 & echo ready; exec sleep 60"),
+  );
+  const output = collectOutput(process);
+  await output.waitFor("pty", /ready/);
+  const outcome = outcomeOf(process.write("pty", Buffer.alloc(MIB, "x")));
+  process.signal(SIGKILL);
+  await output.end();
+
+  // The end has come: nobody will ever read what waits.
+  expect(await inTime(outcome, () => "the write still waits")).toMatchObject({ code: "failed_precondition" });
+});
+
+test("who piles up more than the queue holds is refused, and what was taken before is kept", async () => {
+  const table = createTable();
+  const fifo = createFifo();
+  const process = await table.start(script(`${fifo.wait}; wc -c`));
+  const output = collectOutput(process);
+  const piece = Buffer.alloc(4 * MIB);
+  const taken = Array.from({ length: INPUT_QUEUE_BYTES / piece.length }, () => process.write("stdin", piece));
+
+  await expect(process.write("stdin", piece)).rejects.toMatchObject({
+    code: "resource_exhausted",
+    message: expect.stringMatching(
+      new RegExp(
+        `^process ${process.pid} does not read its input: \\d+ bytes wait already, ${piece.length} more`,
+      ),
+    ),
+  });
+  fifo.open();
+  await Promise.all(taken);
+  await process.write("stdin", Buffer.from("and on"));
+  process.closeStdin();
+
+  await output.end();
+  expect(Number(output.text("stdout"))).toBe(INPUT_QUEUE_BYTES + 6);
+});
+
+test("a single write may be larger than the queue", async () => {
+  const table = createTable();
+  const process = await table.start(command("wc", ["-c"]));
+  const output = collectOutput(process);
+  await process.write("stdin", Buffer.alloc(INPUT_QUEUE_BYTES + 1));
+  process.closeStdin();
+
+  await output.end();
+  expect(Number(output.text("stdout"))).toBe(INPUT_QUEUE_BYTES + 1);
+});
+
+test("a process that ends while it is fed without pause leaves nothing behind", async () => {
+  const table = createTable();
+  for (let round = 0; round < 10; round++) {
+    const process = await table.start(script("head -c 100000 > /dev/null"));
+    const ended = outputOf(process);
+    const piece = Buffer.alloc(10_000);
+    let refused: unknown;
+    while (refused === undefined)
+      await process.write("stdin", piece).catch((error: unknown) => (refused = error));
+    expect(refused).toMatchObject({ code: "failed_precondition" });
+    expect((await ended).end.exitCode).toBe(0);
+  }
+});
+
+/** Whether it is, some turns of the event loop from now. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  void outcomeOf(promise).then(() => {
+    settled = true;
+  });
+  for (let turns = 0; turns < 20; turns++) await turn();
+  return settled;
+}
+
+/** What a write came to: "taken", or why not. Handled from the start, so it may be looked at whenever. */
+function outcomeOf(write: Promise<unknown>): Promise<unknown> {
+  return write.then(
+    () => "taken",
+    (error: unknown) => error,
+  );
+}

@@ -1,0 +1,89 @@
+// The environment of a process: the rules of DESIGN.md's "What clients rely on".
+
+import { userInfo } from "node:os";
+import { env } from "node:process";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { agentDefaults, type StartRequest } from "../../../src/process/index.ts";
+import { outputOf } from "../../support/agent/process-output.ts";
+import { createTable } from "../../support/agent/process-table.ts";
+import { command, PTY } from "../../support/clients/start-requests.ts";
+
+const { username, homedir } = userInfo();
+const own = { PATH: env["PATH"], HOME: homedir, USER: username, LOGNAME: username };
+
+beforeAll(() => {
+  env["SECRET_OF_THE_AGENT"] = "not for children";
+});
+afterAll(() => {
+  delete env["SECRET_OF_THE_AGENT"];
+});
+
+test("on pipes a process has exactly PATH, HOME, USER and LOGNAME, and nothing else of the agent's", async () => {
+  expect(await environmentOf({})).toEqual(own);
+});
+
+test("on a terminal it has TERM, too", async () => {
+  expect(await environmentOf({ stdio: PTY })).toEqual({ ...own, TERM: "xterm-256color" });
+});
+
+test("TERM of the agent-wide variables or of the request goes before the default", async () => {
+  expect(await environmentOf({ stdio: PTY }, { TERM: "vt100" })).toEqual({ ...own, TERM: "vt100" });
+  expect(await environmentOf({ stdio: PTY, environment: { TERM: "dumb" } }, { TERM: "vt100" })).toEqual({
+    ...own,
+    TERM: "dumb",
+  });
+});
+
+test("agent-wide variables replace the user's, and the request's replace both", async () => {
+  const agentWide = { HOME: "/agent", USER: "agent", WIDE: "agent", BOTH: "agent" };
+  const environment = { USER: "request", BOTH: "request", MINE: "request" };
+
+  expect(await environmentOf({ environment }, agentWide)).toEqual({
+    ...own,
+    HOME: "/agent",
+    USER: "request",
+    WIDE: "agent",
+    BOTH: "request",
+    MINE: "request",
+  });
+});
+
+test("values may be empty, hold =, newlines and UTF-8, and names may be what JavaScript finds special", async () => {
+  const environment = Object.fromEntries([
+    ["EMPTY", ""],
+    ["EQUALS", "a=b=c"],
+    ["LINES", "one\ntwo"],
+    ["UMLAUT", "Grüße 🌍"],
+    ["__proto__", "own"],
+    ["constructor", "own"],
+    ["7", "seven"],
+    ["with space", "x"],
+  ]);
+
+  expect(await environmentOf({ environment })).toEqual(
+    Object.fromEntries([...Object.entries(own), ...Object.entries(environment)]),
+  );
+});
+
+test("without PATH in the agent's own environment a process has none, and commands are found all the same", async () => {
+  const path = env["PATH"];
+  try {
+    delete env["PATH"];
+    expect(await environmentOf({})).toEqual({ HOME: homedir, USER: username, LOGNAME: username });
+  } finally {
+    env["PATH"] = path;
+  }
+});
+
+async function environmentOf(
+  request: Partial<StartRequest>,
+  agentWide: Readonly<Record<string, string>> = {},
+): Promise<Record<string, string>> {
+  const table = createTable({ defaults: agentDefaults({ environment: agentWide }) });
+  const { stdout, pty, end } = await outputOf(await table.start(command("env", ["-0"], request)));
+  expect(end.exitCode).toBe(0);
+  const lines = (stdout + pty).split("\0").slice(0, -1);
+  return Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+  );
+}

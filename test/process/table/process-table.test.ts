@@ -1,0 +1,57 @@
+// Finding what runs: by pid, by tag, all of it.
+
+import { expect, test } from "vitest";
+import { collectOutput, outputOf } from "../../support/agent/process-output.ts";
+import { createTable } from "../../support/agent/process-table.ts";
+import { command, script } from "../../support/clients/start-requests.ts";
+
+test("processes are found by pid and listed oldest first, with what was asked for, until they end", async () => {
+  const table = createTable();
+  const requests = ["one", "two"].map((word) => script(`read -r line; echo ${word}`));
+  const [first, second] = await Promise.all(requests.map((request) => table.start(request)));
+  if (first === undefined || second === undefined) throw new Error("not started");
+  expect(table.list()).toEqual([first, second]);
+  expect([first.request, second.request]).toEqual(requests);
+  expect(first.processId).not.toBe(second.processId);
+  for (const process of [first, second]) expect(table.find({ kind: "pid", pid: process.pid })).toBe(process);
+
+  first.closeStdin();
+  await outputOf(first);
+  expect(table.list()).toEqual([second]);
+});
+
+test("a tag names the newest of those that carry it and have not ended", async () => {
+  const table = createTable();
+  const older = await table.start(command("cat", [], { tag: "same" }));
+  const newer = await table.start(command("cat", [], { tag: "same" }));
+  await table.start(command("cat", [], { tag: "other" }));
+  await table.start(command("cat"));
+  const find = () => table.find({ kind: "tag", tag: "same" });
+
+  expect(find()).toBe(newer);
+  for (const process of [newer, older]) {
+    expect(find()).toBe(process);
+    process.closeStdin();
+    await outputOf(process);
+  }
+  expect(find).toThrow(expect.objectContaining({ code: "not_found", message: `no process with tag "same"` }));
+});
+
+test("who is told of an end does not find the process any more", async () => {
+  const table = createTable();
+  const process = await table.start(command("cat"));
+  let listed: number | undefined;
+  const subscriber = process.output.fork({
+    onReadable: () => {
+      if (process.output.end !== undefined) listed = table.list().length;
+    },
+  });
+  // Waits from now on.
+  subscriber.read(1);
+  const output = collectOutput(process);
+  process.closeStdin();
+  await output.end();
+
+  expect(listed).toBe(0);
+  subscriber.detach();
+});

@@ -1,0 +1,209 @@
+// Rule 12: ended processes can be found for a while, in bounded number and bytes, and never in a live one's place.
+
+import { accessSync, constants, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import type { Pid } from "../../../src/linux/libc.ts";
+import type { Process } from "../../../src/process/process.ts";
+import type { ProcessTable } from "../../../src/process/table/process-table.ts";
+import { eventually } from "../../support/proc/proc.ts";
+import { outputOf } from "../../support/agent/process-output.ts";
+import { createTable } from "../../support/agent/process-table.ts";
+import { command, script } from "../../support/clients/start-requests.ts";
+
+const NEXT_PID = "/proc/sys/kernel/ns_last_pid";
+
+async function run(table: ProcessTable, text = "exit 0", more: object = {}): Promise<Process> {
+  const process = await table.start({ ...script(text), ...more });
+  await outputOf(process);
+  return process;
+}
+
+function foundBy(table: ProcessTable, process: Process): (Process | string)[] {
+  const find = (selector: Parameters<ProcessTable["find"]>[0]) => {
+    try {
+      return table.findRetained(selector);
+    } catch (error) {
+      return Reflect.get(error as object, "code") as string;
+    }
+  };
+  const { pid, processId, request } = process;
+  return [
+    find({ kind: "pid", pid }),
+    find({ kind: "tag", tag: request.tag ?? "" }),
+    find({ kind: "process_id", processId }),
+  ];
+}
+
+test("an ended process is found among the retained ones, whole, and not among the live ones", async () => {
+  const table = createTable();
+  const process = await run(table, "echo out; echo err >&2; exit 3", { tag: "mine" });
+  expect(foundBy(table, process)).toEqual([process, process, process]);
+  expect(await outputOf(process)).toMatchObject({
+    stdout: "out\n",
+    stderr: "err\n",
+    end: { exitCode: 3 },
+  });
+  expect([table.list(), table.listEnded()]).toEqual([[], [process]]);
+  expect(() => table.find({ kind: "pid", pid: process.pid })).toThrow(
+    expect.objectContaining({ code: "not_found" }),
+  );
+  expect(() => table.find({ kind: "process_id", processId: process.processId })).toThrow(
+    expect.objectContaining({ message: `no process with process_id "${process.processId}"` }),
+  );
+});
+
+test("when its time is up it is found no more, the first to end first", async () => {
+  const table = createTable({ retainEndedMs: 300 });
+  const first = await run(table, "exit 0", { tag: "first" });
+  const second = await run(table, "exit 0", { tag: "second" });
+  const seen: Process[][] = [];
+  await eventually(
+    "both are forgotten",
+    () => {
+      const now = table.listEnded();
+      if (now.length !== seen.at(-1)?.length) seen.push(now);
+      return now.length === 0;
+    },
+    () => seen.length,
+  );
+  expect(foundBy(table, first)).toEqual(["not_found", "not_found", "not_found"]);
+  expect(foundBy(table, second)).toEqual(["not_found", "not_found", "not_found"]);
+  for (const retained of seen) expect([[first, second], [second], []]).toContainEqual(retained);
+});
+
+test("retained for no time, it is found by nobody once it has ended", async () => {
+  const table = createTable({ retainEndedMs: 0 });
+  const process = await run(table, "exit 0", { tag: "short" });
+  expect(foundBy(table, process)).toEqual(["not_found", "not_found", "not_found"]);
+});
+
+test("256 are retained, and the one that ended first makes room", async () => {
+  const table = createTable();
+  const ended: Process[] = [];
+  for (let index = 0; index < 258; index++) {
+    const process = await table.start(command("true"));
+    await outputOf(process);
+    ended.push(process);
+  }
+  expect(table.listEnded()).toEqual(ended.slice(2));
+});
+
+test("retained output takes half of the memory budget at most, and the one that ended first makes room", async () => {
+  const table = createTable({ memoryBudgetBytes: 4_000_000 });
+  const ended: Process[] = [];
+  for (let index = 0; index < 4; index++) ended.push(await run(table, "head -c 900000 /dev/zero"));
+  expect(table.listEnded()).toEqual(ended.slice(2));
+  expect(ended.map(({ output }) => output.heldBytes > 900_000)).toEqual([true, true, true, true]);
+});
+
+test("a live process shadows an ended one with its tag, and once all have ended the last is meant", async () => {
+  const table = createTable();
+  const ended = await run(table, "exit 0", { tag: "same" });
+  const live = await table.start({ ...command("cat"), tag: "same" });
+  expect(foundBy(table, ended)).toEqual([ended, live, ended]);
+  live.closeStdin();
+  await outputOf(live);
+  expect(foundBy(table, ended)).toEqual([ended, live, ended]);
+});
+
+test.runIf(canChooseNextPid())("a live process shadows an ended one that had its pid", async () => {
+  const table = createTable();
+  const ended = await run(table);
+  const live = await startWithPid(ended.pid, () => table.start(command("cat")));
+  expect(table.findRetained({ kind: "pid", pid: ended.pid })).toBe(live);
+  expect(table.findRetained({ kind: "process_id", processId: ended.processId })).toBe(ended);
+  live.closeStdin();
+  await outputOf(live);
+  expect(table.findRetained({ kind: "pid", pid: ended.pid })).toBe(live);
+});
+
+test("a start_id names its process for as long as that is retained, and is then free", async () => {
+  const table = createTable({ retainEndedMs: 200 });
+  const request = { ...script("echo once"), startId: "one" };
+  const first = await table.start(request);
+  expect(await table.start(request)).toBe(first);
+  await outputOf(first);
+  expect(await table.start(request)).toBe(first);
+  await eventually(
+    "it is forgotten",
+    () => table.listEnded().length === 0,
+    () => table.listEnded().length,
+  );
+  const second = await table.start(request);
+  expect(second).not.toBe(first);
+  expect((await outputOf(second)).stdout).toBe("once\n");
+});
+
+test("two starts with one start_id in one turn start one process, also while the user is looked up", async () => {
+  const table = createTable();
+  const request = { ...script("echo once"), user: "root", startId: "one" };
+  const [one, other] = await Promise.all([table.start(request), table.start(request)]);
+  expect(other).toBe(one);
+  expect(table.list()).toEqual([one]);
+  await outputOf(one);
+});
+
+test("a start_id used for something else is already_exists, whatever differs but the time limit", async () => {
+  const table = createTable();
+  const request = { ...command("cat", ["-"]), startId: "one", timeoutMs: 60_000 };
+  const process = await table.start(request);
+  for (const other of [
+    { cmd: "tac" },
+    { args: ["-", "-"] },
+    { environment: { A: "b" } },
+    { cwd: "/" },
+    { user: "root" },
+    { tag: "t" },
+    { stdio: { kind: "pipes", stdin: false } },
+    { output: { detached: "ring" } },
+  ] as const)
+    await expect(table.start({ ...request, ...other })).rejects.toMatchObject({
+      code: "already_exists",
+      message: 'start_id "one" was used to start something else',
+    });
+  expect(await table.start({ ...request, timeoutMs: 59_000 })).toBe(process);
+  expect(table.list()).toEqual([process]);
+});
+
+test("a start that failed leaves its start_id free", async () => {
+  const table = createTable();
+  const request = { ...script("exit 4"), startId: "one" };
+  await expect(table.start({ ...request, cwd: "/nowhere" })).rejects.toMatchObject({
+    code: "invalid_argument",
+  });
+  expect((await outputOf(await table.start(request))).end.exitCode).toBe(4);
+});
+
+test.each(["", "x".repeat(257)])(
+  "a start_id of %j is invalid_argument and starts nothing",
+  async (startId) => {
+    const table = createTable();
+    await expect(table.start({ ...command("true"), startId })).rejects.toMatchObject({
+      code: "invalid_argument",
+      message: `start_id has ${startId.length} characters, must have 1 to 256`,
+    });
+    expect(table.list()).toEqual([]);
+  },
+);
+
+/** Others start processes, too, so it may take a few. */
+async function startWithPid(pid: Pid, start: () => Promise<Process>): Promise<Process> {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    writeFileSync(NEXT_PID, String(pid - 1));
+    const started = await start();
+    if (started.pid === pid) return started;
+    started.signal(9);
+    await outputOf(started);
+  }
+  throw new Error(`no process got pid ${pid}`);
+}
+
+function canChooseNextPid(): boolean {
+  try {
+    accessSync(NEXT_PID, constants.W_OK);
+    return true;
+  } catch {
+    // Not root, or a container with a /proc that is read-only.
+    return false;
+  }
+}

@@ -1,0 +1,127 @@
+// Stopping the table: SIGTERM, a grace period, SIGKILL, and nothing new meanwhile.
+
+import { expect, test } from "vitest";
+import type { ProcessTable } from "../../../src/process/index.ts";
+import { inTime } from "../../support/deadline.ts";
+import { eventually, stateOf } from "../../support/proc/proc.ts";
+import { collectOutput, outputOf } from "../../support/agent/process-output.ts";
+import { createTable } from "../../support/agent/process-table.ts";
+import { command, PTY, script } from "../../support/clients/start-requests.ts";
+
+const LONG_MS = 60_000;
+const SIGSTOP = 19;
+
+test("with nothing running it resolves at once", async () => {
+  expect(await createTable().shutdown(LONG_MS)).toEqual({ ended: 0, killed: 0 });
+});
+
+test("processes get SIGTERM and end in their own time, and none is killed", async () => {
+  const table = createTable();
+  const cleanup = "trap 'echo cleaning up; exit 5' TERM; echo ready; while :; do sleep 0.02; done";
+  const outputs = await startReady(table, [cleanup, cleanup]);
+
+  expect(await table.shutdown(LONG_MS)).toEqual({ ended: 2, killed: 0 });
+  for (const output of outputs) {
+    expect(await output.end()).toMatchObject({ exitCode: 5 });
+    expect(output.text("stdout")).toBe("ready\ncleaning up\n");
+  }
+});
+
+test("SIGTERM reaches a process's children, too", async () => {
+  const table = createTable();
+  const child = "(trap 'echo child ends; exit' TERM; echo ready; while :; do sleep 0.02; done)";
+  const [output] = await startReady(table, [`trap 'wait; exit' TERM; ${child} & wait`]);
+
+  expect(await table.shutdown(LONG_MS)).toEqual({ ended: 1, killed: 0 });
+  await output?.end();
+  expect(output?.text("stdout")).toBe("ready\nchild ends\n");
+});
+
+test("what is left after the grace period is killed and counted", async () => {
+  const table = createTable({ warnings: [] });
+  const stubborn = "trap '' TERM; echo ready; while :; do sleep 60; done";
+  const [first, second, third] = await startReady(table, [stubborn, "echo ready; sleep 60", stubborn]);
+
+  expect(await table.shutdown(100)).toEqual({ ended: 1, killed: 2 });
+  expect((await first?.end())?.status).toBe("signal: killed");
+  expect((await second?.end())?.status).toBe("signal: terminated");
+  expect((await third?.end())?.status).toBe("signal: killed");
+});
+
+test("a process on a terminal, one blocked in write and one that is stopped all end", async () => {
+  const table = createTable();
+  await table.start(command("sleep", ["60"], { stdio: PTY }));
+  await table.start(command("yes"));
+  const stopped = await table.start(command("sleep", ["60"]));
+  stopped.signal(SIGSTOP);
+  await eventually(
+    "it is stopped",
+    () => stateOf(stopped.pid) === "T",
+    () => stateOf(stopped.pid),
+  );
+
+  expect(await table.shutdown(LONG_MS)).toEqual({ ended: 3, killed: 0 });
+  expect((await outputOf(stopped)).end.status).toBe("signal: terminated");
+});
+
+test("from its first moment nothing more is started, not even what was asked for before", async () => {
+  const table = createTable({ warnings: [] });
+  const refused = { code: "unavailable", message: "the agent is shutting down: it starts nothing more" };
+  await startReady(table, ["trap '' TERM; echo ready; while :; do sleep 60; done"]);
+  // Its user is still being looked up, in a thread.
+  const underWay = table.start(command("true", [], { user: "root" }));
+  const stopping = table.shutdown(100);
+
+  await expect(table.start(command("true"))).rejects.toMatchObject(refused);
+  await expect(underWay).rejects.toMatchObject(refused);
+  expect(await stopping).toEqual({ ended: 0, killed: 1 });
+  await expect(table.start(command("true"))).rejects.toMatchObject(refused);
+});
+
+test("a process that ended by itself and is only draining at the end of the grace period was not killed", async () => {
+  const table = createTable({ warnings: [], drainTimeoutMs: LONG_MS });
+  const [stubborn] = await startReady(table, ["trap '' TERM; echo ready; while :; do sleep 60; done"]);
+  // The orphan is out of reach of the group's signals.
+  const draining = await table.start(script("setsid sleep 60 & echo $!; until [ -e /proc/$! ]; do :; done"));
+  const output = collectOutput(draining);
+  const [, orphan] = await output.waitFor("stdout", /^(\d+)\n/);
+  await eventually(
+    "it is reaped",
+    () => !draining.isRunning,
+    () => draining.pid,
+  );
+
+  const stopping = table.shutdown(50);
+  expect((await stubborn?.end())?.status).toBe("signal: killed");
+  process.kill(Number(orphan), "SIGKILL");
+
+  expect(await stopping).toEqual({ ended: 1, killed: 1 });
+  expect((await output.end()).exitCode).toBe(0);
+});
+
+test("a second shutdown while the first waits resolves, and so does the first", async () => {
+  const table = createTable({ warnings: [] });
+  await startReady(table, ["trap '' TERM; echo ready; while :; do sleep 60; done"]);
+
+  const both = Promise.all([table.shutdown(LONG_MS), table.shutdown(50)]);
+  const counts = await inTime(both, () => `listed: ${table.list().map(({ pid }) => pid)}`);
+  expect(counts.map(({ ended, killed }) => ended + killed)).toEqual([1, 1]);
+});
+
+test("killAll ends everything at once, whatever it catches", async () => {
+  const table = createTable({ warnings: [] });
+  const stubborn = "trap '' TERM; echo ready; while :; do sleep 60; done";
+  const outputs = await startReady(table, [stubborn, stubborn]);
+  table.killAll();
+
+  for (const output of outputs) expect((await output.end()).status).toBe("signal: killed");
+});
+
+/** Attached to, and past their "ready". */
+async function startReady(table: ProcessTable, texts: readonly string[]) {
+  const outputs = await Promise.all(
+    texts.map(async (text) => collectOutput(await table.start(script(text)))),
+  );
+  for (const output of outputs) await output.waitFor("stdout", /^ready\n/);
+  return outputs;
+}

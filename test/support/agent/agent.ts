@@ -1,0 +1,184 @@
+// A real agent for tests: `node dist/cli/main.cjs serve --port 0` as a child, ready when this resolves.
+// Stopped when the test that started it is finished, passed or failed; started outside a test (beforeAll), by its
+// caller's `stop()`. If the test process itself ends first, the agent gets SIGTERM. Only our own child is ever signalled.
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { onTestFinished, TestRunner } from "vitest";
+
+export const cliPath = fileURLToPath(new URL("../../../dist/cli/main.cjs", import.meta.url));
+
+export interface CommandOptions {
+  /** Started instead of `node dist/cli/main.cjs`: another build of the same command. */
+  readonly program?: readonly string[];
+  /** After `node dist/cli/main.cjs`. */
+  readonly args?: readonly string[];
+  /** Added to the test's environment, from which every HOLDFAST_ variable is taken out first. undefined removes one. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Node's own flags, such as --expose-gc. */
+  readonly nodeArgs?: readonly string[];
+  /** Put before node; must exec what follows so that the pid stays: ["prlimit", "--nofile=64"]. */
+  readonly prefix?: readonly string[];
+  readonly cwd?: string;
+  /** "pipe": the child's stdin is `child.stdin`. Default: /dev/null. */
+  readonly stdin?: "ignore" | "pipe";
+  /** How long to wait for a step (ready, a line, the exit) before failing with the state. 15 s. */
+  readonly deadlineMs?: number;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** `holdfast` as a child, at any point of its life. */
+export interface RunningCommand {
+  readonly pid: number;
+  readonly child: ChildProcess;
+  /** All it wrote so far. */
+  stdout(): string;
+  stderr(): string;
+  /** Once it is gone and its output is read to the end. Rejects at the deadline, with the state. */
+  exited(): Promise<Exit>;
+  /** The first match in what it wrote or will write. Rejects at the deadline, and when it ends without one. */
+  waitFor(stream: "stdout" | "stderr", pattern: RegExp): Promise<RegExpExecArray>;
+  kill(signal: NodeJS.Signals): void;
+  /** SIGTERM unless it is gone, then its exit. Repeatable. SIGKILL at the deadline, and a rejection with the state. */
+  stop(): Promise<Exit>;
+}
+
+export interface RunningAgent extends RunningCommand {
+  /** http://127.0.0.1:PORT, as printed. */
+  readonly url: string;
+  readonly port: number;
+}
+
+/**
+ * `holdfast serve --port 0 …args`, ready. Processes that ignore SIGTERM get half a second at the stop, not five, unless
+ * `args` or `env` say otherwise. Rejects, with what the agent wrote, if it ends or stays silent.
+ */
+export async function startAgent(options: CommandOptions = {}): Promise<RunningAgent> {
+  const command = runCommand({
+    ...options,
+    args: ["serve", "--port", "0", ...(options.args ?? [])],
+    env: { HOLDFAST_SHUTDOWN_GRACE: "500ms", ...options.env },
+  });
+  try {
+    const [, url = ""] = await command.waitFor("stdout", /^holdfast listening on (http:\S+)\n/m);
+    return { ...command, url, port: Number(new URL(url).port) };
+  } catch (error) {
+    await command.stop();
+    throw error;
+  }
+}
+
+/** Any `holdfast …`, without waiting for anything. Cleaned up as an agent is. */
+export function runCommand(options: CommandOptions = {}): RunningCommand {
+  if (options.program === undefined && !existsSync(cliPath))
+    throw new Error(`${cliPath} is missing: run \`npm run build\` first`);
+  const deadlineMs = options.deadlineMs ?? 15_000;
+  const { prefix = [], nodeArgs = [], args = [] } = options;
+  const holdfast = options.program ?? [process.execPath, ...nodeArgs, cliPath];
+  const [program = "", ...programArgs] = [...prefix, ...holdfast, ...args];
+  const child = spawn(program, programArgs, {
+    env: cleanEnvironment(options.env),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    stdio: [options.stdin ?? "ignore", "pipe", "pipe"],
+  });
+  const command = watch(child, [program, ...programArgs].join(" "), deadlineMs);
+  if (TestRunner.getCurrentTest() !== undefined) {
+    // Past the stop's own deadline, which says more than vitest's.
+    onTestFinished(async () => void (await command.stop()), deadlineMs + 5_000);
+  }
+  return command;
+}
+
+const running = new Set<ChildProcess>();
+
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGTERM");
+});
+
+function watch(child: ChildProcess, commandLine: string, deadlineMs: number): RunningCommand {
+  const output = { stdout: "", stderr: "" };
+  let exit: Exit | undefined;
+  let failure: Error | undefined;
+  const waiting = new Set<() => void>();
+  const changed = (): void => {
+    for (const look of [...waiting]) look();
+  };
+
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name]?.setEncoding("utf8").on("data", (text: string) => {
+      output[name] += text;
+      changed();
+    });
+  }
+  running.add(child);
+  child.once("error", (error) => {
+    failure = error;
+    changed();
+  });
+  // Not "exit": only now is its output complete.
+  child.once("close", (code, signal) => {
+    running.delete(child);
+    exit = { code, signal };
+    changed();
+  });
+
+  const state = (): string =>
+    `${commandLine}\n  pid ${child.pid}, ${JSON.stringify(exit ?? { running: true })}\n` +
+    `--- stdout\n${output.stdout.slice(-4_000)}\n--- stderr\n${output.stderr.slice(-4_000)}`;
+
+  /** What `look` finds, now or after any change. */
+  function until<T>(what: string, look: () => T | undefined): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const settle = (act: () => void): void => {
+        clearTimeout(deadline);
+        waiting.delete(check);
+        act();
+      };
+      const check = (): void => {
+        const found = look();
+        if (found !== undefined) settle(() => resolve(found));
+        else if (failure !== undefined) settle(() => reject(failure));
+        else if (exit !== undefined) settle(() => reject(new Error(`ended without ${what}: ${state()}`)));
+      };
+      const deadline = setTimeout(
+        () => settle(() => reject(new Error(`no ${what} within ${deadlineMs} ms: ${state()}`))),
+        deadlineMs,
+      );
+      waiting.add(check);
+      check();
+    });
+  }
+
+  const exited = (): Promise<Exit> => until("an exit", () => exit);
+  return {
+    pid: child.pid ?? 0,
+    child,
+    stdout: () => output.stdout,
+    stderr: () => output.stderr,
+    exited,
+    waitFor: (stream, pattern) =>
+      until(`${pattern} on ${stream}`, () => pattern.exec(output[stream]) ?? undefined),
+    // ChildProcess.kill signals nothing once the child is reaped, so never a reused pid.
+    kill: (signal) => void child.kill(signal),
+    stop: async () => {
+      if (failure !== undefined) return { code: null, signal: null };
+      if (exit === undefined) child.kill("SIGTERM");
+      try {
+        return await exited();
+      } catch (error) {
+        child.kill("SIGKILL");
+        throw error;
+      }
+    },
+  };
+}
+
+export function cleanEnvironment(added: CommandOptions["env"] = {}): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"));
+  const env = { ...Object.fromEntries(inherited), ...added };
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,50 @@
+// An agent that tells, when asked by SIGUSR2, what it still holds after a garbage collection: to see leaks that
+// resident memory alone hides. The agent itself is unchanged; a module preloaded by Node answers.
+
+import { type CommandOptions, type RunningAgent, startAgent } from "./agent.ts";
+import { fdCount } from "../proc/proc.ts";
+
+export interface Holdings {
+  readonly rssBytes: number;
+  /** How many descriptors. */
+  readonly fds: number;
+  /** Objects and buffers. */
+  readonly heapBytes: number;
+  readonly bufferBytes: number;
+  /** What Node's event loop waits for: "Timeout", "TCPSocketWrap", "PipeWrap" and so on, sorted. */
+  readonly resources: readonly string[];
+}
+
+export interface ProbedAgent extends RunningAgent {
+  probe(): Promise<Holdings>;
+}
+
+export async function startProbedAgent(options: CommandOptions = {}): Promise<ProbedAgent> {
+  const preload = `data:text/javascript,${encodeURIComponent(answerer)}`;
+  const agent = await startAgent({
+    ...options,
+    nodeArgs: ["--expose-gc", "--import", preload, ...(options.nodeArgs ?? [])],
+  });
+  let asked = 0;
+  const probe = async (): Promise<Holdings> => {
+    const answer = agent.waitFor("stderr", new RegExp(`^probe ${++asked} (.*)$`, "m"));
+    agent.kill("SIGUSR2");
+    return { ...(JSON.parse((await answer)[1] ?? "") as Omit<Holdings, "fds">), fds: fdCount(agent.pid) };
+  };
+  return { ...agent, probe };
+}
+
+// Twice: what the first collection finalizes, the second frees.
+const answerer = `
+let asked = 0;
+process.on("SIGUSR2", async () => {
+  for (let i = 0; i < 2; i++) {
+    gc();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+  const resources = process.getActiveResourcesInfo().sort();
+  const found = { rssBytes: rss, heapBytes: heapUsed, bufferBytes: arrayBuffers, resources };
+  process.stderr.write("probe " + ++asked + " " + JSON.stringify(found) + "\\n");
+});
+`;

@@ -1,0 +1,172 @@
+// What one process writes, seen as a client sees it: a fork of its multiplexer, gathered per stream until the end
+// event. Checks on the way what must hold always: offsets without hole or overlap, nothing after the end.
+
+import type { OutputStream, Subscriber } from "../../../src/multiplexer/index.ts";
+import type { Process, ProcessEnd } from "../../../src/process/index.ts";
+import { inTime } from "../deadline.ts";
+
+export interface ProcessOutput {
+  /** All that came so far. */
+  bytes(stream: OutputStream): Buffer;
+  text(stream: OutputStream): string;
+  /** The first match in what came or will come. */
+  waitFor(stream: OutputStream, pattern: RegExp): Promise<RegExpExecArray>;
+  /** The end event, and with it all output. */
+  end(): Promise<ProcessEnd>;
+  /** Reads no more: the window fills and the gate shuts. */
+  pause(): void;
+  resume(): void;
+  detach(): void;
+}
+
+/** Attaches at once, so that the process's output is read. `paused`: attached, but a client that reads nothing yet. */
+export function collectOutput(process: Process, options: { readonly paused?: boolean } = {}): ProcessOutput {
+  const collector = new Collector(process, options.paused ?? false);
+  return collector;
+}
+
+export interface WholeOutput {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly pty: string;
+  readonly end: ProcessEnd;
+}
+
+/** Everything a process writes from now on to its end. */
+export async function outputOf(process: Process): Promise<WholeOutput> {
+  const output = collectOutput(process);
+  const end = await output.end();
+  return { stdout: output.text("stdout"), stderr: output.text("stderr"), pty: output.text("pty"), end };
+}
+
+class Collector implements ProcessOutput {
+  readonly #process: Process;
+  readonly #chunks = { stdout: new Pieces(), stderr: new Pieces(), pty: new Pieces() };
+  readonly #subscriber: Subscriber<ProcessEnd>;
+  readonly #waiting = new Set<() => void>();
+  #at: number;
+  #end: ProcessEnd | undefined;
+  #failure: unknown;
+  #paused: boolean;
+
+  constructor(process: Process, paused: boolean) {
+    this.#process = process;
+    this.#paused = paused;
+    this.#subscriber = process.output.fork({ onReadable: () => this.#pump() });
+    this.#at = this.#subscriber.start;
+    this.#pump();
+  }
+
+  bytes(stream: OutputStream): Buffer {
+    return this.#chunks[stream].all();
+  }
+
+  text(stream: OutputStream): string {
+    return this.bytes(stream).toString("utf8");
+  }
+
+  waitFor(stream: OutputStream, pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#until(`${pattern} on ${stream}`, () => {
+      const found = pattern.exec(this.text(stream));
+      if (found === null && this.#end !== undefined) throw new Error(`ended without it: ${this.#state()}`);
+      return found ?? undefined;
+    });
+  }
+
+  end(): Promise<ProcessEnd> {
+    return this.#until("an end", () => this.#end);
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#pump();
+  }
+
+  detach(): void {
+    this.#paused = true;
+    this.#subscriber.detach();
+  }
+
+  #pump(): void {
+    try {
+      while (!this.#paused && this.#readOnce()) this.#process.output.checkInvariants();
+    } catch (error) {
+      // Thrown from here it would end in the reader or the reaper, and the test would not learn of it.
+      this.#failure = error;
+    }
+    for (const look of [...this.#waiting]) look();
+  }
+
+  /** False when there is nothing more to read for now. */
+  #readOnce(): boolean {
+    const read = this.#subscriber.read(128 * 1024);
+    if (read.kind === "empty") return false;
+    if (read.kind === "end") {
+      this.#end = read.end;
+      if (this.#process.output.head !== this.#at) throw new Error(`ended at ${this.#at}: ${this.#state()}`);
+      this.detach();
+      return false;
+    }
+    if (read.kind === "gap") throw new Error(`a gap of ${read.from} to ${read.to} in what was never read`);
+    for (const { stream, offset, data } of read.chunks) {
+      if (offset !== this.#at) throw new Error(`a chunk at ${offset} where ${this.#at} was due`);
+      // A copy: once taken, the buffer may be used again.
+      this.#chunks[stream].add(Buffer.from(data));
+      this.#at += data.length;
+    }
+    this.#subscriber.taken();
+    return true;
+  }
+
+  #until<T>(what: string, look: () => T | undefined): Promise<T> {
+    let check: () => void = () => undefined;
+    const found = new Promise<T>((resolve, reject) => {
+      check = () => {
+        try {
+          if (this.#failure !== undefined) throw this.#failure;
+          const result = look();
+          if (result !== undefined) resolve(result);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#waiting.add(check);
+      check();
+    });
+    return inTime(found, () => `no ${what}: ${this.#state()}`).finally(() => this.#waiting.delete(check));
+  }
+
+  #state(): string {
+    const { pid, request, output, isRunning } = this.#process;
+    const tails = (["stdout", "stderr", "pty"] as const).map((stream) => {
+      const text = this.text(stream);
+      return [stream, { bytes: this.bytes(stream).length, tail: text.slice(-500) }] as const;
+    });
+    const { head, heldBytes, reading } = output;
+    const state = { pid, isRunning, head, heldBytes, reading, end: this.#end ?? null };
+    return JSON.stringify(
+      { cmd: request.cmd, args: request.args, ...state, ...Object.fromEntries(tails) },
+      null,
+      1,
+    );
+  }
+}
+
+/** Bytes that come in pieces, joined when they are asked for. */
+class Pieces {
+  #pieces: Buffer[] = [];
+
+  add(data: Buffer): void {
+    this.#pieces.push(data);
+  }
+
+  all(): Buffer {
+    const [first = Buffer.alloc(0), ...more] = this.#pieces;
+    if (more.length > 0) this.#pieces = [Buffer.concat(this.#pieces)];
+    return this.#pieces[0] ?? first;
+  }
+}

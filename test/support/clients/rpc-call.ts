@@ -1,0 +1,194 @@
+// One RPC over any of the protocols, with any bytes for a body, and its answer in words that compare: no client library
+// stands between, so what no library would send can be sent.
+
+import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
+import { type DescMessage, fromJson, type JsonValue, toBinary } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { Process } from "../../../src/gen/process_pb.ts";
+import { envelope, parseEnvelopes } from "./envelopes.ts";
+import { type RawResponse, rawCall } from "./raw-http.ts";
+
+export const protocols = ["Connect JSON", "Connect binary", "gRPC", "gRPC-web"] as const;
+export type Protocol = (typeof protocols)[number];
+
+/** As in the path. */
+export type RpcName = (typeof Process.methods)[number]["name"];
+
+export interface Answer {
+  /** `ok`, a code as Connect spells it, or `HTTP 415` where the answer is not in the protocol's words. */
+  readonly code: string;
+  readonly message: string;
+  /** The messages that came, encoded. */
+  readonly messages: readonly Buffer[];
+}
+
+export interface RpcCall {
+  readonly rpc: string;
+  readonly body: Uint8Array | string;
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+}
+
+const DEADLINE_MS = 10_000;
+
+/** Rejects when there is no answer in 10 s, or none that can be read. */
+export async function callRpc(port: number, protocol: Protocol, call: RpcCall): Promise<Answer> {
+  const path = `/process.Process/${call.rpc}`;
+  const headers = { "content-type": contentType(protocol, call.rpc), ...call.headers };
+  if (protocol === "gRPC") return grpcAnswer(await http2Call(port, path, headers, call.body));
+  const response = await rawCall(port, { path, headers, body: call.body });
+  if (protocol === "gRPC-web") return grpcWebAnswer(response);
+  return isStreaming(call.rpc) ? connectStreamAnswer(response) : connectUnaryAnswer(response);
+}
+
+/** What every protocol, or each of `among`, answers; asked at once. */
+export async function callOverEvery(
+  port: number,
+  call: (protocol: Protocol) => RpcCall,
+  among: readonly Protocol[] = protocols,
+): Promise<Record<string, Pick<Answer, "code" | "message">>> {
+  const asked = among.map(async (protocol) => {
+    const { code, message } = await callRpc(port, protocol, call(protocol));
+    return [protocol, { code, message }] as const;
+  });
+  return Object.fromEntries(await Promise.all(asked));
+}
+
+/** To compare with that: the same from all. */
+export function overEvery<T>(answer: T, among: readonly Protocol[] = protocols): Record<string, T> {
+  return Object.fromEntries(among.map((protocol) => [protocol, answer]));
+}
+
+/** `messages` in the protocol's codec and, where it has them, envelopes. */
+export function encodeBody(protocol: Protocol, rpc: string, messages: readonly JsonValue[]): Buffer {
+  const encoded = messages.map((message) =>
+    protocol === "Connect JSON"
+      ? Buffer.from(JSON.stringify(message))
+      : toBinary(input(rpc), fromJson(input(rpc), message)),
+  );
+  return Buffer.concat(isEnveloped(protocol, rpc) ? encoded.map((message) => envelope(message)) : encoded);
+}
+
+export function isEnveloped(protocol: Protocol, rpc: string): boolean {
+  return protocol.startsWith("gRPC") || isStreaming(rpc);
+}
+
+export function contentType(protocol: Protocol, rpc: string): string {
+  if (protocol === "gRPC") return "application/grpc";
+  if (protocol === "gRPC-web") return "application/grpc-web+proto";
+  const codec = protocol === "Connect JSON" ? "json" : "proto";
+  return isStreaming(rpc) ? `application/connect+${codec}` : `application/${codec}`;
+}
+
+function isStreaming(rpc: string): boolean {
+  return ["Start", "Connect", "StreamInput"].includes(rpc);
+}
+
+function input(rpc: string): DescMessage {
+  const method = Process.methods.find(({ name }) => name === rpc);
+  if (method === undefined) throw new Error(`no rpc ${rpc}`);
+  return method.input;
+}
+
+function connectUnaryAnswer({ status, headers, body }: RawResponse): Answer {
+  if (status === 200) return { code: "ok", message: "", messages: [body] };
+  if (headers.get("content-type") !== "application/json") return httpAnswer(status, body);
+  return { ...readError(JSON.parse(body.toString())), messages: [] };
+}
+
+function connectStreamAnswer({ status, body }: RawResponse): Answer {
+  if (status !== 200) return httpAnswer(status, body);
+  const envelopes = parseEnvelopes(body);
+  const end = envelopes.pop();
+  if (end?.flags !== 2) throw new Error(`a stream without an end: ${body.toString("latin1")}`);
+  const { error } = JSON.parse(end.data.toString()) as { error?: unknown };
+  return { ...readError(error), messages: envelopes.map(({ data }) => data) };
+}
+
+function readError(error: unknown): Omit<Answer, "messages"> {
+  if (error === undefined) return { code: "ok", message: "" };
+  const { code, message = "" } = error as { code: string; message?: string };
+  return { code, message };
+}
+
+function grpcWebAnswer({ status, headers, body }: RawResponse): Answer {
+  if (status !== 200) return httpAnswer(status, body);
+  const envelopes = parseEnvelopes(body);
+  const trailer = envelopes.at(-1);
+  if (trailer?.flags !== 0x80) return { ...readStatus((name) => headers.get(name)), messages: [] };
+  const fields = new Map(
+    trailer.data
+      .toString()
+      .split("\r\n")
+      .map((line) => {
+        const [name = "", ...value] = line.split(":");
+        return [name.toLowerCase(), value.join(":").trim()];
+      }),
+  );
+  return {
+    ...readStatus((name) => fields.get(name)),
+    messages: envelopes.slice(0, -1).map(({ data }) => data),
+  };
+}
+
+interface Http2Response {
+  readonly headers: IncomingHttpHeaders;
+  readonly trailers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+function grpcAnswer({ headers, trailers, body }: Http2Response): Answer {
+  if (Number(headers[":status"]) !== 200) return httpAnswer(Number(headers[":status"]), body);
+  const read = readStatus((name) => String(trailers[name] ?? headers[name] ?? ""));
+  return { ...read, messages: parseEnvelopes(body).map(({ data }) => data) };
+}
+
+function readStatus(field: (name: string) => string | undefined): Omit<Answer, "messages"> {
+  const status = field("grpc-status");
+  if (status === undefined || status === "") throw new Error("no grpc-status");
+  const message = decodeURIComponent(field("grpc-message") ?? "");
+  if (status === "0") return { code: "ok", message };
+  const name = Code[Number(status)] ?? `status ${status}`;
+  return { code: name.replace(/(?<=.)[A-Z]/g, (letter) => `_${letter}`).toLowerCase(), message };
+}
+
+function httpAnswer(status: number, body: Buffer): Answer {
+  return { code: `HTTP ${status}`, message: body.toString(), messages: [] };
+}
+
+function http2Call(
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string | undefined>>,
+  body: Uint8Array | string,
+): Promise<Http2Response> {
+  return new Promise((resolve, reject) => {
+    // In MB; by default it refuses its own stream when that sends more than 10.
+    const session = connectHttp2(`http://127.0.0.1:${port}`, { maxSessionMemory: 100 });
+    const timer = setTimeout(
+      () => session.destroy(new Error(`no answer within ${DEADLINE_MS} ms`)),
+      DEADLINE_MS,
+    );
+    session.on("error", reject).on("close", () => clearTimeout(timer));
+    const stream = session.request({ ":method": "POST", ":path": path, te: "trailers", ...headers });
+    const chunks: Buffer[] = [];
+    const response: { headers: IncomingHttpHeaders; trailers: IncomingHttpHeaders } = {
+      headers: {},
+      trailers: {},
+    };
+    stream
+      .on("response", (received) => {
+        response.headers = received;
+      })
+      .on("trailers", (received) => {
+        response.trailers = received;
+      })
+      .on("data", (chunk: Buffer) => chunks.push(chunk))
+      .on("error", reject)
+      // Not "close": that waits until the agent has read the request to its end, which it need not.
+      .on("end", () => {
+        resolve({ ...response, body: Buffer.concat(chunks) });
+        session.destroy();
+      });
+    stream.end(body);
+  });
+}

@@ -1,0 +1,87 @@
+// A fed shell that prints numbered lines in pieces of random size, on stdout and stderr in random turn, and the check that
+// all of them arrive. Every byte tells its place, so what is lost or doubled is named where it happens.
+
+import { createHash, type Hash } from "node:crypto";
+import { createFedShell, type FedShell } from "./fed-shell.ts";
+import { LINE_BYTES, NumbersCheck, numbersCommand } from "./numbers.ts";
+import type { Output, OutputName } from "../clients/stream-events.ts";
+
+/** So that bytes of the one are not those of the other. */
+const FIRST_LINE = { stdout: 0, pty: 0, stderr: 1_000_000_000 } as const;
+const MAX_PIECE_LINES = 8000;
+
+export class FedNumbers {
+  readonly shell: FedShell = createFedShell();
+  readonly #random: () => number;
+  readonly #outputs: readonly FedOutput[];
+  /** Of all outputs. */
+  fedBytes = 0;
+  receivedBytes = 0;
+
+  /** All that `random` decides is the pieces. */
+  constructor(stdio: "pipes" | "pty", random: () => number) {
+    this.#random = random;
+    this.#outputs = (stdio === "pty" ? (["pty"] as const) : (["stdout", "stderr"] as const)).map(
+      (name) => new FedOutput(name),
+    );
+  }
+
+  /** Has more printed, so that the process may be `bytes` and a piece ahead of what was received. */
+  feedAhead(bytes: number): void {
+    while (this.fedBytes - this.receivedBytes < bytes) {
+      const output = this.#outputs[Math.floor(this.#random() * this.#outputs.length)];
+      if (output === undefined) throw new Error("no outputs");
+      // As many of one line or a few as of thousands.
+      const lines = Math.floor(MAX_PIECE_LINES ** this.#random());
+      this.shell.tell(output.nextCommand(lines));
+      this.fedBytes += lines * LINE_BYTES;
+    }
+  }
+
+  /** Throws at the first byte that is not the next of its output. */
+  receive(name: OutputName, data: Uint8Array): void {
+    const output = this.#outputs.find((one) => one.name === name);
+    if (output === undefined) throw new Error(`output on ${name}`);
+    output.receive(data);
+    this.receivedBytes += data.length;
+  }
+
+  /** To compare with `shell.runDirectly`. */
+  received(): Partial<Record<OutputName, Output>> {
+    return Object.fromEntries(this.#outputs.map((output) => [output.name, output.received()]));
+  }
+}
+
+class FedOutput {
+  readonly name: OutputName;
+  readonly #check: NumbersCheck;
+  readonly #hash: Hash = createHash("sha256");
+  #bytes = 0;
+  #nextLine: number;
+
+  constructor(name: OutputName) {
+    this.name = name;
+    this.#nextLine = FIRST_LINE[name];
+    this.#check = new NumbersCheck(this.#nextLine * LINE_BYTES);
+  }
+
+  nextCommand(lines: number): string {
+    const first = this.#nextLine;
+    this.#nextLine += lines;
+    return `${numbersCommand(lines, first)} >&${this.name === "stderr" ? 2 : 1}`;
+  }
+
+  receive(data: Uint8Array): void {
+    this.#bytes += data.length;
+    this.#hash.update(data);
+    try {
+      this.#check.push(data);
+    } catch (error) {
+      throw new Error(`${this.name}: ${String(error)}`, { cause: error });
+    }
+  }
+
+  received(): Output {
+    return { bytes: this.#bytes, sha256: this.#hash.copy().digest("hex") };
+  }
+}

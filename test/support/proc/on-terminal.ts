@@ -1,0 +1,98 @@
+// A program on a real terminal of its own, with somebody at the keys. Killed when its test is finished. node-pty loses
+// the end of large output at times (libuv takes a hang-up for the end): not for output that is counted.
+import { spawn } from "node-pty";
+import { onTestFinished } from "vitest";
+import { cleanEnvironment } from "../agent/agent.ts";
+
+export interface OnTerminalOptions {
+  /** Default: a colour terminal without NO_COLOR. undefined removes a variable. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cols?: number;
+  readonly rows?: number;
+}
+
+export interface OnTerminal {
+  readonly pid: number;
+  /** All that the terminal showed so far. */
+  shown(): string;
+  /** The first match in what it showed, or will show, after `from`. Rejects at a deadline, and when the program ends. */
+  waitFor(pattern: RegExp, from?: number): Promise<RegExpExecArray>;
+  type(keys: string): void;
+  resize(cols: number, rows: number): void;
+  kill(signal: NodeJS.Signals): void;
+  /** Takes the terminal away: SIGHUP to the program, and no more input. */
+  hangUp(): void;
+  /** 128 + its number for a signal. */
+  exited(): Promise<number>;
+}
+
+const DEADLINE_MS = 15_000;
+
+export function onTerminal(argv: readonly string[], options: OnTerminalOptions = {}): OnTerminal {
+  const [program = "", ...args] = argv;
+  const { cols = 80, rows = 24, env } = options;
+  const terminal = spawn(program, args, {
+    name: "xterm-256color",
+    cols,
+    rows,
+    env: cleanEnvironment({ NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined, ...env }),
+  });
+  let shown = "";
+  let exitCode: number | undefined;
+  const waiting = new Set<() => void>();
+  const changed = (): void => {
+    for (const look of [...waiting]) look();
+  };
+  terminal.onData((text) => {
+    shown += text;
+    changed();
+  });
+  terminal.onExit(({ exitCode: code, signal = 0 }) => {
+    exitCode = signal > 0 ? 128 + signal : code;
+    changed();
+  });
+  onTestFinished(() => {
+    if (exitCode === undefined) terminal.kill("SIGKILL");
+  });
+
+  function until<T>(what: string, look: () => T | undefined, endsIt: () => boolean): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const state = () => `${argv.join(" ")}: exit ${exitCode}, shown: ${JSON.stringify(shown)}`;
+      const settle = (act: () => void): void => {
+        clearTimeout(deadline);
+        waiting.delete(check);
+        act();
+      };
+      const check = (): void => {
+        const found = look();
+        if (found !== undefined) settle(() => resolve(found));
+        else if (endsIt()) settle(() => reject(new Error(`ended without ${what}: ${state()}`)));
+      };
+      const late = () => settle(() => reject(new Error(`no ${what} within ${DEADLINE_MS} ms: ${state()}`)));
+      const deadline = setTimeout(late, DEADLINE_MS);
+      waiting.add(check);
+      check();
+    });
+  }
+
+  return {
+    pid: terminal.pid,
+    shown: () => shown,
+    waitFor: (pattern, from = 0) =>
+      until(
+        String(pattern),
+        () => pattern.exec(shown.slice(from)) ?? undefined,
+        () => exitCode !== undefined,
+      ),
+    type: (keys) => terminal.write(keys),
+    resize: (newCols, newRows) => terminal.resize(newCols, newRows),
+    kill: (signal) => process.kill(terminal.pid, signal),
+    hangUp: () => Reflect.get(terminal, "destroy").call(terminal),
+    exited: () =>
+      until(
+        "exit",
+        () => exitCode,
+        () => false,
+      ),
+  };
+}
