@@ -25,10 +25,10 @@ const permitted = [
   // The command.
   /^dist\/(cli\/main|bundle\/[\w-]+)\.cjs$/,
   // The client, and what it shares.
-  /^dist\/((client|gen)\/.+|errors)\.js$/,
+  /^dist\/((client|gen)\/.+|clock|deferred|errors|text)\.js$/,
   // Types of the client, and of what it shares.
   /^dist\/(client|gen)\/.+\.d\.ts$/,
-  /^dist\/errors\.d\.ts$/,
+  /^dist\/(clock|deferred|errors|text)\.d\.ts$/,
   /^proto\/.+\.proto$/,
   /^docs\/.+$/,
 ];

@@ -1,7 +1,7 @@
 // One-shot timers longer than Node's own.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { startTimer } from "../src/process/index.ts";
+import { startTimer } from "../src/clock.ts";
 
 /** The longest Node can: 24.8 days. Beyond, it fires after 1 ms and warns. */
 const NODE_LIMIT_MS = 2 ** 31 - 1;

@@ -1,7 +1,16 @@
 // One agent's life: start, say so, serve until a signal, stop cleanly. What serving means is the rpc layer's, what
 // a process is the process layer's; this file owns the order.
 
+import {
+  type AccessSettings,
+  type CommandSettings,
+  exitCodes,
+  type LimitSettings,
+  type LogSettings,
+  printError,
+} from "../cli/index.ts";
 import { createControl } from "../control/index.ts";
+import { AccessToken, type ListenAddress, type RunningServer, startServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import {
   type AgentDefaults,
@@ -10,25 +19,13 @@ import {
   type OutputPolicy,
   ProcessTable,
 } from "../process/index.ts";
-import {
-  AccessToken,
-  createServerStatistics,
-  type ListenAddress,
-  type RunningServer,
-  startServer,
-} from "../rpc/index.ts";
+import { createServerStatistics } from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
-import type { AccessSettings } from "../cli/serve/access-flags.ts";
-import type { CommandSettings } from "../cli/serve/command-flags.ts";
 import { endOnCrash, logWarnings } from "./crash.ts";
-import { exitCodes } from "../cli/exit-codes.ts";
-import type { LimitSettings } from "../cli/serve/limit-flags.ts";
-import type { LogSettings } from "../cli/options/log-settings.ts";
 import { createLogger } from "./log.ts";
 import { shutDown } from "./shutdown.ts";
-import { listenForStopSignals } from "./stop-signals.ts";
 import { describeStartFailure } from "./start-failure.ts";
-import { printError } from "../cli/stdio.ts";
+import { listenForStopSignals } from "./stop-signals.ts";
 
 export interface AgentSettings {
   /** At least one. */

@@ -1,8 +1,8 @@
 // The end nobody planned: an exception or a rejection that reached the top. The state is unknown, so nothing is saved:
 // log it with its causes, kill what the agent started, end with the exit code for a bug.
+
+import { endAfterFlush, exitCodes } from "../cli/index.ts";
 import type { Logger } from "../logger.ts";
-import { exitCodes } from "../cli/exit-codes.ts";
-import { endAfterFlush } from "../cli/stdio.ts";
 
 /** `killAll` must be quick and may throw. A second crash on the way out ends the process where it stands. */
 export function endOnCrash(logger: Logger, killAll: () => void): void {

@@ -1,8 +1,8 @@
 // The agent's log on stderr: JSON lines, or lines for people. A reader that stops reading costs lines, never memory
 // or time: what waits to be written is bounded, what does not fit is dropped, and the log says how much that was.
 import { pino } from "pino";
+import type { LogSettings } from "../cli/index.ts";
 import type { Logger } from "../logger.ts";
-import type { LogSettings } from "../cli/options/log-settings.ts";
 
 export async function createLogger({ level, format }: LogSettings): Promise<Logger> {
   const forPeople = format === "pretty" || (format === "auto" && process.stderr.isTTY === true);

@@ -1,9 +1,9 @@
 // Stopping: no new streams, every process ended, their clients told, connections closed. In that order, and in bounded time.
 import { constants } from "node:os";
+import { exitCodes } from "../cli/index.ts";
+import type { RunningServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { ProcessTable } from "../process/index.ts";
-import type { RunningServer } from "../rpc/index.ts";
-import { exitCodes } from "../cli/exit-codes.ts";
 import type { StopSignal } from "./stop-signals.ts";
 
 export interface Stopping {

@@ -1,12 +1,13 @@
 // Why the agent could not start, in one line for the person who started it.
-import type { ListenAddress } from "../rpc/index.ts";
+
+import type { ListenAddress } from "../http/index.ts";
+import { messageOf } from "../text.ts";
 
 /** `error` is what starting threw: Node's listen or look-up error, or anything else. */
 export function describeStartFailure(error: unknown, addresses: readonly ListenAddress[]): string {
   const tcp = addresses.find((address) => address.kind === "tcp");
   const reason = tcp && listenFailure(errnoOf(error), tcp.host, tcp.port);
-  if (tcp === undefined || reason === undefined)
-    return `cannot start: ${error instanceof Error ? error.message : String(error)}`;
+  if (tcp === undefined || reason === undefined) return `cannot start: ${messageOf(error)}`;
   const { host, port } = tcp;
   return `cannot listen on ${host.includes(":") ? `[${host}]` : host}:${port}: ${reason}`;
 }

@@ -1,15 +1,15 @@
 // The command line as a whole: name, version, help, and one file per subcommand. Whatever is wrong with it becomes one
 // line on stderr and the exit code for usage, never a stack trace.
 import { Command, CommanderError } from "commander";
-import { addAttach } from "./session/attach.ts";
-import { addDoctor } from "./doctor/doctor.ts";
-import { exitCodes } from "./exit-codes.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
-import { addRun } from "./session/run.ts";
-import { addServe } from "./serve/serve.ts";
-import { dropEmptyVariables } from "./options/settings.ts";
 import { addSignal } from "./commands/signal.ts";
+import { addDoctor } from "./doctor/doctor.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { dropEmptyVariables } from "./options/settings.ts";
+import { addServe } from "./serve/serve.ts";
+import { addAttach } from "./session/attach.ts";
+import { addRun } from "./session/run.ts";
 import { printError } from "./stdio.ts";
 import { version } from "./version.ts";
 

@@ -2,6 +2,7 @@
 // head -1`, a closed terminal, a full disk): neither may end the agent, spin it, stall it or make it grow.
 import { closeSync, openSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
+import { oneLine } from "../text.ts";
 
 /** As Node found them at its start: what it puts back at its end. */
 const terminals = [0, 1, 2].filter((fd) => isatty(fd));
@@ -32,11 +33,6 @@ export function closeStdin(): void {
 /** One line for the person who typed the command. */
 export function printError(message: string): void {
   process.stderr.write(`holdfast: ${oneLine(message)}\n`);
-}
-
-/** The line breaks and control characters of a quoted value become blanks. */
-export function oneLine(message: string): string {
-  return message.trim().replace(/\p{Cc}+/gu, " ");
 }
 
 /** Long enough for a reader that reads, short for an operator who waits. */

@@ -4,12 +4,12 @@
 
 import type { ProcessEvent } from "../gen/process_pb.ts";
 import { Backoff } from "./backoff.ts";
-import { pause } from "./clock.ts";
 import type { AgentLink } from "./connection.ts";
 import { ClientError, ProcessGoneError } from "./errors.ts";
 import { EventStream, type OpenStream } from "./event-stream.ts";
 import { type Failure, toFailure } from "./failures.ts";
 import { toExit } from "./messages.ts";
+import { pause } from "./pause.ts";
 import type { ConnectionState, Exit, OutputEvent } from "./types.ts";
 
 export interface AttachmentOptions {

@@ -5,6 +5,7 @@ import { givenConnection } from "./connection.ts";
 import { toSettings } from "./settings.ts";
 import type { Client, ClientOptions } from "./types.ts";
 
+export type { Clock, Timer } from "../clock.ts";
 export { ClientError, type ClientErrorCode, DetachedError, GapError, ProcessGoneError } from "./errors.ts";
 export type * from "./types.ts";
 

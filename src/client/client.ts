@@ -1,13 +1,13 @@
 // A client of one agent: its calls, each made of the parts beside this file.
 
 import type { ProcessInfo as WireProcessInfo } from "../gen/process_pb.ts";
-import { call } from "./retried-call.ts";
 import { AgentLink, type Connection } from "./connection.ts";
 import type { OpenStream } from "./event-stream.ts";
 import { isSelected, startHeaders, toConnectMessage, toProcessInfo, toStartMessage } from "./messages.ts";
 import { type Opening, Output } from "./output.ts";
 import { randomId } from "./random-id.ts";
 import { AttachedProcess } from "./remote-process.ts";
+import { call } from "./retried-call.ts";
 import { sendSignal } from "./send-signal.ts";
 import type { Settings } from "./settings.ts";
 import type {

@@ -2,6 +2,7 @@
 
 import { createClient, type Client as RpcClient, type Transport } from "@connectrpc/connect";
 import { Process } from "../gen/process_pb.ts";
+import { messageOf } from "../text.ts";
 import { ClientError, DetachedError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
 
@@ -57,7 +58,7 @@ export class AgentLink {
     try {
       return this.#connection.open();
     } catch (cause) {
-      const message = cause instanceof Error ? cause.message : String(cause);
+      const message = messageOf(cause);
       throw new ClientError("invalid_argument", `no transport could be made: ${message}`, { cause });
     }
   }

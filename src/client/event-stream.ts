@@ -4,9 +4,9 @@
 
 import type { ProcessEvent } from "../gen/process_pb.ts";
 import { AbortScope, untilAbort } from "./abort.ts";
-import type { RpcOptions } from "./retried-call.ts";
 import type { AgentLink, Rpc } from "./connection.ts";
 import { ClientError } from "./errors.ts";
+import type { RpcOptions } from "./retried-call.ts";
 
 /** StartResponse and ConnectResponse look the same. */
 interface Message {

@@ -8,11 +8,11 @@
 // connection, each try gives the agent a limit of its own: an answer that it ran out is a sign of life.
 
 import { untilAbort } from "./abort.ts";
-import { call } from "./retried-call.ts";
 import type { AgentLink } from "./connection.ts";
 import { ClientError, ProcessGoneError } from "./errors.ts";
 import { timeoutHeaders, toSelectorMessage } from "./messages.ts";
 import { randomId } from "./random-id.ts";
+import { call } from "./retried-call.ts";
 import type { CallOptions } from "./types.ts";
 
 /** Grows while pieces get through, so that a long way costs few round trips; shrinks on a connection that keeps breaking. */

@@ -16,6 +16,7 @@ import {
   type ProcessInfo as WireProcessInfo,
   type StartRequest as WireStartRequest,
 } from "../gen/process_pb.ts";
+import { messageOf } from "../text.ts";
 import { ClientError } from "./errors.ts";
 import { signalOfStatus } from "./signal-words.ts";
 import type {
@@ -197,7 +198,7 @@ function checked<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<
     toBinary(schema, message);
     return message;
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = messageOf(cause);
     throw new ClientError("invalid_argument", message, { cause });
   }
 }

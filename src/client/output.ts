@@ -1,6 +1,7 @@
 // The iteration over one process's output, and its end. Whoever iterates pulls events one by one; the end, a failure, an
 // abort or a detach settles everything once: the iteration and the exit promise always tell the same story.
 
+import { deferred } from "../deferred.ts";
 import { AbortScope, onAbort } from "./abort.ts";
 import { Attachment, type AttachmentOptions, type Identity } from "./attachment.ts";
 import type { AgentLink } from "./connection.ts";
@@ -133,18 +134,4 @@ function settled(outcome: Outcome): IteratorResult<OutputEvent> {
 
 function toOutcome(error: unknown): Outcome {
   return error instanceof DetachedError ? { kind: "detached", error } : { kind: "failed", error };
-}
-
-function deferred<T>() {
-  let resolve: (value: T) => void = unreachable;
-  let reject: (error: unknown) => void = unreachable;
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
-}
-
-function unreachable(): never {
-  throw new Error("a promise's executor runs within its constructor");
 }

@@ -2,9 +2,9 @@
 // size is in flight at a time, and of those that wait only the newest is sent.
 
 import type { UpdateRequest } from "../gen/process_pb.ts";
-import { call } from "./retried-call.ts";
 import type { AgentLink } from "./connection.ts";
 import { toUpdateMessage } from "./messages.ts";
+import { call } from "./retried-call.ts";
 import type { PtySize } from "./types.ts";
 
 export class Resizer {

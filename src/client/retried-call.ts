@@ -2,10 +2,10 @@
 
 import { AbortScope, untilAbort } from "./abort.ts";
 import { Backoff } from "./backoff.ts";
-import { pause } from "./clock.ts";
 import type { AgentLink, Rpc } from "./connection.ts";
 import { ClientError } from "./errors.ts";
 import { type Failure, toFailure } from "./failures.ts";
+import { pause } from "./pause.ts";
 
 /** As Connect's calls take it. */
 export interface RpcOptions {

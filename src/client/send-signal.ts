@@ -1,10 +1,10 @@
 // Signals a process, at most once where twice would not be the same.
 
 import { SignalScope } from "../gen/process_pb.ts";
-import { call } from "./retried-call.ts";
 import type { AgentLink } from "./connection.ts";
 import { wasNeverSent } from "./failures.ts";
 import { toSelectorMessage, toSignal } from "./messages.ts";
+import { call } from "./retried-call.ts";
 import type { Selector, SignalName, SignalOptions } from "./types.ts";
 
 const harmlessTwice: ReadonlySet<SignalName> = new Set(["SIGKILL", "SIGSTOP", "SIGCONT"]);

@@ -1,7 +1,7 @@
 // The options of a client with their defaults filled in, checked once.
 
-import { realClock } from "./clock.ts";
-import type { ClientOptions, Clock } from "./types.ts";
+import { type Clock, realClock } from "../clock.ts";
+import type { ClientOptions } from "./types.ts";
 
 export interface Settings {
   readonly initialDelayMs: number;

@@ -3,6 +3,7 @@
 // read them.
 
 import type { Transport } from "@connectrpc/connect";
+import type { Clock } from "../clock.ts";
 import type { ClientError } from "./errors.ts";
 
 export interface ClientOptions {
@@ -52,12 +53,6 @@ export interface ReconnectOptions {
   /** For tests: time, and numbers in [0, 1) for the jitter. */
   readonly clock?: Clock;
   readonly random?: () => number;
-}
-
-export interface Clock {
-  /** Never goes back. */
-  nowMs(): number;
-  startTimer(delayMs: number, onTime: () => void): { cancel(): void };
 }
 
 /**

@@ -2,8 +2,6 @@
 // and metrics for Prometheus.
 
 import { HoldfastError } from "../errors.ts";
-import type { Logger } from "../logger.ts";
-import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import {
   type AccessToken,
   closeIfUnread,
@@ -14,8 +12,10 @@ import {
   offeredToken,
   pathOf,
   type RequestListener,
-  type ServerStatistics,
-} from "../rpc/index.ts";
+} from "../http/index.ts";
+import type { Logger } from "../logger.ts";
+import type { AgentDefaults, ProcessTable } from "../process/index.ts";
+import type { ServerStatistics } from "../rpc/index.ts";
 import { Initialization } from "./init.ts";
 import { MachineMetrics } from "./machine-metrics.ts";
 import { BodyReader } from "./read-body.ts";

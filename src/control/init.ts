@@ -3,9 +3,9 @@
 // does not, and ignores the fields for it.
 
 import { HoldfastError } from "../errors.ts";
+import type { AccessToken } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults } from "../process/index.ts";
-import type { AccessToken } from "../rpc/index.ts";
 import { isUsableToken } from "../token-format.ts";
 
 interface InitRequest {

@@ -1,8 +1,8 @@
 // Reads a request's body whole, within bounds: it may come from anybody, since POST /init carries its token inside.
 
+import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
-import { startTimer } from "../process/index.ts";
-import type { NodeRequest } from "../rpc/index.ts";
+import type { NodeRequest } from "../http/index.ts";
 
 const MAX_BYTES = 1024 * 1024;
 /** Of all bodies that are being read. */

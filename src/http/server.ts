@@ -1,25 +1,30 @@
 // The agent's server: its addresses, who gets in, what is answered, and its end.
 
 import { createServer, type Server } from "node:net";
+import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { type ProcessTable, startTimer } from "../process/index.ts";
+import type { ProcessTable } from "../process/index.ts";
+import {
+  createRpcListener,
+  createServerStatistics,
+  limitStreams,
+  Records,
+  RequestMemory,
+  reflection,
+  type ServerStatistics,
+  ServingState,
+  serviceRoutes,
+} from "../rpc/index.ts";
 import { AccessToken } from "./admission/access-token.ts";
-import { createRpcListener, type NodeRequest, pathOf, type RequestListener } from "../rpc/adapter.ts";
 import { admit } from "./admission/admission.ts";
 import { createConnectionFront, HEADERS_MS } from "./connection/connection-front.ts";
-import type { NodeResponse } from "../rpc/output/frame-sink.ts";
 import { IdleConnections } from "./connection/idle-connections.ts";
-import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
-import { isTcp, type ListenAddress, type Listening, listenOn } from "./listen/listening.ts";
-import { Records } from "../rpc/client-activity.ts";
-import { RequestMemory } from "../rpc/request-memory.ts";
-import { createServerStatistics, type ServerStatistics } from "../rpc/server-statistics.ts";
-import { reflection, serviceRoutes } from "../rpc/services.ts";
-import { ServingState } from "../rpc/serving-state.ts";
-import { limitStreams } from "../rpc/stream-limit.ts";
 import type { TlsIdentity } from "./connection/tls-front.ts";
 import { sweepConnections } from "./connection/vanished-peers.ts";
+import { type NodeRequest, type NodeResponse, pathOf, type RequestListener } from "./exchange.ts";
+import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
+import { isTcp, type ListenAddress, type Listening, listenOn } from "./listen/listening.ts";
 
 export interface ServerOptions {
   /** At least one. */

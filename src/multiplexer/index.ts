@@ -1,7 +1,6 @@
 export { giveBack, takeBuffer, takeCopy } from "./buffer-pool.ts";
 export { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
 export { KEEP_BY_REFERENCE_BYTES } from "./chunk-queue.ts";
-export type { Clock, Timer } from "../clock.ts";
 export { MemoryBudget } from "./memory-budget.ts";
 export { Multiplexer } from "./multiplexer.ts";
 export type { DetachedMode, MultiplexerOptions } from "./multiplexer-options.ts";

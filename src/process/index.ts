@@ -1,18 +1,15 @@
-export { type AgentDefaults, agentDefaults } from "./start/agent-defaults.ts";
 export type { ProcessEnd } from "./end-status.ts";
-export type { ChildProperties } from "../linux/inherited-properties.ts";
 export type { InputKind, InputPlace } from "./io/input.ts";
 export type { Process } from "./process.ts";
+export { type AgentDefaults, agentDefaults } from "./start/agent-defaults.ts";
 export type { ProcessLimits } from "./start/process-limits.ts";
-export { clip, identityOf } from "./table/process-log.ts";
+export type { OutputPolicy, StartRequest } from "./start/start-request.ts";
+export { checkUser } from "./start/user.ts";
+export { identityOf } from "./table/process-log.ts";
 export {
   DEFAULTS,
   type ProcessSelector,
   ProcessTable,
   type ProcessTableOptions,
 } from "./table/process-table.ts";
-export type { PtySize } from "../linux/pty.ts";
-export type { OutputPolicy, StartRequest } from "./start/start-request.ts";
 export type { Latencies, ProcessStatistics } from "./table/statistics.ts";
-export { startTimer } from "./timer.ts";
-export { checkUser } from "./start/user.ts";

@@ -1,25 +1,22 @@
 // One started process, from its start to its end: running, then (once reaped) draining, then ended. Ties its
 // readers, its input and its multiplexer together; how each works is their own business.
 
+import { realClock, startTimer, type Timer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
+import { checkPtySize, fromNodeError, type Pid, type PtySize } from "../linux/index.ts";
 import {
   type DetachedMode,
   type MemoryBudget,
   Multiplexer,
   type MultiplexerOptions,
   type OutputStream,
-  type Timer,
 } from "../multiplexer/index.ts";
 import { endFromWaitStatus, type ProcessEnd, signalName } from "./end-status.ts";
-import { fromNodeError } from "../linux/errno.ts";
 import type { InputKind, InputPlace, ProcessInput } from "./io/input.ts";
-import type { Pid } from "../linux/libc.ts";
 import type { OutputReader } from "./io/output-reader.ts";
-import { checkPtySize, type PtySize } from "../linux/pty.ts";
+import type { AttachedStdio, Stdio } from "./io/stdio.ts";
 import type { OutputPolicy, StartRequest } from "./start/start-request.ts";
 import type { ProcessStatistics } from "./table/statistics.ts";
-import type { AttachedStdio, Stdio } from "./io/stdio.ts";
-import { realClock, startTimer } from "./timer.ts";
 
 const SIGKILL = 9;
 

@@ -2,7 +2,7 @@
 // zombie ever stays. waitpid(-1) takes children away from anyone else in the same program, so all that start
 // children (nothing but src/process) must have them watched here, and child_process must not be used.
 
-import { type Pid, reapOne } from "../linux/libc.ts";
+import { type Pid, reapOne } from "../linux/index.ts";
 
 /** The kernel has one set of children for the whole program, hence one map for the whole module. */
 const watched = new Map<Pid, (waitStatus: number) => void>();

@@ -2,8 +2,6 @@
 // compressions, errors and trailers). Like connect-node's own adapter, but it hands the response to handlers (they
 // write output past the library), keeps deadlines Node's timers cannot hold away from it, and survives everything.
 
-import type { IncomingMessage } from "node:http";
-import type { Http2ServerRequest } from "node:http2";
 import {
   Code,
   ConnectError,
@@ -21,23 +19,23 @@ import {
   compressionGzip,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import { MAX_TIMEOUT_MS, startTimer } from "../clock.ts";
+import {
+  closeIfUnread,
+  encodeGrpcMessage,
+  type NodeRequest,
+  type NodeResponse,
+  pathOf,
+  type Refusal,
+  type RequestListener,
+  refuse,
+} from "../http/index.ts";
 import type { Logger } from "../logger.ts";
-import { startTimer } from "../process/index.ts";
 import { setCall } from "./call-context.ts";
 import type { Codec } from "./output/event-frames.ts";
-import type { NodeResponse } from "./output/frame-sink.ts";
-import { encodeGrpcMessage } from "../http/admission/grpc-message.ts";
-import { type Refusal, refuse } from "../http/admission/refusal.ts";
 import { removeTimeout, timeoutMs } from "./request-headers.ts";
 import type { RequestMemory } from "./request-memory.ts";
 import { universalRequest } from "./universal-request.ts";
-import { closeIfUnread } from "../http/connection/unread-request.ts";
-
-export type NodeRequest = IncomingMessage | Http2ServerRequest;
-export type RequestListener = (request: NodeRequest, response: NodeResponse) => void;
-
-/** The longest a Node timer, and so the library, can wait. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 type Routes = (router: ConnectRouter) => void;
 
@@ -133,12 +131,6 @@ async function serve(
   setCall(values, { ...call, timeoutMs: boundsProcess ? limitMs : undefined });
   const answer = await handler({ ...universal, body });
   await universalResponseToNodeResponse(withPlainMessage(answer), response);
-}
-
-/** Of `/path?query` as of `http://host/path`, which HTTP/1.1 allows, too. */
-export function pathOf(request: NodeRequest): string {
-  const target = request.url?.split("?", 1)[0] ?? "";
-  return target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/]*/i, "");
 }
 
 /** `application/connect+json` and its like, in any case; everything else the library takes is binary. */

@@ -2,8 +2,8 @@
 // limit, which on Start bounds the process and not the call.
 
 import { type ContextValues, createContextKey } from "@connectrpc/connect";
+import type { NodeResponse } from "../http/index.ts";
 import type { Codec } from "./output/event-frames.ts";
-import type { NodeResponse } from "./output/frame-sink.ts";
 
 export interface Call {
   readonly response: NodeResponse;

@@ -4,8 +4,9 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "../logger.ts";
-import { clip, identityOf, type Process } from "../process/index.ts";
+import { identityOf, type Process } from "../process/index.ts";
 import { sampled } from "../sampled-logger.ts";
+import { clip } from "../text.ts";
 import type { DetachReason, ServerStatistics } from "./server-statistics.ts";
 
 export class Records {

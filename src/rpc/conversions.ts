@@ -16,6 +16,7 @@ import {
   type ProcessSelector as WireSelector,
   type StartRequest as WireStart,
 } from "../gen/process_pb.ts";
+import type { PtySize } from "../linux/index.ts";
 import { type Offset, offset } from "../multiplexer/index.ts";
 import type {
   InputKind,
@@ -24,7 +25,6 @@ import type {
   Process,
   ProcessEnd,
   ProcessSelector,
-  PtySize,
   StartRequest,
 } from "../process/index.ts";
 

@@ -1,11 +1,7 @@
-export { AccessToken, offeredToken } from "../http/admission/access-token.ts";
-export { type NodeRequest, pathOf, type RequestListener } from "./adapter.ts";
-export { isGoneClient } from "./error-mapping.ts";
-export type { NodeResponse } from "./output/frame-sink.ts";
-export type { ServerLimits } from "../http/limits.ts";
-export type { ListenAddress } from "../http/listen/listening.ts";
-export { headerReader } from "./request-headers.ts";
-export { type RunningServer, type ServerOptions, startServer } from "../http/server.ts";
+export { createRpcListener } from "./adapter.ts";
+export { Records } from "./client-activity.ts";
+export { RequestMemory } from "./request-memory.ts";
 export { createServerStatistics, type ServerStatistics } from "./server-statistics.ts";
-export type { TlsIdentity } from "../http/connection/tls-front.ts";
-export { closeIfUnread } from "../http/connection/unread-request.ts";
+export { reflection, serviceRoutes } from "./services.ts";
+export { ServingState } from "./serving-state.ts";
+export { limitStreams } from "./stream-limit.ts";

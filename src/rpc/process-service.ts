@@ -2,6 +2,7 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
 import {
   type ConnectRequest,
@@ -11,11 +12,12 @@ import {
   type StartRequest,
   type StreamInputRequest,
 } from "../gen/process_pb.ts";
+import type { NodeResponse } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import { type Offset, offset } from "../multiplexer/index.ts";
-import { type Process, type ProcessEnd, type ProcessTable, startTimer } from "../process/index.ts";
-import { AttachedStream } from "./output/attached-stream.ts";
+import type { Process, ProcessEnd, ProcessTable } from "../process/index.ts";
 import { callOf } from "./call-context.ts";
+import type { Records } from "./client-activity.ts";
 import {
   toDetailedEnd,
   toDetails,
@@ -31,9 +33,8 @@ import {
   toWholeGroup,
 } from "./conversions.ts";
 import { toConnectError } from "./error-mapping.ts";
-import type { NodeResponse } from "./output/frame-sink.ts";
+import { AttachedStream } from "./output/attached-stream.ts";
 import { ProgressWatch } from "./output/progress-watch.ts";
-import type { Records } from "./client-activity.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
 import type { DetachReason } from "./server-statistics.ts";
 import type { ServingState } from "./serving-state.ts";

@@ -1,22 +1,7 @@
 // What clients say in headers: for how long, how often to be told that we are alive, as whom.
 
 import { HoldfastError } from "../errors.ts";
-import type { NodeRequest } from "./adapter.ts";
-
-/** Seen from the handler: what `Request.headers` and `Headers` both can do. */
-export interface HeaderReader {
-  get(name: string): string | null;
-}
-
-/** The same before there is a handler. Node joins what came more than once, but for Set-Cookie. */
-export function headerReader({ headers }: NodeRequest): HeaderReader {
-  return {
-    get: (name) => {
-      const value = headers[name.toLowerCase()];
-      return typeof value === "string" ? value : null;
-    },
-  };
-}
+import type { HeaderReader } from "../http/index.ts";
 
 const DEFAULT_KEEPALIVE_SECONDS = 90;
 /** setTimeout's limit, 24 days. */

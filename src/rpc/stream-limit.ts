@@ -2,9 +2,8 @@
 // which the library may leave hanging when a client vanishes early.
 
 import { Code } from "@connectrpc/connect";
-import { pathOf, type RequestListener } from "./adapter.ts";
+import { pathOf, type RequestListener, refuse } from "../http/index.ts";
 import type { Records } from "./client-activity.ts";
-import { refuse } from "../http/admission/refusal.ts";
 import { streamingPaths } from "./services.ts";
 
 /** `listener` is called with what there is room for. */

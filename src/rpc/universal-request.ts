@@ -4,8 +4,7 @@
 
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
-import type { NodeRequest } from "./adapter.ts";
-import type { NodeResponse } from "./output/frame-sink.ts";
+import type { NodeRequest, NodeResponse } from "../http/index.ts";
 
 /** Throws for a Host and target that make no URL. */
 export function universalRequest(

@@ -2,10 +2,10 @@
 
 import { expect, onTestFinished, test } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
-import { eventually } from "../support/proc/proc.ts";
+import { killAll, plainClient } from "../support/agent/running-processes.ts";
 import { receive } from "../support/clients/received-events.ts";
 import { callRpc, encodeBody } from "../support/clients/rpc-call.ts";
-import { killAll, plainClient } from "../support/agent/running-processes.ts";
+import { eventually } from "../support/proc/proc.ts";
 
 type Line = Readonly<Record<string, unknown>> & { readonly msg: string };
 

@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "nod
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type RunningAgent, runCommand, startAgent } from "../support/agent/agent.ts";
+import { killAll } from "../support/agent/running-processes.ts";
 import { answerOf } from "../support/clients/command-answer.ts";
 import { eventually, fdCount } from "../support/proc/proc.ts";
-import { killAll } from "../support/agent/running-processes.ts";
 
 const isRoot = process.getuid?.() === 0;
 /** Which it takes to protect anyone from being killed for memory; root in a container may lack it. */

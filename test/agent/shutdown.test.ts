@@ -1,10 +1,10 @@
 // Stopping by signal, as a supervisor, a terminal or an impatient person does it; and the end nobody asked for.
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { startAgent } from "../support/agent/agent.ts";
-import { receive } from "../support/clients/received-events.ts";
-import { plainClient } from "../support/agent/running-processes.ts";
 import { startProcess, startUnread } from "../cli/started-process.ts";
+import { startAgent } from "../support/agent/agent.ts";
+import { plainClient } from "../support/agent/running-processes.ts";
+import { receive } from "../support/clients/received-events.ts";
 
 const stubborn = 'trap "" TERM; echo ready; exec sleep 1000';
 const obedient = "echo ready; exec sleep 1000";

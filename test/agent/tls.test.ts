@@ -10,8 +10,8 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { expect, onTestFinished, test } from "vitest";
 import { Process } from "../../src/gen/process_pb.ts";
 import { type RunningCommand, runCommand } from "../support/agent/agent.ts";
-import { eventually, fdCount } from "../support/proc/proc.ts";
 import { openConnection } from "../support/clients/raw-http.ts";
+import { eventually, fdCount } from "../support/proc/proc.ts";
 
 const file = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}.pem`, import.meta.url));
 const ca = readFileSync(file("cert"));

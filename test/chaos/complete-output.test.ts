@@ -5,17 +5,17 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
+import { plainClient, untilNone } from "../support/agent/running-processes.ts";
+import { startStream } from "../support/clients/stream-client.ts";
+import { inParallel } from "../support/in-parallel.ts";
+import { slowNetworkArgs } from "../support/network/slow-network.ts";
 import { loadAllCores } from "../support/proc/busy-loops.ts";
 import { createFifo } from "../support/proc/fifo.ts";
-import { inParallel } from "../support/in-parallel.ts";
 import { NumbersCheck, numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
 import { childrenOf, eventually, stateOf } from "../support/proc/proc.ts";
 import { bytesWritten, untilBlockedInWrite } from "../support/proc/proc-activity.ts";
-import { plainClient, untilNone } from "../support/agent/running-processes.ts";
-import { slowNetworkArgs } from "../support/network/slow-network.ts";
-import { startStream } from "../support/clients/stream-client.ts";
-import { createTempFolder } from "../support/temp-folder.ts";
 import { whileStopped } from "../support/proc/while-stopped.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
 
 // Many of these are a lot of work, and the machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

@@ -5,14 +5,14 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { OutputPolicy_Detached as Detached } from "../../src/gen/process_pb.ts";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
-import { type CuttingProxy, startCuttingProxy } from "../support/network/cutting-proxy.ts";
-import { FedNumbers } from "../support/proc/fed-numbers.ts";
-import { FED_SHELL_EXIT_CODE } from "../support/proc/fed-shell.ts";
 import { untilProcess } from "../support/clients/process-info.ts";
 import { ResumingReader } from "../support/clients/resuming-reader.ts";
-import { seededRandom } from "../support/seeded-random.ts";
-import { slowNetworkArgs } from "../support/network/slow-network.ts";
 import { transportKinds } from "../support/clients/transports.ts";
+import { type CuttingProxy, startCuttingProxy } from "../support/network/cutting-proxy.ts";
+import { slowNetworkArgs } from "../support/network/slow-network.ts";
+import { FedNumbers } from "../support/proc/fed-numbers.ts";
+import { FED_SHELL_EXIT_CODE } from "../support/proc/fed-shell.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 // The machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

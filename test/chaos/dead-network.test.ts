@@ -4,11 +4,11 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { killAll, plainClient } from "../support/agent/running-processes.ts";
+import { encodeBody } from "../support/clients/rpc-call.ts";
 import { killNetwork } from "../support/network/dead-network.ts";
 import { eventually } from "../support/proc/proc.ts";
 import { tcpQueues } from "../support/proc/proc-activity.ts";
-import { encodeBody } from "../support/clients/rpc-call.ts";
-import { killAll, plainClient } from "../support/agent/running-processes.ts";
 
 // The kernel takes its time.
 vi.setConfig({ testTimeout: 90_000 });

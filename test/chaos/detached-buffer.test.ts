@@ -5,13 +5,13 @@ import { createClient } from "@connectrpc/connect";
 import { expect, test, vi } from "vitest";
 import { OutputPolicy_Detached as Detached, Process } from "../../src/gen/process_pb.ts";
 import { startAgent } from "../support/agent/agent.ts";
+import { placedEvents, readPlaced } from "../support/clients/placed-events.ts";
+import { untilProcess } from "../support/clients/process-info.ts";
+import { transportKinds } from "../support/clients/transports.ts";
+import { slowNetworkArgs } from "../support/network/slow-network.ts";
 import { createFifo } from "../support/proc/fifo.ts";
 import { NumbersCheck, numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
-import { placedEvents, readPlaced } from "../support/clients/placed-events.ts";
 import { bytesWritten, untilBlockedInWrite } from "../support/proc/proc-activity.ts";
-import { untilProcess } from "../support/clients/process-info.ts";
-import { slowNetworkArgs } from "../support/network/slow-network.ts";
-import { transportKinds } from "../support/clients/transports.ts";
 
 // The machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

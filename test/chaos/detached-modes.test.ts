@@ -11,13 +11,13 @@ import {
   Process,
 } from "../../src/gen/process_pb.ts";
 import { startAgent } from "../support/agent/agent.ts";
-import { createFedShell, FED_SHELL_EXIT_CODE, type FedShell } from "../support/proc/fed-shell.ts";
-import { LINE_BYTES, NumbersCheck, numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
 import { placedEvents, readPlaced } from "../support/clients/placed-events.ts";
 import { untilProcess } from "../support/clients/process-info.ts";
-import { slowNetworkArgs } from "../support/network/slow-network.ts";
 import { startStream } from "../support/clients/stream-client.ts";
 import { type TransportKind, transportKinds } from "../support/clients/transports.ts";
+import { slowNetworkArgs } from "../support/network/slow-network.ts";
+import { createFedShell, FED_SHELL_EXIT_CODE, type FedShell } from "../support/proc/fed-shell.ts";
+import { LINE_BYTES, NumbersCheck, numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
 
 // The machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

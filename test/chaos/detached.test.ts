@@ -2,9 +2,11 @@
 // reads on where the last one was.
 import { expect, test, vi } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
+import { startProbedAgent } from "../support/agent/probed-agent.ts";
+import { connectStream, type StreamClient, startStream } from "../support/clients/stream-client.ts";
+import { slowNetworkArgs } from "../support/network/slow-network.ts";
 import { createFifo } from "../support/proc/fifo.ts";
 import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/proc/numbers.ts";
-import { startProbedAgent } from "../support/agent/probed-agent.ts";
 import { eventually, fdCount, rssBytes } from "../support/proc/proc.ts";
 import {
   bytesWritten,
@@ -14,8 +16,6 @@ import {
   tcpWindowBytes,
   untilBlockedInWrite,
 } from "../support/proc/proc-activity.ts";
-import { slowNetworkArgs } from "../support/network/slow-network.ts";
-import { connectStream, type StreamClient, startStream } from "../support/clients/stream-client.ts";
 import { whileStopped } from "../support/proc/while-stopped.ts";
 
 // Many of these are a lot of work, and the machine may have other things to do.

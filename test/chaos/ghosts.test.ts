@@ -3,16 +3,16 @@
 import { connect } from "node:net";
 import { expect, test, vi } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { plainClient } from "../support/agent/running-processes.ts";
+import { requestBytes } from "../support/clients/raw-http.ts";
+import { contentType, encodeBody } from "../support/clients/rpc-call.ts";
+import { connectStream, type StreamClient, startStream } from "../support/clients/stream-client.ts";
+import { keepReceiveBufferSmall } from "../support/network/receive-buffer.ts";
+import { slowNetworkArgs } from "../support/network/slow-network.ts";
 import { createFifo } from "../support/proc/fifo.ts";
 import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/proc/numbers.ts";
 import { eventually } from "../support/proc/proc.ts";
 import { untilBlockedInWrite } from "../support/proc/proc-activity.ts";
-import { requestBytes } from "../support/clients/raw-http.ts";
-import { keepReceiveBufferSmall } from "../support/network/receive-buffer.ts";
-import { contentType, encodeBody } from "../support/clients/rpc-call.ts";
-import { plainClient } from "../support/agent/running-processes.ts";
-import { slowNetworkArgs } from "../support/network/slow-network.ts";
-import { connectStream, type StreamClient, startStream } from "../support/clients/stream-client.ts";
 
 // Many of these are a lot of work, and the machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

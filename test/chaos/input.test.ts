@@ -5,11 +5,11 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { expect, test, vi } from "vitest";
 import { Process } from "../../src/gen/process_pb.ts";
 import { startAgent } from "../support/agent/agent.ts";
+import { startStream } from "../support/clients/stream-client.ts";
 import { createFifo } from "../support/proc/fifo.ts";
 import { numbersBytes } from "../support/proc/numbers.ts";
 import { eventually, rssBytes } from "../support/proc/proc.ts";
 import { bytesWritten, peakRssBytes } from "../support/proc/proc-activity.ts";
-import { startStream } from "../support/clients/stream-client.ts";
 
 // Many of these are a lot of work, and the machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

@@ -8,17 +8,17 @@ import { type CallOptions, type Client, createClient } from "@connectrpc/connect
 import { expect, test, vi } from "vitest";
 import { type ConnectResponse, Process, type StartResponse } from "../../src/gen/process_pb.ts";
 import { startAgent } from "../support/agent/agent.ts";
-import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
-import { createFedShell, FED_SHELL_EXIT_CODE } from "../support/proc/fed-shell.ts";
-import { createFifo } from "../support/proc/fifo.ts";
-import { inParallel } from "../support/in-parallel.ts";
-import { numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
 import { placedEvents, readPlaced } from "../support/clients/placed-events.ts";
 import { untilProcesses } from "../support/clients/process-info.ts";
 import { ResumingReader } from "../support/clients/resuming-reader.ts";
+import { transportKinds } from "../support/clients/transports.ts";
+import { inParallel } from "../support/in-parallel.ts";
+import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
+import { createFedShell, FED_SHELL_EXIT_CODE } from "../support/proc/fed-shell.ts";
+import { createFifo } from "../support/proc/fifo.ts";
+import { numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
-import { transportKinds } from "../support/clients/transports.ts";
 
 // The machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

@@ -1,12 +1,12 @@
 // Many processes at once, each with a client of its own, some of them slow: nothing gets mixed up, nothing piles up.
 import { expect, test, vi } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
+import { type StreamClient, startStream } from "../support/clients/stream-client.ts";
+import { slowNetworkArgs } from "../support/network/slow-network.ts";
 import { createFifo } from "../support/proc/fifo.ts";
 import { LINE_BYTES, numbersCommand, numbersSha256 } from "../support/proc/numbers.ts";
 import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
 import { peakRssBytes } from "../support/proc/proc-activity.ts";
-import { slowNetworkArgs } from "../support/network/slow-network.ts";
-import { type StreamClient, startStream } from "../support/clients/stream-client.ts";
 
 // Many of these are a lot of work, and the machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

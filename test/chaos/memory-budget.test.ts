@@ -5,8 +5,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test, vi } from "vitest";
 import { OutputPolicy_Detached as Detached, type OutputPolicySchema } from "../../src/gen/process_pb.ts";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
-import { createFifo } from "../support/proc/fifo.ts";
+import { plainClient } from "../support/agent/running-processes.ts";
+import { connectStream, startStream } from "../support/clients/stream-client.ts";
 import { inParallel } from "../support/in-parallel.ts";
+import { createFifo } from "../support/proc/fifo.ts";
 import { NumbersCheck, numbersCommand } from "../support/proc/numbers.ts";
 import { eventually, rssBytes } from "../support/proc/proc.ts";
 import {
@@ -15,8 +17,6 @@ import {
   isBlockedInWrite,
   peakRssBytes,
 } from "../support/proc/proc-activity.ts";
-import { plainClient } from "../support/agent/running-processes.ts";
-import { connectStream, startStream } from "../support/clients/stream-client.ts";
 
 // Many of these are a lot of work, and the machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

@@ -4,11 +4,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
-import { createFifo } from "../support/proc/fifo.ts";
-import { inParallel } from "../support/in-parallel.ts";
-import { childrenOf, eventually, fdCount, stateOf } from "../support/proc/proc.ts";
 import { plainClient, untilNone } from "../support/agent/running-processes.ts";
 import { type StreamClient, startStream } from "../support/clients/stream-client.ts";
+import { inParallel } from "../support/in-parallel.ts";
+import { createFifo } from "../support/proc/fifo.ts";
+import { childrenOf, eventually, fdCount, stateOf } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 // Many of these are a lot of work, and the machine may have other things to do.

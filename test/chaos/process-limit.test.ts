@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { killProcesses } from "../support/agent/kill-processes.ts";
-import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
+import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
 import { callRpc } from "../support/clients/rpc-call.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
-import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
+import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
 
 /** Nobody else on the machine has it, so that RLIMIT_NPROC, which counts per user, counts this agent alone. */
 const UID = "54321";

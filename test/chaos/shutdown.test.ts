@@ -1,9 +1,9 @@
 // SIGTERM to an agent that is busy: every client is told, nothing is left.
 import { expect, test, vi } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
+import { startStream } from "../support/clients/stream-client.ts";
 import { createFifo } from "../support/proc/fifo.ts";
 import { childrenOf, stateOf } from "../support/proc/proc.ts";
-import { startStream } from "../support/clients/stream-client.ts";
 
 // Many of these are a lot of work, and the machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

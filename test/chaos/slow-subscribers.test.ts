@@ -2,6 +2,8 @@
 // is cut, nobody misses a byte.
 import { expect, test, vi } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { connectStream, startStream } from "../support/clients/stream-client.ts";
+import { slowNetworkArgs } from "../support/network/slow-network.ts";
 import { createFifo } from "../support/proc/fifo.ts";
 import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/proc/numbers.ts";
 import { rssBytes } from "../support/proc/proc.ts";
@@ -12,8 +14,6 @@ import {
   tcpQueues,
   untilBlockedInWrite,
 } from "../support/proc/proc-activity.ts";
-import { slowNetworkArgs } from "../support/network/slow-network.ts";
-import { connectStream, startStream } from "../support/clients/stream-client.ts";
 
 // Many of these are a lot of work, and the machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 });

@@ -13,10 +13,10 @@ import {
   headerBlock,
   postBlock,
 } from "../support/clients/http2-frames.ts";
-import { childrenOf, eventually, fdCount, rssBytes } from "../support/proc/proc.ts";
-import { forgetPeakRss, peakRssBytes } from "../support/proc/proc-activity.ts";
 import { openConnection, type RawConnection, rawCall } from "../support/clients/raw-http.ts";
 import { callRpc, encodeBody } from "../support/clients/rpc-call.ts";
+import { childrenOf, eventually, fdCount, rssBytes } from "../support/proc/proc.ts";
+import { forgetPeakRss, peakRssBytes } from "../support/proc/proc-activity.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 

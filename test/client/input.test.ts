@@ -2,8 +2,8 @@
 
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { untilFound } from "../support/until-found.ts";
 import { collect } from "./collect.ts";
 import { agentForFile } from "./file-agent.ts";

@@ -6,8 +6,8 @@ import { chmodSync, symlinkSync } from "node:fs";
 import { expect, test } from "vitest";
 import { killProcesses } from "../support/agent/kill-processes.ts";
 import { type Holdings, type ProbedAgent, startProbedAgent } from "../support/agent/probed-agent.ts";
-import { childrenOf, fdCount } from "../support/proc/proc.ts";
 import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
+import { childrenOf, fdCount } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { attack, bytesOf, REQUESTS_PER_CONNECTION } from "./connection.ts";
 

@@ -4,14 +4,14 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { PtySize } from "../../src/process/index.ts";
+import type { PtySize } from "../../src/linux/index.ts";
 import { PTY_CAPACITY_BYTES } from "../../src/linux/pty.ts";
-import { createFifo } from "../support/proc/fifo.ts";
-import { eventually } from "../support/proc/proc.ts";
-import { untilBlockedInWrite } from "../support/proc/proc-activity.ts";
 import { collectOutput, outputOf } from "../support/agent/process-output.ts";
 import { createTable } from "../support/agent/process-table.ts";
 import { command, PTY, script, terminalScript } from "../support/clients/start-requests.ts";
+import { createFifo } from "../support/proc/fifo.ts";
+import { eventually } from "../support/proc/proc.ts";
+import { untilBlockedInWrite } from "../support/proc/proc-activity.ts";
 
 const CTRL_C = "\x03";
 const CTRL_D = "\x04";

@@ -2,10 +2,10 @@
 
 import { expect, test } from "vitest";
 import { agentTimers } from "../support/agent/agent-timers.ts";
-import { childrenOf, eventually, stateOf } from "../support/proc/proc.ts";
 import { collectOutput, outputOf } from "../support/agent/process-output.ts";
 import { createTable } from "../support/agent/process-table.ts";
 import { command, PTY, script } from "../support/clients/start-requests.ts";
+import { childrenOf, eventually, stateOf } from "../support/proc/proc.ts";
 
 test.each([undefined, PTY])("at the deadline a process is killed, whatever it catches: %j", async (stdio) => {
   const table = createTable();

@@ -1,11 +1,11 @@
 // Nothing that ended stays a zombie, whoever its parent was, and every end reaches its own process.
 
 import { expect, test } from "vitest";
-import { createFifo } from "../support/proc/fifo.ts";
-import { childrenOf, eventually, stateOf } from "../support/proc/proc.ts";
 import { collectOutput, outputOf } from "../support/agent/process-output.ts";
 import { createTable } from "../support/agent/process-table.ts";
 import { command, script } from "../support/clients/start-requests.ts";
+import { createFifo } from "../support/proc/fifo.ts";
+import { childrenOf, eventually, stateOf } from "../support/proc/proc.ts";
 
 test("200 quick processes leave no zombie, and each has its own exit code", async () => {
   const table = createTable();

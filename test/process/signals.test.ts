@@ -2,16 +2,16 @@
 
 import { accessSync, constants, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import type { Pid } from "../../src/linux/libc.ts";
 import { MemoryBudget } from "../../src/multiplexer/index.ts";
 import { DEFAULTS } from "../../src/process/index.ts";
-import type { Pid } from "../../src/linux/libc.ts";
+import { openPipes } from "../../src/process/io/stdio.ts";
 import { Process } from "../../src/process/process.ts";
 import { createStatistics } from "../../src/process/table/statistics.ts";
-import { openPipes } from "../../src/process/io/stdio.ts";
-import { eventually, stateOf } from "../support/proc/proc.ts";
 import { collectOutput, outputOf } from "../support/agent/process-output.ts";
 import { createTable } from "../support/agent/process-table.ts";
 import { command, script } from "../support/clients/start-requests.ts";
+import { eventually, stateOf } from "../support/proc/proc.ts";
 
 const SIGUSR1 = 10;
 const SIGKILL = 9;

@@ -5,13 +5,13 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import type { Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
+import { startServer } from "../../src/http/index.ts";
 import type { Process, ProcessTable } from "../../src/process/index.ts";
-import { startServer } from "../../src/rpc/index.ts";
 import { agentTimers } from "../support/agent/agent-timers.ts";
-import { envelope } from "../support/clients/envelopes.ts";
-import { eventually } from "../support/proc/proc.ts";
 import { createTable } from "../support/agent/process-table.ts";
+import { envelope } from "../support/clients/envelopes.ts";
 import { openConnection, requestBytes } from "../support/clients/raw-http.ts";
+import { eventually } from "../support/proc/proc.ts";
 
 const START = "/process.Process/Start";
 const TYPE = { "content-type": "application/connect+json" };

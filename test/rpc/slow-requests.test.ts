@@ -11,8 +11,8 @@ import { createRpcListener } from "../../src/rpc/adapter.ts";
 import { RequestMemory } from "../../src/rpc/request-memory.ts";
 import { agentTimers } from "../support/agent/agent-timers.ts";
 import { envelope } from "../support/clients/envelopes.ts";
-import { eventually } from "../support/proc/proc.ts";
 import { openConnection, type RawConnection } from "../support/clients/raw-http.ts";
+import { eventually } from "../support/proc/proc.ts";
 
 const REQUEST_MS = 100;
 const silent = () => {

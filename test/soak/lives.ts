@@ -1,8 +1,8 @@
 // What may happen to a process, one function each: starts one, checks every byte of it, and rejects with what was wrong.
 
 import type { Client, DetachedError, OutputPolicy, RemoteProcess } from "../../src/client/index.ts";
-import { LINE_BYTES, NumbersCheck, numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
 import { connectStream } from "../support/clients/stream-client.ts";
+import { LINE_BYTES, NumbersCheck, numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
 
 export interface World {
   readonly port: number;

@@ -4,12 +4,12 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { createClient } from "../../src/client/index.ts";
-import { type CuttingProxy, startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { killProcesses } from "../support/agent/kill-processes.ts";
 import { type Holdings, type ProbedAgent, startProbedAgent } from "../support/agent/probed-agent.ts";
+import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
+import { type CuttingProxy, startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { childrenOf, eventually } from "../support/proc/proc.ts";
 import { seededRandom } from "../support/seeded-random.ts";
-import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
 import { lives } from "./lives.ts";
 
 const minutes = Number(process.env["HOLDFAST_SOAK_MINUTES"] ?? 10);

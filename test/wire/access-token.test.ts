@@ -5,7 +5,6 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
-import { childrenOf } from "../support/proc/proc.ts";
 import { openConnection, rawCall } from "../support/clients/raw-http.ts";
 import {
   callOverEvery,
@@ -15,6 +14,7 @@ import {
   type Protocol,
   protocols,
 } from "../support/clients/rpc-call.ts";
+import { childrenOf } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 const TOKEN = "correct-horse-battery-staple";

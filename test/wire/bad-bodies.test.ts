@@ -4,9 +4,8 @@
 
 import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
 import { expect, test } from "vitest";
+import { survivingAgent } from "../support/agent/surviving-agent.ts";
 import { envelope } from "../support/clients/envelopes.ts";
-import { rssBytes } from "../support/proc/proc.ts";
-import { forgetPeakRss, peakRssBytes } from "../support/proc/proc-activity.ts";
 import {
   callOverEvery,
   encodeBody,
@@ -16,7 +15,8 @@ import {
   protocols,
   type RpcCall,
 } from "../support/clients/rpc-call.ts";
-import { survivingAgent } from "../support/agent/surviving-agent.ts";
+import { rssBytes } from "../support/proc/proc.ts";
+import { forgetPeakRss, peakRssBytes } from "../support/proc/proc-activity.ts";
 
 const agent = survivingAgent();
 

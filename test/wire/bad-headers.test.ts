@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { survivingAgent } from "../support/agent/surviving-agent.ts";
 import {
   callOverEvery,
   encodeBody,
@@ -12,7 +13,6 @@ import {
   protocols,
 } from "../support/clients/rpc-call.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
-import { survivingAgent } from "../support/agent/surviving-agent.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 const agent = survivingAgent();

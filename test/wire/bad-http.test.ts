@@ -2,10 +2,10 @@
 // next command runs.
 
 import { expect, test } from "vitest";
+import { survivingAgent } from "../support/agent/surviving-agent.ts";
 import { envelope, parseEnvelopes } from "../support/clients/envelopes.ts";
 import { openConnection, type RawResponse, rawCall } from "../support/clients/raw-http.ts";
 import { contentType } from "../support/clients/rpc-call.ts";
-import { survivingAgent } from "../support/agent/surviving-agent.ts";
 
 const agent = survivingAgent();
 

@@ -2,6 +2,7 @@
 // request, the next one on the same connection is answered. Either way nothing is left of it once the client is gone.
 
 import { test } from "vitest";
+import { survivingAgent } from "../support/agent/surviving-agent.ts";
 import {
   END_HEADERS,
   END_STREAM,
@@ -15,7 +16,6 @@ import {
   postBlock,
 } from "../support/clients/http2-frames.ts";
 import { openConnection } from "../support/clients/raw-http.ts";
-import { survivingAgent } from "../support/agent/surviving-agent.ts";
 
 const agent = survivingAgent();
 

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
+import { expectCommandRuns, survivingAgent } from "../support/agent/surviving-agent.ts";
 import { callOverEvery, callRpc, encodeBody, overEvery, type RpcName } from "../support/clients/rpc-call.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
-import { expectCommandRuns, survivingAgent } from "../support/agent/surviving-agent.ts";
 
 interface Case {
   /** Reads on with "is" and the code. */

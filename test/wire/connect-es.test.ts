@@ -6,8 +6,8 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Process, Signal, type StreamInputRequestSchema } from "../../src/gen/process_pb.ts";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
-import { type Received, receive } from "../support/clients/received-events.ts";
 import { killAll, untilNone } from "../support/agent/running-processes.ts";
+import { type Received, receive } from "../support/clients/received-events.ts";
 import { type OpenTransport, type TransportKind, transportKinds } from "../support/clients/transports.ts";
 
 let agent: RunningAgent;

@@ -15,9 +15,9 @@ import {
 } from "e2b";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { killAll } from "../support/agent/running-processes.ts";
 import { inTime } from "../support/deadline.ts";
 import { eventually } from "../support/proc/proc.ts";
-import { killAll } from "../support/agent/running-processes.ts";
 
 let agent: RunningAgent;
 let sandbox: Sandbox;

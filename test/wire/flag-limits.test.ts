@@ -3,6 +3,8 @@
 import { readFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
+import { killProcesses } from "../support/agent/kill-processes.ts";
+import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
 import { envelope } from "../support/clients/envelopes.ts";
 import { openGrpcClient } from "../support/clients/grpc-client.ts";
 import {
@@ -13,12 +15,10 @@ import {
   HELLO,
   postBlock,
 } from "../support/clients/http2-frames.ts";
-import { killProcesses } from "../support/agent/kill-processes.ts";
-import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
 import { openConnection, type RawConnection, rawCall } from "../support/clients/raw-http.ts";
 import { callOverEvery, callRpc, encodeBody, overEvery, type Protocol } from "../support/clients/rpc-call.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
-import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
+import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 const sleep = { process: { cmd: "sleep", args: ["1000"] } };

@@ -5,9 +5,9 @@ import { once } from "node:events";
 import { status } from "@grpc/grpc-js";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { killAll } from "../support/agent/running-processes.ts";
 import { type GrpcClient, openGrpcClient } from "../support/clients/grpc-client.ts";
 import { type Received, receive } from "../support/clients/received-events.ts";
-import { killAll } from "../support/agent/running-processes.ts";
 
 let agent: RunningAgent;
 

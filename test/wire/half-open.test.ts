@@ -4,10 +4,10 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
 import { envelope } from "../support/clients/envelopes.ts";
 import { END_STREAM, frame, frameType, HELLO, PREFACE, postBlock } from "../support/clients/http2-frames.ts";
 import { openConnection, type RawConnection, rawCall } from "../support/clients/raw-http.ts";
-import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
 
 let agent: RunningAgent;
 /** For what is known to have stopped an agent: the others shall not suffer. */

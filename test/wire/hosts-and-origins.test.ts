@@ -3,8 +3,8 @@
 import { connect } from "node:http2";
 import { expect, onTestFinished, test } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
-import { rawCall } from "../support/clients/raw-http.ts";
 import { survivingAgent } from "../support/agent/surviving-agent.ts";
+import { rawCall } from "../support/clients/raw-http.ts";
 
 const agent = survivingAgent();
 const LIST = "/process.Process/List";

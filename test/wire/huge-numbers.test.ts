@@ -1,10 +1,10 @@
 // Offsets and sizes are 64 bits wide on the wire and 53 in here: what does not fit is refused, and named as it came.
 
 import { expect, test } from "vitest";
-import { callOverEvery, encodeBody, overEvery } from "../support/clients/rpc-call.ts";
 import { plainClient } from "../support/agent/running-processes.ts";
-import { startAndLeave } from "../support/clients/start-and-leave.ts";
 import { survivingAgent } from "../support/agent/surviving-agent.ts";
+import { callOverEvery, encodeBody, overEvery } from "../support/clients/rpc-call.ts";
+import { startAndLeave } from "../support/clients/start-and-leave.ts";
 
 const agent = survivingAgent();
 

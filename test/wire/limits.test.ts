@@ -6,11 +6,11 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { killProcesses } from "../support/agent/kill-processes.ts";
-import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
+import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
 import { openConnection, type RawConnection } from "../support/clients/raw-http.ts";
 import { type Answer, callRpc } from "../support/clients/rpc-call.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
-import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
+import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
 
 const LIMIT = 64;
 

@@ -5,11 +5,11 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import { beforeAll, expect, test } from "vitest";
 import { Process, type ProcessInfo, Signal } from "../../src/gen/process_pb.ts";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
-import { eventually } from "../support/proc/proc.ts";
-import { callRpc, encodeBody, type Protocol, protocols, type RpcName } from "../support/clients/rpc-call.ts";
 import { plainClient } from "../support/agent/running-processes.ts";
+import { callRpc, encodeBody, type Protocol, protocols, type RpcName } from "../support/clients/rpc-call.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
 import { binaryFields, jsonFields } from "../support/clients/wire-fields.ts";
+import { eventually } from "../support/proc/proc.ts";
 
 let agent: RunningAgent;
 

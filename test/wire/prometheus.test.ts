@@ -2,11 +2,11 @@
 
 import { expect, onTestFinished, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { killAll, plainClient } from "../support/agent/running-processes.ts";
 import { answerOf } from "../support/clients/command-answer.ts";
 import { openConnection } from "../support/clients/raw-http.ts";
 import { receive } from "../support/clients/received-events.ts";
 import { encodeBody } from "../support/clients/rpc-call.ts";
-import { killAll, plainClient } from "../support/agent/running-processes.ts";
 
 type Samples = Readonly<Record<string, number>>;
 

@@ -15,12 +15,12 @@ import {
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from "vitest";
 import { Signal, StartRequestSchema, StartResponseSchema } from "../../src/gen/process_pb.ts";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { killAll, plainClient, untilNone } from "../support/agent/running-processes.ts";
 import { envelope, parseEnvelopes } from "../support/clients/envelopes.ts";
 import { type HttpResponse, parseResponses } from "../support/clients/http-responses.ts";
 import { sendOneByOne } from "../support/clients/one-byte-at-a-time.ts";
 import { openConnection, type RawConnection, rawCall, requestBytes } from "../support/clients/raw-http.ts";
 import { receive } from "../support/clients/received-events.ts";
-import { killAll, plainClient, untilNone } from "../support/agent/running-processes.ts";
 
 let agent: RunningAgent;
 

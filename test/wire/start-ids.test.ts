@@ -4,12 +4,12 @@ import { createClient } from "@connectrpc/connect";
 import { expect, onTestFinished, test } from "vitest";
 import { Process } from "../../src/gen/process_pb.ts";
 import { startAgent } from "../support/agent/agent.ts";
-import { createFifo } from "../support/proc/fifo.ts";
-import { eventually } from "../support/proc/proc.ts";
-import { receive } from "../support/clients/received-events.ts";
 import { plainClient } from "../support/agent/running-processes.ts";
+import { receive } from "../support/clients/received-events.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
 import { transportKinds } from "../support/clients/transports.ts";
+import { createFifo } from "../support/proc/fifo.ts";
+import { eventually } from "../support/proc/proc.ts";
 
 test("Starts with one start_id at once, over every protocol, start one process and each get all of its output", async () => {
   const agent = await startAgent();

@@ -4,8 +4,8 @@ import { type Client, Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { type Process, Signal } from "../../src/gen/process_pb.ts";
 import { startAgent } from "../support/agent/agent.ts";
-import { type Received, receive } from "../support/clients/received-events.ts";
 import { plainClient } from "../support/agent/running-processes.ts";
+import { type Received, receive } from "../support/clients/received-events.ts";
 
 const tagged = (tag: string) => ({ selector: { case: "tag" as const, value: tag } });
 const exactly = (pid: number) => ({ selector: { case: "pid" as const, value: pid } });

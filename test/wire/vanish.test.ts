@@ -4,6 +4,9 @@
 import { type ClientHttp2Stream, connect as connectHttp2, constants } from "node:http2";
 import { expect, onTestFinished, test } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
+import { killProcesses } from "../support/agent/kill-processes.ts";
+import { type ProbedAgent, startProbedAgent } from "../support/agent/probed-agent.ts";
+import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
 import { envelope } from "../support/clients/envelopes.ts";
 import {
   END_HEADERS,
@@ -14,13 +17,10 @@ import {
   HELLO,
   postBlock,
 } from "../support/clients/http2-frames.ts";
-import { inParallel } from "../support/in-parallel.ts";
-import { killProcesses } from "../support/agent/kill-processes.ts";
-import { type ProbedAgent, startProbedAgent } from "../support/agent/probed-agent.ts";
-import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
 import { openConnection, type RawConnection, requestBytes } from "../support/clients/raw-http.ts";
 import { callRpc } from "../support/clients/rpc-call.ts";
-import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
+import { inParallel } from "../support/in-parallel.ts";
+import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
 
 const TYPE = { "content-type": "application/connect+json" };
 const TRUE = { process: { cmd: "true" } };

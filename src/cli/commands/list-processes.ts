@@ -1,11 +1,12 @@
 // What `holdfast ps` does.
+
+import { ONE_TRY, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { columns, toCells, toJson } from "./process-rows.ts";
-import type { PsFlags } from "./ps.ts";
 import { writeOut } from "../report/report.ts";
 import { styled } from "../report/style.ts";
+import { columns, toCells, toJson } from "./process-rows.ts";
+import type { PsFlags } from "./ps.ts";
 import { layOut } from "./text-table.ts";
-import { ONE_TRY, withClient } from "../connect/with-client.ts";
 
 /** Resolves with the exit code. */
 export function listProcesses({ url, all = false, json = false }: PsFlags): Promise<number> {

@@ -1,13 +1,13 @@
 // What `holdfast logs` does.
 import type { Client, OutputEvent, ProcessInfo, RemoteProcess } from "../../client/index.ts";
 import { ConnectionWatch } from "../connect/connection-watch.ts";
-import { exitCodes } from "../exit-codes.ts";
 import { findProcess } from "../connect/find-process.ts";
+import { patience, withClient } from "../connect/with-client.ts";
+import { exitCodes } from "../exit-codes.ts";
 import { jsonReport } from "../report/json-report.ts";
-import type { LogsFlags } from "./logs.ts";
 import type { Report } from "../report/report.ts";
 import { textReport } from "../report/text-report.ts";
-import { patience, withClient } from "../connect/with-client.ts";
+import type { LogsFlags } from "./logs.ts";
 
 /** Resolves with the exit code. */
 export function showLogs(selector: string, flags: LogsFlags): Promise<number> {

@@ -1,9 +1,9 @@
 // What `holdfast signal` does.
 import { ProcessGoneError, type SignalName } from "../../client/index.ts";
-import { exitCodes } from "../exit-codes.ts";
 import { findProcess } from "../connect/find-process.ts";
-import type { SignalFlags } from "./signal.ts";
 import { ONE_TRY, withClient } from "../connect/with-client.ts";
+import { exitCodes } from "../exit-codes.ts";
+import type { SignalFlags } from "./signal.ts";
 
 /** Resolves with the exit code. */
 export function signalProcess(

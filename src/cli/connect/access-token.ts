@@ -2,6 +2,7 @@
 // the machine can read.
 import { readFileSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
+import { messageOf } from "../../text.ts";
 import { isUsableToken, MAX_TOKEN_LENGTH } from "../../token-format.ts";
 
 export const TOKEN_VARIABLE = "HOLDFAST_ACCESS_TOKEN";
@@ -12,7 +13,7 @@ export function readTokenFile(path: string): string {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new InvalidArgumentError(`It cannot be read: ${error instanceof Error ? error.message : error}.`);
+    throw new InvalidArgumentError(`It cannot be read: ${messageOf(error)}.`);
   }
   return checkToken(text.replace(/\r?\n$/, ""));
 }

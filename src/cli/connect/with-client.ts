@@ -1,11 +1,11 @@
 // One command's use of an agent: a client, and one line and an exit code for whatever goes wrong.
 import { constants } from "node:os";
 import { type Client, createClient, type ReconnectOptions } from "../../client/index.ts";
-import { describeFailure } from "./client-failure.ts";
-import { clientToken } from "./client-token.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { ReaderGoneError } from "../report/report.ts";
 import { endAfterFlush, printError } from "../stdio.ts";
+import { describeFailure } from "./client-failure.ts";
+import { clientToken } from "./client-token.ts";
 
 export interface ClientUse {
   readonly url: string;

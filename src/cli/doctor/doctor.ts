@@ -1,9 +1,9 @@
 // `holdfast doctor`: its flags and its help.
 import type { Command } from "commander";
-import { addCommandFlags, type CommandFlags, commandSettings } from "../serve/command-flags.ts";
-import { addListeningFlags, type ListeningFlags, listenAddresses } from "../serve/listening-flags.ts";
 import { setting } from "../options/settings.ts";
 import { readBytes } from "../options/values.ts";
+import { addCommandFlags, type CommandFlags, commandSettings } from "../serve/command-flags.ts";
+import { addListeningFlags, type ListeningFlags, listenAddresses } from "../serve/listening-flags.ts";
 
 interface DoctorFlags extends ListeningFlags, CommandFlags {
   readonly memoryBudget: number;

@@ -1,12 +1,13 @@
 // What `holdfast doctor` does: looks at the machine, then tries the agent's own parts on it, and says what it found.
-import type { ListenAddress } from "../../rpc/index.ts";
-import type { CommandSettings } from "../serve/command-flags.ts";
+
+import type { ListenAddress } from "../../http/index.ts";
+import { messageOf, oneLine } from "../../text.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { type Finding, fail, messageOf } from "./finding.ts";
-import { machineFindings } from "./machine-checks.ts";
 import { writeOut } from "../report/report.ts";
-import { oneLine } from "../stdio.ts";
 import { styled } from "../report/style.ts";
+import type { CommandSettings } from "../serve/command-flags.ts";
+import { type Finding, fail } from "./finding.ts";
+import { machineFindings } from "./machine-checks.ts";
 
 export interface Examination {
   readonly addresses: readonly ListenAddress[];

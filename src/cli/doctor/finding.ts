@@ -19,7 +19,3 @@ export function warn(check: string, found: string, consequence: string): Finding
 export function fail(check: string, found: string, consequence: string): Finding {
   return { check, verdict: "fail", found, consequence };
 }
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

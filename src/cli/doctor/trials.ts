@@ -1,11 +1,13 @@
 // The checks of `holdfast doctor` that try: a real table of processes, real commands, the real server. What fails here fails in
 // the words in which it would fail for a client.
+
+import { describeStartFailure } from "../../agent/index.ts";
+import { type ListenAddress, startServer } from "../../http/index.ts";
 import type { Logger } from "../../logger.ts";
 import { checkUser, type Process, ProcessTable, type StartRequest } from "../../process/index.ts";
-import { type ListenAddress, startServer } from "../../rpc/index.ts";
+import { messageOf } from "../../text.ts";
 import type { CommandSettings } from "../serve/command-flags.ts";
-import { type Finding, fail, messageOf, ok, warn } from "./finding.ts";
-import { describeStartFailure } from "../../agent/start-failure.ts";
+import { type Finding, fail, ok, warn } from "./finding.ts";
 
 interface TrialSettings {
   readonly addresses: readonly ListenAddress[];

@@ -1,8 +1,8 @@
 // What `run` and `attach` share on the command line.
 import type { Command } from "commander";
-import { giveUpSetting, type UrlFlag, urlSetting, usageExitsWith } from "./agent-flags.ts";
-import { type DetachKeys, readDetachKeys } from "../session/detach-keys.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { type DetachKeys, readDetachKeys } from "../session/detach-keys.ts";
+import { giveUpSetting, type UrlFlag, urlSetting, usageExitsWith } from "./agent-flags.ts";
 import { setting } from "./settings.ts";
 
 export interface SessionFlags extends UrlFlag {

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { InvalidArgumentError } from "commander";
+import { messageOf } from "../../text.ts";
 
 /** sockaddr_un's, without the NUL at its end. */
 const MAX_SOCKET_PATH_BYTES = 107;
@@ -153,7 +154,7 @@ export function readFileBytes(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new InvalidArgumentError(`It cannot be read: ${error instanceof Error ? error.message : error}.`);
+    throw new InvalidArgumentError(`It cannot be read: ${messageOf(error)}.`);
   }
 }
 

@@ -1,6 +1,7 @@
 // The report for people and pipes: see report.ts.
+
+import { oneLine } from "../../text.ts";
 import { type Report, writeOut } from "./report.ts";
-import { oneLine } from "../stdio.ts";
 import { styled } from "./style.ts";
 
 const LINE_FEED = 0x0a;

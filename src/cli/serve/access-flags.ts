@@ -1,6 +1,6 @@
 // Whom `serve` lets in.
 import { type Command, InvalidArgumentError } from "commander";
-import type { TlsIdentity } from "../../rpc/index.ts";
+import type { TlsIdentity } from "../../http/index.ts";
 import { readTokenFile, TOKEN_VARIABLE, tokenOfVariable } from "../connect/access-token.ts";
 import { optionalSetting } from "../options/settings.ts";
 import { readFileBytes, readHostPattern, readList, readOrigin, readYesNo } from "../options/values.ts";

@@ -1,6 +1,6 @@
 // What commands get where a request says nothing: whose they are, where they begin, and how the kernel treats them.
 import { type Command, InvalidArgumentError } from "commander";
-import type { ChildProperties } from "../../process/index.ts";
+import type { ChildProperties } from "../../linux/index.ts";
 import { optionalSetting, setting } from "../options/settings.ts";
 import { readCount, readIoPriority, readOrInherit, readWhole } from "../options/values.ts";
 

@@ -1,7 +1,7 @@
 // How much clients of `serve` can have at most.
 import type { Command } from "commander";
+import type { ServerLimits } from "../../http/index.ts";
 import type { ProcessLimits } from "../../process/index.ts";
-import type { ServerLimits } from "../../rpc/index.ts";
 import { setting } from "../options/settings.ts";
 import { readBytes, readCount, readDurationMs } from "../options/values.ts";
 

@@ -1,7 +1,6 @@
 // Where `serve` listens.
 import type { Command } from "commander";
-import type { ListenAddress } from "../../rpc/index.ts";
-import { takeInheritedSockets } from "../../http/listen/inherited-sockets.ts";
+import { type ListenAddress, takeInheritedSockets } from "../../http/index.ts";
 import { optionalSetting, setting } from "../options/settings.ts";
 import { readHost, readPort, readSocketMode, readUnixAddress } from "../options/values.ts";
 

@@ -1,10 +1,6 @@
 // `holdfast serve`: its flags, its help, and what they mean for the agent. Loads the agent itself only when it is run:
 // the help needs neither Connect nor koffi.
 import type { Command } from "commander";
-import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
-import { addCommandFlags, type CommandFlags, commandSettings } from "./command-flags.ts";
-import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
-import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
 import { type LogFormat, type LogLevel, logFormats, logLevels } from "../options/log-settings.ts";
 import { optionalSetting, setting, unknownVariables } from "../options/settings.ts";
 import {
@@ -15,6 +11,10 @@ import {
   readDurationMs,
   readYesNo,
 } from "../options/values.ts";
+import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
+import { addCommandFlags, type CommandFlags, commandSettings } from "./command-flags.ts";
+import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
+import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
 
 /** As commander names what the flags below yield. */
 interface ServeFlags extends ListeningFlags, AccessFlags, CommandFlags, LimitFlags {
@@ -139,7 +139,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     .action(async (flags: ServeFlags, command: Command) => {
       const addresses = listenAddresses(flags, process.env);
       const access = accessSettings(flags, process.env, command);
-      const { runAgent } = await import("../../agent/agent.ts");
+      const { runAgent } = await import("../../agent/index.ts");
       done(
         await runAgent({
           addresses,

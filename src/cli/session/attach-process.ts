@@ -1,9 +1,10 @@
 // What `holdfast attach` does.
-import type { AttachFlags } from "./attach.ts";
-import { exitCodes } from "../exit-codes.ts";
+
 import { findProcess } from "../connect/find-process.ts";
-import { runSession } from "./session.ts";
 import { patience, withClient } from "../connect/with-client.ts";
+import { exitCodes } from "../exit-codes.ts";
+import type { AttachFlags } from "./attach.ts";
+import { runSession } from "./session.ts";
 
 /** Resolves with the exit code. */
 export async function attachProcess(selector: string, flags: AttachFlags): Promise<number> {

@@ -1,8 +1,9 @@
 // stdin, on its way to the process: at the process's pace, to its end, watched for the detach keys on a raw terminal.
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClientError, type RemoteProcess } from "../../client/index.ts";
-import type { DetachKeyScanner } from "./detach-keys.ts";
+import { messageOf } from "../../text.ts";
 import { closeStdin } from "../stdio.ts";
+import type { DetachKeyScanner } from "./detach-keys.ts";
 
 /** Read ahead of the process, so that the detach keys are seen although it does not read. */
 const MOST_WAITING_BYTES = 1024 * 1024;
@@ -148,7 +149,7 @@ export class InputFeed {
     const code = codeOf(error);
     const isOver = code === "failed_precondition" || code === "not_found" || code === "canceled";
     if (isOver) return;
-    const notice = `input is lost: ${error instanceof Error ? error.message : String(error)}`;
+    const notice = `input is lost: ${messageOf(error)}`;
     this.#lossNotice = setTimeout(() => this.#options.trouble(notice), LOSS_NOTICE_MS);
   }
 }

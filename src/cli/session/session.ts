@@ -3,17 +3,17 @@
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProcessOptions, RemoteProcess, SignalName } from "../../client/index.ts";
-import { ConnectionWatch } from "../connect/connection-watch.ts";
 import { type Deferred, deferred } from "../../deferred.ts";
-import { DetachKeyScanner, type DetachKeys } from "./detach-keys.ts";
+import { ConnectionWatch } from "../connect/connection-watch.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { exitStatus } from "../exit-status.ts";
-import { InputFeed } from "./input-feed.ts";
 import { jsonReport } from "../report/json-report.ts";
 import { ReaderGoneError, type Report, WriteError } from "../report/report.ts";
+import { textReport } from "../report/text-report.ts";
+import { DetachKeyScanner, type DetachKeys } from "./detach-keys.ts";
+import { InputFeed } from "./input-feed.ts";
 import { SignalRelay } from "./signal-relay.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
-import { textReport } from "../report/text-report.ts";
 
 export interface SessionSettings {
   readonly json: boolean;

@@ -1,6 +1,7 @@
 // The signals this command gets are the process's. But SIGHUP, which says that the terminal is gone: that is what
 // processes here outlive. And who signals while nothing gets through wants to leave.
 import { ClientError, type RemoteProcess, type SignalName } from "../../client/index.ts";
+import { messageOf } from "../../text.ts";
 
 /** Whether a terminal sends it: then to the whole group, as a terminal does. */
 const relayed: ReadonlyMap<SignalName, boolean> = new Map([
@@ -96,8 +97,4 @@ export class SignalRelay {
     this.#processIsOver = true;
     this.#lastOutput ??= setTimeout(() => this.#options.leave(name, true), LAST_OUTPUT_MS);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -2,12 +2,12 @@
 import type { Client, StartRequest } from "../../client/index.ts";
 import { refusedCommand } from "../connect/client-failure.ts";
 import { ConnectionWatch } from "../connect/connection-watch.ts";
+import { patience, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { writeOut } from "../report/report.ts";
 import type { RunFlags } from "./run.ts";
 import { runSession } from "./session.ts";
 import { USUAL_SIZE, windowSize } from "./window-size.ts";
-import { patience, withClient } from "../connect/with-client.ts";
 
 /** Resolves with the exit code. */
 export async function startProcess(words: readonly string[], flags: RunFlags): Promise<number> {

@@ -1,6 +1,6 @@
 // The terminal this command runs on, lent to a process that runs on a pty: raw keys there, its size followed.
 import type { RemoteProcess } from "../../client/index.ts";
-import type { RawMode } from "../../linux/terminal-mode.ts";
+import type { RawMode } from "../../linux/index.ts";
 import { onWindowResize, windowSize } from "./window-size.ts";
 
 export interface TerminalSettings {
@@ -35,7 +35,7 @@ export async function openTerminal(remote: RemoteProcess, settings: TerminalSett
 
 /** Loaded only here: on pipes nobody needs libc. */
 async function enterRaw(): Promise<RawMode> {
-  const { enterRawMode } = await import("../../linux/terminal-mode.ts");
+  const { enterRawMode } = await import("../../linux/index.ts");
   return enterRawMode(process.stdin.fd);
 }
 

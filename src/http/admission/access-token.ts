@@ -1,7 +1,7 @@
 // The one secret that lets a client in. What is held is its SHA-256 and never itself: no log, heap dump or error shows it.
 
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { HeaderReader } from "../../rpc/request-headers.ts";
+import type { HeaderReader } from "../exchange.ts";
 
 export class AccessToken {
   #digest: Buffer | undefined;

@@ -2,14 +2,13 @@
 // parsed, looked up or started.
 
 import { Code } from "@connectrpc/connect";
-import { clip } from "../../process/index.ts";
+import type { Records } from "../../rpc/index.ts";
+import { clip } from "../../text.ts";
+import { headerReader, type NodeRequest, pathOf, type RequestListener } from "../exchange.ts";
 import { type AccessToken, offeredToken } from "./access-token.ts";
-import { type NodeRequest, pathOf, type RequestListener } from "../../rpc/adapter.ts";
 import { answerPreflight, createCrossOrigin, isPreflight } from "./cross-origin.ts";
 import { createHostCheck, hostsOf } from "./host-check.ts";
-import type { Records } from "../../rpc/client-activity.ts";
 import { type Refusal, refuse } from "./refusal.ts";
-import { headerReader } from "../../rpc/request-headers.ts";
 
 export interface AdmissionOptions {
   /** Asked for each request anew: it may be set at any time. */

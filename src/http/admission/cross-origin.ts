@@ -3,8 +3,7 @@
 // (CORS), it could still act.
 
 import { cors } from "@connectrpc/connect";
-import type { NodeRequest } from "../../rpc/adapter.ts";
-import type { NodeResponse } from "../../rpc/output/frame-sink.ts";
+import type { NodeRequest, NodeResponse } from "../exchange.ts";
 
 const ALLOWED_HEADERS = [
   ...cors.allowedHeaders,

@@ -3,7 +3,7 @@
 // is no name anybody else could own.
 
 import { isIP } from "node:net";
-import type { NodeRequest } from "../../rpc/adapter.ts";
+import type { NodeRequest } from "../exchange.ts";
 
 /** What a request's Host is: one of ours or none at all; somebody else's; or no host. */
 export type HostVerdict = "ours" | "foreign" | "malformed";

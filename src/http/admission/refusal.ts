@@ -2,10 +2,9 @@
 
 import type { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import type { NodeRequest } from "../../rpc/adapter.ts";
-import type { NodeResponse } from "../../rpc/output/frame-sink.ts";
-import { encodeGrpcMessage } from "./grpc-message.ts";
 import { closeIfUnread } from "../connection/unread-request.ts";
+import type { NodeRequest, NodeResponse } from "../exchange.ts";
+import { encodeGrpcMessage } from "./grpc-message.ts";
 
 export interface Refusal {
   readonly code: Code;

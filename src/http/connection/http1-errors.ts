@@ -3,7 +3,7 @@
 
 import type { Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { startTimer } from "../../process/index.ts";
+import { startTimer } from "../../clock.ts";
 import { LINGER_MS } from "./unread-request.ts";
 
 /** Whatever else is wrong is a bad request. */

@@ -1,7 +1,7 @@
 // Connections nobody asks anything on, in the order they fell idle: each costs a descriptor and some memory, and a client
 // that holds thousands of them must not keep others out. One that has yet to send its first request is idle, too.
 
-import type { NodeRequest, RequestListener } from "../../rpc/adapter.ts";
+import type { NodeRequest, RequestListener } from "../exchange.ts";
 
 interface Connection {
   requests: number;

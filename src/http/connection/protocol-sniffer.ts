@@ -1,7 +1,7 @@
 // One port for HTTP/1.1 and h2c: the first bytes of a connection tell which it speaks.
 
 import type { Socket } from "node:net";
-import { startTimer } from "../../process/index.ts";
+import { startTimer } from "../../clock.ts";
 
 export type HttpVersion = "http/1.1" | "h2c";
 

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { Server, TLSSocket } from "node:tls";
 import { HoldfastError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
+import { messageOf } from "../../text.ts";
 
 export interface TlsIdentity {
   /** PEM: the certificate, and those between it and the root. */
@@ -52,7 +53,7 @@ function secureServer(identity: TlsIdentity, handshakeMs: number): Server {
   try {
     return createServer({ ...identity, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: handshakeMs });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new HoldfastError(
       "invalid_argument",
       `--tls-cert and --tls-key are no certificate and its key: ${reason}`,

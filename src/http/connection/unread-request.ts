@@ -1,8 +1,7 @@
 // What becomes of a connection whose request was answered before all of it had come.
 
-import { startTimer } from "../../process/index.ts";
-import type { NodeRequest } from "../../rpc/adapter.ts";
-import type { NodeResponse } from "../../rpc/output/frame-sink.ts";
+import { startTimer } from "../../clock.ts";
+import type { NodeRequest, NodeResponse } from "../exchange.ts";
 
 /** How long a connection is read, and what comes thrown away, after an answer that ends it. */
 export const LINGER_MS = 2000;

@@ -5,9 +5,8 @@
 // is never cut for being slow.
 
 import type { Socket } from "node:net";
-import type { Timer } from "../../multiplexer/index.ts";
-import { startTimer } from "../../process/index.ts";
-import { askKernel, waitingBytes } from "../../linux/sockets.ts";
+import { startTimer, type Timer } from "../../clock.ts";
+import { askKernel, waitingBytes } from "../../linux/index.ts";
 import type { IdleLimits, WatchedSession } from "./watched-session.ts";
 
 /** Each waits twice as long as the last, from 0.2 s on: six are 13 s on a quick network, a minute on a slow one. */

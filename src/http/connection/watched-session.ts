@@ -1,7 +1,7 @@
 // How long an HTTP/2 connection has been without a stream: Node limits idle connections of HTTP/1.1 only.
 
 import type { ServerHttp2Session } from "node:http2";
-import type { WaitingBytes } from "../../linux/sockets.ts";
+import type { WaitingBytes } from "../../linux/index.ts";
 
 const MAX_STILL_SWEEPS = 2;
 

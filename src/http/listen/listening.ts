@@ -3,8 +3,8 @@
 
 import { type AddressInfo, BlockList, type Server } from "node:net";
 import { HoldfastError } from "../../errors.ts";
+import { describeSocket, prepareConnections } from "../../linux/index.ts";
 import { listen } from "./listen.ts";
-import { describeSocket, prepareConnections } from "../../linux/sockets.ts";
 import { listenOnUnixSocket } from "./unix-socket.ts";
 
 export type ListenAddress =

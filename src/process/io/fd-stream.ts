@@ -3,7 +3,7 @@
 
 import { Socket, type SocketConstructorOpts } from "node:net";
 import { HoldfastError } from "../../errors.ts";
-import { closeAll, type Fd, openPipe } from "../../linux/libc.ts";
+import { closeAll, type Fd, openPipe } from "../../linux/index.ts";
 
 /** As Node has it: `callback` gets the bytes in `buffer()`'s latest buffer; returning false stops the reading. */
 export interface OnRead {

@@ -2,8 +2,8 @@
 
 import type { Socket } from "node:net";
 import { HoldfastError } from "../../errors.ts";
+import { errnoName } from "../../linux/index.ts";
 import { AcceptedInput } from "./accepted-input.ts";
-import { errnoName } from "../../linux/errno.ts";
 
 /** The two inputs a process may have: a stdin pipe or a pty. */
 export type InputKind = "stdin" | "pty";

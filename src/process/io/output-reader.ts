@@ -3,9 +3,8 @@
 
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
-import { errnoName } from "../../linux/errno.ts";
+import { errnoName, type Fd } from "../../linux/index.ts";
 import type { OnRead } from "./fd-stream.ts";
-import type { Fd } from "../../linux/libc.ts";
 import { ReadBuffer } from "./read-buffer.ts";
 
 export interface OutputSource {

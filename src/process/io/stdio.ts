@@ -2,13 +2,23 @@
 // child's are closed here and the agent's become streams, a pty's one stream for both directions.
 
 import { chownSync } from "node:fs";
+import {
+  bytesReadable,
+  type ChildStdio,
+  closeAll,
+  duplicate,
+  type Fd,
+  openPipe,
+  openPty,
+  type PipeEnds,
+  PTY_CAPACITY_BYTES,
+  type PtySize,
+  resizePty,
+} from "../../linux/index.ts";
 import type { OutputStream } from "../../multiplexer/index.ts";
 import { openPipeReader, openPipeWriter, openPtyStream, preparePtyStreams } from "./fd-stream.ts";
 import { Input, type ProcessInput, refusedInput } from "./input.ts";
-import { bytesReadable, closeAll, duplicate, type Fd, openPipe, type PipeEnds } from "../../linux/libc.ts";
 import { OutputReader, type OutputSink } from "./output-reader.ts";
-import type { ChildStdio } from "../../linux/posix-spawn.ts";
-import { openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "../../linux/pty.ts";
 
 /**
  * Exactly one of `attach` and `abandon` is called, once: after a start that worked, or one that did not. Either

@@ -4,7 +4,7 @@
 import { accessSync, constants, mkdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { HoldfastError } from "../../errors.ts";
-import { errnoName } from "../../linux/errno.ts";
+import { errnoName } from "../../linux/index.ts";
 
 /** Their folders' names. */
 const kinds = ["pty", "user"] as const;

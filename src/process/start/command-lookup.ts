@@ -2,8 +2,8 @@
 
 import { accessSync, constants, statSync } from "node:fs";
 import { HoldfastError } from "../../errors.ts";
+import { errnoName } from "../../linux/index.ts";
 import { absolute } from "./absolute-path.ts";
-import { errnoName } from "../../linux/errno.ts";
 
 /** What execvp searches where there is no PATH at all. */
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";

@@ -1,8 +1,8 @@
 // What a client may ask to be started, checked before anything is opened.
 
 import { HoldfastError } from "../../errors.ts";
+import { checkPtySize, type PtySize } from "../../linux/index.ts";
 import type { DetachedMode } from "../../multiplexer/index.ts";
-import { checkPtySize, type PtySize } from "../../linux/pty.ts";
 
 export interface StartRequest {
   readonly cmd: string;

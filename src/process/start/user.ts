@@ -3,9 +3,8 @@
 import { userInfo } from "node:os";
 import koffi from "koffi";
 import { HoldfastError } from "../../errors.ts";
+import { libc, systemError } from "../../linux/index.ts";
 import { lookupCommand } from "./command-lookup.ts";
-import { systemError } from "../../linux/errno.ts";
-import { libc } from "../../linux/libc.ts";
 
 export interface User {
   readonly name: string;

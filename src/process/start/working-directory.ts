@@ -2,8 +2,8 @@
 
 import { accessSync, constants, statSync } from "node:fs";
 import { HoldfastError } from "../../errors.ts";
+import { errnoName } from "../../linux/index.ts";
 import { absolute } from "./absolute-path.ts";
-import { errnoName } from "../../linux/errno.ts";
 
 /**
  * Returns an absolute path of a folder that exists now, or throws `invalid_argument` naming `cwd`. A user whose home

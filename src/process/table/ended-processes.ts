@@ -1,9 +1,8 @@
 // Processes that have ended and are still retained: found by whoever comes late, forgotten in the order they ended when
 // their time, their number or their bytes are up (rule 12).
 
-import type { Timer } from "../../multiplexer/index.ts";
+import { startTimer, type Timer } from "../../clock.ts";
 import type { Process } from "../process.ts";
-import { startTimer } from "../timer.ts";
 
 export interface RetentionLimits {
   readonly retainMs: number;

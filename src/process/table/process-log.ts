@@ -2,10 +2,11 @@
 // passwords, and input and output are nobody's business. Commands only where the operator asks for them.
 
 import type { Logger } from "../../logger.ts";
+import { clip } from "../../text.ts";
 import type { ProcessEnd } from "../end-status.ts";
 import type { Process } from "../process.ts";
 
-/** Clients choose how long their texts are; how long a line of ours is, we. */
+/** How much of all arguments together a line shows, in UTF-16 units. */
 const MAX_SHOWN = 200;
 
 export class ProcessLog {
@@ -38,11 +39,6 @@ export class ProcessLog {
 /** What every line about a process says. */
 export function identityOf({ processId, pid, user, request: { tag } }: Process): object {
   return { process_id: processId, pid, user, ...(tag === undefined ? {} : { tag: clip(tag) }) };
-}
-
-/** As much of a client's text as a log line or a message shows. */
-export function clip(text: string): string {
-  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
 }
 
 /** All together about as long as one text may be. */

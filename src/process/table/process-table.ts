@@ -1,30 +1,36 @@
 // All processes of this agent: starts them, finds them by pid, tag or process_id, stops them, and retains those that ended.
 
 import { randomUUID } from "node:crypto";
+import { startTimer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
+import {
+  adoptOrphans,
+  type ChildProperties,
+  InheritedProperties,
+  keepCapabilities,
+  type Pid,
+  type SpawnRequest,
+  setCloseOnExecEverywhere,
+  spawn,
+} from "../../linux/index.ts";
 import type { Logger } from "../../logger.ts";
 import { MemoryBudget } from "../../multiplexer/index.ts";
+import type { ProcessEnd } from "../end-status.ts";
+import { openPipes, openTerminal, type Stdio } from "../io/stdio.ts";
+import { Process, type ProcessSettings } from "../process.ts";
+import { startReaping, watch } from "../reaper.ts";
 import { type AgentDefaults, agentDefaults } from "../start/agent-defaults.ts";
-import { keepCapabilities } from "../../linux/capabilities.ts";
 import { Cgroups } from "../start/cgroups.ts";
 import { lookupCommand } from "../start/command-lookup.ts";
-import type { ProcessEnd } from "../end-status.ts";
-import { EndedProcesses } from "./ended-processes.ts";
 import { processEnvironment } from "../start/environment.ts";
-import { type ChildProperties, InheritedProperties } from "../../linux/inherited-properties.ts";
-import { adoptOrphans, type Pid, setCloseOnExecEverywhere } from "../../linux/libc.ts";
-import { type SpawnRequest, spawn } from "../../linux/posix-spawn.ts";
-import { Process, type ProcessSettings } from "../process.ts";
 import { checkLimits, DEFAULT_PROCESS_LIMITS, type ProcessLimits } from "../start/process-limits.ts";
-import { identityOf, ProcessLog } from "./process-log.ts";
-import { startReaping, watch } from "../reaper.ts";
-import { StartIds } from "./start-ids.ts";
 import { checkStartRequest, type OutputPolicy, type StartRequest } from "../start/start-request.ts";
-import { addProcess, createStatistics, type ProcessStatistics } from "./statistics.ts";
-import { openPipes, openTerminal, type Stdio } from "../io/stdio.ts";
-import { startTimer } from "../timer.ts";
 import { asUser, lookupUser, ownUser, type User } from "../start/user.ts";
 import { resolveCwd } from "../start/working-directory.ts";
+import { EndedProcesses } from "./ended-processes.ts";
+import { identityOf, ProcessLog } from "./process-log.ts";
+import { StartIds } from "./start-ids.ts";
+import { addProcess, createStatistics, type ProcessStatistics } from "./statistics.ts";
 
 export interface ProcessTableOptions
   extends Partial<Omit<ProcessSettings, "budget" | "output" | "statistics">> {

@@ -4,10 +4,12 @@
 // What counts as delivered is decided here: what the connection has taken (FrameSink.write). A frame that was in flight
 // when the client vanished is not, and the next subscriber gets it.
 
-import type { Offset, Subscriber, Timer } from "../../multiplexer/index.ts";
-import { type Process, type ProcessEnd, startTimer } from "../../process/index.ts";
+import { startTimer, type Timer } from "../../clock.ts";
+import type { NodeResponse } from "../../http/index.ts";
+import type { Offset, Subscriber } from "../../multiplexer/index.ts";
+import type { Process, ProcessEnd } from "../../process/index.ts";
 import { dataFrame, type Encoding, type FramePart, gapFrame, keepaliveFrame } from "./event-frames.ts";
-import { createFrameSink, type FrameSink, type NodeResponse } from "./frame-sink.ts";
+import { createFrameSink, type FrameSink } from "./frame-sink.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
 
 /**

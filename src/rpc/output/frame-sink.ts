@@ -1,13 +1,10 @@
 // Writes frames to one HTTP response, past the layers that would cost a copy or a promise per chunk.
 
-import type { ServerResponse } from "node:http";
-import type { Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
+import type { NodeResponse } from "../../http/index.ts";
+import { askKernel } from "../../linux/index.ts";
 import { type FramePart, SHORT_PART_BYTES } from "./event-frames.ts";
-import { askKernel } from "../../linux/sockets.ts";
-
-export type NodeResponse = ServerResponse | Http2ServerResponse;
 
 export interface FrameSink {
   /**

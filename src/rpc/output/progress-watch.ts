@@ -1,8 +1,7 @@
 // Tells slow clients from stalled ones. A frame counts as taken when a connection has taken all of it, which over a slow one
 // lasts longer than a client may hold up others (rule 7); as long as it takes some of it, it is not stalled.
 
-import type { Timer } from "../../multiplexer/index.ts";
-import { startTimer } from "../../process/index.ts";
+import { startTimer, type Timer } from "../../clock.ts";
 
 const MIN_INTERVAL_MS = 20;
 const MAX_INTERVAL_MS = 1000;

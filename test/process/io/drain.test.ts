@@ -3,13 +3,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { collectOutput, outputOf } from "../../support/agent/process-output.ts";
+import { createTable } from "../../support/agent/process-table.ts";
+import { command, PIPES, PTY, script } from "../../support/clients/start-requests.ts";
 import { createFifo } from "../../support/proc/fifo.ts";
 import { openDescriptors } from "../../support/proc/open-descriptors.ts";
 import { eventually, stateOf } from "../../support/proc/proc.ts";
 import { untilBlockedInWrite } from "../../support/proc/proc-activity.ts";
-import { collectOutput, outputOf } from "../../support/agent/process-output.ts";
-import { createTable } from "../../support/agent/process-table.ts";
-import { command, PIPES, PTY, script } from "../../support/clients/start-requests.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 
 const LONG_MS = 60_000;

@@ -4,11 +4,11 @@ import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { INPUT_QUEUE_BYTES } from "../../../src/process/io/input.ts";
-import { inTime } from "../../support/deadline.ts";
-import { createFifo } from "../../support/proc/fifo.ts";
 import { collectOutput, outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command, PTY, script, terminalScript } from "../../support/clients/start-requests.ts";
+import { inTime } from "../../support/deadline.ts";
+import { createFifo } from "../../support/proc/fifo.ts";
 
 const MIB = 1024 * 1024;
 const SIGKILL = 9;

@@ -4,11 +4,11 @@ import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { StartRequest } from "../../../src/process/index.ts";
-import { openDescriptors } from "../../support/proc/open-descriptors.ts";
-import { childrenOf } from "../../support/proc/proc.ts";
 import { outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command, PTY } from "../../support/clients/start-requests.ts";
+import { openDescriptors } from "../../support/proc/open-descriptors.ts";
+import { childrenOf } from "../../support/proc/proc.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 
 test("a command is looked up in the process's PATH, not in the agent's", async () => {

@@ -2,10 +2,10 @@
 
 import { expect, onTestFinished, test } from "vitest";
 import { libc } from "../../../src/linux/libc.ts";
-import { openDescriptors } from "../../support/proc/open-descriptors.ts";
 import { outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command, PTY } from "../../support/clients/start-requests.ts";
+import { openDescriptors } from "../../support/proc/open-descriptors.ts";
 
 const RLIMIT_NOFILE = 7;
 const getrlimit = libc.func("int getrlimit(int resource, _Out_ uint64_t *limits)");

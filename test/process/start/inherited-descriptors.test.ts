@@ -4,8 +4,8 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startAgent } from "../../support/agent/agent.ts";
-import { eventually } from "../../support/proc/proc.ts";
 import { plainClient } from "../../support/agent/running-processes.ts";
+import { eventually } from "../../support/proc/proc.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 
 test("what the agent inherited from its own parent does not reach its processes", async () => {

@@ -3,10 +3,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { libc } from "../../../src/linux/libc.ts";
-import { eventually } from "../../support/proc/proc.ts";
 import { collectOutput, outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command, PIPES, PTY, script, terminalScript } from "../../support/clients/start-requests.ts";
+import { eventually } from "../../support/proc/proc.ts";
 
 test("a script writes to /dev/stderr and /dev/stdout by name, because both are real pipes", async () => {
   const table = createTable();

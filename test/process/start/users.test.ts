@@ -2,11 +2,11 @@
 
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { openDescriptors } from "../../support/proc/open-descriptors.ts";
-import { childrenOf } from "../../support/proc/proc.ts";
 import { outputOf, type WholeOutput } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command, PIPES, PTY, script } from "../../support/clients/start-requests.ts";
+import { openDescriptors } from "../../support/proc/open-descriptors.ts";
+import { childrenOf } from "../../support/proc/proc.ts";
 
 const isRoot = process.getuid?.() === 0;
 

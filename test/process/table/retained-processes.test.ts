@@ -5,10 +5,10 @@ import { expect, test } from "vitest";
 import type { Pid } from "../../../src/linux/libc.ts";
 import type { Process } from "../../../src/process/process.ts";
 import type { ProcessTable } from "../../../src/process/table/process-table.ts";
-import { eventually } from "../../support/proc/proc.ts";
 import { outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command, script } from "../../support/clients/start-requests.ts";
+import { eventually } from "../../support/proc/proc.ts";
 
 const NEXT_PID = "/proc/sys/kernel/ns_last_pid";
 

@@ -2,11 +2,11 @@
 
 import { expect, test } from "vitest";
 import type { ProcessTable } from "../../../src/process/index.ts";
-import { inTime } from "../../support/deadline.ts";
-import { eventually, stateOf } from "../../support/proc/proc.ts";
 import { collectOutput, outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command, PTY, script } from "../../support/clients/start-requests.ts";
+import { inTime } from "../../support/deadline.ts";
+import { eventually, stateOf } from "../../support/proc/proc.ts";
 
 const LONG_MS = 60_000;
 const SIGSTOP = 19;

@@ -1,8 +1,8 @@
 // Kills what runs on an agent. Like killAll of running-processes.ts, but leaves no connection open: for tests that count
 // the agent's descriptors next.
 
-import { eventually } from "../proc/proc.ts";
 import { callRpc } from "../clients/rpc-call.ts";
+import { eventually } from "../proc/proc.ts";
 
 /** Resolves when the agent lists none. */
 export async function killProcesses(port: number): Promise<void> {

@@ -1,8 +1,8 @@
 // An agent that tells, when asked by SIGUSR2, what it still holds after a garbage collection: to see leaks that
 // resident memory alone hides. The agent itself is unchanged; a module preloaded by Node answers.
 
-import { type CommandOptions, type RunningAgent, startAgent } from "./agent.ts";
 import { fdCount } from "../proc/proc.ts";
+import { type CommandOptions, type RunningAgent, startAgent } from "./agent.ts";
 
 export interface Holdings {
   readonly rssBytes: number;

@@ -2,10 +2,10 @@
 // it, and at the end nothing may be left: no process, no descriptor more than before, no line that says it is its fault.
 
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { callRpc, encodeBody } from "../clients/rpc-call.ts";
+import { childrenOf, eventually, fdCount } from "../proc/proc.ts";
 import { type CommandOptions, type RunningAgent, startAgent } from "./agent.ts";
 import { killProcesses } from "./kill-processes.ts";
-import { childrenOf, eventually, fdCount } from "../proc/proc.ts";
-import { callRpc, encodeBody } from "../clients/rpc-call.ts";
 
 export interface SurvivingAgent {
   readonly pid: number;

@@ -1,8 +1,8 @@
 // What List with include_ended says of a process: who is attached to it, and how far the agent has read it.
 
 import type { ProcessInfo } from "../../../src/gen/process_pb.ts";
-import { eventually } from "../proc/proc.ts";
 import { plainClient } from "../agent/running-processes.ts";
+import { eventually } from "../proc/proc.ts";
 
 /** Once all of `processIds` are, live or ended, as `look` wants them. Their state then, in the same order. */
 export async function untilProcesses(

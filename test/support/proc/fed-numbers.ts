@@ -2,9 +2,9 @@
 // all of them arrive. Every byte tells its place, so what is lost or doubled is named where it happens.
 
 import { createHash, type Hash } from "node:crypto";
+import type { Output, OutputName } from "../clients/stream-events.ts";
 import { createFedShell, type FedShell } from "./fed-shell.ts";
 import { LINE_BYTES, NumbersCheck, numbersCommand } from "./numbers.ts";
-import type { Output, OutputName } from "../clients/stream-events.ts";
 
 /** So that bytes of the one are not those of the other. */
 const FIRST_LINE = { stdout: 0, pty: 0, stderr: 1_000_000_000 } as const;

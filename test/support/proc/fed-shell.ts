@@ -7,9 +7,9 @@ import { once } from "node:events";
 import { closeSync, constants, existsSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { eventually } from "./proc.ts";
 import type { Output } from "../clients/stream-events.ts";
 import { createTempFolder } from "../temp-folder.ts";
+import { eventually } from "./proc.ts";
 
 /** Its exit code, once it was told all. */
 export const FED_SHELL_EXIT_CODE = 7;

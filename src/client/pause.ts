@@ -1,18 +1,7 @@
-// Time as the client sees it: real, unless a test hands in its own.
+// A wait that an AbortSignal ends early.
 
+import type { Clock } from "../clock.ts";
 import { untilAbort } from "./abort.ts";
-import type { Clock } from "./types.ts";
-
-/** setTimeout's limit: beyond it, it fires at once. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-
-export const realClock: Clock = {
-  nowMs: () => performance.now(),
-  startTimer: (delayMs, onTime) => {
-    const handle = setTimeout(onTime, Math.min(delayMs, MAX_TIMEOUT_MS));
-    return { cancel: () => clearTimeout(handle) };
-  },
-};
 
 /** Resolves after `delayMs`; rejects with the signal's reason as soon as it aborts. */
 export async function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
