@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file process.proto.
  */
 export const file_process: GenFile = /*@__PURE__*/
-  fileDesc("Cg1wcm9jZXNzLnByb3RvEgdwcm9jZXNzIkoKA1BUWRIfCgRzaXplGAEgASgLMhEucHJvY2Vzcy5QVFkuU2l6ZRoiCgRTaXplEgwKBGNvbHMYASABKA0SDAoEcm93cxgCIAEoDSKhAQoNUHJvY2Vzc0NvbmZpZxILCgNjbWQYASABKAkSDAoEYXJncxgCIAMoCRIuCgRlbnZzGAMgAygLMiAucHJvY2Vzcy5Qcm9jZXNzQ29uZmlnLkVudnNFbnRyeRIQCgNjd2QYBCABKAlIAIgBARorCglFbnZzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIGCgRfY3dkIiQKC0xpc3RSZXF1ZXN0EhUKDWluY2x1ZGVfZW5kZWQYZCABKAgirwIKC1Byb2Nlc3NJbmZvEiYKBmNvbmZpZxgBIAEoCzIWLnByb2Nlc3MuUHJvY2Vzc0NvbmZpZxILCgNwaWQYAiABKA0SEAoDdGFnGAMgASgJSACIAQESEgoKcHJvY2Vzc19pZBhkIAEoCRIwCgNlbmQYZSABKAsyHi5wcm9jZXNzLlByb2Nlc3NFdmVudC5FbmRFdmVudEgBiAEBEg4KBm9mZnNldBhmIAEoBBITCgtzdWJzY3JpYmVycxhnIAEoDRISCgpoZWxkX2J5dGVzGGggASgEEhUKDXN0YXJ0ZWRfYXRfbXMYaSABKAMSDwoHcmVhZGluZxhqIAEoCBILCgNwdHkYayABKAgSFQoNYXR0YWNoX29mZnNldBhsIAEoBEIGCgRfdGFnQgYKBF9lbmQiNwoMTGlzdFJlc3BvbnNlEicKCXByb2Nlc3NlcxgBIAMoCzIULnByb2Nlc3MuUHJvY2Vzc0luZm8igwIKDFN0YXJ0UmVxdWVzdBInCgdwcm9jZXNzGAEgASgLMhYucHJvY2Vzcy5Qcm9jZXNzQ29uZmlnEh4KA3B0eRgCIAEoCzIMLnByb2Nlc3MuUFRZSACIAQESEAoDdGFnGAMgASgJSAGIAQESEgoFc3RkaW4YBCABKAhIAogBARIVCghzdGFydF9pZBhkIAEoCUgDiAEBEioKBm91dHB1dBhlIAEoCzIVLnByb2Nlc3MuT3V0cHV0UG9saWN5SASIAQESDwoHb2Zmc2V0cxhmIAEoCEIGCgRfcHR5QgYKBF90YWdCCAoGX3N0ZGluQgsKCV9zdGFydF9pZEIJCgdfb3V0cHV0IogCCgxPdXRwdXRQb2xpY3kSMAoIZGV0YWNoZWQYASABKA4yHi5wcm9jZXNzLk91dHB1dFBvbGljeS5EZXRhY2hlZBIiChVkZXRhY2hlZF9idWZmZXJfYnl0ZXMYAiABKARIAIgBARIZCgxyZXBsYXlfYnl0ZXMYAyABKARIAYgBASJcCghEZXRhY2hlZBIUChBERVRBQ0hFRF9ERUZBVUxUEAASEgoOREVUQUNIRURfQkxPQ0sQARITCg9ERVRBQ0hFRF9CVUZGRVIQAhIRCg1ERVRBQ0hFRF9SSU5HEANCGAoWX2RldGFjaGVkX2J1ZmZlcl9ieXRlc0IPCg1fcmVwbGF5X2J5dGVzImIKDVVwZGF0ZVJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yEh4KA3B0eRgCIAEoCzIMLnByb2Nlc3MuUFRZSACIAQFCBgoEX3B0eSIQCg5VcGRhdGVSZXNwb25zZSLoBAoMUHJvY2Vzc0V2ZW50EjEKBXN0YXJ0GAEgASgLMiAucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuU3RhcnRFdmVudEgAEi8KBGRhdGEYAiABKAsyHy5wcm9jZXNzLlByb2Nlc3NFdmVudC5EYXRhRXZlbnRIABItCgNlbmQYAyABKAsyHi5wcm9jZXNzLlByb2Nlc3NFdmVudC5FbmRFdmVudEgAEjQKCWtlZXBhbGl2ZRgEIAEoCzIfLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LktlZXBBbGl2ZUgAEi0KA2dhcBhkIAEoCzIeLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LkdhcEV2ZW50SAAaSgoKU3RhcnRFdmVudBILCgNwaWQYASABKA0SEgoKcHJvY2Vzc19pZBhkIAEoCRIOCgZvZmZzZXQYZSABKAQSCwoDcHR5GGYgASgIGlgKCURhdGFFdmVudBIQCgZzdGRvdXQYASABKAxIABIQCgZzdGRlcnIYAiABKAxIABINCgNwdHkYAyABKAxIABIOCgZvZmZzZXQYZCABKARCCAoGb3V0cHV0Gn4KCEVuZEV2ZW50EhEKCWV4aXRfY29kZRgBIAEoERIOCgZleGl0ZWQYAiABKAgSDgoGc3RhdHVzGAMgASgJEhIKBWVycm9yGAQgASgJSACIAQESDgoGb2Zmc2V0GGQgASgEEhEKCXRpbWVkX291dBhlIAEoCEIICgZfZXJyb3IaCwoJS2VlcEFsaXZlGiQKCEdhcEV2ZW50EgwKBGZyb20YASABKAQSCgoCdG8YAiABKARCBwoFZXZlbnQiNQoNU3RhcnRSZXNwb25zZRIkCgVldmVudBgBIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0V2ZW50IsQBCg5Db25uZWN0UmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISGAoLZnJvbV9vZmZzZXQYZCABKARIAIgBARIoCgNsYWcYZSABKA4yGy5wcm9jZXNzLkNvbm5lY3RSZXF1ZXN0LkxhZxIPCgdvZmZzZXRzGGYgASgIIiIKA0xhZxINCglMQUdfQkxPQ0sQABIMCghMQUdfU0tJUBABQg4KDF9mcm9tX29mZnNldCI3Cg9Db25uZWN0UmVzcG9uc2USJAoFZXZlbnQYASABKAsyFS5wcm9jZXNzLlByb2Nlc3NFdmVudCKjAQoQU2VuZElucHV0UmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISJAoFaW5wdXQYAiABKAsyFS5wcm9jZXNzLlByb2Nlc3NJbnB1dBITCgZvZmZzZXQYZCABKARIAIgBARITCgZ3cml0ZXIYZSABKAlIAYgBAUIJCgdfb2Zmc2V0QgkKB193cml0ZXIiIwoRU2VuZElucHV0UmVzcG9uc2USDgoGb2Zmc2V0GGQgASgEIjcKDFByb2Nlc3NJbnB1dBIPCgVzdGRpbhgBIAEoDEgAEg0KA3B0eRgCIAEoDEgAQgcKBWlucHV0IuICChJTdHJlYW1JbnB1dFJlcXVlc3QSNwoFc3RhcnQYASABKAsyJi5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdC5TdGFydEV2ZW50SAASNQoEZGF0YRgCIAEoCzIlLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0LkRhdGFFdmVudEgAEjoKCWtlZXBhbGl2ZRgDIAEoCzIlLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0LktlZXBBbGl2ZUgAGjcKClN0YXJ0RXZlbnQSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yGlEKCURhdGFFdmVudBIkCgVpbnB1dBgCIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0lucHV0EhMKBm9mZnNldBhkIAEoBEgAiAEBQgkKB19vZmZzZXQaCwoJS2VlcEFsaXZlQgcKBWV2ZW50IiUKE1N0cmVhbUlucHV0UmVzcG9uc2USDgoGb2Zmc2V0GGQgASgEIoQBChFTZW5kU2lnbmFsUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISHwoGc2lnbmFsGAIgASgOMg8ucHJvY2Vzcy5TaWduYWwSIwoFc2NvcGUYZCABKA4yFC5wcm9jZXNzLlNpZ25hbFNjb3BlIhQKElNlbmRTaWduYWxSZXNwb25zZSI+ChFDbG9zZVN0ZGluUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3IiFAoSQ2xvc2VTdGRpblJlc3BvbnNlIlEKD1Byb2Nlc3NTZWxlY3RvchINCgNwaWQYASABKA1IABINCgN0YWcYAiABKAlIABIUCgpwcm9jZXNzX2lkGGQgASgJSABCCgoIc2VsZWN0b3Iq5wEKBlNpZ25hbBIWChJTSUdOQUxfVU5TUEVDSUZJRUQQABIRCg1TSUdOQUxfU0lHSFVQEAESEQoNU0lHTkFMX1NJR0lOVBACEhIKDlNJR05BTF9TSUdRVUlUEAMSEgoOU0lHTkFMX1NJR0tJTEwQCRISCg5TSUdOQUxfU0lHVVNSMRAKEhIKDlNJR05BTF9TSUdVU1IyEAwSEgoOU0lHTkFMX1NJR1RFUk0QDxISCg5TSUdOQUxfU0lHQ09OVBASEhIKDlNJR05BTF9TSUdTVE9QEBMSEwoPU0lHTkFMX1NJR1dJTkNIEBwqPwoLU2lnbmFsU2NvcGUSGAoUU0lHTkFMX1NDT1BFX1BST0NFU1MQABIWChJTSUdOQUxfU0NPUEVfR1JPVVAQATKRBAoHUHJvY2VzcxIzCgRMaXN0EhQucHJvY2Vzcy5MaXN0UmVxdWVzdBoVLnByb2Nlc3MuTGlzdFJlc3BvbnNlEj4KB0Nvbm5lY3QSFy5wcm9jZXNzLkNvbm5lY3RSZXF1ZXN0GhgucHJvY2Vzcy5Db25uZWN0UmVzcG9uc2UwARI4CgVTdGFydBIVLnByb2Nlc3MuU3RhcnRSZXF1ZXN0GhYucHJvY2Vzcy5TdGFydFJlc3BvbnNlMAESOQoGVXBkYXRlEhYucHJvY2Vzcy5VcGRhdGVSZXF1ZXN0GhcucHJvY2Vzcy5VcGRhdGVSZXNwb25zZRJKCgtTdHJlYW1JbnB1dBIbLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0GhwucHJvY2Vzcy5TdHJlYW1JbnB1dFJlc3BvbnNlKAESQgoJU2VuZElucHV0EhkucHJvY2Vzcy5TZW5kSW5wdXRSZXF1ZXN0GhoucHJvY2Vzcy5TZW5kSW5wdXRSZXNwb25zZRJFCgpTZW5kU2lnbmFsEhoucHJvY2Vzcy5TZW5kU2lnbmFsUmVxdWVzdBobLnByb2Nlc3MuU2VuZFNpZ25hbFJlc3BvbnNlEkUKCkNsb3NlU3RkaW4SGi5wcm9jZXNzLkNsb3NlU3RkaW5SZXF1ZXN0GhsucHJvY2Vzcy5DbG9zZVN0ZGluUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Cg1wcm9jZXNzLnByb3RvEgdwcm9jZXNzIkoKA1BUWRIfCgRzaXplGAEgASgLMhEucHJvY2Vzcy5QVFkuU2l6ZRoiCgRTaXplEgwKBGNvbHMYASABKA0SDAoEcm93cxgCIAEoDSKhAQoNUHJvY2Vzc0NvbmZpZxILCgNjbWQYASABKAkSDAoEYXJncxgCIAMoCRIuCgRlbnZzGAMgAygLMiAucHJvY2Vzcy5Qcm9jZXNzQ29uZmlnLkVudnNFbnRyeRIQCgNjd2QYBCABKAlIAIgBARorCglFbnZzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIGCgRfY3dkIpwBCgtMaXN0UmVxdWVzdBIVCg1pbmNsdWRlX2VuZGVkGGQgASgIEi4KB3Byb2Nlc3MYZSABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvckgAiAEBEhMKC29taXRfY29uZmlnGGYgASgIEhEKCXBhZ2Vfc2l6ZRhnIAEoDRISCgpwYWdlX3Rva2VuGGggASgJQgoKCF9wcm9jZXNzIuUCCgtQcm9jZXNzSW5mbxImCgZjb25maWcYASABKAsyFi5wcm9jZXNzLlByb2Nlc3NDb25maWcSCwoDcGlkGAIgASgNEhAKA3RhZxgDIAEoCUgAiAEBEhIKCnByb2Nlc3NfaWQYZCABKAkSMAoDZW5kGGUgASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuRW5kRXZlbnRIAYgBARIOCgZvZmZzZXQYZiABKAQSEwoLc3Vic2NyaWJlcnMYZyABKA0SEgoKaGVsZF9ieXRlcxhoIAEoBBIVCg1zdGFydGVkX2F0X21zGGkgASgDEg8KB3JlYWRpbmcYaiABKAgSCwoDcHR5GGsgASgIEhUKDWF0dGFjaF9vZmZzZXQYbCABKAQSFwoKYmxvY2tlZF9tcxhtIAEoBEgCiAEBEgwKBHVzZXIYbiABKAlCBgoEX3RhZ0IGCgRfZW5kQg0KC19ibG9ja2VkX21zIlAKDExpc3RSZXNwb25zZRInCglwcm9jZXNzZXMYASADKAsyFC5wcm9jZXNzLlByb2Nlc3NJbmZvEhcKD25leHRfcGFnZV90b2tlbhhkIAEoCSKDAgoMU3RhcnRSZXF1ZXN0EicKB3Byb2Nlc3MYASABKAsyFi5wcm9jZXNzLlByb2Nlc3NDb25maWcSHgoDcHR5GAIgASgLMgwucHJvY2Vzcy5QVFlIAIgBARIQCgN0YWcYAyABKAlIAYgBARISCgVzdGRpbhgEIAEoCEgCiAEBEhUKCHN0YXJ0X2lkGGQgASgJSAOIAQESKgoGb3V0cHV0GGUgASgLMhUucHJvY2Vzcy5PdXRwdXRQb2xpY3lIBIgBARIPCgdvZmZzZXRzGGYgASgIQgYKBF9wdHlCBgoEX3RhZ0IICgZfc3RkaW5CCwoJX3N0YXJ0X2lkQgkKB19vdXRwdXQiiAIKDE91dHB1dFBvbGljeRIwCghkZXRhY2hlZBgBIAEoDjIeLnByb2Nlc3MuT3V0cHV0UG9saWN5LkRldGFjaGVkEiIKFWRldGFjaGVkX2J1ZmZlcl9ieXRlcxgCIAEoBEgAiAEBEhkKDHJlcGxheV9ieXRlcxgDIAEoBEgBiAEBIlwKCERldGFjaGVkEhQKEERFVEFDSEVEX0RFRkFVTFQQABISCg5ERVRBQ0hFRF9CTE9DSxABEhMKD0RFVEFDSEVEX0JVRkZFUhACEhEKDURFVEFDSEVEX1JJTkcQA0IYChZfZGV0YWNoZWRfYnVmZmVyX2J5dGVzQg8KDV9yZXBsYXlfYnl0ZXMiYgoNVXBkYXRlUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISHgoDcHR5GAIgASgLMgwucHJvY2Vzcy5QVFlIAIgBAUIGCgRfcHR5IhAKDlVwZGF0ZVJlc3BvbnNlIt0FCgxQcm9jZXNzRXZlbnQSMQoFc3RhcnQYASABKAsyIC5wcm9jZXNzLlByb2Nlc3NFdmVudC5TdGFydEV2ZW50SAASLwoEZGF0YRgCIAEoCzIfLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LkRhdGFFdmVudEgAEi0KA2VuZBgDIAEoCzIeLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LkVuZEV2ZW50SAASNAoJa2VlcGFsaXZlGAQgASgLMh8ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuS2VlcEFsaXZlSAASLQoDZ2FwGGQgASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuR2FwRXZlbnRIABI1CgdyZXdvdW5kGGUgASgLMiIucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuUmV3b3VuZEV2ZW50SAAaXgoKU3RhcnRFdmVudBILCgNwaWQYASABKA0SEgoKcHJvY2Vzc19pZBhkIAEoCRIOCgZvZmZzZXQYZSABKAQSCwoDcHR5GGYgASgIEhIKCmdlbmVyYXRpb24YZyABKAkaWAoJRGF0YUV2ZW50EhAKBnN0ZG91dBgBIAEoDEgAEhAKBnN0ZGVychgCIAEoDEgAEg0KA3B0eRgDIAEoDEgAEg4KBm9mZnNldBhkIAEoBEIICgZvdXRwdXQafgoIRW5kRXZlbnQSEQoJZXhpdF9jb2RlGAEgASgREg4KBmV4aXRlZBgCIAEoCBIOCgZzdGF0dXMYAyABKAkSEgoFZXJyb3IYBCABKAlIAIgBARIOCgZvZmZzZXQYZCABKAQSEQoJdGltZWRfb3V0GGUgASgIQggKBl9lcnJvchoLCglLZWVwQWxpdmUaJAoIR2FwRXZlbnQSDAoEZnJvbRgBIAEoBBIKCgJ0bxgCIAEoBBooCgxSZXdvdW5kRXZlbnQSCwoDd2FzGAEgASgEEgsKA25vdxgCIAEoBEIHCgVldmVudCI1Cg1TdGFydFJlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhUucHJvY2Vzcy5Qcm9jZXNzRXZlbnQi7AEKDkNvbm5lY3RSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIYCgtmcm9tX29mZnNldBhkIAEoBEgAiAEBEigKA2xhZxhlIAEoDjIbLnByb2Nlc3MuQ29ubmVjdFJlcXVlc3QuTGFnEg8KB29mZnNldHMYZiABKAgSFwoKZ2VuZXJhdGlvbhhnIAEoCUgBiAEBIiIKA0xhZxINCglMQUdfQkxPQ0sQABIMCghMQUdfU0tJUBABQg4KDF9mcm9tX29mZnNldEINCgtfZ2VuZXJhdGlvbiI3Cg9Db25uZWN0UmVzcG9uc2USJAoFZXZlbnQYASABKAsyFS5wcm9jZXNzLlByb2Nlc3NFdmVudCKjAQoQU2VuZElucHV0UmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISJAoFaW5wdXQYAiABKAsyFS5wcm9jZXNzLlByb2Nlc3NJbnB1dBITCgZvZmZzZXQYZCABKARIAIgBARITCgZ3cml0ZXIYZSABKAlIAYgBAUIJCgdfb2Zmc2V0QgkKB193cml0ZXIiIwoRU2VuZElucHV0UmVzcG9uc2USDgoGb2Zmc2V0GGQgASgEIjcKDFByb2Nlc3NJbnB1dBIPCgVzdGRpbhgBIAEoDEgAEg0KA3B0eRgCIAEoDEgAQgcKBWlucHV0IuICChJTdHJlYW1JbnB1dFJlcXVlc3QSNwoFc3RhcnQYASABKAsyJi5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdC5TdGFydEV2ZW50SAASNQoEZGF0YRgCIAEoCzIlLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0LkRhdGFFdmVudEgAEjoKCWtlZXBhbGl2ZRgDIAEoCzIlLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0LktlZXBBbGl2ZUgAGjcKClN0YXJ0RXZlbnQSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yGlEKCURhdGFFdmVudBIkCgVpbnB1dBgCIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0lucHV0EhMKBm9mZnNldBhkIAEoBEgAiAEBQgkKB19vZmZzZXQaCwoJS2VlcEFsaXZlQgcKBWV2ZW50IiUKE1N0cmVhbUlucHV0UmVzcG9uc2USDgoGb2Zmc2V0GGQgASgEIoQBChFTZW5kU2lnbmFsUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISHwoGc2lnbmFsGAIgASgOMg8ucHJvY2Vzcy5TaWduYWwSIwoFc2NvcGUYZCABKA4yFC5wcm9jZXNzLlNpZ25hbFNjb3BlIhQKElNlbmRTaWduYWxSZXNwb25zZSI+ChFDbG9zZVN0ZGluUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3IiFAoSQ2xvc2VTdGRpblJlc3BvbnNlIlEKD1Byb2Nlc3NTZWxlY3RvchINCgNwaWQYASABKA1IABINCgN0YWcYAiABKAlIABIUCgpwcm9jZXNzX2lkGGQgASgJSABCCgoIc2VsZWN0b3Iq5wEKBlNpZ25hbBIWChJTSUdOQUxfVU5TUEVDSUZJRUQQABIRCg1TSUdOQUxfU0lHSFVQEAESEQoNU0lHTkFMX1NJR0lOVBACEhIKDlNJR05BTF9TSUdRVUlUEAMSEgoOU0lHTkFMX1NJR0tJTEwQCRISCg5TSUdOQUxfU0lHVVNSMRAKEhIKDlNJR05BTF9TSUdVU1IyEAwSEgoOU0lHTkFMX1NJR1RFUk0QDxISCg5TSUdOQUxfU0lHQ09OVBASEhIKDlNJR05BTF9TSUdTVE9QEBMSEwoPU0lHTkFMX1NJR1dJTkNIEBwqPwoLU2lnbmFsU2NvcGUSGAoUU0lHTkFMX1NDT1BFX1BST0NFU1MQABIWChJTSUdOQUxfU0NPUEVfR1JPVVAQATKRBAoHUHJvY2VzcxIzCgRMaXN0EhQucHJvY2Vzcy5MaXN0UmVxdWVzdBoVLnByb2Nlc3MuTGlzdFJlc3BvbnNlEj4KB0Nvbm5lY3QSFy5wcm9jZXNzLkNvbm5lY3RSZXF1ZXN0GhgucHJvY2Vzcy5Db25uZWN0UmVzcG9uc2UwARI4CgVTdGFydBIVLnByb2Nlc3MuU3RhcnRSZXF1ZXN0GhYucHJvY2Vzcy5TdGFydFJlc3BvbnNlMAESOQoGVXBkYXRlEhYucHJvY2Vzcy5VcGRhdGVSZXF1ZXN0GhcucHJvY2Vzcy5VcGRhdGVSZXNwb25zZRJKCgtTdHJlYW1JbnB1dBIbLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0GhwucHJvY2Vzcy5TdHJlYW1JbnB1dFJlc3BvbnNlKAESQgoJU2VuZElucHV0EhkucHJvY2Vzcy5TZW5kSW5wdXRSZXF1ZXN0GhoucHJvY2Vzcy5TZW5kSW5wdXRSZXNwb25zZRJFCgpTZW5kU2lnbmFsEhoucHJvY2Vzcy5TZW5kU2lnbmFsUmVxdWVzdBobLnByb2Nlc3MuU2VuZFNpZ25hbFJlc3BvbnNlEkUKCkNsb3NlU3RkaW4SGi5wcm9jZXNzLkNsb3NlU3RkaW5SZXF1ZXN0GhsucHJvY2Vzcy5DbG9zZVN0ZGluUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * Asks for a pty instead of pipes.
@@ -105,6 +105,35 @@ export type ListRequest = Message<"process.ListRequest"> & {
    * @generated from field: bool include_ended = 100;
    */
   includeEnded: boolean;
+
+  /**
+   * Lists only the processes that it selects; a tag may select several. An unknown process gives an empty list.
+   *
+   * @generated from field: optional process.ProcessSelector process = 101;
+   */
+  process?: ProcessSelector | undefined;
+
+  /**
+   * Leaves out ProcessInfo.config, which can be large.
+   *
+   * @generated from field: bool omit_config = 102;
+   */
+  omitConfig: boolean;
+
+  /**
+   * At most this many processes in one answer. Absent or 0: the agent's limit, or all of them for a request without any
+   * of the fields from 100 on.
+   *
+   * @generated from field: uint32 page_size = 103;
+   */
+  pageSize: number;
+
+  /**
+   * ListResponse.next_page_token of the page before. The other fields must be the same as for that page.
+   *
+   * @generated from field: string page_token = 104;
+   */
+  pageToken: string;
 };
 
 /**
@@ -194,6 +223,20 @@ export type ProcessInfo = Message<"process.ProcessInfo"> & {
    * @generated from field: uint64 attach_offset = 108;
    */
   attachOffset: bigint;
+
+  /**
+   * Set while the process is stuck in a write because nobody reads its output: for how long, in milliseconds.
+   *
+   * @generated from field: optional uint64 blocked_ms = 109;
+   */
+  blockedMs?: bigint | undefined;
+
+  /**
+   * The name of the user that it runs as.
+   *
+   * @generated from field: string user = 110;
+   */
+  user: string;
 };
 
 /**
@@ -211,6 +254,13 @@ export type ListResponse = Message<"process.ListResponse"> & {
    * @generated from field: repeated process.ProcessInfo processes = 1;
    */
   processes: ProcessInfo[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 100;
+   */
+  nextPageToken: string;
 };
 
 /**
@@ -417,6 +467,14 @@ export type ProcessEvent = Message<"process.ProcessEvent"> & {
      */
     value: ProcessEvent_GapEvent;
     case: "gap";
+  } | {
+    /**
+     * Only for a Connect with a generation.
+     *
+     * @generated from field: process.ProcessEvent.RewoundEvent rewound = 101;
+     */
+    value: ProcessEvent_RewoundEvent;
+    case: "rewound";
   } | { case: undefined; value?: undefined };
 };
 
@@ -454,6 +512,13 @@ export type ProcessEvent_StartEvent = Message<"process.ProcessEvent.StartEvent">
    * @generated from field: bool pty = 102;
    */
   pty: boolean;
+
+  /**
+   * The agent's generation: it changes when the machine is restored from a snapshot or cloned.
+   *
+   * @generated from field: string generation = 103;
+   */
+  generation: string;
 };
 
 /**
@@ -597,6 +662,33 @@ export const ProcessEvent_GapEventSchema: GenMessage<ProcessEvent_GapEvent> = /*
   messageDesc(file_process, 9, 4);
 
 /**
+ * The machine was restored to a state before the client's offset: the output from `now` on is not the output that the client
+ * received. The stream continues at `now`.
+ *
+ * @generated from message process.ProcessEvent.RewoundEvent
+ */
+export type ProcessEvent_RewoundEvent = Message<"process.ProcessEvent.RewoundEvent"> & {
+  /**
+   * The offset that the client asked for.
+   *
+   * @generated from field: uint64 was = 1;
+   */
+  was: bigint;
+
+  /**
+   * @generated from field: uint64 now = 2;
+   */
+  now: bigint;
+};
+
+/**
+ * Describes the message process.ProcessEvent.RewoundEvent.
+ * Use `create(ProcessEvent_RewoundEventSchema)` to create a new message.
+ */
+export const ProcessEvent_RewoundEventSchema: GenMessage<ProcessEvent_RewoundEvent> = /*@__PURE__*/
+  messageDesc(file_process, 9, 5);
+
+/**
  * @generated from message process.StartResponse
  */
 export type StartResponse = Message<"process.StartResponse"> & {
@@ -638,6 +730,14 @@ export type ConnectRequest = Message<"process.ConnectRequest"> & {
    * @generated from field: bool offsets = 102;
    */
   offsets: boolean;
+
+  /**
+   * StartEvent.generation of the stream that this one continues. If the machine was rewound since, the agent sends a
+   * RewoundEvent; without a generation it refuses an offset beyond the head with out_of_range.
+   *
+   * @generated from field: optional string generation = 103;
+   */
+  generation?: string | undefined;
 };
 
 /**
