@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { startServer } from "../../src/http/index.ts";
 import type { Process, ProcessTable } from "../../src/process/index.ts";
-import { createRpcAnswer, createServerStatistics, Records, ServingState } from "../../src/rpc/index.ts";
+import { ClientActivity, createRpcAnswer, ServingState } from "../../src/rpc/index.ts";
 import { agentTimers } from "../support/agent/agent-timers.ts";
 import { createTable } from "../support/agent/process-table.ts";
 import { envelope } from "../support/clients/envelopes.ts";
@@ -39,7 +39,7 @@ async function serve(): Promise<Server> {
   };
   const answer = createRpcAnswer({
     table,
-    records: new Records(createServerStatistics(), logger),
+    activity: new ClientActivity(logger),
     serving: new ServingState(),
     logger,
     fallback: (_, response) => void response.writeHead(204).end(),
