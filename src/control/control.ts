@@ -15,7 +15,7 @@ import {
 } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults, ProcessTable } from "../process/index.ts";
-import type { ServerStatistics } from "../rpc/index.ts";
+import type { ClientStatistics } from "../rpc/index.ts";
 import { Initialization } from "./init.ts";
 import { MachineMetrics } from "./machine-metrics.ts";
 import { BodyReader } from "./read-body.ts";
@@ -25,7 +25,7 @@ export interface ControlOptions {
   /** Changed by POST /init. */
   readonly defaults: AgentDefaults;
   readonly token: AccessToken;
-  readonly statistics: ServerStatistics;
+  readonly statistics: ClientStatistics;
   /** How long the body of POST /init may take to arrive; 10 s at most. */
   readonly requestMs: number;
   /** How many connections clients have. */
@@ -54,10 +54,9 @@ export function createControl(options: ControlOptions): RequestListener {
     "/metrics": { GET: (_, response) => answerJson(response, 200, machine.read()) },
     "/metrics/prometheus": {
       GET: async (_, response) => {
-        // Nobody who is not scraped pays for it.
-        const { exposition } = await import("./prometheus.ts");
-        const { contentType, text } = await exposition(options);
-        answer(response, 200, contentType, text);
+        // An agent that is not scraped does not load it.
+        const { PROMETHEUS_CONTENT_TYPE, prometheusMetrics } = await import("./prometheus.ts");
+        answer(response, 200, PROMETHEUS_CONTENT_TYPE, await prometheusMetrics(options));
       },
     },
   };

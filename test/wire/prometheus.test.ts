@@ -21,7 +21,7 @@ async function scrape({ url }: RunningAgent): Promise<Samples> {
   for (const line of (await response.text()).split("\n")) {
     if (line === "" || line.startsWith("#")) continue;
     const [, name = "", value = ""] = /^([a-z0-9_]+(?:\{[^}]*\})?) (\S+)$/.exec(line) ?? [];
-    expect({ line, isNumber: name !== "" && (value === "Nan" || Number.isFinite(Number(value))) }).toEqual({
+    expect({ line, isNumber: name !== "" && (value === "NaN" || Number.isFinite(Number(value))) }).toEqual({
       line,
       isNumber: true,
     });
