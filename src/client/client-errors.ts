@@ -6,8 +6,10 @@ import type { ErrorCode } from "../errors.ts";
 /** The agent's codes, and those of failed connections. */
 export type ClientErrorCode = ErrorCode | "canceled" | "aborted" | "data_loss" | "unknown";
 
+/** Any failure of a call. `cause` holds the error of the transport, if there was one. */
 export class ClientError extends Error {
   override readonly name: string = "ClientError";
+  /** The kind of failure. */
   readonly code: ClientErrorCode;
 
   constructor(code: ClientErrorCode, message: string, options?: { cause?: unknown }) {
@@ -31,7 +33,9 @@ export class ProcessGoneError extends ClientError {
 /** With `onGap: "error"`: the agent no longer holds the bytes [from, to). */
 export class GapError extends ClientError {
   override readonly name = "GapError";
+  /** Offset of the first missing byte. */
   readonly from: number;
+  /** Offset of the next byte that is held. */
   readonly to: number;
 
   constructor(from: number, to: number) {

@@ -1,6 +1,6 @@
 // What a failed call means: whether to retry, and which error the caller gets.
 //
-// Connect-ES reports a broken connection with many clientCodes, among them `invalid_argument` (a
+// Connect-ES reports a broken connection with many codes, among them `invalid_argument` (a
 // truncated message) and `internal` (an HTTP/2 reset), which the agent also uses for refusals. One
 // thing tells them apart: an error that the agent sent carries the response's headers.
 

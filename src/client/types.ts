@@ -6,6 +6,7 @@ import type { Transport } from "@connectrpc/connect";
 import type { Clock } from "../clock.ts";
 import type { ClientError } from "./client-errors.ts";
 
+/** Options of `createClient`: `baseUrl` or `transport` is required. */
 export interface ClientOptions {
   /**
    * The agent's address, `http://127.0.0.1:49983`. Node needs nothing else. Without Node (browsers,
@@ -27,6 +28,7 @@ export interface ClientOptions {
   readonly user?: string;
   /** Sent as `X-Access-Token` with every call. */
   readonly token?: string;
+  /** Retries and time limits. */
   readonly reconnect?: ReconnectOptions;
 }
 
@@ -34,10 +36,11 @@ export interface ClientOptions {
 export interface ReconnectOptions {
   /**
    * The n-th try in a row waits for a random time below `initialDelayMs * 2^(n-1)`, at most
-   * `maxDelayMs`, so that many clients of one agent do not return at the same moment. Defaults: 200
-   * ms and 10 s.
+   * `maxDelayMs`, so that many clients of one agent do not return at the same moment. Default: 200
+   * ms.
    */
   readonly initialDelayMs?: number;
+  /** The longest wait between two tries. Default: 10 s. */
   readonly maxDelayMs?: number;
   /**
    * How long the agent of an attached process may be out of reach before the iteration, `exit` and
@@ -57,8 +60,9 @@ export interface ReconnectOptions {
    * not reused. Default: 10.
    */
   readonly keepaliveSeconds?: number;
-  /** For tests: the time, and random numbers in [0, 1). */
+  /** For tests: the time. */
   readonly clock?: Clock;
+  /** For tests: random numbers in [0, 1). */
   readonly random?: () => number;
 }
 
@@ -112,10 +116,13 @@ export type Selector =
   | { readonly pid: number }
   | { readonly tag: string };
 
+/** The process to start. */
 export interface StartRequest {
   /** Looked up in the PATH of the process's own environment. */
   readonly cmd: string;
+  /** Default: none. */
   readonly args?: readonly string[];
+  /** Added to the environment that the agent gives every process. */
   readonly env?: Readonly<Record<string, string>>;
   /** Absolute, `~`, or relative to the user's home. Default: the user's home. */
   readonly cwd?: string;
@@ -144,36 +151,44 @@ export interface StartRequest {
   readonly output?: OutputPolicy;
 }
 
+/** A terminal's size in characters. */
 export interface PtySize {
   readonly cols: number;
   readonly rows: number;
 }
 
+/** How the agent treats output that no client reads. */
 export interface OutputPolicy {
   /**
    * While no client is attached: `block` stops reading, so that the process waits; `buffer` reads
    * until `detachedBufferBytes` are held; `ring` keeps reading and holds the newest `replayBytes`.
    */
   readonly detached?: "block" | "buffer" | "ring";
+  /** The limit of `buffer`. */
   readonly detachedBufferBytes?: number;
   /** How much delivered output stays held for a resume. */
   readonly replayBytes?: number;
 }
 
+/** Options of every call. */
 export interface CallOptions {
+  /** Ends the call when it aborts. */
   readonly signal?: AbortSignal;
 }
 
+/** Options of `list`. */
 export interface ListOptions extends CallOptions {
   /** Also processes that have ended and are still retained. */
   readonly includeEnded?: boolean;
 }
 
+/** Options of `signal`. */
 export interface SignalOptions extends CallOptions {
   /** The whole process group, descendants included. */
   readonly group?: boolean;
 }
 
+/** Options of `start` and `attach`. */
 export interface ProcessOptions extends CallOptions {
   /**
    * "event" (the default) yields a GapEvent and continues; "error" ends the iteration with a
@@ -184,6 +199,7 @@ export interface ProcessOptions extends CallOptions {
   readonly onState?: (state: ConnectionState) => void;
 }
 
+/** Options of `attach`. */
 export interface AttachOptions extends ProcessOptions {
   /**
    * Start exactly here; 0 is the process's first byte. Bytes that are no longer held arrive as a
@@ -210,6 +226,7 @@ export interface AttachOptions extends ProcessOptions {
  * events between them.
  */
 export interface RemoteProcess extends AsyncIterable<OutputEvent> {
+  /** In the agent's pid namespace. */
   readonly pid: number;
   /** Never reused, unlike the pid. */
   readonly processId: string;
@@ -252,10 +269,13 @@ export interface RemoteProcess extends AsyncIterable<OutputEvent> {
   detach(): void;
 }
 
+/** What the iteration over a process yields. */
 export type OutputEvent = DataEvent | GapEvent;
 
+/** A piece of output. */
 export interface DataEvent {
   readonly kind: "stdout" | "stderr" | "pty";
+  /** The output as the process wrote it. */
   readonly data: Uint8Array;
   /** Offset of its first byte. */
   readonly offset: number;
@@ -268,6 +288,7 @@ export interface GapEvent {
   readonly to: number;
 }
 
+/** How a process ended. */
 export interface Exit {
   /** -1 when a signal ended the process. */
   readonly exitCode: number;
@@ -285,6 +306,7 @@ export interface Exit {
   readonly offset: number;
 }
 
+/** The state of the connection to one process: the argument of `onState`. */
 export type ConnectionState =
   | { readonly kind: "connected"; readonly offset: number }
   /**
@@ -300,6 +322,7 @@ export type ConnectionState =
   /** Final: the error of the iteration and of `exit`. */
   | { readonly kind: "gone"; readonly error: ClientError };
 
+/** A row of `list`. */
 export interface ProcessInfo {
   readonly pid: number;
   readonly processId: string;
