@@ -235,7 +235,7 @@ const inputs: Case[] = [
   stream(
     "StreamInput of data before start",
     [{ data: { input: STDIN } }],
-    /first event is data, must be start/,
+    /first event is data; it must be start/,
   ),
   stream("StreamInput of a keepalive before start", [{ keepalive: {} }], /first event is keepalive/),
   stream(
@@ -271,7 +271,7 @@ const signals: Case[] = [0, 4, 64, 2_147_483_647, -1].map((signal) => ({
   rpc: "SendSignal",
   messages: [{ process: PIPES, signal }],
   code: "invalid_argument",
-  says: new RegExp(`signal ${signal} is not known`),
+  says: new RegExp(`signal ${signal} is unknown`),
 }));
 
 const scopes: Case[] = [2, -1].map((scope) => ({
@@ -279,7 +279,7 @@ const scopes: Case[] = [2, -1].map((scope) => ({
   rpc: "SendSignal",
   messages: [{ process: PIPES, signal: 10, scope }],
   code: "invalid_argument",
-  says: new RegExp(`scope ${scope} is not known`),
+  says: new RegExp(`scope ${scope} is unknown`),
 }));
 
 for (const { name, rpc, messages, code, says = /^$/ } of [

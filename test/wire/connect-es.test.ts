@@ -177,7 +177,7 @@ describe.each(transportKinds)("$name:", (kind: TransportKind) => {
       [
         await reason(client.sendSignal({ process: exactly(pid) })),
         Code.InvalidArgument,
-        /^signal 0 is not known/,
+        /^signal 0 is unknown/,
       ],
       [await reason(client.sendInput({ process: exactly(pid) })), Code.Unimplemented, /give stdin or pty/],
       [
@@ -199,7 +199,7 @@ describe.each(transportKinds)("$name:", (kind: TransportKind) => {
     const pid = await told.started();
     expect(await told.failed()).toMatchObject({
       code: Code.DeadlineExceeded,
-      rawMessage: `process ${pid} was killed: its time was up`,
+      rawMessage: `process ${pid} was killed: its time limit passed`,
     });
     expect(await limited.failed()).toMatchObject({ code: Code.DeadlineExceeded });
     await untilNone(other, () => true);

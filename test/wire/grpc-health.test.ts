@@ -56,7 +56,7 @@ test("Check says that the agent and its process service serve, and knows no othe
   expect(await check(client, "process.Process")).toBe("SERVING");
   await expect(check(client, "process.Proces")).rejects.toMatchObject({
     code: status.NOT_FOUND,
-    details: 'no service "process.Proces"',
+    details: 'service "process.Proces" is unknown',
   });
 });
 

@@ -149,7 +149,7 @@ test("a deadline that only the agent watches is reported by it", async () => {
   const pid = await received.started();
   expect(await received.failed()).toMatchObject({
     code: status.DEADLINE_EXCEEDED,
-    details: `process ${pid} was killed: its time was up`,
+    details: `process ${pid} was killed: its time limit passed`,
   });
 });
 
@@ -219,9 +219,9 @@ test("errors have gRPC's codes and say what was wrong with which value", async (
       status.FAILED_PRECONDITION,
       new RegExp(`^process ${pid} has no pty input`),
     ],
-    [await unary("sendSignal", { process: byPid(pid) }), status.INVALID_ARGUMENT, /^signal 0 is not known/],
+    [await unary("sendSignal", { process: byPid(pid) }), status.INVALID_ARGUMENT, /^signal 0 is unknown/],
     [await unary("closeStdin", {}), status.INVALID_ARGUMENT, /select one by pid, tag or process_id/],
-    [await inputWithoutStart(), status.INVALID_ARGUMENT, /^the first event is data, must be start$/],
+    [await inputWithoutStart(), status.INVALID_ARGUMENT, /^the first event is data; it must be start$/],
   ];
   for (const [error, code, details] of answers)
     expect(error).toMatchObject({ code, details: expect.stringMatching(details) });

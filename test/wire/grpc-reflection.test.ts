@@ -119,8 +119,8 @@ test.each([
     { case: undefined },
   );
   expect(missing).toMatchObject([
-    { case: "errorResponse", value: { errorCode: 5, errorMessage: 'no file "proces.proto"' } },
-    { case: "errorResponse", value: { errorCode: 5, errorMessage: 'no symbol "process.Proces"' } },
+    { case: "errorResponse", value: { errorCode: 5, errorMessage: 'file "proces.proto" is unknown' } },
+    { case: "errorResponse", value: { errorCode: 5, errorMessage: 'symbol "process.Proces" is unknown' } },
     { case: "errorResponse", value: { errorCode: 5 } },
     { case: "errorResponse", value: { errorCode: 5 } },
     { case: "errorResponse", value: { errorCode: 3 } },
