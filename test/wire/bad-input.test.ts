@@ -245,7 +245,7 @@ const inputs: Case[] = [
   ),
   stream("StreamInput of no event", [], /ended without a start event/),
   stream("StreamInput of a start without a process", [{ start: {} }], /process is missing/),
-  { ...stream("StreamInput of an unknown event", [{}], /event of an unknown kind/), code: "unimplemented" },
+  { ...stream("StreamInput of an unknown event", [{}], /event is of an unknown kind/), code: "unimplemented" },
   {
     ...stream(
       "StreamInput of an unknown event after start",
