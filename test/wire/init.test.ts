@@ -70,8 +70,8 @@ test("the first accessToken closes the agent, and only who has it may change any
   expect((await fetch(`${agent.url}/envs`)).status).toBe(401);
   expect(await envs(agent, { "X-Access-Token": TOKEN })).toEqual({ A: "1" });
 
-  const missing = { status: 401, message: "accessToken: missing, and this agent was given one" };
-  const wrong = { status: 401, message: "accessToken: not the one this agent was given" };
+  const missing = { status: 401, message: "accessToken: missing; this agent has one" };
+  const wrong = { status: 401, message: "accessToken: not the one of this agent" };
   expect(await init(agent, { envVars: { A: "2" } })).toEqual(missing);
   expect(await init(agent, undefined)).toEqual(missing);
   expect(await init(agent, { envVars: { A: "2" }, accessToken: "first-tokem" })).toEqual(wrong);
@@ -176,7 +176,7 @@ describe("what is malformed is refused by the field's name and changes nothing",
   afterAll(() => agent.stop());
 
   test.each<[string, string, string]>([
-    ["no JSON", "{", "the body is no JSON"],
+    ["no JSON", "{", "the body is not JSON"],
     ["an array", "[]", "the body must be a JSON object"],
     ["a string", '"x"', "the body must be a JSON object"],
     ["envVars as a list", '{"envVars": ["A=1"]}', "envVars: must be an object of strings"],
@@ -184,27 +184,27 @@ describe("what is malformed is refused by the field's name and changes nothing",
     [
       "a name with =",
       '{"envVars": {"A=B": "1"}}',
-      'envVars: a name must not be empty or hold "=" or NUL: "A=B"',
+      'envVars: a name must not be empty or contain "=" or NUL: "A=B"',
     ],
-    ["an empty name", '{"envVars": {"": "1"}}', 'envVars: a name must not be empty or hold "=" or NUL: ""'],
-    ["a value with NUL", '{"envVars": {"A": "x\\u0000y"}}', 'envVars: "A" holds a NUL'],
+    ["an empty name", '{"envVars": {"": "1"}}', 'envVars: a name must not be empty or contain "=" or NUL: ""'],
+    ["a value with NUL", '{"envVars": {"A": "x\\u0000y"}}', 'envVars: "A" contains a NUL'],
     [
       "a token with a blank",
       '{"accessToken": "a b"}',
-      "accessToken: must be letters, digits and signs without blanks",
+      "accessToken: must be letters, digits and punctuation without spaces",
     ],
     [
       "an empty token",
       '{"accessToken": ""}',
-      "accessToken: must be letters, digits and signs without blanks",
+      "accessToken: must be letters, digits and punctuation without spaces",
     ],
     [
       "a token that is a number",
       '{"accessToken": 1}',
-      "accessToken: must be letters, digits and signs without blanks",
+      "accessToken: must be letters, digits and punctuation without spaces",
     ],
     ["a user that is a number", '{"defaultUser": 0}', "defaultUser: must be a string"],
-    ["a user with NUL", '{"defaultUser": "a\\u0000"}', "defaultUser: holds a NUL"],
+    ["a user with NUL", '{"defaultUser": "a\\u0000"}', "defaultUser: contains a NUL"],
     ["a timestamp in words", '{"timestamp": "now"}', 'timestamp: must be as in RFC 3339: "now"'],
     [
       "a day that is none",
