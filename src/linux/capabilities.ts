@@ -22,8 +22,9 @@ const capget = libc.func("int capget(void *header, void *data)");
 const capset = libc.func("int capset(void *header, void *data)");
 
 /**
- * Clears the inheritable and the ambient set (from AmbientCapabilities of a unit or an old container engine), so that no
- * command starts with them. The agent keeps its permitted and effective sets. Call it on the thread that starts children.
+ * Clears the inheritable and the ambient set (from AmbientCapabilities of a unit or an old
+ * container engine), so that no command starts with them. The agent keeps its permitted and
+ * effective sets. Call it on the thread that starts children.
  */
 export function keepCapabilities(): void {
   // EINVAL: a kernel before 4.3 has no ambient set.

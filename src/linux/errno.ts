@@ -1,4 +1,5 @@
-// The only owner of errno: turns it into a HoldfastError at the system call, once, and reads its name from Node's errors.
+// The only owner of errno: turns it into a HoldfastError at the system call, once, and reads its
+// name from Node's errors.
 
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
@@ -6,7 +7,10 @@ import { type ErrorCode, HoldfastError } from "../errors.ts";
 
 const E = constants.errno;
 
-/** Resources that ran out, and mistakes of the request. Everything else is a bug of the agent: `internal`. */
+/**
+ * Resources that ran out, and mistakes of the request. Everything else is a bug of the agent:
+ * `internal`.
+ */
 const codes = new Map<number, ErrorCode>([
   ...[E.EAGAIN, E.EMFILE, E.ENFILE, E.ENOMEM, E.ENOSPC].map((errno): [number, ErrorCode] => [
     errno,
@@ -38,7 +42,10 @@ export function fromNodeError(what: string, error: unknown): HoldfastError {
   return new HoldfastError("internal", `cannot ${what}: ${String(error)}`, { cause: error });
 }
 
-/** The name of the errno of an error that Node threw, for example `EAGAIN`; undefined for anything else. */
+/**
+ * The name of the errno of an error that Node threw, for example `EAGAIN`; undefined for anything
+ * else.
+ */
 export function errnoName(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }

@@ -1,6 +1,7 @@
-// Properties that a child inherits from the agent but should have different values: set on the agent just before a start
-// and restored just after it. The start is one synchronous call, so no wrapper process is needed and a child never runs
-// with the wrong value. Costs nothing if the agent already has the wanted value.
+// Properties that a child inherits from the agent but should have different values: set on the
+// agent just before a start and restored just after it. The start is one synchronous call, so no
+// wrapper process is needed and a child never runs with the wrong value. Costs nothing if the agent
+// already has the wanted value.
 
 import { openSync, readFileSync, writeSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
@@ -13,7 +14,10 @@ import { libc } from "./libc.ts";
 export interface ChildProperties {
   /** The soft limit on open files, at most the hard limit, which stays. */
   readonly openFiles?: number | undefined;
-  /** -1000 to 1000; the kernel kills higher ones first when memory runs out. `atLeast`: or the agent's, if higher. */
+  /**
+   * -1000 to 1000; the kernel kills higher ones first when memory runs out. `atLeast`: or the
+   * agent's, if higher.
+   */
   readonly oomScoreAdj?: number | { readonly atLeast: number } | undefined;
   /** -20 to 19. */
   readonly nice?: number | undefined;
@@ -32,7 +36,10 @@ interface Property {
 export class InheritedProperties {
   readonly #properties: readonly Property[];
 
-  /** `onRefused` gets a message for each property that this agent may not set or restore: commands keep the agent's. */
+  /**
+   * `onRefused` gets a message for each property that this agent may not set or restore: commands
+   * keep the agent's.
+   */
   constructor(wanted: ChildProperties, onRefused: (message: string) => void) {
     const properties = [openFiles(wanted), oomScoreAdj(wanted), nice(wanted), ioPriority(wanted)];
     this.#properties = properties.flatMap((property) => {
@@ -81,9 +88,9 @@ function limitsOf(resource: number): { readonly soft: bigint; readonly hard: big
 }
 
 /**
- * Node raises its soft limit to the hard limit at its start and does not tell the old value. While the limit is lowered,
- * a thread of Node that opens a file fails if the agent has more open files than commands may have. That is rare, and the
- * error says so.
+ * Node raises its soft limit to the hard limit at its start and does not tell the old value. While
+ * the limit is lowered, a thread of Node that opens a file fails if the agent has more open files
+ * than commands may have. That is rare, and the error says so.
  */
 function openFiles({ openFiles: asked }: ChildProperties): Property | undefined {
   if (asked === undefined) return undefined;
@@ -107,8 +114,9 @@ function openFiles({ openFiles: asked }: ChildProperties): Property | undefined 
 }
 
 /**
- * Restoring needs no privilege: the kernel allows every value down to the lowest that a privileged process set. A
- * privileged agent moves this bound, so that a command cannot take the agent's protection for itself.
+ * Restoring needs no privilege: the kernel allows every value down to the lowest that a privileged
+ * process set. A privileged agent moves this bound, so that a command cannot take the agent's
+ * protection for itself.
  */
 function oomScoreAdj({ oomScoreAdj: asked }: ChildProperties): Property | undefined {
   if (asked === undefined) return undefined;
@@ -175,7 +183,10 @@ function ioPriority({ ioPriority: wanted }: ChildProperties): Property | undefin
   };
 }
 
-/** Without an own I/O priority, some kernels report the one that follows from nice: best effort, at this level. */
+/**
+ * Without an own I/O priority, some kernels report the one that follows from nice: best effort, at
+ * this level.
+ */
 function followingNice(): number {
   return (IOPRIO_CLASS_BEST_EFFORT << IOPRIO_CLASS_SHIFT) | Math.floor((getPriority() + 20) / 5);
 }

@@ -1,12 +1,14 @@
-// System calls on descriptors and children for which Node has no function, through koffi (1 µs a call). A failed call
-// throws a HoldfastError, so callers need not check return values. The constants are those of Linux on x64 and arm64,
-// the same for glibc and musl.
+// System calls on descriptors and children for which Node has no function, through koffi (1 µs a
+// call). A failed call throws a HoldfastError, so callers need not check return values. The
+// constants are those of Linux on x64 and arm64, the same for glibc and musl.
 
 import { closeSync, readdirSync } from "node:fs";
 import koffi from "koffi";
 import { systemError } from "./errno.ts";
 
-/** An open descriptor of this agent. Each place that keeps one documents its owner, which closes it. */
+/**
+ * An open descriptor of this agent. Each place that keeps one documents its owner, which closes it.
+ */
 export type Fd = number & { readonly __brand: "Fd" };
 /** The pid of a child that was started here. */
 export type Pid = number & { readonly __brand: "Pid" };
@@ -55,8 +57,8 @@ export function setCloseOnExec(fd: Fd): void {
 }
 
 /**
- * Keeps inherited descriptors (of a shell or a supervisor) from every child. Once at the start is enough: Node opens
- * its own descriptors close-on-exec.
+ * Keeps inherited descriptors (of a shell or a supervisor) from every child. Once at the start is
+ * enough: Node opens its own descriptors close-on-exec.
  */
 export function setCloseOnExecEverywhere(): void {
   for (const name of readdirSync("/proc/self/fd")) {
@@ -87,7 +89,10 @@ export function reapOne(): { readonly pid: Pid; readonly status: number } | unde
   return pid > 0 ? { pid: pid as Pid, status: status[0] } : undefined;
 }
 
-/** Orphans below this agent become its children, so that they are reaped even if process 1 does not reap. */
+/**
+ * Orphans below this agent become its children, so that they are reaped even if process 1 does not
+ * reap.
+ */
 export function adoptOrphans(): void {
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) !== 0) throw systemError("adopt orphans", koffi.errno());
 }

@@ -1,6 +1,6 @@
-// Starts a child through posix_spawn of libc. Node's own spawn forks, which blocks the event loop longer the more memory
-// the agent holds (0.84 ms at 55 MB, 10.4 ms at 355 MB; posix_spawn 0.08 ms at either), and gives the child sockets as
-// stdio, which cannot be opened as /dev/stderr.
+// Starts a child through posix_spawn of libc. Node's own spawn forks, which blocks the event loop
+// longer the more memory the agent holds (0.84 ms at 55 MB, 10.4 ms at 355 MB; posix_spawn 0.08 ms
+// at either), and gives the child sockets as stdio, which cannot be opened as /dev/stderr.
 
 import { constants } from "node:os";
 import { HoldfastError } from "../errors.ts";
@@ -8,7 +8,10 @@ import { systemError } from "./errno.ts";
 import type { InheritedProperties } from "./inherited-properties.ts";
 import { type Fd, libc, type Pid } from "./libc.ts";
 
-/** Descriptors 0, 1 and 2 of the child; it has no others. The caller still owns and closes the descriptors here. */
+/**
+ * Descriptors 0, 1 and 2 of the child; it has no others. The caller still owns and closes the
+ * descriptors here.
+ */
 export type ChildStdio =
   | { readonly kind: "pipes"; readonly stdin: Fd | "null"; readonly stdout: Fd; readonly stderr: Fd }
   | { readonly kind: "pty"; readonly path: string };
@@ -29,7 +32,9 @@ const O_RDWR = 2;
 const SETSIGDEF = 0x04;
 const SETSIGMASK = 0x08;
 const SETSID = 0x80;
-/** Enough for each: posix_spawnattr_t has 336 bytes, posix_spawn_file_actions_t 80, sigset_t 128. */
+/**
+ * Enough for each: posix_spawnattr_t has 336 bytes, posix_spawn_file_actions_t 80, sigset_t 128.
+ */
 const OPAQUE_BYTES = 512;
 
 const attributesInit = libc.func("int posix_spawnattr_init(void *attributes)");
@@ -49,12 +54,16 @@ const posixSpawn = libc.func(
   "int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, const char **argv, const char **envp)",
 );
 
-/** A new session, default signal actions (Node ignores SIGPIPE), an empty mask. Shared by all starts. */
+/**
+ * A new session, default signal actions (Node ignores SIGPIPE), an empty mask. Shared by all
+ * starts.
+ */
 const attributes = makeAttributes();
 
 /**
- * Returns when the child has executed `path`. Throws `invalid_argument` for a file that cannot be executed and
- * `resource_exhausted` if the machine has no room. The child leads a session; a pty is its controlling terminal.
+ * Returns when the child has executed `path`. Throws `invalid_argument` for a file that cannot be
+ * executed and `resource_exhausted` if the machine has no room. The child leads a session; a pty is
+ * its controlling terminal.
  */
 export function spawn(request: SpawnRequest, inherited: InheritedProperties): Pid {
   const actions = Buffer.alloc(OPAQUE_BYTES);

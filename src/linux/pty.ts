@@ -1,5 +1,6 @@
-// Pseudo-terminals through node-pty's native part: `open` makes a master and a slave, `resize` sets the window size.
-// node-pty's own spawn is not used: it starts children its own way and loses the tail of their output.
+// Pseudo-terminals through node-pty's native part: `open` makes a master and a slave, `resize` sets
+// the window size. node-pty's own spawn is not used: it starts children its own way and loses the
+// tail of their output.
 
 import { HoldfastError } from "../errors.ts";
 import { closeAll, type Fd, setCloseOnExec } from "./libc.ts";
@@ -14,18 +15,19 @@ export interface PtySize {
 export interface Pty {
   readonly master: Fd;
   /**
-   * Keeps the terminal alive until the process is reaped. Without it the master reports a hang-up before the child has
-   * opened `path`, when a program closes its terminal before it exits (cat), and when a program opens it again later as
-   * /dev/tty (ssh, to ask for a password). Closing the master on such a hang-up would send SIGHUP to the process.
+   * Keeps the terminal alive until the process is reaped. Without it the master reports a hang-up
+   * before the child has opened `path`, when a program closes its terminal before it exits (cat),
+   * and when a program opens it again later as /dev/tty (ssh, to ask for a password). Closing the
+   * master on such a hang-up would send SIGHUP to the process.
    */
   readonly slave: Fd;
   readonly path: string;
 }
 
 /**
- * More output than the kernel ever holds for a pty. Measured on Linux 6.18: a writer blocks after 13 to 22 kB, depending
- * on the mode and the size of its writes. The kernel limits the buffer of a pty to 8 KiB and one write, that of a line
- * discipline to 4 KiB.
+ * More output than the kernel ever holds for a pty. Measured on Linux 6.18: a writer blocks after
+ * 13 to 22 kB, depending on the mode and the size of its writes. The kernel limits the buffer of a
+ * pty to 8 KiB and one write, that of a line discipline to 4 KiB.
  */
 export const PTY_CAPACITY_BYTES = 128 * 1024;
 
@@ -72,7 +74,8 @@ function openNative(size: PtySize): { master: number; slave: number; pty: string
   try {
     return pty.open(size.cols, size.rows);
   } catch (error) {
-    // node-pty only says "openpty(3) failed." The size was checked, so the machine has no free pty or descriptor.
+    // node-pty only says "openpty(3) failed." The size was checked, so the machine has no free pty
+    // or descriptor.
     throw new HoldfastError("resource_exhausted", "cannot open a pty: out of ptys or descriptors", {
       cause: error,
     });

@@ -1,5 +1,5 @@
-// Properties of sockets that Node neither reads nor sets, by system calls on their descriptors. On sockets that are not
-// TCP the TCP part does nothing.
+// Properties of sockets that Node neither reads nor sets, by system calls on their descriptors. On
+// sockets that are not TCP the TCP part does nothing.
 
 import type { Server, Socket } from "node:net";
 import koffi from "koffi";
@@ -17,7 +17,10 @@ const TCP_KEEPINTVL = 5;
 const TCP_KEEPCNT = 6;
 const TCP_INFO = 11;
 const TCP_NOTSENT_LOWAT = 25;
-/** One byte each in struct tcp_info: the state; retransmissions and probes since the last answer of the peer. */
+/**
+ * One byte each in struct tcp_info: the state; retransmissions and probes since the last answer of
+ * the peer.
+ */
 const STATE_AT = 0;
 const RETRANSMITS_AT = 2;
 const PROBES_AT = 3;
@@ -26,15 +29,19 @@ const ACKNOWLEDGED_AT = 120;
 /** The peer has closed its side, or both sides have. */
 const CLOSED_STATES = new Set([7, 8]);
 
-/** The kernel probes a peer after this silence, repeats the probe at this interval, and gives up after so many. */
+/**
+ * The kernel probes a peer after this silence, repeats the probe at this interval, and gives up
+ * after so many.
+ */
 const IDLE_SECONDS = 15;
 const INTERVAL_SECONDS = 5;
 const QUESTIONS = 3;
 
 /**
- * How many unsent bytes the kernel accepts for a connection, in addition to those in flight (default: up to 4 MB). They
- * count as delivered and are lost when the connection breaks, so this must be well below `replay_bytes`, or a client that
- * reconnects finds a gap. Half of it costs a tenth of the throughput of JSON over loopback.
+ * How many unsent bytes the kernel accepts for a connection, in addition to those in flight
+ * (default: up to 4 MB). They count as delivered and are lost when the connection breaks, so this
+ * must be well below `replay_bytes`, or a client that reconnects finds a gap. Half of it costs a
+ * tenth of the throughput of JSON over loopback.
  */
 const UNSENT_BYTES = 256 * 1024;
 
@@ -47,7 +54,9 @@ const getsockopt = libc.func(
   "int getsockopt(int fd, int level, int option, void *value, _Inout_ unsigned int *bytes)",
 );
 
-/** For every connection that `server` accepts: Linux copies these options from the listening socket. */
+/**
+ * For every connection that `server` accepts: Linux copies these options from the listening socket.
+ */
 export function prepareConnections(server: Server): void {
   const fd = descriptorOf(server);
   if (fd === undefined) return;

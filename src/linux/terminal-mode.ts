@@ -1,5 +1,6 @@
-// The terminal in raw mode: every key goes to the process, and its output is not changed. Uses termios, because Node's
-// setRawMode leaves ONLCR on: programs that move the cursor down with a bare line feed (vim) would draw a staircase.
+// The terminal in raw mode: every key goes to the process, and its output is not changed. Uses
+// termios, because Node's setRawMode leaves ONLCR on: programs that move the cursor down with a
+// bare line feed (vim) would draw a staircase.
 
 import koffi from "koffi";
 
@@ -13,15 +14,17 @@ const tcsetattr = libc.func("int tcsetattr(int fd, int actions, const void *term
 const cfmakeraw = libc.func("void cfmakeraw(void *termios)");
 
 export interface RawMode {
-  /** Enters raw mode again, after a shell stopped and continued this process and set its own mode. */
+  /**
+   * Enters raw mode again, after a shell stopped and continued this process and set its own mode.
+   */
   enterAgain(): void;
   /** Restores the previous mode. A second call does the same again. */
   leave(): void;
 }
 
 /**
- * `fd` is a terminal. The mode is also restored when this program ends or crashes, but not after SIGKILL. Node itself
- * restores the mode of its start at its end.
+ * `fd` is a terminal. The mode is also restored when this program ends or crashes, but not after
+ * SIGKILL. Node itself restores the mode of its start at its end.
  */
 export function enterRawMode(fd: number): RawMode {
   const before = Buffer.alloc(TERMIOS_BYTES);

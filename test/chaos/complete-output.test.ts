@@ -1,5 +1,5 @@
-// Commands that write much and exit at once, or are killed, while the cores are busy and clients slow or stopped: all
-// their output arrives, and the end event after it.
+// Commands that write much and exit at once, or are killed, while the cores are busy and clients
+// slow or stopped: all their output arrives, and the end event after it.
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +23,10 @@ vi.setConfig({ testTimeout: 120_000 });
 type Kind = "pipes" | "pty";
 const BYTES = 300_000;
 
-/** For `cat`, which writes it in three pieces. Without line feeds, which a terminal prints as two characters. */
+/**
+ * For `cat`, which writes it in three pieces. Without line feeds, which a terminal prints as two
+ * characters.
+ */
 function bigFile(): { readonly path: string; readonly content: Buffer } {
   const path = join(createTempFolder(), "numbers");
   const content = Buffer.from(numbersBytes(BYTES).toString("latin1").replaceAll("\n", " "));
@@ -97,13 +100,15 @@ test.each(["pipes", "pty"] as const)(
 
 test.each([
   { kind: "pipes", prepare: "", atMostUnreturned: 0 },
-  // A terminal accepts a write in parts: the blocked write had stored some bytes and never returned.
+  // A terminal accepts a write in parts: the blocked write had stored some bytes and never
+  // returned.
   { kind: "pty", prepare: "stty -opost; ", atMostUnreturned: 4096 },
 ] as const)(
   "all output of a process on $kind that is killed when client, window and kernel are full is delivered",
   async ({ kind, prepare, atMostUnreturned }) => {
     const agent = await startAgent({ nodeArgs: slowNetworkArgs });
-    // In writes of 4,096 bytes: a pipe accepts each completely or not at all, so returned writes are exactly the accepted ones.
+    // In writes of 4,096 bytes: a pipe accepts each completely or not at all, so returned writes
+    // are exactly the accepted ones.
     const script = `${prepare}exec dd bs=4096 status=none < <(${numbersCommand()})`;
     for (let round = 0; round < 10; round++) {
       const numbers = new NumbersCheck(0);

@@ -1,4 +1,5 @@
-// 200 MB of input for a process that does not read yet: the client waits, and the memory of the agent does not grow.
+// 200 MB of input for a process that does not read yet: the client waits, and the memory of the
+// agent does not grow.
 import { createHash } from "node:crypto";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";

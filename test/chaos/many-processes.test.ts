@@ -1,4 +1,5 @@
-// Many processes at once, each with its own client, some of them slow: no output is mixed up, and memory is bounded.
+// Many processes at once, each with its own client, some of them slow: no output is mixed up, and
+// memory is bounded.
 import { expect, test, vi } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
 import { type StreamClient, startStream } from "../support/clients/stream-client.ts";

@@ -1,5 +1,5 @@
-// Grandchildren that outlive the process and hold its output open: they delay its end by at most the drain deadline
-// (200 ms), continue undisturbed, and leave nothing behind.
+// Grandchildren that outlive the process and hold its output open: they delay its end by at most
+// the drain deadline (200 ms), continue undisturbed, and leave nothing behind.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";

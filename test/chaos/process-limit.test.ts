@@ -1,5 +1,6 @@
-// An agent at its limit of processes, by RLIMIT_NPROC or a pids cgroup: each start above it is refused with the reason,
-// running processes continue, and the next start works when there is room again.
+// An agent at its limit of processes, by RLIMIT_NPROC or a pids cgroup: each start above it is
+// refused with the reason, running processes continue, and the next start works when there is room
+// again.
 
 import { execFileSync } from "node:child_process";
 import { accessSync, constants, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
@@ -12,7 +13,9 @@ import { callRpc } from "../support/clients/rpc-call.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
 import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
 
-/** No other process has this uid, so RLIMIT_NPROC, which counts per user, counts only this agent. */
+/**
+ * No other process has this uid, so RLIMIT_NPROC, which counts per user, counts only this agent.
+ */
 const UID = "54321";
 const isRoot = process.getuid?.() === 0;
 const cat = { process: { cmd: "cat", cwd: "/" } };

@@ -1,4 +1,5 @@
-// Processes on a terminal: a real controlling terminal, with job control, sizes, and input that never blocks the agent.
+// Processes on a terminal: a real controlling terminal, with job control, sizes, and input that
+// never blocks the agent.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
@@ -57,7 +58,10 @@ test("Ctrl-C ends the job in the foreground and the shell continues; Ctrl-Z stop
   expect((await output.end()).exitCode).toBe(7);
 });
 
-/** Blocks the signal and waits for it: the trap of a shell may run just before the shell waits, and the next one late. */
+/**
+ * Blocks the signal and waits for it: the trap of a shell may run just before the shell waits, and
+ * the next one late.
+ */
 const tellSizes = `
 import os, signal
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])
@@ -245,7 +249,10 @@ test("a resize of a terminal that its process has closed does not reach the term
   }
 });
 
-/** Waits until the job is executed: earlier, a Ctrl-C would reach a child of the shell that catches it. */
+/**
+ * Waits until the job is executed: earlier, a Ctrl-C would reach a child of the shell that catches
+ * it.
+ */
 async function untilForeground(shell: number, job: string): Promise<void> {
   const foreground = () => {
     const [, , , , , , , group = ""] = readFileSync(`/proc/${shell}/stat`, "latin1").split(" ");

@@ -1,4 +1,5 @@
-// `timeoutMs` of a request: it kills the process at the deadline, and leaves no timer if the process ends earlier.
+// `timeoutMs` of a request: it kills the process at the deadline, and leaves no timer if the
+// process ends earlier.
 
 import { expect, test } from "vitest";
 import { agentTimers } from "../support/agent/agent-timers.ts";
@@ -57,7 +58,8 @@ test("a process that kills itself before its deadline does not count as killed b
 test("a process that exits at its deadline counts as exited", async () => {
   const table = createTable();
   const starting = table.start(script("exit 3", { timeoutMs: 1 }));
-  // No turn of the event loop until it has exited and its deadline has passed: the timer fires before the reaper runs.
+  // No turn of the event loop until it has exited and its deadline has passed: the timer fires
+  // before the reaper runs.
   const from = performance.now();
   while (performance.now() - from < 10 || !childrenOf(process.pid).every((pid) => stateOf(pid) === "Z"));
   const started = await starting;

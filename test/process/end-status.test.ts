@@ -6,7 +6,9 @@ import { outputOf } from "../support/agent/process-output.ts";
 import { createTable } from "../support/agent/process-table.ts";
 import { command, PTY, script } from "../support/clients/start-requests.ts";
 
-/** What Go 1.26 on Linux prints for `syscall.Signal(n)`, starting at 1. Above 31 it prints numbers. */
+/**
+ * What Go 1.26 on Linux prints for `syscall.Signal(n)`, starting at 1. Above 31 it prints numbers.
+ */
 const goSignals = [
   "hangup",
   "interrupt",

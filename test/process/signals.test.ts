@@ -121,7 +121,8 @@ test.runIf(canChooseNextPid())(
   "a process that gets the pid of one that still drains is found, also after the end of the other",
   async () => {
     const table = createTable({ drainTimeoutMs: 60_000 });
-    // The orphan leaves the session: the kernel does not reuse the number of a session that has members.
+    // The orphan leaves the session: the kernel does not reuse the number of a session that has
+    // members.
     const first = await table.start(script("setsid sleep 60 & echo $!; until [ -e /proc/$! ]; do :; done"));
     const firstOutput = collectOutput(first);
     const [, orphan] = await firstOutput.waitFor("stdout", /^(\d+)\n/);

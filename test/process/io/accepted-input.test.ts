@@ -1,4 +1,5 @@
-// How much input was accepted, of each writer and in total, with bounded memory for any number of writers.
+// How much input was accepted, of each writer and in total, with bounded memory for any number of
+// writers.
 
 import { expect, test } from "vitest";
 import { AcceptedInput } from "../../../src/process/io/accepted-input.ts";

@@ -1,4 +1,5 @@
-// The end of the output (rules 2 to 4): all bytes written before the exit, then the end, whatever orphans do.
+// The end of the output (rules 2 to 4): all bytes written before the exit, then the end, whatever
+// orphans do.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";

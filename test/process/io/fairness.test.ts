@@ -1,4 +1,5 @@
-// A process that writes without pause must not delay others: the agent reads a bounded amount of each in one turn of the event loop.
+// A process that writes without pause must not delay others: the agent reads a bounded amount of
+// each in one turn of the event loop.
 
 import { expect, test } from "vitest";
 import { collectOutput } from "../../support/agent/process-output.ts";

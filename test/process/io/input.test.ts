@@ -1,4 +1,5 @@
-// Input of a process: in order, as fast as the process reads, and refused with the reason if it never will.
+// Input of a process: in order, as fast as the process reads, and refused with the reason if it
+// never will.
 
 import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
@@ -259,7 +260,10 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return settled;
 }
 
-/** The result of a write: "taken", or the error. Handled from the start, so it can be awaited at any time. */
+/**
+ * The result of a write: "taken", or the error. Handled from the start, so it can be awaited at any
+ * time.
+ */
 function outcomeOf(write: Promise<unknown>): Promise<unknown> {
   return write.then(
     () => "taken",

@@ -1,4 +1,5 @@
-// Which file a command names, and the error for one that cannot be started. A failed start leaves nothing behind.
+// Which file a command names, and the error for one that cannot be started. A failed start leaves
+// nothing behind.
 
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -157,7 +158,9 @@ test("arguments or variables too large for the kernel are refused, however large
   await refusal(command("true", Array(300_000).fill("abc")), "invalid_argument", tooLarge);
 });
 
-/** Refused on pipes and on a terminal; nothing stays open, nothing was started, nothing is listed. */
+/**
+ * Refused on pipes and on a terminal; nothing stays open, nothing was started, nothing is listed.
+ */
 async function refusal(request: StartRequest, code: string, message: string | RegExp): Promise<void> {
   // Limits above those of the kernel, so that the kernel refuses.
   const table = createTable({ limits: { maxArgumentBytes: 2 ** 30, maxEnvironmentBytes: 2 ** 30 } });

@@ -11,7 +11,8 @@ const RLIMIT_NOFILE = 7;
 const getrlimit = libc.func("int getrlimit(int resource, _Out_ uint64_t *limits)");
 const setrlimit = libc.func("int setrlimit(int resource, uint64_t *limits)");
 
-// The terminal first: loading its native part with the first one also needs descriptors and may fail.
+// The terminal first: loading its native part with the first one also needs descriptors and may
+// fail.
 test.each([
   ["a terminal", command("echo", ["hi"], { stdio: PTY })],
   ["pipes", command("echo", ["hi"])],

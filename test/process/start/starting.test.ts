@@ -41,7 +41,8 @@ test.each([
 ])("a process on %s has nothing open but 0, 1 and 2", async (_, stdio) => {
   const dup = libc.func("int dup(int fd)");
   const close = libc.func("int close(int fd)");
-  // Inherited descriptors are not close-on-exec. Opened before the table, which the agent creates at its start.
+  // Inherited descriptors are not close-on-exec. Opened before the table, which the agent creates
+  // at its start.
   const inherited: number[] = [dup(0), dup(1), dup(2)];
   onTestFinished(() => {
     for (const fd of inherited) close(fd);

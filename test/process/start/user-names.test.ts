@@ -1,4 +1,5 @@
-// User names that are too long for any system. In a file of its own: such a name crashed the whole program in libc.
+// User names that are too long for any system. In a file of its own: such a name crashed the whole
+// program in libc.
 
 import { expect, test } from "vitest";
 import { createTable } from "../../support/agent/process-table.ts";

@@ -1,4 +1,5 @@
-// Processes of another user, which only root may start. users-without-root.test.ts tests an agent that is not root.
+// Processes of another user, which only root may start. users-without-root.test.ts tests an agent
+// that is not root.
 
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { describe, expect, test } from "vitest";

@@ -1,4 +1,5 @@
-// Rule 12: ended processes can be found for a while, in bounded number, and never instead of a live one.
+// Rule 12: ended processes can be found for a while, in bounded number, and never instead of a live
+// one.
 
 import { accessSync, constants, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
