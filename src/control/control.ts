@@ -43,6 +43,7 @@ export function createControl(options: ControlOptions): RequestListener {
   const bodies = new BodyReader(options.requestMs);
   const machine = new MachineMetrics();
   const routes: Readonly<Record<string, Partial<Record<Method, Handler>>>> = {
+    "/health": { GET: (_, response) => answer(response, 204) },
     "/init": {
       POST: async (request, response) => {
         initialization.apply(await bodies.read(request), offeredToken(headerReader(request)));
@@ -67,7 +68,7 @@ export function createControl(options: ControlOptions): RequestListener {
     if (methods === undefined) return answer(response, 404);
     const handler = methods[request.method === "HEAD" ? "GET" : (request.method as Method)];
     if (handler === undefined) {
-      response.setHeader("Allow", Object.keys(methods).join(", "));
+      response.setHeader("Allow", Object.keys(methods).join(", ").replace("GET", "GET, HEAD"));
       return answer(response, 405);
     }
     Promise.resolve()
