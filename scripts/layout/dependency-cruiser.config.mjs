@@ -10,7 +10,7 @@ const literally = (text) => text.replaceAll(".", "\\.");
 const anyOf = (names) => `(${names.map(literally).join("|")})`;
 
 const folderRules = Object.entries(layout).map(([folder, row]) => {
-  const doors = row.folders.map((name) => `${name}/index.ts`);
+  const doors = [...row.folders.map((name) => `${name}/index.ts`), ...(row.doors ?? [])];
   const allowed = [`^src/${folder}/`, `^src/${anyOf([...(row.shared ?? shared), ...doors])}$`];
   return {
     name: `imports-of-${folder}`,

@@ -46,7 +46,7 @@ function install() {
  */
 function cruise(args, stdout) {
   const cruiser = join(folder, "node_modules/dependency-cruiser/bin/dependency-cruise.mjs");
-  run(
+  return run(
     process.execPath,
     [cruiser, "--config", join(folder, "dependency-cruiser.config.mjs"), ...args, "src"],
     stdout,

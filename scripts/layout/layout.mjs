@@ -15,8 +15,8 @@ export const shared = [
 ];
 
 /**
- * `folders` are entered by their index.ts only; `gen` is the generated messages of the protocol and has none.
- * @type {Record<string, { folders: string[], gen?: boolean, shared?: string[] }>}
+ * `folders` are entered by their index.ts only, and by the files in `doors`; `gen` is the generated messages of the protocol.
+ * @type {Record<string, { folders: string[], doors?: string[], gen?: boolean, shared?: string[] }>}
  */
 export const layout = {
   linux: { folders: [] },
@@ -46,6 +46,8 @@ export const layout = {
       "agent",
       "client",
     ],
+    // The defaults in the help texts, without the rest of src/process, which loads koffi.
+    doors: ["process/defaults.ts"],
   },
 };
 

@@ -15,7 +15,7 @@ import {
 } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults, ProcessTable } from "../process/index.ts";
-import type { ServerStatistics } from "../rpc/index.ts";
+import type { ClientStatistics } from "../rpc/index.ts";
 import { Initialization } from "./init.ts";
 import { MachineMetrics } from "./machine-metrics.ts";
 import { BodyReader } from "./read-body.ts";
@@ -25,7 +25,7 @@ export interface ControlOptions {
   /** Changed by POST /init. */
   readonly defaults: AgentDefaults;
   readonly token: AccessToken;
-  readonly statistics: ServerStatistics;
+  readonly statistics: ClientStatistics;
   /** How long the body of POST /init may take to arrive; 10 s at most. */
   readonly requestMs: number;
   /** How many connections clients have. */
@@ -43,6 +43,7 @@ export function createControl(options: ControlOptions): RequestListener {
   const bodies = new BodyReader(options.requestMs);
   const machine = new MachineMetrics();
   const routes: Readonly<Record<string, Partial<Record<Method, Handler>>>> = {
+    "/health": { GET: (_, response) => answer(response, 204) },
     "/init": {
       POST: async (request, response) => {
         initialization.apply(await bodies.read(request), offeredToken(headerReader(request)));
@@ -67,7 +68,7 @@ export function createControl(options: ControlOptions): RequestListener {
     if (methods === undefined) return answer(response, 404);
     const handler = methods[request.method === "HEAD" ? "GET" : (request.method as Method)];
     if (handler === undefined) {
-      response.setHeader("Allow", Object.keys(methods).join(", "));
+      response.setHeader("Allow", Object.keys(methods).join(", ").replace("GET", "GET, HEAD"));
       return answer(response, 405);
     }
     Promise.resolve()

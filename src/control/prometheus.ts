@@ -11,11 +11,11 @@ import {
   Registry,
 } from "prom-client";
 import type { Latencies, ProcessStatistics, ProcessTable } from "../process/index.ts";
-import type { ServerStatistics } from "../rpc/index.ts";
+import type { ClientStatistics } from "../rpc/index.ts";
 
 export interface PrometheusOptions {
   readonly table: ProcessTable;
-  readonly statistics: ServerStatistics;
+  readonly statistics: ClientStatistics;
   readonly connections: () => number;
 }
 

@@ -85,7 +85,7 @@ function toBytes(name: string, value: bigint): number {
   throw new HoldfastError("invalid_argument", `${name} is ${value}, more than any agent could hold`);
 }
 
-export function toSkips(lag: ConnectRequest_Lag): boolean {
+export function isObserver(lag: ConnectRequest_Lag): boolean {
   if (lag === ConnectRequest_Lag.BLOCK) return false;
   if (lag === ConnectRequest_Lag.SKIP) return true;
   throw new HoldfastError("invalid_argument", `lag ${lag} is not known: give LAG_BLOCK or LAG_SKIP`);

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import { Backoff } from "../../src/client/backoff.ts";
+import { toSettings } from "../../src/client/client-settings.ts";
 import { type ConnectionState, createClient } from "../../src/client/index.ts";
-import { toSettings } from "../../src/client/settings.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { untilFound } from "../support/until-found.ts";
 import { dataEvent, endEvent, serveScript, startEvent } from "./scripted-agent.ts";

@@ -62,7 +62,7 @@ test("a path that never gets it right is given up, with the reason", async () =>
   const failure = {
     name: "ClientError",
     code: "data_loss",
-    message: "output came at offset 0, expected at 3",
+    message: "output arrived at offset 0, expected 3",
   };
   await expect(collect(process)).rejects.toMatchObject(failure);
   await expect(process.exit).rejects.toMatchObject(failure);

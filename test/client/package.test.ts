@@ -61,8 +61,8 @@ test.each([
 });
 
 test.each([
-  ["Node", [], "give createClient a baseUrl"],
-  ["browsers", ["--conditions=browser"], "give createClient a transport here"],
+  ["Node", [], "createClient needs a baseUrl"],
+  ["browsers", ["--conditions=browser"], "createClient needs a transport here"],
 ])("the import finds the door for %s", async (_where, flags, complaint) => {
   const script = `import { createClient } from "holdfast/client"; try { createClient({}) } catch (e) { console.log(e.message) }`;
   expect(await outputOf(script, flags)).toContain(complaint);

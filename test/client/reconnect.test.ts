@@ -168,7 +168,7 @@ test("a process the agent knows no more is gone, and the client says so plainly"
   await expect(collect(process)).rejects.toBeInstanceOf(ProcessGoneError);
   await expect(process.exit).rejects.toMatchObject({
     code: "not_found",
-    message: `no process with process_id "${process.processId}": ended and retained no longer, or the agent was restarted`,
+    message: `no process with process_id "${process.processId}": it has ended and is no longer retained, or the agent was restarted`,
   });
   expect(states.at(-1)).toMatchObject({ kind: "gone", error: { name: "ProcessGoneError" } });
 });

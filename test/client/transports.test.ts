@@ -97,7 +97,7 @@ test("a transport that cannot be made fails the call, and says why", async () =>
   const failure = {
     name: "ClientError",
     code: "invalid_argument",
-    message: "no transport could be made: no certificate",
+    message: "the transport function failed: no certificate",
   };
   await expect(client.list()).rejects.toMatchObject(failure);
   await expect(client.start({ cmd: "true" })).rejects.toMatchObject(failure);

@@ -4,7 +4,7 @@ import { accessSync, constants, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { Pid } from "../../src/linux/libc.ts";
 import { MemoryBudget } from "../../src/multiplexer/index.ts";
-import { DEFAULTS } from "../../src/process/index.ts";
+import { PROCESS_DEFAULTS } from "../../src/process/index.ts";
 import { openPipes } from "../../src/process/io/stdio.ts";
 import { Process } from "../../src/process/process.ts";
 import { createStatistics } from "../../src/process/table/statistics.ts";
@@ -101,7 +101,7 @@ test("a reaped process signals nobody, though another has its pid now", async ()
       windowBytes: 1024,
       stallMs: 1000,
       budget: new MemoryBudget(1_000_000),
-      output: DEFAULTS.output,
+      output: PROCESS_DEFAULTS.output,
       statistics: createStatistics(),
     },
     () => {

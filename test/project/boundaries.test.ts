@@ -19,8 +19,11 @@ function importsOf(folder: string) {
   if (row === undefined) throw new Error(`${folder} is not in the layout`);
   const ownShared = row.shared ?? shared;
   const messages = ["gen/process_pb.ts"];
-  const ownDoors = row.folders.map((name) => `${name}/index.ts`);
-  const others = doors.filter((door) => !ownDoors.includes(door) && door !== `${folder}/index.ts`);
+  const ownDoors = [...row.folders.map((name) => `${name}/index.ts`), ...(row.doors ?? [])];
+  const extraDoors = Object.values(layout).flatMap((other) => other.doors ?? []);
+  const others = [...doors, ...extraDoors].filter(
+    (door) => !ownDoors.includes(door) && !door.startsWith(`${folder}/`),
+  );
   return {
     allowed: [...ownShared, ...ownDoors, ...(row.gen ? messages : [])],
     refused: [

@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { startServer } from "../../src/http/index.ts";
 import type { Process, ProcessTable } from "../../src/process/index.ts";
+import { ClientActivity, createRpcAnswer, ServingState } from "../../src/rpc/index.ts";
 import { agentTimers } from "../support/agent/agent-timers.ts";
 import { createTable } from "../support/agent/process-table.ts";
 import { envelope } from "../support/clients/envelopes.ts";
@@ -36,9 +37,16 @@ async function serve(): Promise<Server> {
     warn: silent,
     error: (fields: object) => void errors.push(fields),
   };
+  const answer = createRpcAnswer({
+    table,
+    activity: new ClientActivity(logger),
+    serving: new ServingState(),
+    logger,
+    fallback: (_, response) => void response.writeHead(204).end(),
+  });
   const server = await startServer({
     addresses: [{ kind: "tcp", host: "127.0.0.1", port: 0 }],
-    table,
+    answer,
     logger,
   });
   onTestFinished(() => server.close(0));
