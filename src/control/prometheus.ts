@@ -79,7 +79,7 @@ function createRegistry({ table, statistics: server, connections }: PrometheusOp
   addGauge(
     registry,
     { name: "reads_paused", help: "Running processes whose output is not being read." },
-    () => table.list().filter(({ output, isRunning }) => isRunning && !output.reading).length,
+    () => table.list().filter(({ output, isRunning }) => isRunning && !output.isReading).length,
   );
   processCount(
     "read_pauses_total",

@@ -83,7 +83,7 @@ test.each(both)(
     // It goes on until window and pipe are full, and then waits; more is read only when the client is back.
     await eventually(
       "the gate is shut",
-      () => !process.output.reading,
+      () => !process.output.isReading,
       () => process.output.heldBytes,
     );
     output.resume();
@@ -101,7 +101,7 @@ test.each(both)(
     const output = collectOutput(process, { paused: true });
     await eventually(
       "the gate is shut",
-      () => !process.output.reading,
+      () => !process.output.isReading,
       () => process.output.heldBytes,
     );
     process.signalGroup(SIGKILL);

@@ -30,7 +30,7 @@ test("nothing is read and nothing is lost of a process that writes before anybod
     () => process.pid,
   );
 
-  expect(process.output.reading).toBe(false);
+  expect(process.output.isReading).toBe(false);
   expect(await outputOf(process)).toMatchObject({ stdout: "early\n", end: { exitCode: 0 } });
 });
 

@@ -37,7 +37,7 @@ test("a tag names the newest of those that carry it and have not ended", async (
   expect(find).toThrow(expect.objectContaining({ code: "not_found", message: `no process with tag "same"` }));
 });
 
-test("who is told of an end does not find the process any more", async () => {
+test("a subscriber that is woken by the end does not find the process any more", async () => {
   const table = createTable();
   const process = await table.start(command("cat"));
   let listed: number | undefined;
@@ -47,7 +47,7 @@ test("who is told of an end does not find the process any more", async () => {
     },
   });
   // Waits from now on.
-  subscriber.read(1);
+  subscriber.read();
   const output = collectOutput(process);
   process.closeStdin();
   await output.end();
