@@ -53,14 +53,14 @@ test("a token no header can carry, and a file that is not there, are one line th
   }
 });
 
-test("files that are no certificate and key are one line and exit code 1", async () => {
+test("files that are not a certificate and key are one line and exit code 1", async () => {
   const file = join(createTempFolder(), "cert.pem");
   writeFileSync(file, "nonsense\n");
   const { exit, stderr } = await serve(["--tls-cert", file, "--tls-key", file]);
   expect({ code: exit.code, stderr }).toEqual({
     code: 1,
     stderr: expect.stringMatching(
-      /^holdfast: cannot start: --tls-cert and --tls-key are no certificate .*\n$/,
+      /^holdfast: cannot start: --tls-cert and --tls-key are not a certificate .*\n$/,
     ),
   });
 });

@@ -26,7 +26,7 @@ function startGuarded(args: readonly string[] = []) {
 
 const START = [{ process: { cmd: "sleep", args: ["1000"] } }];
 const none = { code: "unauthenticated", message: expect.stringContaining("no access token") };
-const wrong = { code: "unauthenticated", message: expect.stringContaining("not the one") };
+const wrong = { code: "unauthenticated", message: expect.stringContaining("wrong access token") };
 
 describe("without the token nothing is answered and nothing starts", () => {
   const offers: readonly (readonly [string, Record<string, string>, object])[] = [

@@ -160,7 +160,7 @@ test("--max-header: HTTP/1.1 says 431, HTTP/2 resource_exhausted in the words of
   const refused = await status(2048);
   expect({ status: refused.status, body: refused.body.toString() }).toEqual({
     status: 431,
-    body: "the request's head has more than 2048 bytes (--max-header)\n",
+    body: "the request's headers have more than 2048 bytes (--max-header)\n",
   });
   const call = (bytes: number) => ({
     rpc: "List",

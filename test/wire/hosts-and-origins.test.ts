@@ -38,7 +38,7 @@ test("the refusal names the host and the flag, in the words of the protocol", as
   const { body } = await rawCall(agent.port, { path: LIST, headers, body: "{}" });
   expect(JSON.parse(body.toString())).toEqual({
     code: "permission_denied",
-    message: 'Host "evil.example" is no name of this agent\'s: name it with --allow-host if it should be',
+    message: 'Host "evil.example" is not allowed; add it with --allow-host',
   });
 });
 

@@ -92,7 +92,7 @@ report({
     });
     expect(found).toEqual({ list: 403, start: true, health: 403 });
     // The browser may ask for an icon, too.
-    const refusals = agent.stderr().match(/Host \\"evil\.test:\d+\\" is no name/g) ?? [];
+    const refusals = agent.stderr().match(/Host \\"evil\.test:\d+\\" is not allowed/g) ?? [];
     expect(refusals.length).toBeGreaterThanOrEqual(3);
     await expectNothingRan(agent, file);
   },
