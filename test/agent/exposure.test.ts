@@ -14,7 +14,7 @@ const serve = async (args: readonly string[], env = {}) => {
 test.each(["0.0.0.0", "::"])("--host %s without a token is one line and exit code 1", async (host) => {
   const { exit, stdout, stderr } = await serve(["--host", host]);
   expect({ exit, stdout }).toEqual({ exit: { code: 1, signal: null }, stdout: "" });
-  expect(stderr).toMatch(/^holdfast: cannot start: .* without an access token .*--access-token-file.*\n$/);
+  expect(stderr).toMatch(/^holdfast: cannot start: .* no access token is set: .*--access-token-file.*\n$/);
 });
 
 test("a variable that says no to --allow-unauthenticated is a no", async () => {

@@ -31,8 +31,7 @@ export function survivingAgent(options?: CommandOptions): SurvivingAgent {
     const { port, pid, stderr, stop } = running();
     try {
       await killProcesses(port);
-      // An HTTP/2 connection that went astray may be held for as long as a request's headers may take, 10 s.
-      // An HTTP/2 connection that went astray may be held for as long as a request's headers may take, 10 s.
+      // A broken HTTP/2 connection can stay open until the header timeout (10 s).
       await eventually(
         `children gone, descriptors as before (${fdsBefore})`,
         () => childrenOf(pid).length === 0 && fdCount(pid) <= fdsBefore,
