@@ -19,7 +19,7 @@ import {
   type OutputPolicy,
   ProcessTable,
 } from "../process/index.ts";
-import { createRpcAnswer, createServerStatistics, Records, ServingState } from "../rpc/index.ts";
+import { ClientActivity, createRpcAnswer, ServingState } from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { endOnCrash, logWarnings } from "./crash.ts";
 import { createLogger } from "./log.ts";
@@ -89,21 +89,20 @@ async function start(settings: AgentSettings, logger: Logger): Promise<Agent | u
       logger,
     });
     endOnCrash(logger, () => table.killAll());
-    const statistics = createServerStatistics();
-    const records = new Records(statistics, logger);
+    const activity = new ClientActivity(logger);
     const serving = new ServingState();
     const control = createControl({
       table,
       defaults,
       token,
-      statistics,
+      statistics: activity.statistics,
       requestMs: limits.server.requestMs,
       connections: () => server?.connections ?? 0,
       logger,
     });
     const answer = createRpcAnswer({
       table,
-      records,
+      activity,
       serving,
       limits: limits.server,
       logger,
@@ -115,7 +114,7 @@ async function start(settings: AgentSettings, logger: Logger): Promise<Agent | u
       token,
       limits: limits.server,
       answer,
-      onRefused: ({ code, message }, request) => records.refusedRequest(code, message, { ...request }),
+      onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
       logger,
     });
     return { table, token, defaults, serving, server };

@@ -5,7 +5,7 @@ import type { RequestListener } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { ProcessTable } from "../process/index.ts";
 import { createRpcListener } from "./adapter.ts";
-import type { Records } from "./client-activity.ts";
+import type { ClientActivity } from "./client-activity.ts";
 import { RequestMemory } from "./request-memory.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "./rpc-limits.ts";
 import { reflection, serviceRoutes } from "./services.ts";
@@ -14,8 +14,8 @@ import { limitStreams } from "./stream-limit.ts";
 
 export interface RpcAnswerOptions {
   readonly table: ProcessTable;
-  readonly records: Records;
-  /** Ends the streams and refuses new work once it is told to stop. */
+  readonly activity: ClientActivity;
+  /** Once it stops, streams end and new ones are refused. */
   readonly serving: ServingState;
   readonly limits?: Partial<RpcLimits>;
   readonly logger: Logger;
@@ -25,7 +25,7 @@ export interface RpcAnswerOptions {
 
 export function createRpcAnswer({
   table,
-  records,
+  activity,
   serving,
   logger,
   fallback,
@@ -34,7 +34,7 @@ export function createRpcAnswer({
   const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
   const { maxStreamsPerProcess, maxMessageBytes, requestMs } = limits;
   const listener = createRpcListener({
-    routes: serviceRoutes({ table, logger, records, serving, maxStreamsPerProcess }),
+    routes: serviceRoutes({ table, logger, activity, serving, maxStreamsPerProcess }),
     lateRoutes: reflection,
     logger,
     maxMessageBytes,
@@ -42,5 +42,5 @@ export function createRpcAnswer({
     memory: new RequestMemory(limits.requestMemoryBytes),
     fallback,
   });
-  return limitStreams(limits.maxStreams, records, listener);
+  return limitStreams(limits.maxStreams, activity, listener);
 }

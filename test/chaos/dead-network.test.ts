@@ -1,6 +1,5 @@
-// A client whose network dies without FIN or RST: the agent detects it within a bounded time and removes its
-// subscriber, for an idle stream and for a flooded one, over HTTP/1.1 and h2c.
-
+// A client whose network dies silently, without FIN or RST, is detected within a bounded time, idle
+// or in the middle of a flood, over HTTP/1.1 and h2c. Afterwards it leaves no subscriber behind.
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { beforeAll, describe, expect, test, vi } from "vitest";
@@ -11,11 +10,14 @@ import { killNetwork } from "../support/network/dead-network.ts";
 import { eventually } from "../support/proc/proc.ts";
 import { tcpQueues } from "../support/proc/proc-activity.ts";
 
-// The retries of the kernel take most of it.
+// The kernel's probes take long.
 vi.setConfig({ testTimeout: 90_000 });
 
-/** Idle: 15 s until the kernel probes, then three probes 5 s apart; twice that for a busy machine. */
-const DETECTED_MS = 60_000;
+/**
+ * The kernel probes an idle connection after 15 s, then three times 5 s apart. Twice that for a
+ * busy machine.
+ */
+const FOUND_OUT_MS = 60_000;
 
 let agent: RunningAgent;
 
@@ -27,7 +29,10 @@ beforeAll(async () => {
   };
 });
 
-/** A stream over its own connection, open once the process runs; its bytes are read and discarded. */
+/**
+ * A stream over a connection of its own, open once the process runs. Its output is read and
+ * dropped.
+ */
 async function openStream(version: "HTTP/1.1" | "h2c", cmd: string): Promise<Socket> {
   const socket = connect({ port: agent.port, host: "127.0.0.1" });
   const body = encodeBody("Connect binary", "Start", [{ process: { cmd }, tag: `${cmd} over ${version}` }]);
@@ -43,7 +48,7 @@ async function openStream(version: "HTTP/1.1" | "h2c", cmd: string): Promise<Soc
   } else {
     const session = connectHttp2(agent.url, { createConnection: () => socket });
     session.on("error", () => {
-      // The agent's RST, after the filter is removed with the socket.
+      // The agent's RST, after the filter has gone with the socket.
     });
     const stream = session.request({ ":method": "POST", ":path": path, "content-type": type });
     stream.on("error", () => {
@@ -56,11 +61,11 @@ async function openStream(version: "HTTP/1.1" | "h2c", cmd: string): Promise<Soc
   return socket;
 }
 
-/** Unacknowledged bytes would be sent again and again, as a sign of life. */
+/** Unsent data would be retransmitted, and each retransmission would be a sign of life. */
 async function untilAcknowledged(socket: Socket): Promise<void> {
   let quiet = 0;
   await eventually(
-    "its last bytes are acknowledged",
+    "everything sent is acknowledged",
     () => {
       quiet = tcpQueues(socket.localPort ?? 0, agent.port).sent === 0 ? quiet + 1 : 0;
       return quiet >= 20;
@@ -81,7 +86,7 @@ describe.concurrent("a client whose network dies", () => {
     ["h2c", "cat", "waits for output"],
     ["h2c", "yes", "is flooded"],
   ] as const)(
-    "over %s, while `%s` runs and it %s, is removed as a subscriber within a minute",
+    "over %s while `%s` runs and it %s is a subscriber no longer within a minute",
     async (version, cmd, _state) => {
       const socket = await openStream(version, cmd);
       const tag = `${cmd} over ${version}`;
@@ -92,7 +97,7 @@ describe.concurrent("a client whose network dies", () => {
         "its subscriber is gone",
         async () => (await subscribersOf(tag)) === 0,
         () => tag,
-        DETECTED_MS,
+        FOUND_OUT_MS,
       );
       socket.destroy();
     },

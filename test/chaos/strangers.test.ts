@@ -1,5 +1,5 @@
-// What a client without the token can do to an agent: it starts nothing, the agent's memory stays bounded,
-// and clients with the token are served meanwhile and afterwards.
+// Attacks without the token: nothing runs, the agent's memory stays bounded, and clients with the
+// token are served during and after the attack.
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
@@ -22,7 +22,7 @@ vi.setConfig({ testTimeout: 60_000 });
 
 const TOKEN = "only-friends-know-it";
 const MB = 1_000_000;
-/** In one test. Node 26 collects read buffers late: up to 150 MB of them. */
+/** Growth in one test. Node 26 leaves up to 150 MB of read buffers to its collector. */
 const MOST_GROWTH_BYTES = 250 * MB;
 
 let agent: RunningAgent;
@@ -54,7 +54,10 @@ afterEach(async () => {
 });
 afterAll(async () => void (await agent.stop()));
 
-/** A command runs for a client with the token while the strangers are connected. Alone it takes 5 ms. */
+/**
+ * Runs a command with the token while the attacking connections are still open. Alone it takes 5
+ * ms.
+ */
 async function friendIsServed(): Promise<void> {
   const body = encodeBody("Connect JSON", "Start", [{ process: { cmd: "echo", args: ["hi"] } }]);
   const headers = { "x-access-token": TOKEN };
@@ -83,7 +86,7 @@ async function manyConnected(count: number): Promise<RawConnection[]> {
 const closedOf = (connections: readonly RawConnection[]) =>
   connections.filter(({ socket }) => socket.closed).length;
 
-test("of 2,000 idle connections the longest idle are closed until 1,024 are left, and others are served", async () => {
+test("of 2,000 idle connections 1,024 stay, the longest idle ones are closed, and other clients are served", async () => {
   const idle = await manyConnected(2000);
   await eventually(
     "976 are closed",
@@ -91,14 +94,14 @@ test("of 2,000 idle connections the longest idle are closed until 1,024 are left
     () => closedOf(idle),
   );
   await friendIsServed();
-  // One more was closed for the friend.
+  // The agent also closed one to make room for the client with the token.
   expect(closedOf(idle)).toBeLessThan(1000);
   expect(idle.slice(0, 900).every(({ socket }) => socket.closed)).toBe(true);
   expect(fdCount(agent.pid)).toBeLessThan(fdsBefore + 1100);
   for (const connection of idle) connection.cut();
 });
 
-test("200 connections that send their headers slowly are closed by the header timeout, and others are served", async () => {
+test("200 connections that send their headers slowly are closed by the header timeout, and other clients are served meanwhile", async () => {
   const slow = await manyConnected(200);
   const head = "POST /process.Process/Start HTTP/1.1\r\nHost: localhost\r\nX: ";
   for (const connection of slow) connection.send(head);
@@ -115,7 +118,7 @@ test("200 connections that send their headers slowly are closed by the header ti
   );
 });
 
-test("a request without a token is refused before its body arrives", async () => {
+test("without a token the answer comes before a slow body", async () => {
   const slow = await manyConnected(200);
   for (const connection of slow)
     connection.send(
@@ -128,7 +131,7 @@ test("a request without a token is refused before its body arrives", async () =>
   }
 });
 
-test("bodies of 64 MB without a token are refused and not kept", async () => {
+test("unwanted bodies of 64 MB are refused and not held", async () => {
   const megabyte = Buffer.alloc(2 ** 20);
   const connections = await manyConnected(20);
   for (const connection of connections) {
@@ -149,12 +152,12 @@ test("a hundred oversized heads are refused with 431", async () => {
 
 const arrivedFrame = (type: number) => (received: Buffer) => frameTypes(received).includes(type) || undefined;
 
-/** Resolves after GOAWAY, or after the end of the connection without one. */
+/** Resolves when GOAWAY or the end of the connection arrives. */
 function turnedAway(attacker: RawConnection): Promise<unknown> {
   return attacker.until("a goaway", arrivedFrame(frameType.goaway)).catch(() => attacker.closed());
 }
 
-/** The number of requests without the token that were refused so far. */
+/** How many requests without the token were refused so far. */
 async function refusals(): Promise<number> {
   const head = `GET /metrics/prometheus HTTP/1.1\r\nHost: localhost\r\nX-Access-Token: ${TOKEN}\r\nConnection: close\r\n\r\n`;
   const { body } = await rawCall(agent.port, head);
@@ -165,7 +168,7 @@ async function refusals(): Promise<number> {
 const START = postBlock("/process.Process/Start", [["content-type", "application/grpc"]]);
 const CANCEL = Buffer.from([0, 0, 0, 8]);
 
-/** `count` streams, the first with number `first`. */
+/** `count` streams, starting with number `first`. */
 function rapidReset(first: number, count: number, block: Buffer): Buffer {
   const frames: Buffer[] = [];
   for (let i = 0; i < count; i++) {
@@ -185,7 +188,7 @@ const withToken = postBlock("/process.Process/Start", [
 
 test.each([
   ["without a token", START],
-  ["with the token", withToken],
+  ["with it", withToken],
 ])(
   "10,000 streams opened and cancelled at once %s start nothing, and others are served meanwhile",
   async (_, block) => {
@@ -207,7 +210,7 @@ test("10,000 streams opened and cancelled on one connection end that connection"
   attacker.cut();
 });
 
-test("calls that are cancelled at once are not answered at all", async () => {
+test("calls that are cancelled at once get no answer and cost nothing", async () => {
   const attacker = await connected();
   attacker.send(HELLO);
   await attacker.until("the agent's settings", arrivedFrame(frameType.settings));
@@ -223,7 +226,7 @@ test("calls that are cancelled at once are not answered at all", async () => {
   attacker.cut();
 });
 
-test("endless CONTINUATION frames end their connection, and nothing of them is kept", async () => {
+test("endless CONTINUATION frames end each connection, and nothing of them is held", async () => {
   const attackers = await manyConnected(10);
   const continuation = frame(frameType.continuation, 0, 1, headerBlock([["x", "y".repeat(8_000)]]));
   const flood = Buffer.concat(Array.from({ length: 200 }, () => continuation));
@@ -236,7 +239,7 @@ test("endless CONTINUATION frames end their connection, and nothing of them is k
   for (const attacker of attackers) attacker.cut();
 });
 
-test("200,000 empty CONTINUATION frames do no harm", async () => {
+test("200,000 empty CONTINUATION frames end the connection or do no harm", async () => {
   const attacker = await connected();
   const empty = frame(frameType.continuation, 0, 1);
   const thousands = Buffer.concat(Array.from({ length: 10_000 }, () => empty));
