@@ -14,7 +14,7 @@ const serve = async (args: readonly string[], env = {}) => {
 test.each(["0.0.0.0", "::"])("--host %s without a token is one line and exit code 1", async (host) => {
   const { exit, stdout, stderr } = await serve(["--host", host]);
   expect({ exit, stdout }).toEqual({ exit: { code: 1, signal: null }, stdout: "" });
-  expect(stderr).toMatch(/^holdfast: cannot start: .* without an access token .*--access-token-file.*\n$/);
+  expect(stderr).toMatch(/^holdfast: cannot start: .* no access token is set: .*--access-token-file.*\n$/);
 });
 
 test("a variable that says no to --allow-unauthenticated is a no", async () => {
@@ -53,14 +53,14 @@ test("a token no header can carry, and a file that is not there, are one line th
   }
 });
 
-test("files that are no certificate and key are one line and exit code 1", async () => {
+test("files that are not a certificate and key are one line and exit code 1", async () => {
   const file = join(createTempFolder(), "cert.pem");
   writeFileSync(file, "nonsense\n");
   const { exit, stderr } = await serve(["--tls-cert", file, "--tls-key", file]);
   expect({ code: exit.code, stderr }).toEqual({
     code: 1,
     stderr: expect.stringMatching(
-      /^holdfast: cannot start: --tls-cert and --tls-key are no certificate .*\n$/,
+      /^holdfast: cannot start: --tls-cert and --tls-key are not a certificate .*\n$/,
     ),
   });
 });

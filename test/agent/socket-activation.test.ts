@@ -84,7 +84,7 @@ test("two sockets are both listened on", async () => {
 test("a socket that others reach needs a token like any", async () => {
   const agent = activated(onTcp("0.0.0.0"));
   expect(await agent.exited()).toEqual({ code: 1, signal: null });
-  expect(agent.stderr()).toContain("without an access token");
+  expect(agent.stderr()).toContain("no access token is set");
 });
 
 test("variables meant for another process are not ours", async () => {
@@ -100,5 +100,5 @@ test.each([
 ])("%s at descriptor 3 is one line and exit code 1", async (_, bind) => {
   const agent = activated(bind);
   expect(await agent.exited()).toEqual({ code: 1, signal: null });
-  expect(agent.stderr()).toBe("holdfast: cannot start: descriptor 3 is no listening socket (LISTEN_FDS)\n");
+  expect(agent.stderr()).toBe("holdfast: cannot start: descriptor 3 is not a listening socket (LISTEN_FDS)\n");
 });

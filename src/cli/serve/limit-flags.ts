@@ -15,6 +15,7 @@ export interface LimitFlags {
   readonly maxMessage: number;
   readonly requestMemory: number;
   readonly requestTimeout: number;
+  readonly headerTimeout: number;
   readonly maxHeader: number;
   readonly maxIdleConnections: number;
   readonly idleTimeout: number;
@@ -29,6 +30,7 @@ const flags = [
   ["--max-message <size>", "one message", "16MiB", readBytes],
   ["--request-memory <size>", "all messages that are arriving, together", "128MiB", readBytes],
   ["--request-timeout <duration>", "how long a message may take to arrive", "60s", readDurationMs],
+  ["--header-timeout <duration>", "first bytes, TLS handshake, headers, each", "10s", readDurationMs],
   ["--max-header <size>", "the headers of a request", "16KiB", readBytes],
   [
     "--max-idle-connections <n>",
@@ -64,6 +66,7 @@ export function limitSettings(flags: LimitFlags): LimitSettings {
       maxMessageBytes: flags.maxMessage,
       requestMemoryBytes: flags.requestMemory,
       requestMs: flags.requestTimeout,
+      headersMs: flags.headerTimeout,
       maxHeaderBytes: flags.maxHeader,
       maxIdleConnections: flags.maxIdleConnections,
       idleConnectionMs: flags.idleTimeout,
