@@ -1,4 +1,4 @@
-// Offsets and sizes are 64 bits wide on the wire and 53 in here: what does not fit is refused, and named as it came.
+// Offsets and sizes have 64 bits on the wire and 53 in the agent: larger values are refused, and the error names them.
 
 import { expect, test } from "vitest";
 import { plainClient } from "../support/agent/running-processes.ts";
