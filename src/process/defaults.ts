@@ -1,5 +1,5 @@
-// The default of every setting of the process layer. Imports nothing, so that flags and help texts can
-// show the numbers without loading native code. `Partial` settings fall back to these values.
+// The default of every setting of the process layer. Imports nothing, so that flags and help texts
+// can show the numbers without loading native code. `Partial` settings fall back to these values.
 
 export const PROCESS_DEFAULTS = {
   /** How long output of orphans is still read after the process exited (rule 4). */
