@@ -1,8 +1,7 @@
 // Walks the envelopes of a Start stream as its bytes arrive, at any split, and counts the delivered
 // payload bytes.
 //
-// | flags 1 | length 4 | message: a little structure, up to 64 KiB and more of payload, a little
-// structure |
+//   | flags 1 | length 4 | message: structure, 64 KiB of payload or more, structure |
 //
 // It checks every frame's flags, length and structure, and skips only the content of the payload,
 // which check.mjs checks once per server and transport. It refuses frames whose nested lengths
