@@ -2,7 +2,7 @@
 // The rules of dependency-cruiser, made from the table of the layout. It resolves each import before it judges it, so it
 // also finds what the lint cannot see: a folder that the table does not know, and a path spelled in a new way.
 
-import { clientFilesForNode, layout, restricted, shared } from "./layout.mjs";
+import { clientFilesForNode, doorsOf, layout, lightDoors, restricted, shared } from "./layout.mjs";
 
 /** @param {string} text */
 const literally = (text) => text.replaceAll(".", "\\.");
@@ -10,8 +10,7 @@ const literally = (text) => text.replaceAll(".", "\\.");
 const anyOf = (names) => `(${names.map(literally).join("|")})`;
 
 const folderRules = Object.entries(layout).map(([folder, row]) => {
-  const doors = [...row.folders.map((name) => `${name}/index.ts`), ...(row.doors ?? [])];
-  const allowed = [`^src/${folder}/`, `^src/${anyOf([...(row.shared ?? shared), ...doors])}$`];
+  const allowed = [`^src/${folder}/`, `^src/${anyOf([...(row.shared ?? shared), ...doorsOf(row.folders)])}$`];
   return {
     name: `imports-of-${folder}`,
     severity: "error",
@@ -37,6 +36,12 @@ export default {
       severity: "error",
       from: { path: "^src/[^/]+$" },
       to: { path: "^src/[^/]+/" },
+    },
+    {
+      name: "settings-load-nothing-but-settings",
+      severity: "error",
+      from: { path: `^src/${anyOf(lightDoors)}$` },
+      to: { pathNot: `^src/${anyOf(lightDoors)}$`, dependencyTypesNot: ["type-only"] },
     },
     {
       name: "generated-messages-import-nothing-of-ours",

@@ -15,8 +15,21 @@ export const shared = [
 ];
 
 /**
- * `folders` are entered by their index.ts only, and by the files in `doors`; `gen` is the generated messages of the protocol.
- * @type {Record<string, { folders: string[], doors?: string[], gen?: boolean, shared?: string[] }>}
+ * Settings and their defaults: the second door of their folder. They load nothing but each other, so that a help text can
+ * show a default without loading the agent.
+ */
+export const lightDoors = ["agent/settings.ts", "http/limits.ts", "process/defaults.ts", "rpc/rpc-limits.ts"];
+
+/** @param {string[]} folders */
+export const doorsOf = (folders) => [
+  ...folders.map((folder) => `${folder}/index.ts`),
+  ...lightDoors.filter((file) => folders.includes(file.slice(0, file.indexOf("/")))),
+];
+
+/**
+ * `folders` are entered by their index.ts only, and by their file in `lightDoors`; `gen` is the generated messages of the
+ * protocol.
+ * @type {Record<string, { folders: string[], gen?: boolean, shared?: string[] }>}
  */
 export const layout = {
   linux: { folders: [] },
@@ -46,8 +59,6 @@ export const layout = {
       "agent",
       "client",
     ],
-    // The defaults in the help texts, without the rest of src/process, which loads koffi.
-    doors: ["process/defaults.ts"],
   },
 };
 

@@ -7,11 +7,11 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { layout, restricted, shared } from "../../scripts/layout/layout.mjs";
+import { doorsOf, layout, restricted, shared } from "../../scripts/layout/layout.mjs";
 
 const root = join(import.meta.dirname, "../..");
 
-const doors = Object.keys(layout).map((folder) => `${folder}/index.ts`);
+const doors = doorsOf(Object.keys(layout));
 
 /** What a file of `folder` may import from elsewhere in src, and what it may not; paths are relative to src. */
 function importsOf(folder: string) {
@@ -19,11 +19,8 @@ function importsOf(folder: string) {
   if (row === undefined) throw new Error(`${folder} is not in the layout`);
   const ownShared = row.shared ?? shared;
   const messages = ["gen/process_pb.ts"];
-  const ownDoors = [...row.folders.map((name) => `${name}/index.ts`), ...(row.doors ?? [])];
-  const extraDoors = Object.values(layout).flatMap((other) => other.doors ?? []);
-  const others = [...doors, ...extraDoors].filter(
-    (door) => !ownDoors.includes(door) && !door.startsWith(`${folder}/`),
-  );
+  const ownDoors = doorsOf(row.folders);
+  const others = doors.filter((door) => !ownDoors.includes(door) && !door.startsWith(`${folder}/`));
   return {
     allowed: [...ownShared, ...ownDoors, ...(row.gen ? messages : [])],
     refused: [
