@@ -1,4 +1,4 @@
-// What docs/cli.md shows is what a reader gets who does the same.
+// What docs/reference/cli.md shows is what a reader gets who does the same.
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { cleanEnvironment, cliPath, startAgent } from "../support/agent/agent.ts
 import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { finished, holdfast, holdfastOnTerminal } from "./holdfast.ts";
 
-const text = readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8");
+const text = readFileSync(new URL("../../docs/reference/cli.md", import.meta.url), "utf8");
 
 const examples = [...text.matchAll(/```sh\n(.*?)```\n\n```text\n(.*?)```/gs)].map(
   ([, commands = "", shown = ""]) => ({ commands, shown }),
@@ -19,13 +19,13 @@ const sessions = [...text.matchAll(/```console\n(.*?)```/gs)].flatMap(([, lines 
 const typed = sessions.filter((line) => line.startsWith("$ holdfast ")).map((line) => line.slice(2));
 const said = sessions.filter((line) => line.startsWith("holdfast: "));
 
-test("every block of docs/cli.md is run by a test below", () => {
+test("every block of docs/reference/cli.md is run by a test below", () => {
   const fences = text.match(/^```\w+$/gm) ?? [];
   expect(fences.filter((fence) => fence !== "```console")).toHaveLength(2 * examples.length);
   expect({ typed: typed.length, said: said.length }).toEqual({ typed: 3, said: 7 });
 });
 
-test("the commands in docs/cli.md print what is shown there", async () => {
+test("the commands in docs/reference/cli.md print what is shown there", async () => {
   // One shell runs them all, as a reader would.
   const { url } = await startAgent();
   const folder = mkdtempSync(join(tmpdir(), "holdfast-docs-"));
@@ -43,7 +43,7 @@ test("the commands in docs/cli.md print what is shown there", async () => {
   }
 });
 
-test("the terminal in docs/cli.md is told what is shown there, when the same happens to it", async () => {
+test("the terminal in docs/reference/cli.md is told what is shown there, when the same happens to it", async () => {
   const agent = await startAgent();
   const proxy = await startCuttingProxy({ port: agent.port });
   const [run = [], attach = [], elsewhere = []] = typed.map((line) => line.split(" ").slice(1));

@@ -1,4 +1,4 @@
-// docs/client.md shows each example as the file is, with what it prints. With UPDATE_DOCS=1 the page is rewritten instead.
+// docs/guides/client.md shows each example as the file is, with what it prints. With UPDATE_DOCS=1 the page is rewritten instead.
 
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { afterAll, expect, test } from "vitest";
 import { agentForFile } from "./file-agent.ts";
 
 const root = join(import.meta.dirname, "../..");
-const page = join(root, "docs/client.md");
+const page = join(root, "docs/guides/client.md");
 const run = promisify(execFile);
 const agent = agentForFile();
 
