@@ -1,7 +1,7 @@
 // The one error type of the agent. It says what was wrong in words fit for a client; `code` says which kind
 // of wrong, in the vocabulary Connect and gRPC share. The rpc layer maps codes to the wire, once.
 
-/** The kinds of failure DESIGN.md names. Spelled as on the Connect wire. */
+/** The kinds of failure, spelled as on the Connect wire. */
 export type ErrorCode =
   | "not_found"
   | "invalid_argument"

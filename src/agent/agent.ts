@@ -19,7 +19,7 @@ import {
   type OutputPolicy,
   ProcessTable,
 } from "../process/index.ts";
-import { createServerStatistics } from "../rpc/index.ts";
+import { ClientActivity, createRpcAnswer, ServingState } from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { endOnCrash, logWarnings } from "./crash.ts";
 import { createLogger } from "./log.ts";
@@ -65,6 +65,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
 
 interface Agent {
   readonly server: RunningServer;
+  readonly serving: ServingState;
   readonly table: ProcessTable;
   readonly token: AccessToken;
   readonly defaults: AgentDefaults;
@@ -88,27 +89,35 @@ async function start(settings: AgentSettings, logger: Logger): Promise<Agent | u
       logger,
     });
     endOnCrash(logger, () => table.killAll());
-    const statistics = createServerStatistics();
+    const activity = new ClientActivity(logger);
+    const serving = new ServingState();
     const control = createControl({
       table,
       defaults,
       token,
-      statistics,
+      statistics: activity.statistics,
       requestMs: limits.server.requestMs,
       connections: () => server?.connections ?? 0,
       logger,
+    });
+    const answer = createRpcAnswer({
+      table,
+      activity,
+      serving,
+      limits: limits.server,
+      logger,
+      fallback: control,
     });
     const server: RunningServer | undefined = await startServer({
       ...access,
       addresses,
       token,
       limits: limits.server,
-      statistics,
-      control,
-      table,
+      answer,
+      onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
       logger,
     });
-    return { table, token, defaults, server };
+    return { table, token, defaults, serving, server };
   } catch (error) {
     logger.debug({ err: error }, "could not start");
     printError(describeStartFailure(error, addresses));

@@ -4,6 +4,7 @@ import { exitCodes } from "../cli/index.ts";
 import type { RunningServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { ProcessTable } from "../process/index.ts";
+import type { ServingState } from "../rpc/index.ts";
 import type { StopSignal } from "./stop-signals.ts";
 
 export interface Stopping {
@@ -20,14 +21,22 @@ const FLUSH_MS = 1_000;
 /** Beyond grace and flush. Reached only when a killed process does not die (a hung network file system, say). */
 const STUCK_MS = 5_000;
 
+/** What has to stop. */
+interface Serving {
+  readonly server: RunningServer;
+  readonly serving: ServingState;
+  readonly table: ProcessTable;
+}
+
 /** Returns the exit code; never rejects for what a process or client does. */
 export async function shutDown(
-  { server, table }: { readonly server: RunningServer; readonly table: ProcessTable },
+  agent: Serving,
   { signal, stopNow, graceMs, logger }: Stopping,
 ): Promise<number> {
+  const { table } = agent;
   logger.info({ signal, graceMs }, "stopping; another signal kills everything at once");
   const outcome = await Promise.race([
-    stopCleanly(server, table, graceMs),
+    stopCleanly(agent, graceMs),
     stopNow.then((again) => ({ kind: "interrupted", again }) as const),
     after(graceMs + FLUSH_MS + STUCK_MS),
   ]);
@@ -48,8 +57,9 @@ export async function shutDown(
   }
 }
 
-async function stopCleanly(server: RunningServer, table: ProcessTable, graceMs: number) {
+async function stopCleanly({ server, serving, table }: Serving, graceMs: number) {
   // Before the processes end: what is refused cannot start one that nobody would stop.
+  serving.stop();
   server.stopAccepting();
   const counts = await table.shutdown(graceMs);
   await server.close(FLUSH_MS);

@@ -1,18 +1,21 @@
-// Following AbortSignals. One signal may govern a hundred processes: it gets one listener from here whoever follows it,
-// because runtimes warn of a leak beyond ten, and none is left behind when nobody follows any more.
+// Following AbortSignals. One signal may end a hundred calls. It gets a single listener from here,
+// because runtimes warn of a leak beyond ten, and that listener is removed with its last follower.
 
 const followersOf = new WeakMap<AbortSignal, Set<() => void>>();
 
-/** Calls `follower` once when `signal` aborts, at once if it has. Returns what ends that. */
+/**
+ * Calls `follower` once: when `signal` aborts, or at once if it has aborted. The returned function
+ * ends that.
+ */
 export function onAbort(signal: AbortSignal, follower: () => void): () => void {
   if (signal.aborted) {
     follower();
     return () => {
-      // Nothing is followed.
+      // There is nothing to remove.
     };
   }
   const followers = followersOf.get(signal) ?? listen(signal);
-  // Wrapped, so that one function may follow twice.
+  // A new function each time, so that one `follower` can be added twice.
   const entry = () => follower();
   followers.add(entry);
   return () => {
@@ -36,7 +39,10 @@ function onSignal(this: AbortSignal): void {
   for (const follower of followers ?? []) follower();
 }
 
-/** A signal of its own that also aborts, with their reason, when one of `parents` does, until it is released. */
+/**
+ * A signal of its own. It also aborts, with the parent's reason, when one of `parents` aborts,
+ * until it is released.
+ */
 export class AbortScope {
   readonly #controller = new AbortController();
   readonly #unfollow: readonly (() => void)[];
@@ -55,13 +61,13 @@ export class AbortScope {
     this.#controller.abort(reason);
   }
 
-  /** Follows its parents no more. */
+  /** Stops following the parents. */
   release(): void {
     for (const unfollow of this.#unfollow) unfollow();
   }
 }
 
-/** As `promise`, but rejects with the signal's reason as soon as it aborts. */
+/** Settles as `promise` does, but rejects with the signal's reason as soon as `signal` aborts. */
 export function untilAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const unfollow = onAbort(signal, () => reject(signal.reason));

@@ -1,11 +1,11 @@
-// One process's output from one place on, over as many connections as it takes. Owns the place: every event that comes is
-// checked against it, so that a connection that doubles or drops something is found out and left. Reads only when asked,
-// one event at a time.
+// One process's output from one offset on, over as many connections as that needs. Owns the offset
+// and checks every event against it: a connection that repeats or drops output is abandoned. Reads
+// one event at a time, only when asked.
 
 import type { ProcessEvent } from "../gen/process_pb.ts";
 import { Backoff } from "./backoff.ts";
+import { ClientError, ProcessGoneError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
-import { ClientError, ProcessGoneError } from "./errors.ts";
 import { EventStream, type OpenStream } from "./event-stream.ts";
 import { type Failure, toFailure } from "./failures.ts";
 import { toExit } from "./messages.ts";
@@ -15,16 +15,16 @@ import type { ConnectionState, Exit, OutputEvent } from "./types.ts";
 export interface AttachmentOptions {
   /** Opens the first stream. */
   readonly open: OpenStream;
-  /** Opens every later one: the same process, exactly here. */
+  /** Opens every later stream: the same process, from exactly this offset. */
   readonly resume: (processId: string, fromOffset: number) => OpenStream;
-  /** Whether the agent may kill the process because the time given to it is over. */
+  /** Whether the agent may kill the process at its time limit. */
   readonly mayTimeOut: boolean;
   readonly onState: ((state: ConnectionState) => void) | undefined;
-  /** Ends it. */
+  /** Ends the attachment. */
   readonly signal: AbortSignal;
 }
 
-/** Who the process is, once a start event came. */
+/** The facts that the start event brings. */
 export interface Identity {
   readonly pid: number;
   readonly processId: string;
@@ -37,10 +37,12 @@ export class Attachment {
   readonly #link: AgentLink;
   readonly #options: AttachmentOptions;
   #identity: Identity | undefined;
-  /** Of the next byte to come. */
+  /** Offset of the next byte to arrive. */
   #offset = 0;
   #stream: EventStream | undefined;
-  /** Of a first stream it has a call's patience, of later ones the process's. */
+  /**
+   * Before the first start event it gives up after a call's retry time, later after the process's.
+   */
   #backoff: Backoff;
   #timedOut = false;
 
@@ -50,13 +52,18 @@ export class Attachment {
     this.#backoff = new Backoff(link.settings, link.settings.callRetryMs);
   }
 
-  /** Resolves when attached, with the place; to be called first and once. Rejects as `next`. */
+  /**
+   * Resolves when attached, with the first offset. Call it first, and once. Rejects as `next` does.
+   */
   async begin(): Promise<Identity & { readonly offset: number }> {
     this.#stream = await this.#reach();
     return { ...this.#known(), offset: this.#offset };
   }
 
-  /** The next piece of output, or the end. Not to be called again before it has answered. Rejects when all is lost. */
+  /**
+   * The next piece of output, or the end. Call it again only after it has settled. Rejects when
+   * there is nothing left to try.
+   */
   async next(): Promise<Arrival> {
     for (;;) {
       try {
@@ -85,14 +92,15 @@ export class Attachment {
   async #lose(failure: Failure): Promise<void> {
     this.#stream?.close();
     this.#stream = undefined;
-    // A Start whose process ran out of time ends so, in place of an end event: attaching once more brings that.
+    // The agent ends a Start at the process's time limit with this error and sends no end event.
+    // One more attach brings the end event.
     const isTimeout =
       this.#options.mayTimeOut && !this.#timedOut && failure.error.code === "deadline_exceeded";
     if (isTimeout) this.#timedOut = true;
     else await this.#waitToRetry(failure);
   }
 
-  /** A stream whose start event has come, and said what was expected. */
+  /** Connects until a stream has sent a start event that fits. */
   async #reach(): Promise<EventStream> {
     const { open, resume, signal, onState } = this.#options;
     for (;;) {
@@ -116,11 +124,11 @@ export class Attachment {
     }
   }
 
-  /** Throws the failure's error when there shall be no other try. */
+  /** Throws the failure's error when there is nothing left to try. */
   async #waitToRetry({ verdict, error }: Failure): Promise<void> {
     const { signal, onState } = this.#options;
     signal.throwIfAborted();
-    // Before there is a process, a lack is an answer; later it will not keep us from coming back.
+    // Before the process exists, `resource_exhausted` is the answer. Later it is a reason to retry.
     const isRefusal = this.#identity === undefined && error.code === "resource_exhausted";
     const retry = this.#backoff.afterFailure(isRefusal ? "final" : verdict);
     if (retry === undefined) throw this.#identity === undefined ? error : explained(error);
@@ -132,13 +140,13 @@ export class Attachment {
     if (event?.case !== "start")
       throw new ClientError(
         "data_loss",
-        `the stream began with ${event?.case ?? "nothing"} and not with start`,
+        `the stream began with ${event?.case ?? "nothing"} instead of start`,
       );
     const { pid, processId, pty } = event.value;
     if (processId === "")
       throw new ClientError(
         "unimplemented",
-        "the agent gives no process_id: it cannot resume, it is no holdfast",
+        "the agent sent no process_id, so its streams cannot be resumed: it is not holdfast",
       );
     const offset = Number(event.value.offset);
     if (this.#identity === undefined) {
@@ -149,44 +157,47 @@ export class Attachment {
       return;
     }
     if (processId !== this.#identity.processId)
-      throw new ClientError("data_loss", `asked for ${this.#identity.processId}, got ${processId}`);
+      throw new ClientError(
+        "data_loss",
+        `attached to process ${processId} instead of ${this.#identity.processId}`,
+      );
     this.#assertHere(offset, "the stream began");
   }
 
-  /** Takes in one event, in its place. Throws for one that is out of it. */
+  /** Checks that one event continues the output. Throws if it does not. */
   #accept(event: ProcessEvent["event"] | undefined): Arrival | { readonly kind: "nothing" } {
     if (event === undefined) throw new ClientError("unavailable", "the stream ended without an end event");
     switch (event.case) {
       case "data": {
         const { output, offset: at } = event.value;
         if (output.case === undefined)
-          throw new ClientError("unimplemented", "output of an unknown kind came");
-        const offset = this.#assertHere(Number(at), "output came");
+          throw new ClientError("unimplemented", "the agent sent an unknown kind of output");
+        const offset = this.#assertHere(Number(at), "output arrived");
         this.#offset += output.value.length;
         return { kind: output.case, data: output.value, offset };
       }
       case "gap": {
-        const from = this.#assertHere(Number(event.value.from), "a gap came");
+        const from = this.#assertHere(Number(event.value.from), "a gap arrived");
         const to = Number(event.value.to);
         if (to < from)
-          throw new ClientError("data_loss", `a gap came that ends at ${to}, before its ${from}`);
+          throw new ClientError("data_loss", `a gap arrived that ends at ${to}, before its start at ${from}`);
         this.#offset = to;
         return { kind: "gap", from, to };
       }
       case "end":
-        this.#assertHere(Number(event.value.offset), "the end came");
+        this.#assertHere(Number(event.value.offset), "the end event arrived");
         return { kind: "end", exit: toExit(event.value) };
       case "start":
-        throw new ClientError("data_loss", "a second start event came");
+        throw new ClientError("data_loss", "a second start event arrived");
       default:
-        // A sign of life, or something newer than this client.
+        // A keepalive, or an event that this client does not know.
         return { kind: "nothing" };
     }
   }
 
   #assertHere(offset: number, what: string): number {
     if (offset === this.#offset) return offset;
-    throw new ClientError("data_loss", `${what} at offset ${offset}, expected at ${this.#offset}`);
+    throw new ClientError("data_loss", `${what} at offset ${offset}, expected ${this.#offset}`);
   }
 
   #known(): Identity {
@@ -194,7 +205,7 @@ export class Attachment {
     return this.#identity;
   }
 
-  /** For an agent that retains no ended process. */
+  /** For an agent that retains no ended processes. */
   #killed(): Exit {
     const status = "signal: killed";
     return {
@@ -209,9 +220,12 @@ export class Attachment {
   }
 }
 
-/** The agent cannot know what became of a process it does not know; who was attached to it can tell what it may be. */
+/**
+ * The agent cannot say what happened to a process that it does not know. The client saw it live, so
+ * the message can name the possible reasons.
+ */
 function explained(error: ClientError): ClientError {
   if (!(error instanceof ProcessGoneError)) return error;
-  const message = `${error.message}: ended and retained no longer, or the agent was restarted`;
+  const message = `${error.message}: it has ended and is no longer retained, or the agent was restarted`;
   return new ProcessGoneError(message, { cause: error });
 }

@@ -1,9 +1,9 @@
 // How long to wait before the next try, and when to stop trying.
 
+import type { Settings } from "./client-settings.ts";
 import type { Verdict } from "./failures.ts";
-import type { Settings } from "./settings.ts";
 
-/** So many doubtful failures in a row are believed. */
+/** After this many doubtful failures in a row, the next one is final. */
 const MAX_DOUBTS = 5;
 
 export class Backoff {
@@ -11,37 +11,44 @@ export class Backoff {
   readonly #patienceMs: number;
   #attempt = 0;
   #doubts = 0;
-  /** Since when the agent was out of reach; undefined after a contact, until the next failure. */
+  /** When the agent was first out of reach; undefined after a contact, until the next failure. */
   #sinceMs: number | undefined;
-  /** When the connection that now holds was made. */
+  /** When the present connection was made. */
   #reachedMs: number | undefined;
 
-  /** `patienceMs`: so long after now, or after the first failure that follows a contact, no try begins any more. */
+  /**
+   * `patienceMs`: no try begins later than this after construction, or after the first failure that
+   * follows a contact.
+   */
   constructor(settings: Settings, patienceMs: number) {
     this.#settings = settings;
     this.#patienceMs = patienceMs;
     this.#sinceMs = settings.clock.nowMs();
   }
 
-  /** Something came of the last try. */
+  /** The last try brought something. */
   succeeded(): void {
     this.#attempt = 0;
     this.#doubts = 0;
     this.#sinceMs = undefined;
   }
 
-  /** The agent was there. Whether anything comes of it is to be seen: the next wait may still be longer than the last. */
+  /**
+   * The agent answered. The next wait may still be longer than the last one: this connection may
+   * bring nothing.
+   */
   reached(): void {
     this.#sinceMs = undefined;
     this.#reachedMs = this.#settings.clock.nowMs();
   }
 
-  /** The next try's number and delay; undefined when there shall be none. */
+  /** The number and delay of the next try; undefined when there is none. */
   afterFailure(verdict: Verdict): { readonly attempt: number; readonly delayMs: number } | undefined {
     const { clock, random } = this.#settings;
     const nowMs = clock.nowMs();
     this.#sinceMs ??= nowMs;
-    // A connection that held for longer than the next wait may be is no reason to wait longer than at first.
+    // After a connection that lasted longer than the next wait, the waits start again from the
+    // shortest.
     if (this.#reachedMs !== undefined && nowMs - this.#reachedMs > this.#maxDelayMs()) this.#attempt = 0;
     this.#reachedMs = undefined;
     if (verdict === "doubtful") this.#doubts++;

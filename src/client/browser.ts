@@ -1,19 +1,25 @@
-// holdfast/client where there is no Node: the same client over a transport that is handed in.
+// holdfast/client without Node: the same client, over a transport that the caller provides.
 
 import { newClient } from "./client.ts";
+import { toSettings } from "./client-settings.ts";
 import { givenConnection } from "./connection.ts";
-import { toSettings } from "./settings.ts";
 import type { Client, ClientOptions } from "./types.ts";
 
 export type { Clock, Timer } from "../clock.ts";
-export { ClientError, type ClientErrorCode, DetachedError, GapError, ProcessGoneError } from "./errors.ts";
+export {
+  ClientError,
+  type ClientErrorCode,
+  DetachedError,
+  GapError,
+  ProcessGoneError,
+} from "./client-errors.ts";
 export type * from "./types.ts";
 
-/** Connects when it is first used. Throws a TypeError or RangeError for options that cannot be meant. */
+/** Connects at the first call. Throws a TypeError or RangeError for invalid options. */
 export function createClient(options: ClientOptions): Client {
   if (options.transport === undefined)
     throw new TypeError(
-      "give createClient a transport here: () => createConnectTransport({ baseUrl }) of @connectrpc/connect-web",
+      "createClient needs a transport here: () => createConnectTransport({ baseUrl }) of @connectrpc/connect-web",
     );
   return newClient(givenConnection(options.transport), toSettings(options));
 }

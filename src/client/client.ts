@@ -1,15 +1,15 @@
-// A client of one agent: its calls, each made of the parts beside this file.
+// A client of one agent: its calls, each composed of the parts beside this file.
 
 import type { ProcessInfo as WireProcessInfo } from "../gen/process_pb.ts";
+import type { Settings } from "./client-settings.ts";
 import { AgentLink, type Connection } from "./connection.ts";
 import type { OpenStream } from "./event-stream.ts";
 import { isSelected, startHeaders, toConnectMessage, toProcessInfo, toStartMessage } from "./messages.ts";
 import { type Opening, Output } from "./output.ts";
 import { randomId } from "./random-id.ts";
 import { AttachedProcess } from "./remote-process.ts";
-import { call } from "./retried-call.ts";
+import { callWithRetries } from "./retried-call.ts";
 import { sendSignal } from "./send-signal.ts";
-import type { Settings } from "./settings.ts";
 import type {
   AttachOptions,
   Client,
@@ -47,7 +47,7 @@ async function start(
 }
 
 async function attach(link: AgentLink, selector: Selector, options: AttachOptions): Promise<RemoteProcess> {
-  // First, so that what no agent could take is refused without asking one.
+  // First, so that an invalid request fails without a call.
   const asAsked = connect(selector, options);
   const place = options.fromOffset === undefined ? await findPlace(link, selector, options) : undefined;
   return begin(link, options, {
@@ -58,13 +58,14 @@ async function attach(link: AgentLink, selector: Selector, options: AttachOption
 }
 
 /**
- * Where to begin, asked for before: what a connection was handed counts as delivered, so if the first one broke before it
- * said where it began, the next would begin after what was lost with it. Undefined where the agent knows no such process,
- * which it then says in its own words.
+ * Asks for the first offset before attaching. The agent counts output as delivered when a
+ * connection accepts it. If the first connection broke before its start event arrived, the next one
+ * would start after the output that was lost with it. Undefined if the agent knows no such process:
+ * its own answer to Connect says so best.
  */
 async function findPlace(link: AgentLink, selector: Selector, { signal }: AttachOptions) {
   const found = (await listAll(link, signal)).findLast(isSelected(selector));
-  // An agent that gives no process_id will be refused when it is attached to.
+  // An agent that gives no process_id is refused by the attachment.
   if (found === undefined || found.processId === "") return undefined;
   return { processId: found.processId, fromOffset: Number(found.attachOffset) };
 }
@@ -84,10 +85,10 @@ async function list(link: AgentLink, { includeEnded, signal }: ListOptions): Pro
   return includeEnded === true ? all : all.filter(({ exit }) => exit === undefined);
 }
 
-/** The retained ones, then the live ones, each in the order of time. */
+/** Retained processes first, then live ones, each group ordered by start. */
 async function listAll(link: AgentLink, signal: AbortSignal | undefined): Promise<WireProcessInfo[]> {
-  const { processes } = await call(link, {
-    // Always, because without it the agent says no more than E2B's does.
+  const { processes } = await callWithRetries(link, {
+    // Always, because without this field the agent answers with E2B's fields only.
     send: (rpc, options) => rpc.list({ includeEnded: true }, options),
     signals: [signal],
     patienceMs: link.settings.callRetryMs,

@@ -1,32 +1,32 @@
-// What calls go over: the transports a client uses one after the other, and the one it uses now.
+// What calls go over: the transports that a client uses one after the other, and the present one.
 
 import { createClient, type Client as RpcClient, type Transport } from "@connectrpc/connect";
 import { Process } from "../gen/process_pb.ts";
 import { messageOf } from "../text.ts";
-import { ClientError, DetachedError } from "./errors.ts";
-import type { Settings } from "./settings.ts";
+import { ClientError, DetachedError } from "./client-errors.ts";
+import type { Settings } from "./client-settings.ts";
 
 /** Makes transports. */
 export interface Connection {
-  /** A fresh one. Those made before get no new calls. */
+  /** Makes a new transport. Earlier ones get no new calls. */
   open(): Transport;
-  /** Closes what is idle; what is in use is aborted by its calls. */
+  /** Closes idle connections. Those in use are closed by their calls. */
   close(): void;
 }
 
-/** Over what a caller brought along. */
+/** Over transports that the caller provides. */
 export function givenConnection(transport: Transport | (() => Transport)): Connection {
   return {
     open: typeof transport === "function" ? transport : () => transport,
     close: () => {
-      // Whoever made it closes it.
+      // The caller owns its transports and closes them.
     },
   };
 }
 
 export type Rpc = RpcClient<typeof Process>;
 
-/** One client's way to its agent. */
+/** One client's link to its agent. */
 export class AgentLink {
   readonly settings: Settings;
   readonly #connection: Connection;
@@ -43,13 +43,16 @@ export class AgentLink {
     return this.#closing.signal;
   }
 
-  /** Throws a ClientError when the caller's own function for transports fails. */
+  /** Throws a ClientError when the caller's function for transports fails. */
   get rpc(): Rpc {
     this.#rpc ??= createClient(Process, this.#open());
     return this.#rpc;
   }
 
-  /** `silent` answered nothing: later calls go over a fresh transport. Only the first to notice makes it. */
+  /**
+   * Reports that `silent` did not answer: later calls use a new transport. Only the first report
+   * counts.
+   */
   abandon(silent: Rpc): void {
     if (this.#rpc === silent) this.#rpc = undefined;
   }
@@ -59,7 +62,7 @@ export class AgentLink {
       return this.#connection.open();
     } catch (cause) {
       const message = messageOf(cause);
-      throw new ClientError("invalid_argument", `no transport could be made: ${message}`, { cause });
+      throw new ClientError("invalid_argument", `the transport function failed: ${message}`, { cause });
     }
   }
 

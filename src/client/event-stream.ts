@@ -1,14 +1,14 @@
-// One try at a Start or Connect stream: its events as they come, and the news that it went silent. The agent is asked for
-// a sign of life at an interval; silence is measured only while somebody waits for an event, because whoever does not read
-// cannot know.
+// One try at a Start or Connect stream: its events, and the detection of silence. The agent is
+// asked to send a keepalive at an interval. Silence is measured only while a caller waits for an
+// event: without a read, an idle connection looks the same as a busy one.
 
 import type { ProcessEvent } from "../gen/process_pb.ts";
 import { AbortScope, untilAbort } from "./abort.ts";
+import { ClientError } from "./client-errors.ts";
 import type { AgentLink, Rpc } from "./connection.ts";
-import { ClientError } from "./errors.ts";
 import type { RpcOptions } from "./retried-call.ts";
 
-/** StartResponse and ConnectResponse look the same. */
+/** The common shape of StartResponse and ConnectResponse. */
 interface Message {
   readonly event?: ProcessEvent | undefined;
 }
@@ -16,7 +16,9 @@ interface Message {
 /** Opens the stream. */
 export type OpenStream = (rpc: Rpc, options: RpcOptions) => AsyncIterable<Message>;
 
-/** How long a stream that is done may take to say so before its connection is given up. */
+/**
+ * How long the agent may take to close a finished stream before the client drops its connection.
+ */
 const FAREWELL_MS = 1000;
 
 export class EventStream {
@@ -39,11 +41,14 @@ export class EventStream {
     this.#messages = messages[Symbol.asyncIterator]();
   }
 
-  /** The next event; undefined at the stream's end. Rejects with whatever the connection failed with, then for ever. */
+  /**
+   * The next event; undefined at the end of the stream. Rejects with the connection's error, and so
+   * does every later call.
+   */
   async next(): Promise<ProcessEvent["event"] | undefined> {
     const watch = this.#watchSilence();
     try {
-      // The transport may be slow to notice the signal, or broken.
+      // The transport may ignore the signal, or react late.
       const message = await untilAbort(this.#messages.next(), this.#scope.signal);
       return message.done === true ? undefined : (message.value.event?.event ?? { case: undefined });
     } finally {
@@ -51,13 +56,15 @@ export class EventStream {
     }
   }
 
-  /** Drops the connection, unless it is over. A second call does nothing. */
+  /** Drops the connection if the stream is still open. A second call does nothing. */
   close(): void {
     this.#scope.abort(new ClientError("canceled", "the stream was closed"));
     this.#scope.release();
   }
 
-  /** After the end event: lets the stream end by itself, so that its connection can be used again. */
+  /**
+   * After the end event: lets the stream end by itself, so that its connection can be used again.
+   */
   finish(): void {
     const close = () => this.close();
     const timer = this.#link.settings.clock.startTimer(FAREWELL_MS, close);
@@ -67,8 +74,8 @@ export class EventStream {
   }
 
   /**
-   * In two steps of one interval each: where this program itself was busy for longer than the first, what came meanwhile
-   * is read before the second is over.
+   * Waits for two intervals, one after the other. If this program itself was busy for longer than
+   * the first, the events that arrived meanwhile are read before the second ends.
    */
   #watchSilence(): { cancel(): void } {
     const { clock, keepaliveSeconds } = this.#link.settings;

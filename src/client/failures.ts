@@ -1,16 +1,17 @@
-// What a failed call means: whether to try again, and what to tell the caller.
+// What a failed call means: whether to retry, and which error the caller gets.
 //
-// Connect-ES reports a cut connection in many ways, also as `invalid_argument` (a truncated message) or `internal` (an
-// HTTP/2 reset), codes the agent uses for refusals. They differ in one thing: what was really answered carries the
-// response's headers.
+// Connect-ES reports a broken connection with many codes, among them `invalid_argument` (a
+// truncated message) and `internal` (an HTTP/2 reset), which the agent also uses for refusals. One
+// thing tells them apart: an error that the agent sent carries the response's headers.
 
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ClientError, type ClientErrorCode, ProcessGoneError } from "./errors.ts";
+import { ClientError, type ClientErrorCode, ProcessGoneError } from "./client-errors.ts";
 
 /**
- * - lost: the connection failed, or the agent is short of something: try again for as long as there is patience.
- * - doubtful: something is wrong that may pass: try again, but not for ever.
- * - final: the same would be said again.
+ * - lost: the connection failed, or the agent is short of something. Retry for as long as the
+ *   settings allow.
+ * - doubtful: something is wrong that may pass. Retry a few times.
+ * - final: a retry would bring the same answer.
  */
 export type Verdict = "lost" | "doubtful" | "final";
 
@@ -19,7 +20,7 @@ export interface Failure {
   readonly error: ClientError;
 }
 
-const codes: Readonly<Record<Code, ClientErrorCode>> = {
+const clientCodes: Readonly<Record<Code, ClientErrorCode>> = {
   [Code.Canceled]: "canceled",
   [Code.Unknown]: "unknown",
   [Code.InvalidArgument]: "invalid_argument",
@@ -42,18 +43,18 @@ const verdicts: Readonly<Partial<Record<ClientErrorCode, Verdict>>> = {
   unavailable: "lost",
   aborted: "lost",
   canceled: "lost",
-  // Cut as stalled, or the agent is out of descriptors for now.
+  // Disconnected as stalled, or the agent is out of descriptors for now.
   resource_exhausted: "lost",
-  // Of a Start whose process ran out of time: its end event is had by attaching once more.
+  // For a Start whose process reached its time limit: one more attach brings its end event.
   deadline_exceeded: "lost",
   internal: "doubtful",
   unknown: "doubtful",
   data_loss: "doubtful",
 };
 
-/** Of whatever a call threw. */
+/** `thrown` is what a call rejected with. */
 export function toFailure(thrown: unknown): Failure {
-  // Ours: something the client found wrong with what came.
+  // Thrown by this client, because an event did not fit.
   if (thrown instanceof ClientError) return { verdict: verdicts[thrown.code] ?? "final", error: thrown };
   const error = ConnectError.from(thrown);
   if (isAnswer(error)) return fromAgent(error);
@@ -61,7 +62,7 @@ export function toFailure(thrown: unknown): Failure {
   return { verdict: "lost", error: new ClientError("unavailable", message, { cause: thrown }) };
 }
 
-/** Whether the agent cannot have heard of the call: there was no connection. False where that is not known. */
+/** Whether the call certainly did not reach the agent, because no connection was made. */
 export function wasNeverSent({ error }: Failure): boolean {
   return causesOf(error).some((cause) => unconnected.has(String(Reflect.get(cause, "code"))));
 }
@@ -76,7 +77,7 @@ const unconnected = new Set([
 ]);
 
 function fromAgent(cause: ConnectError): Failure {
-  const code = codes[cause.code];
+  const code = clientCodes[cause.code];
   const error =
     code === "not_found"
       ? new ProcessGoneError(cause.rawMessage, { cause })
@@ -88,7 +89,7 @@ function isAnswer({ metadata }: ConnectError): boolean {
   return [...metadata.keys()].length > 0;
 }
 
-/** Node's error for a host with several addresses has no message of its own, but a code. */
+/** Node's error for a host with several addresses has a code, but no message of its own. */
 function describe(error: ConnectError): string {
   if (error.rawMessage !== "") return error.rawMessage;
   return causesOf(error)

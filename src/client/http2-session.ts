@@ -1,6 +1,6 @@
-// An HTTP/2 connection to the agent, made when it is needed and again when it is gone. Instead of Connect-Node's own
-// manager (2.1.2), which ends the program when it is told to abort just as its ping times out: nobody listens to the
-// connection's error then.
+// An HTTP/2 connection to the agent, made when it is needed and again after it was lost. It
+// replaces Connect-Node's own manager (2.1.2), which ends the program if it is aborted just as its
+// ping times out: the connection's error then has no listener.
 
 import {
   type ClientHttp2Session,
@@ -10,16 +10,17 @@ import {
   type OutgoingHttpHeaders,
 } from "node:http2";
 
-/** What Connect-Node asks of a session manager. */
+/** The interface that Connect-Node requires of a session manager. */
 export class Http2Session {
-  /** The only origin whose requests come here. */
+  /** The origin of all requests. */
   readonly authority: string;
   readonly #keepaliveMs: number;
   #connection: PingedConnection | undefined;
 
   /**
-   * While streams are open, the connection is asked every `keepaliveMs`, and dropped when it answers nothing for two. After
-   * two without a stream it is closed: who knows what became of it.
+   * While streams are open, a ping is sent every `keepaliveMs`. The connection is dropped when two
+   * intervals bring no answer. After two intervals without a stream it is closed, because its state
+   * is then unknown.
    */
   constructor(url: string, keepaliveMs: number) {
     this.authority = new URL(url).origin;
@@ -32,12 +33,12 @@ export class Http2Session {
     return this.#connection.request({ ...headers, ":method": method, ":path": path });
   }
 
-  /** Connect-Node's manager takes it for a sign of life; here the pings tell. */
+  /** Connect-Node's manager takes it for a sign of life; this one relies on pings. */
   notifyResponseByteRead(): void {
     // See above.
   }
 
-  /** Drops the connection and fails what is open on it. The next request makes another. */
+  /** Drops the connection and fails its open streams. The next request makes another. */
   abort(): void {
     this.#connection?.abort();
     this.#connection = undefined;
@@ -49,9 +50,9 @@ class PingedConnection {
   readonly #session: ClientHttp2Session;
   readonly #pings: NodeJS.Timeout;
   #openStreams = 0;
-  /** Whether no stream was open an interval ago, nor since. */
+  /** Whether no stream has been open since the last interval. */
   #idle = false;
-  /** How many intervals ago the ping was sent that has no answer yet. */
+  /** How many intervals ago the unanswered ping was sent. */
   #intervalsWaited = 0;
 
   constructor(session: ClientHttp2Session, keepaliveMs: number) {
@@ -59,7 +60,7 @@ class PingedConnection {
     this.#pings = setInterval(() => this.#check(keepaliveMs), keepaliveMs).unref();
     session.once("close", () => clearInterval(this.#pings));
     session.on("error", () => {
-      // Every stream fails with it, too.
+      // Every open stream fails with the same error.
     });
   }
 
@@ -67,7 +68,7 @@ class PingedConnection {
     return !this.#session.closed && !this.#session.destroyed;
   }
 
-  /** Node keeps it until the connection is there, or fails it. */
+  /** Node queues the request until the connection is established or has failed. */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     const stream = this.#session.request(headers);
     this.#idle = false;
@@ -90,8 +91,8 @@ class PingedConnection {
   }
 
   /**
-   * Not dropped at the first interval without an answer: where this program itself was busy for so long, the answer is there
-   * and not yet read.
+   * The connection survives the first interval without an answer: if this program itself was busy
+   * for that long, the answer has arrived and is not read yet.
    */
   #ping(keepaliveMs: number): void {
     if (this.#intervalsWaited === 2) {

@@ -1,23 +1,29 @@
-// holdfast/client: starts, finds, reads and feeds the processes of an agent, and never loses its place. The door for
-// Node; browsers get browser.ts, which is the same but for `baseUrl`.
+// holdfast/client for Node: starts, finds, reads and feeds the processes of an agent, and resumes
+// lost connections at the same byte. Browsers get browser.ts, the same client without `baseUrl`.
 
 import { newClient } from "./client.ts";
+import { toSettings } from "./client-settings.ts";
 import { givenConnection } from "./connection.ts";
 import { nodeConnection } from "./node-connection.ts";
-import { toSettings } from "./settings.ts";
 import type { Client, ClientOptions } from "./types.ts";
 
 export type { Clock, Timer } from "../clock.ts";
-export { ClientError, type ClientErrorCode, DetachedError, GapError, ProcessGoneError } from "./errors.ts";
+export {
+  ClientError,
+  type ClientErrorCode,
+  DetachedError,
+  GapError,
+  ProcessGoneError,
+} from "./client-errors.ts";
 export type * from "./types.ts";
 
-/** Connects when it is first used. Throws a TypeError or RangeError for options that cannot be meant. */
+/** Connects at the first call. Throws a TypeError or RangeError for invalid options. */
 export function createClient(options: ClientOptions): Client {
   const { transport, baseUrl, httpVersion = "1.1" } = options;
   const settings = toSettings(options);
   if ((transport === undefined) === (baseUrl === undefined))
     throw new TypeError(
-      'give createClient a baseUrl, "http://127.0.0.1:49983", or a transport, and not both',
+      'createClient needs a baseUrl ("http://127.0.0.1:49983") or a transport, and not both',
     );
   if (transport !== undefined) return newClient(givenConnection(transport), settings);
   const keepaliveMs = settings.keepaliveSeconds * 1000;

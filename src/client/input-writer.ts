@@ -1,21 +1,25 @@
-// Feeds one process, exactly once: every piece says where it belongs, so a piece whose answer was lost is sent again
-// without harm. One piece is in flight at a time.
+// Writes one process's input, exactly once. Every piece carries its offset, so a piece can be sent
+// again when its answer was lost. One piece is in flight at a time.
 //
-// The agent counts the bytes of each writer apart, by its name. A write that was given up may still be taken later: the
-// count is then unknown, and whoever writes on does so under a new name, from 0.
+// The agent counts the bytes of each writer by the writer's name. A write that was given up may
+// still be accepted later, and the count is then unknown: the next write uses a new name and starts
+// at 0.
 //
-// A process that does not read keeps its writer waiting for as long as it likes. So that this does not look like a dead
-// connection, each try gives the agent a limit of its own: an answer that it ran out is a sign of life.
+// A process that does not read makes its writer wait, without a limit. To tell that from a dead
+// connection, each try carries a time limit: the agent's answer that it expired is a sign of life.
 
 import { untilAbort } from "./abort.ts";
+import { ClientError, ProcessGoneError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
-import { ClientError, ProcessGoneError } from "./errors.ts";
 import { timeoutHeaders, toSelectorMessage } from "./messages.ts";
 import { randomId } from "./random-id.ts";
-import { call } from "./retried-call.ts";
+import { callWithRetries } from "./retried-call.ts";
 import type { CallOptions } from "./types.ts";
 
-/** Grows while pieces get through, so that a long way costs few round trips; shrinks on a connection that keeps breaking. */
+/**
+ * Doubles while pieces are accepted, so that a long distance costs few round trips. Shrinks on a
+ * connection that keeps breaking.
+ */
 const FIRST_PIECE_BYTES = 64 * 1024;
 const MIN_PIECE_BYTES = 1024;
 const MAX_PIECE_BYTES = 1024 * 1024;
@@ -23,7 +27,7 @@ const MAX_PIECE_BYTES = 1024 * 1024;
 export interface InputTarget {
   readonly processId: string;
   readonly kind: "stdin" | "pty";
-  /** Each ends everything. */
+  /** Each of them ends all writes. */
   readonly signals: readonly (AbortSignal | undefined)[];
 }
 
@@ -33,7 +37,7 @@ export class InputWriter {
   #writer = randomId();
   #acceptedBytes = 0;
   #pieceBytes = FIRST_PIECE_BYTES;
-  /** Resolves when all earlier writes are over. Never rejects. */
+  /** Resolves when all earlier writes have settled. Never rejects. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(link: AgentLink, target: InputTarget) {
@@ -62,12 +66,12 @@ export class InputWriter {
     }
   }
 
-  /** Sends the beginning of `rest`; returns how much of it is accepted. */
+  /** Sends the beginning of `rest`; returns how many bytes of it were accepted. */
   async #sendPiece(rest: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
     const { processId, kind } = this.#target;
     const { giveUpAfterMs, keepaliveSeconds } = this.#link.settings;
     const at = this.#acceptedBytes;
-    const { offset } = await call(this.#link, {
+    const { offset } = await callWithRetries(this.#link, {
       send: (rpc, options) =>
         rpc.sendInput(
           {
@@ -81,12 +85,13 @@ export class InputWriter {
       signals: [...this.#target.signals, signal],
       patienceMs: giveUpAfterMs,
       mustWait: ({ error }) => error.code === "deadline_exceeded",
-      // Of what the agent has taken already a small piece is enough to ask for the rest.
+      // A small piece is enough to ask how much the agent has accepted.
       onRepeat: () => {
         this.#pieceBytes = Math.max(this.#pieceBytes / 4, MIN_PIECE_BYTES);
       },
     });
-    // More than this piece, where a larger one was accepted and its answer lost.
+    // The answer is larger than this piece if an earlier, larger piece was accepted and its answer
+    // was lost.
     const accepted = Number(offset) - at;
     if (accepted <= 0 || accepted > rest.length)
       throw new ClientError("data_loss", `the agent accepted ${accepted} bytes of input, of ${rest.length}`);
@@ -98,7 +103,7 @@ export class InputWriter {
   async #sendClose(signal: AbortSignal | undefined): Promise<void> {
     let repeated = false;
     try {
-      await call(this.#link, {
+      await callWithRetries(this.#link, {
         send: (rpc, options) =>
           rpc.closeStdin({ process: toSelectorMessage(this.#target.processId) }, options),
         signals: [...this.#target.signals, signal],
@@ -108,7 +113,7 @@ export class InputWriter {
         },
       });
     } catch (error) {
-      // The first one got through: the process read its end of file and ended.
+      // The first try was accepted: the process read its end of file and ended.
       if (repeated && error instanceof ProcessGoneError) return;
       throw error;
     }
@@ -120,9 +125,9 @@ export class InputWriter {
       return act();
     });
     this.#turn = result.catch(() => {
-      // Its caller is told.
+      // The caller of that write handles its error.
     });
-    // Not only when its turn comes.
+    // An abort ends the wait for the turn as well.
     return signal === undefined ? result : untilAbort(result, signal);
   }
 }

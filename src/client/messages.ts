@@ -1,4 +1,4 @@
-// Between the client's interface and the messages of the wire.
+// Converts between the client's types and the messages of the wire.
 
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
@@ -17,8 +17,8 @@ import {
   type StartRequest as WireStartRequest,
 } from "../gen/process_pb.ts";
 import { messageOf } from "../text.ts";
-import { ClientError } from "./errors.ts";
-import { signalOfStatus } from "./signal-words.ts";
+import { ClientError } from "./client-errors.ts";
+import { signalOfStatus } from "./signal-names.ts";
 import type {
   AttachOptions,
   Exit,
@@ -29,7 +29,7 @@ import type {
   StartRequest,
 } from "./types.ts";
 
-/** Ten digits are what the agent takes. */
+/** The agent accepts ten digits. */
 const MAX_TIMEOUT_MS = 9_999_999_999;
 
 export function toStartMessage(request: StartRequest, startId: string): WireStartRequest {
@@ -64,7 +64,7 @@ const detachedModes = {
   ring: OutputPolicy_Detached.RING,
 };
 
-/** What of a start goes into headers: whose process it becomes, and how long it may run. */
+/** The parts of a start that travel in headers: the user and the time limit. */
 export function startHeaders(
   user: string | undefined,
   timeoutMs: number | undefined,
@@ -75,7 +75,7 @@ export function startHeaders(
       `timeoutMs is ${timeoutMs}, must be above 0 and at most ${MAX_TIMEOUT_MS}`,
     );
   return {
-    // btoa takes one byte a character.
+    // btoa reads one byte per character.
     ...(user === undefined
       ? {}
       : { Authorization: `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(`${user}:`)))}` }),
@@ -84,8 +84,8 @@ export function startHeaders(
 }
 
 /**
- * The agent's limit, and not Connect's own option, which would also end the call here. For transports of either protocol:
- * the agent heeds that of its request's.
+ * The time limit for the agent. Connect's own option would also end the call in this client. Both
+ * headers are set, because the agent reads the one of the request's protocol.
  */
 export function timeoutHeaders(timeoutMs: number): Readonly<Record<string, string>> {
   const ms = Math.ceil(timeoutMs);
@@ -107,7 +107,7 @@ export function toSelectorMessage(selector: Selector): ProcessSelector {
   return checked(ProcessSelectorSchema, { selector: selected(selector) });
 }
 
-/** As the agent chooses: of several, the last. */
+/** Of several matching processes the agent chooses the last one. */
 export function isSelected(selector: Selector): (process: WireProcessInfo) => boolean {
   const { case: name, value } = selected(selector);
   return ({ pid, tag, processId }) => ({ pid, tag, processId })[name ?? "processId"] === value;
@@ -128,15 +128,15 @@ export function toUpdateMessage(processId: string, { cols, rows }: PtySize): Upd
 }
 
 export function toSignal(name: SignalName): Signal {
-  const signal = signals.get(name);
+  const signal = wireSignals.get(name);
   if (signal !== undefined) return signal;
   throw new ClientError(
     "invalid_argument",
-    `signal ${name} is not known, must be one of ${[...signals.keys()].join(", ")}`,
+    `unknown signal ${name}: must be one of ${[...wireSignals.keys()].join(", ")}`,
   );
 }
 
-const signals = new Map<SignalName, Signal>([
+const wireSignals = new Map<SignalName, Signal>([
   ["SIGHUP", Signal.SIGHUP],
   ["SIGINT", Signal.SIGINT],
   ["SIGQUIT", Signal.SIGQUIT],
@@ -191,7 +191,10 @@ function toOffset(name: string, value: number): bigint {
   );
 }
 
-/** Encodes it once: what cannot be encoded must fail here, not look like a failed connection at every try. */
+/**
+ * Encodes the message once. A message that cannot be encoded must fail here; otherwise every try
+ * would look like a failed connection.
+ */
 function checked<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>) {
   try {
     const message = create(schema, init);

@@ -1,5 +1,5 @@
-// Connections to the agent made by Node itself, over HTTP/1.1 or h2c (HTTP/2 for https). With
-// http2-session.ts the only file of the client that needs Node.
+// Connections that Node makes to the agent, over HTTP/1.1 or h2c (HTTP/2 with TLS for https). Only
+// this file and http2-session.ts need Node.
 
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
@@ -11,21 +11,24 @@ import { Http2Session } from "./http2-session.ts";
 export interface NodeConnectionOptions {
   readonly baseUrl: string;
   readonly httpVersion: "1.1" | "2";
-  /** How often a shared HTTP/2 connection is checked, and how long an HTTP/1.1 connection may be idle to be used again. */
+  /**
+   * The ping interval of an HTTP/2 connection, and how long an HTTP/1.1 connection may be idle and
+   * still be reused.
+   */
   readonly keepaliveMs: number;
 }
 
-/** A transport, and what gives up its connections. */
-interface Owned {
+/** A transport, and how to give up its connections. */
+interface OwnedTransport {
   readonly transport: Transport;
   retire(): void;
 }
 
-/** Throws a TypeError for what is no such URL. */
+/** Throws a TypeError for an invalid URL. */
 export function nodeConnection(options: NodeConnectionOptions): Connection {
   if (!/^https?:\/\//.test(options.baseUrl) || !URL.canParse(options.baseUrl))
     throw new TypeError(`baseUrl is "${options.baseUrl}", must be like http://127.0.0.1:49983`);
-  let current: Owned | undefined;
+  let current: OwnedTransport | undefined;
   const close = () => {
     current?.retire();
     current = undefined;
@@ -40,10 +43,11 @@ export function nodeConnection(options: NodeConnectionOptions): Connection {
   };
 }
 
-/** A connection for each stream: one that nobody reads holds up no other. */
-function overHttp1({ baseUrl, keepaliveMs }: NodeConnectionOptions): Owned {
+/** One connection per stream: an unread stream does not block others. */
+function overHttp1({ baseUrl, keepaliveMs }: NodeConnectionOptions): OwnedTransport {
   const Agent = new URL(baseUrl).protocol === "https:" ? HttpsAgent : HttpAgent;
-  // The limit ends idle connections only: who knows what became of them. On one in use nobody listens to it.
+  // Node ends idle connections at this limit, because their state is unknown by then. A connection
+  // in use has no listener for the timeout and is not affected.
   const agent = new Agent({ keepAlive: true, timeout: keepaliveMs });
   return {
     transport: createConnectTransport({
@@ -52,7 +56,7 @@ function overHttp1({ baseUrl, keepaliveMs }: NodeConnectionOptions): Owned {
       useBinaryFormat: true,
       nodeOptions: { agent },
     }),
-    // What is in use goes on: another process's stream may be well.
+    // Connections in use stay open: the streams of other processes may be intact.
     retire: () => {
       agent.maxFreeSockets = 0;
       for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
@@ -60,7 +64,7 @@ function overHttp1({ baseUrl, keepaliveMs }: NodeConnectionOptions): Owned {
   };
 }
 
-function overHttp2({ baseUrl, keepaliveMs }: NodeConnectionOptions): Owned {
+function overHttp2({ baseUrl, keepaliveMs }: NodeConnectionOptions): OwnedTransport {
   const sessionManager = new Http2Session(baseUrl, keepaliveMs);
   return {
     transport: createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: true, sessionManager }),

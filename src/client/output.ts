@@ -1,11 +1,12 @@
-// The iteration over one process's output, and its end. Whoever iterates pulls events one by one; the end, a failure, an
-// abort or a detach settles everything once: the iteration and the exit promise always tell the same story.
+// The iteration over one process's output, and its end. Events are pulled one by one. The first
+// end, failure, abort or detach settles everything, so the iteration and the exit promise always
+// agree.
 
 import { deferred } from "../deferred.ts";
 import { AbortScope, onAbort } from "./abort.ts";
 import { Attachment, type AttachmentOptions, type Identity } from "./attachment.ts";
+import { ClientError, DetachedError, GapError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
-import { ClientError, DetachedError, GapError } from "./errors.ts";
 import type { Exit, OutputEvent, ProcessOptions } from "./types.ts";
 
 type Outcome =
@@ -25,7 +26,7 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
   readonly #settleExit: { resolve(exit: Exit): void; reject(error: unknown): void };
   #offset = 0;
   #outcome: Outcome | undefined;
-  /** Resolves when earlier calls of `next` have been answered. Never rejects. */
+  /** Resolves when all earlier calls of `next` have settled. Never rejects. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(link: AgentLink, opening: Opening, options: ProcessOptions) {
@@ -39,25 +40,28 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
     const { promise, ...settleExit } = deferred<Exit>();
     this.exit = promise;
     this.#settleExit = settleExit;
-    // Whoever does not ask how it ended need not handle that it failed.
+    // A caller that does not use `exit` need not handle its rejection.
     promise.catch(() => {
-      // The iteration fails with it, too.
+      // The iteration fails with the same error.
     });
-    // At once, also while nobody iterates.
+    // At once, even if there is no iteration.
     onAbort(this.#scope.signal, () => this.#settle(toOutcome(this.#scope.signal.reason)));
   }
 
-  /** Of the next byte `next` will yield. */
+  /** Offset of the next byte that `next` yields. */
   get offset(): number {
     return this.#offset;
   }
 
-  /** What ends calls about this process. The caller's own is among them: after the process's end nothing else follows it. */
+  /**
+   * The signals that end calls about this process. The caller's own signal is among them, because
+   * the scope stops following it at the process's end.
+   */
   get signals(): readonly (AbortSignal | undefined)[] {
     return [this.#scope.signal, this.#options.signal];
   }
 
-  /** Resolves when attached. To be called first and once. */
+  /** Resolves when attached. Call it first, and once. */
   async begin(): Promise<Identity> {
     try {
       const { offset, ...identity } = await this.#attachment.begin();
@@ -69,16 +73,16 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
     }
   }
 
-  /** Calls that overlap are answered in their order. */
+  /** Overlapping calls are answered in order. */
   next(): Promise<IteratorResult<OutputEvent>> {
     const result = this.#turn.then(() => this.#next());
     this.#turn = result.catch(() => {
-      // Its caller is told.
+      // The caller of `next` handles the error.
     });
     return result;
   }
 
-  /** Leaving a loop keeps the place. */
+  /** A loop that is left keeps its place. */
   async return(): Promise<IteratorResult<OutputEvent>> {
     return { done: true, value: undefined };
   }
@@ -87,9 +91,9 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
     return this;
   }
 
-  /** After the process's end, too, this fails what is still on its way. */
+  /** It also fails pending calls after the process has ended. */
   detach(): void {
-    const error = new DetachedError("detached from the process, which runs on");
+    const error = new DetachedError("detached from the process, which continues to run");
     this.#settle({ kind: "detached", error });
     this.#scope.abort(error);
   }
@@ -98,7 +102,7 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
     if (this.#outcome !== undefined) return settled(this.#outcome);
     try {
       const arrival = await this.#attachment.next();
-      // Left meanwhile: it was not yielded, and the offset says so.
+      // Detached in the meantime: the event is not yielded, and the offset does not include it.
       if (this.#outcome !== undefined) return settled(this.#outcome);
       if (arrival.kind === "end") return settled(this.#settle({ kind: "exit", exit: arrival.exit }));
       if (arrival.kind === "gap" && this.#options.onGap === "error")
@@ -110,7 +114,7 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
     }
   }
 
-  /** Once; later calls return what the first one decided. */
+  /** The first call decides; later calls return its outcome. */
   #settle(outcome: Outcome): Outcome {
     if (this.#outcome !== undefined) return this.#outcome;
     this.#outcome = outcome;

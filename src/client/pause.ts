@@ -3,10 +3,10 @@
 import type { Clock } from "../clock.ts";
 import { untilAbort } from "./abort.ts";
 
-/** Resolves after `delayMs`; rejects with the signal's reason as soon as it aborts. */
+/** Resolves after `delayMs`; rejects with the signal's reason as soon as `signal` aborts. */
 export async function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   let cancel = () => {
-    // No timer yet.
+    // There is no timer yet.
   };
   const time = new Promise<void>((resolve) => {
     cancel = clock.startTimer(delayMs, resolve).cancel;

@@ -1,4 +1,4 @@
-/** 128 random bits. Not crypto.randomUUID, which browsers give to secure pages only. */
+/** 128 random bits. Browsers provide crypto.randomUUID only to secure pages, so it is not used. */
 export function randomId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,4 +1,4 @@
-// One attached process: its output, its input and its controls, tied together.
+// One attached process: its output, its input and its controls.
 
 import { untilAbort } from "./abort.ts";
 import type { Identity } from "./attachment.ts";

@@ -1,10 +1,11 @@
-// Sets the size of one process's terminal. A window that is dragged changes faster than an agent far away answers: one
-// size is in flight at a time, and of those that wait only the newest is sent.
+// Sets the size of one process's terminal. A window that is dragged changes faster than a distant
+// agent answers: one size is in flight at a time, and of the sizes that wait only the newest is
+// sent.
 
 import type { UpdateRequest } from "../gen/process_pb.ts";
 import type { AgentLink } from "./connection.ts";
 import { toUpdateMessage } from "./messages.ts";
-import { call } from "./retried-call.ts";
+import { callWithRetries } from "./retried-call.ts";
 import type { PtySize } from "./types.ts";
 
 export class Resizer {
@@ -14,16 +15,16 @@ export class Resizer {
   #waiting: UpdateRequest | undefined;
   #sending: Promise<void> | undefined;
 
-  /** Each of `signals` ends everything. */
+  /** Each of `signals` ends all resizes. */
   constructor(link: AgentLink, processId: string, signals: readonly (AbortSignal | undefined)[]) {
     this.#link = link;
     this.#processId = processId;
     this.#signals = signals;
   }
 
-  /** Resolves when this size, or a newer one, is set. */
+  /** Resolves when this size or a newer one is set. */
   async resize(size: PtySize): Promise<void> {
-    // Refused here, where it fails nobody else's.
+    // An invalid size fails here, before it can fail another caller's resize.
     this.#waiting = toUpdateMessage(this.#processId, size);
     this.#sending ??= this.#send().finally(() => {
       this.#sending = undefined;
@@ -35,7 +36,7 @@ export class Resizer {
     for (let message = this.#waiting; message !== undefined; message = this.#waiting) {
       const newest = message;
       this.#waiting = undefined;
-      await call(this.#link, {
+      await callWithRetries(this.#link, {
         send: (rpc, options) => rpc.update(newest, options),
         signals: this.#signals,
         patienceMs: this.#link.settings.callRetryMs,

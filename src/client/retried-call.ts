@@ -1,35 +1,38 @@
-// Calls with one answer, repeated until it comes.
+// Calls with one answer, repeated until it arrives.
 
 import { AbortScope, untilAbort } from "./abort.ts";
 import { Backoff } from "./backoff.ts";
+import { ClientError } from "./client-errors.ts";
 import type { AgentLink, Rpc } from "./connection.ts";
-import { ClientError } from "./errors.ts";
 import { type Failure, toFailure } from "./failures.ts";
 import { pause } from "./pause.ts";
 
-/** As Connect's calls take it. */
+/** The options of Connect's calls. */
 export interface RpcOptions {
   readonly signal: AbortSignal;
   readonly headers: Readonly<Record<string, string>>;
-  /** None: a transport's own default would end streams, and of a Start the process. */
+  /** No limit: a transport's own default would end streams and, for a Start, the process. */
   readonly timeoutMs: 0;
 }
 
-export interface Call<Answer> {
+export interface RetriedCall<Answer> {
   /** Makes one try. */
   send(rpc: Rpc, options: RpcOptions): Promise<Answer>;
   readonly signals: readonly (AbortSignal | undefined)[];
   readonly patienceMs: number;
-  /** Whether it may be sent again after this failure. Default: always. */
+  /** Whether to try again after this failure. Default: always. */
   mayRepeat?(failure: Failure): boolean;
-  /** Whether this failure is only the agent's word that the answer will take longer. Default: never. */
+  /** Whether this failure only says that the answer takes longer. Default: never. */
   mustWait?(failure: Failure): boolean;
-  /** Before a try is repeated. */
+  /** Called before a try is repeated. */
   onRepeat?(): void;
 }
 
-/** Rejects with a signal's reason when it aborts, and with a ClientError for all else. */
-export async function call<Answer>(link: AgentLink, request: Call<Answer>): Promise<Answer> {
+/** Rejects with a signal's reason when it aborts, and with a ClientError for everything else. */
+export async function callWithRetries<Answer>(
+  link: AgentLink,
+  request: RetriedCall<Answer>,
+): Promise<Answer> {
   const scope = new AbortScope(link.closed, ...request.signals);
   const backoff = new Backoff(link.settings, request.patienceMs);
   try {
@@ -46,8 +49,13 @@ export async function call<Answer>(link: AgentLink, request: Call<Answer>): Prom
   }
 }
 
-/** How long to wait for the next try. Throws the failure's error when there shall be none. */
-function delayMs<Answer>(link: AgentLink, request: Call<Answer>, backoff: Backoff, failure: Failure): number {
+/** The wait before the next try. Throws the failure's error when there is none. */
+function delayMs<Answer>(
+  link: AgentLink,
+  request: RetriedCall<Answer>,
+  backoff: Backoff,
+  failure: Failure,
+): number {
   if (request.mustWait?.(failure) === true) {
     backoff.succeeded();
     return link.settings.initialDelayMs;
@@ -57,10 +65,10 @@ function delayMs<Answer>(link: AgentLink, request: Call<Answer>, backoff: Backof
   return next.delayMs;
 }
 
-/** May take as long as a stream may be silent. */
+/** A try may take as long as a stream may be silent. */
 async function tryOnce<Answer>(
   link: AgentLink,
-  request: Call<Answer>,
+  request: RetriedCall<Answer>,
   signal: AbortSignal,
 ): Promise<{ readonly answer: Answer } | Failure> {
   const { clock, headers, keepaliveSeconds } = link.settings;
@@ -72,7 +80,7 @@ async function tryOnce<Answer>(
     scope.abort(new ClientError("unavailable", `the agent did not answer for ${tryMs} ms`));
   });
   try {
-    // The transport may be slow to notice the signal, or broken.
+    // The transport may ignore the signal, or react late.
     const answer = request.send(rpc, { signal: scope.signal, headers, timeoutMs: 0 });
     return { answer: await untilAbort(answer, scope.signal) };
   } catch (error) {

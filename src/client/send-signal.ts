@@ -1,15 +1,15 @@
-// Signals a process, at most once where twice would not be the same.
+// Sends a signal to a process, at most once if a repetition would have a second effect.
 
 import { SignalScope } from "../gen/process_pb.ts";
 import type { AgentLink } from "./connection.ts";
 import { wasNeverSent } from "./failures.ts";
 import { toSelectorMessage, toSignal } from "./messages.ts";
-import { call } from "./retried-call.ts";
+import { callWithRetries } from "./retried-call.ts";
 import type { Selector, SignalName, SignalOptions } from "./types.ts";
 
 const harmlessTwice: ReadonlySet<SignalName> = new Set(["SIGKILL", "SIGSTOP", "SIGCONT"]);
 
-/** See Client.signal. Each of `lives` ends it, too. */
+/** See Client.signal. Each of `lives` also ends the call. */
 export async function sendSignal(
   link: AgentLink,
   selector: Selector,
@@ -22,7 +22,7 @@ export async function sendSignal(
     signal: toSignal(name),
     scope: group === true ? SignalScope.GROUP : SignalScope.PROCESS,
   };
-  await call(link, {
+  await callWithRetries(link, {
     send: (rpc, options) => rpc.sendSignal(message, options),
     signals: [signal, ...lives],
     patienceMs: link.settings.callRetryMs,

@@ -1,35 +1,24 @@
 // The agent's server: its addresses, who gets in, what is answered, and its end.
 
 import { createServer, type Server } from "node:net";
-import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import type { ProcessTable } from "../process/index.ts";
-import {
-  createRpcListener,
-  createServerStatistics,
-  limitStreams,
-  Records,
-  RequestMemory,
-  reflection,
-  type ServerStatistics,
-  ServingState,
-  serviceRoutes,
-} from "../rpc/index.ts";
 import { AccessToken } from "./admission/access-token.ts";
-import { admit } from "./admission/admission.ts";
+import { type AdmissionOptions, admit, type ReportRefusal } from "./admission/admission.ts";
 import { createConnectionFront, HEADERS_MS } from "./connection/connection-front.ts";
 import { IdleConnections } from "./connection/idle-connections.ts";
 import type { TlsIdentity } from "./connection/tls-front.ts";
 import { sweepConnections } from "./connection/vanished-peers.ts";
-import { type NodeRequest, type NodeResponse, pathOf, type RequestListener } from "./exchange.ts";
-import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
+import type { RequestListener } from "./exchange.ts";
+import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits.ts";
 import { isTcp, type ListenAddress, type Listening, listenOn } from "./listen/listening.ts";
+import { RequestCount } from "./request-count.ts";
 
 export interface ServerOptions {
   /** At least one. */
   readonly addresses: readonly ListenAddress[];
-  readonly table: ProcessTable;
+  /** Answers every request that is admitted. POST /init is admitted without a token: it checks that itself. */
+  readonly answer: RequestListener;
   readonly logger: Logger;
   /** Without one, or while none is set: whoever reaches the agent is let in. */
   readonly token?: AccessToken;
@@ -40,11 +29,9 @@ export interface ServerOptions {
   /** Whose web pages may call it. See createCrossOrigin. */
   readonly allowOrigins?: readonly string[];
   readonly tls?: TlsIdentity | undefined;
-  readonly limits?: Partial<ServerLimits>;
-  /** Counts there what clients do. */
-  readonly statistics?: ServerStatistics;
-  /** Answers what is no RPC and no health check. Has been admitted, but for POST /init, whose token it checks itself. */
-  readonly control?: RequestListener;
+  readonly limits?: Partial<HttpLimits>;
+  /** Is called for each request that is not admitted. */
+  readonly onRefused?: ReportRefusal;
 }
 
 export interface RunningServer {
@@ -56,7 +43,7 @@ export interface RunningServer {
   readonly isExposed: boolean;
   /** How many connections there are. */
   readonly connections: number;
-  /** Refuses new connections and new streams from now on; those there are go on. */
+  /** Refuses new connections from now on; those there are go on. */
   stopAccepting(): void;
   /** Lets requests finish for at most `flushMs`, then closes every connection. */
   close(flushMs: number): Promise<void>;
@@ -67,17 +54,15 @@ export interface RunningServer {
  * what must not be: then nothing listens.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
   const { allowOrigins = [], allowUnauthenticated = false } = options;
   const token = options.token ?? new AccessToken();
   if (allowOrigins.includes("*") && !token.isSet && !allowUnauthenticated) throw openToPages();
-  const serving = new ServingState();
   const requests = new RequestCount();
   const idle = new IdleConnections(limits.maxIdleConnections);
-  const records = new Records(options.statistics ?? createServerStatistics(), options.logger);
-  const answer = limitStreams(limits.maxStreams, records, route(options, { limits, serving, records }));
-  const admission = { ...admissionOf(options), token, records, maxHeaderBytes: limits.maxHeaderBytes };
-  const listener = inTurn(idle.watch(countRequests(requests, admit(admission, answer))));
+  const listener = inTurn(
+    idle.watch(requests.watch(admit(admissionOf(options, token, limits), options.answer))),
+  );
   const front = createConnectionFront({ listener, idle, limits, tls: options.tls, logger: options.logger });
   const servers = options.addresses.map(() => createServer((socket) => front.accept(socket)));
   const closeAll = () => {
@@ -101,12 +86,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     get connections() {
       return front.connections.size;
     },
-    stopAccepting: () => {
-      serving.stop();
-      closeAll();
-    },
+    stopAccepting: closeAll,
     close: async (flushMs) => {
-      serving.stop();
       closeAll();
       await requests.none(flushMs);
       sweep.cancel();
@@ -155,83 +136,14 @@ function openToPages(): HoldfastError {
 }
 
 /** Browsers do not get to Unix sockets: there any Host will do. */
-function admissionOf({ addresses, allowHosts = [], allowOrigins = [] }: ServerOptions) {
+function admissionOf(
+  { addresses, allowHosts = [], allowOrigins = [], onRefused }: ServerOptions,
+  token: AccessToken,
+  { maxHeaderBytes }: HttpLimits,
+): AdmissionOptions {
   const own = addresses.flatMap((address) => (address.kind === "tcp" ? [address.host] : []));
   const hosts = addresses.some(isTcp) ? [...own, ...allowHosts] : undefined;
-  return { hosts, origins: allowOrigins };
-}
-
-function route(
-  { table, logger, control }: ServerOptions,
-  {
-    limits,
-    serving,
-    records,
-  }: {
-    readonly limits: ServerLimits;
-    readonly serving: ServingState;
-    readonly records: Records;
-  },
-): RequestListener {
-  return createRpcListener({
-    routes: serviceRoutes({
-      table,
-      logger,
-      records,
-      serving,
-      maxStreamsPerProcess: limits.maxStreamsPerProcess,
-    }),
-    lateRoutes: reflection,
-    logger,
-    maxMessageBytes: limits.maxMessageBytes,
-    requestMs: limits.requestMs,
-    memory: new RequestMemory(limits.requestMemoryBytes),
-    fallback: (request, response) => {
-      if (pathOf(request) === "/health") return answerHealth(request, response);
-      if (control !== undefined) return control(request, response);
-      response.writeHead(404).end();
-    },
-  });
-}
-
-function answerHealth({ method }: NodeRequest, response: NodeResponse): void {
-  const isRead = method === "GET" || method === "HEAD";
-  response.writeHead(isRead ? 204 : 405, isRead ? { "Cache-Control": "no-store" } : { Allow: "GET, HEAD" });
-  response.end();
-}
-
-/** How many requests are being answered. */
-class RequestCount {
-  #count = 0;
-  #onNone: (() => void) | undefined;
-
-  begin(): void {
-    this.#count++;
-  }
-
-  end(): void {
-    if (--this.#count === 0) this.#onNone?.();
-  }
-
-  /** Resolves when there is none, or after `patienceMs`. */
-  none(patienceMs: number): Promise<void> {
-    if (this.#count === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = startTimer(patienceMs, resolve);
-      this.#onNone = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
-  }
-}
-
-function countRequests(count: RequestCount, listener: RequestListener): RequestListener {
-  return (request, response) => {
-    count.begin();
-    response.once("close", () => count.end());
-    listener(request, response);
-  };
+  return { token, hosts, origins: allowOrigins, maxHeaderBytes, onRefused };
 }
 
 /**

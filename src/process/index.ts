@@ -1,3 +1,4 @@
+export { PROCESS_DEFAULTS } from "./defaults.ts";
 export type { ProcessEnd } from "./end-status.ts";
 export type { InputKind, InputPlace } from "./io/input.ts";
 export type { Process } from "./process.ts";
@@ -7,7 +8,6 @@ export type { OutputPolicy, StartRequest } from "./start/start-request.ts";
 export { checkUser } from "./start/user.ts";
 export { identityOf } from "./table/process-log.ts";
 export {
-  DEFAULTS,
   type ProcessSelector,
   ProcessTable,
   type ProcessTableOptions,

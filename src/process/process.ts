@@ -1,9 +1,10 @@
-// One started process, from its start to its end: running, then (once reaped) draining, then ended. Ties its
-// readers, its input and its multiplexer together; how each works is their own business.
+// One started process, from its start to its end: running, then (once reaped) draining, then ended.
+// Connects its readers, its input and its multiplexer, and leaves to each how it works.
 
+import { constants } from "node:os";
 import { realClock, startTimer, type Timer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
-import { checkPtySize, fromNodeError, type Pid, type PtySize } from "../linux/index.ts";
+import { checkPtySize, fromNodeError, type Pid, type PtySize, signalName } from "../linux/index.ts";
 import {
   type DetachedMode,
   type MemoryBudget,
@@ -11,34 +12,34 @@ import {
   type MultiplexerOptions,
   type OutputStream,
 } from "../multiplexer/index.ts";
-import { endFromWaitStatus, type ProcessEnd, signalName } from "./end-status.ts";
+import { endFromWaitStatus, type ProcessEnd } from "./end-status.ts";
 import type { InputKind, InputPlace, ProcessInput } from "./io/input.ts";
 import type { OutputReader } from "./io/output-reader.ts";
 import type { AttachedStdio, Stdio } from "./io/stdio.ts";
 import type { OutputPolicy, StartRequest } from "./start/start-request.ts";
 import type { ProcessStatistics } from "./table/statistics.ts";
 
-const SIGKILL = 9;
+const { SIGKILL } = constants.signals;
 
 export interface ProcessSettings {
-  /** How long after the exit an orphan's output still counts (rule 4). */
+  /** How long after the exit the output of orphans is still read (rule 4). */
   readonly drainTimeoutMs: number;
-  /** How much a slow subscriber may have before it until the process must wait (Multiplexer.windowBytes). */
+  /** How far the fastest subscriber may be ahead of the slowest one (rule 10). */
   readonly windowBytes: number;
-  /** How long a subscriber may hold up others (rule 7). */
+  /** How long a subscriber may make others wait without progress (rule 11). */
   readonly stallMs: number;
   readonly budget: MemoryBudget;
-  /** For processes whose request says nothing else. */
+  /** The policy of processes whose request sets none. */
   readonly output: OutputPolicy;
-  /** Output is counted there as it comes; the rest by the table. */
+  /** Output is counted here when it is read; the table counts the rest. */
   readonly statistics: ProcessStatistics;
 }
 
-/** Moves only downwards in this list; `#advance` refuses all else. */
+/** Moves only down this list; `#advance` refuses everything else. */
 type State =
-  /** Not reaped: the pid is ours and can be signalled. */
+  /** Not reaped: the pid belongs to this process and can be signalled. */
   | { readonly kind: "running" }
-  /** Reaped: the pid may be another process's by now. */
+  /** Reaped: the pid may belong to another process. */
   | { readonly kind: "draining"; readonly end: ProcessEnd }
   | { readonly kind: "ended" };
 
@@ -47,7 +48,7 @@ export class Process {
   /** Never reused, unlike the pid. */
   readonly processId: string;
   readonly request: StartRequest;
-  /** Whose it is, by name. */
+  /** The name of its user. */
   readonly user: string;
   /** Since the epoch. */
   readonly startedAtMs = Date.now();
@@ -60,12 +61,15 @@ export class Process {
   readonly #onEnd: (process: Process, end: ProcessEnd) => void;
   #state: State = { kind: "running" };
   #deadline: Timer | undefined;
-  #deadlinePassed = false;
+  #wasKilledAtDeadline = false;
   #drainDeadline: Timer | undefined;
   readonly #bornAtMs = performance.now();
   #reapedAtMs = 0;
 
-  /** Takes over `stdio` of a child that was started in this very turn. `onEnd` is called once. */
+  /**
+   * Owns `stdio` of a child that was started in this turn of the event loop. `onEnd` is called
+   * once.
+   */
   constructor(
     started: {
       readonly pid: Pid;
@@ -98,12 +102,12 @@ export class Process {
     if (timeoutMs !== undefined) this.#deadline = startTimer(timeoutMs, () => this.#passDeadline());
   }
 
-  /** Whether this process was killed because the request's `timeoutMs` ran out. */
+  /** Whether this process was killed because the `timeoutMs` of its request passed. */
   get deadlinePassed(): boolean {
-    return this.#deadlinePassed;
+    return this.#wasKilledAtDeadline;
   }
 
-  /** How long ago it started, by a clock that nobody sets. */
+  /** How long ago it started, by the monotonic clock. */
   get ageMs(): number {
     return performance.now() - this.#bornAtMs;
   }
@@ -136,30 +140,30 @@ export class Process {
     this.#resize(size);
   }
 
-  /** Throws `not_found` once the process is reaped: its pid may be another's by then. */
+  /** Throws `not_found` once the process is reaped: its pid may belong to another process. */
   signal(signal: number): void {
     this.#assertRunning();
     this.#kill(this.pid, signal);
   }
 
-  /** The same for its whole process group, so that its descendants get it, too. */
+  /** The same for its whole process group, which includes most descendants. */
   signalGroup(signal: number): void {
     this.#assertRunning();
     this.#kill(-this.pid, signal);
   }
 
-  /** To be called by whoever reaped the child, with waitpid's status. */
+  /** The reaper calls this with the status of waitpid. */
   onReaped(waitStatus: number): void {
     const end = endFromWaitStatus(waitStatus);
     this.#reapedAtMs = performance.now();
     this.#advance({ kind: "draining", end });
     this.#deadline?.cancel();
-    // It exited by itself in the very moment: the SIGKILL found it dead.
-    if (end.exited) this.#deadlinePassed = false;
+    // It exited by itself at the deadline: the SIGKILL came too late.
+    if (end.exited) this.#wasKilledAtDeadline = false;
     this.#input.abandon();
     this.#release();
     for (const reader of this.#readers) reader.readOut();
-    if (this.#readersAreOver()) this.#finish(end);
+    if (this.#allReadersEnded()) this.#finish(end);
     else this.#drainDeadline = startTimer(this.#settings.drainTimeoutMs, () => this.#finish(end));
   }
 
@@ -167,15 +171,15 @@ export class Process {
     return `process ${this.pid}`;
   }
 
-  #sink(stream: OutputStream): { push(data: Buffer): void; onOver(): void } {
+  #sink(stream: OutputStream): { push(data: Buffer): void; onEnd(): void } {
     const { outputBytes } = this.#settings.statistics;
     return {
       push: (data) => {
         outputBytes[stream] += data.length;
         this.output.push(stream, data);
       },
-      onOver: () => {
-        if (this.#state.kind === "draining" && this.#readersAreOver()) this.#finish(this.#state.end);
+      onEnd: () => {
+        if (this.#state.kind === "draining" && this.#allReadersEnded()) this.#finish(this.#state.end);
       },
     };
   }
@@ -185,21 +189,23 @@ export class Process {
     this.#drainDeadline?.cancel();
     this.#settings.statistics.drainLatencies.observe(performance.now() - this.#reapedAtMs);
     for (const reader of this.#readers) reader.discard();
-    // The table forgets the process before its subscribers learn of the end: who then asks for its pid finds none.
+    // Before subscribers receive the end: a client that then asks for the pid must not find this
+    // process.
     this.#onEnd(this, end);
     this.output.finish(end);
   }
 
   #passDeadline(): void {
-    this.#deadlinePassed = true;
+    this.#wasKilledAtDeadline = true;
     try {
       this.#kill(this.pid, SIGKILL);
     } catch {
-      // EPERM: it became another user's (sudo) and this agent is not root. Nobody waits here to be told.
+      // EPERM: the process changed its user (sudo) and this agent is not root. No caller waits for
+      // an answer.
     }
   }
 
-  /** Only while running: until the reaper has collected it, even a dead child keeps its pid. */
+  /** Only while running: even a dead child keeps its pid until it is reaped. */
   #kill(target: number, signal: number): void {
     try {
       process.kill(target, signal);
@@ -208,8 +214,8 @@ export class Process {
     }
   }
 
-  #readersAreOver(): boolean {
-    return this.#readers.every((reader) => reader.isOver);
+  #allReadersEnded(): boolean {
+    return this.#readers.every((reader) => reader.hasEnded);
   }
 
   #assertRunning(): void {

@@ -1,5 +1,5 @@
-// What is put on record of clients: counted for metrics, and a line of log each. Nothing a client sent is in it but what it asked
-// to be called by; see ProcessLog.
+// What clients do, counted for metrics and written to the log: one line for each stream that attaches or detaches and
+// for each refusal. Of what a client sent, the log holds only the names by which it called its process; see ProcessLog.
 
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
@@ -7,21 +7,47 @@ import type { Logger } from "../logger.ts";
 import { identityOf, type Process } from "../process/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { clip } from "../text.ts";
-import type { DetachReason, ServerStatistics } from "./server-statistics.ts";
 
-export class Records {
-  readonly #statistics: ServerStatistics;
+/** Why a subscriber detached: the process ended, the client left, it held up others (rule 11), or the agent stops. */
+export type DetachReason = "end" | "gone" | "cut" | "stopped";
+
+export interface ClientStatistics {
+  /** Start and Connect streams that were attached to a process. */
+  readonly attached: number;
+  readonly detached: Readonly<Record<DetachReason, number>>;
+  /** Streams that were attached with `from_offset`. */
+  readonly resumes: number;
+  readonly gaps: number;
+  /** The bytes that those gaps left out. */
+  readonly gapBytes: number;
+  /** By code, spelled as on the Connect wire. */
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
+export class ClientActivity {
+  readonly #statistics = {
+    attached: 0,
+    detached: { end: 0, gone: 0, cut: 0, stopped: 0 },
+    resumes: 0,
+    gaps: 0,
+    gapBytes: 0,
+    refusals: {} as Record<string, number>,
+  };
   readonly #logger: Logger;
-  /** Strangers choose how often they are refused. */
-  readonly #refusals: Logger;
+  /** Clients decide how often they are refused. */
+  readonly #refusalLogger: Logger;
 
-  constructor(statistics: ServerStatistics, logger: Logger) {
-    this.#statistics = statistics;
+  constructor(logger: Logger) {
     this.#logger = logger;
-    this.#refusals = sampled(logger);
+    this.#refusalLogger = sampled(logger);
   }
 
-  /** `resumes`: it came with an offset of its own. */
+  /** Since the agent started. */
+  get statistics(): ClientStatistics {
+    return this.#statistics;
+  }
+
+  /** `resumes`: the client gave an offset. */
   attached(process: Process, offset: number, resumes: boolean): void {
     this.#statistics.attached++;
     if (resumes) this.#statistics.resumes++;
@@ -29,7 +55,7 @@ export class Records {
     this.#logger.info({ ...identityOf(process), offset, resumes, subscribers }, "client attached");
   }
 
-  /** `offset`: how far the client has had the output for sure. */
+  /** `offset`: up to where the client's connection accepted the output. */
   detached(process: Process, reason: DetachReason, offset: number): void {
     this.#statistics.detached[reason]++;
     const { subscriberCount: subscribers } = process.output;
@@ -41,34 +67,35 @@ export class Records {
     this.#statistics.gapBytes += to - from;
   }
 
-  /** Before anything of it was read. */
+  /** A request was refused before its body was read. */
   refusedRequest(code: Code, message: string, request: { readonly [field: string]: unknown }): void {
-    this.#count(code);
-    this.#refusals.info({ ...request, code: codeToString(code), why: clip(message) }, "request refused");
+    this.#countRefusal(code);
+    const fields = { ...request, code: codeToString(code), why: clip(message) };
+    this.#refusalLogger.info(fields, "request refused");
   }
 
-  /** By an RPC, of which the client has been told why. */
+  /** An RPC failed with an error that its client receives. */
   refusedCall(rpc: string, { code, rawMessage }: ConnectError): void {
-    if (unremarkable.has(code)) return;
-    this.#count(code);
-    const why = quoting.has(code) ? {} : { why: clip(rawMessage) };
-    this.#refusals.info({ rpc, code: codeToString(code), ...why }, "call refused");
+    if (notRefusals.has(code)) return;
+    this.#countRefusal(code);
+    const why = quotingCodes.has(code) ? {} : { why: clip(rawMessage) };
+    this.#refusalLogger.info({ rpc, code: codeToString(code), ...why }, "call refused");
   }
 
-  #count(code: Code): void {
+  #countRefusal(code: Code): void {
     const { refusals } = this.#statistics;
     const name = codeToString(code);
     refusals[name] = (refusals[name] ?? 0) + 1;
   }
 }
 
-/** Ends that are no refusals: the client left, or its time was up. A cut is on record as such; an internal error was logged. */
-const unremarkable: ReadonlySet<Code> = new Set([
+/** The client left, or its time limit passed; an internal error is logged where it is caught. */
+const notRefusals: ReadonlySet<Code> = new Set([
   Code.Canceled,
   Code.Aborted,
   Code.DeadlineExceeded,
   Code.Internal,
 ]);
 
-/** Whose messages quote what the client sent: an argument, a variable, a password in the place of a user. */
-const quoting: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.Unauthenticated]);
+/** Messages with these codes quote what the client sent: an argument, a variable, a password given as a user. */
+const quotingCodes: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.Unauthenticated]);

@@ -1,7 +1,4 @@
-export { createRpcListener } from "./adapter.ts";
-export { Records } from "./client-activity.ts";
-export { RequestMemory } from "./request-memory.ts";
-export { createServerStatistics, type ServerStatistics } from "./server-statistics.ts";
-export { reflection, serviceRoutes } from "./services.ts";
+export { ClientActivity, type ClientStatistics } from "./client-activity.ts";
+export { createRpcAnswer, type RpcAnswerOptions } from "./rpc-answer.ts";
+export { DEFAULT_RPC_LIMITS, type RpcLimits } from "./rpc-limits.ts";
 export { ServingState } from "./serving-state.ts";
-export { limitStreams } from "./stream-limit.ts";

@@ -227,7 +227,7 @@ test.each(["/", "/nowhere", "/proc"])(
     const command = runCommand({ args: ["serve", "--port", "0", "--cgroup", path] });
     expect((await command.exited()).code).toBe(1);
     expect(command.stderr()).toMatch(
-      /cannot start: cannot use the cgroup \/\S* \(--cgroup\): it is no cgroup of version 2\n$/,
+      /cannot start: cannot use the cgroup \/\S* \(--cgroup\): it is not a cgroup of version 2\n$/,
     );
   },
 );

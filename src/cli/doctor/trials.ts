@@ -2,7 +2,7 @@
 // the words in which it would fail for a client.
 
 import { describeStartFailure } from "../../agent/index.ts";
-import { type ListenAddress, startServer } from "../../http/index.ts";
+import { type ListenAddress, type NodeResponse, startServer } from "../../http/index.ts";
 import type { Logger } from "../../logger.ts";
 import { checkUser, type Process, ProcessTable, type StartRequest } from "../../process/index.ts";
 import { messageOf } from "../../text.ts";
@@ -45,7 +45,7 @@ async function tryAll({ addresses, commands }: TrialSettings): Promise<Finding[]
     await defaultUserFinding(commands.defaultUser),
     prioritiesFinding(remarks),
     await cgroupFinding(table, commands.cgroup),
-    ...(await addressFindings(table, addresses)),
+    ...(await addressFindings(addresses)),
   ];
   await table.shutdown(0);
   return findings.filter((finding) => finding !== undefined);
@@ -105,13 +105,14 @@ async function cgroupFinding(table: ProcessTable, path: string | undefined): Pro
   });
 }
 
-async function addressFindings(table: ProcessTable, addresses: readonly ListenAddress[]): Promise<Finding[]> {
+async function addressFindings(addresses: readonly ListenAddress[]): Promise<Finding[]> {
   const silent = () => {
     // Nothing is served.
   };
   const logger: Logger = { debug: silent, info: silent, warn: silent, error: silent };
   try {
-    const server = await startServer({ addresses, table, logger, allowUnauthenticated: true });
+    const answer = (_: unknown, response: NodeResponse) => void response.writeHead(404).end();
+    const server = await startServer({ addresses, answer, logger, allowUnauthenticated: true });
     await server.close(0);
     if (!server.isExposed) return [ok("address", server.url)];
     return [

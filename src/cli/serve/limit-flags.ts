@@ -1,7 +1,8 @@
 // How much clients of `serve` can have at most.
 import type { Command } from "commander";
-import type { ServerLimits } from "../../http/index.ts";
+import type { HttpLimits } from "../../http/index.ts";
 import type { ProcessLimits } from "../../process/index.ts";
+import type { RpcLimits } from "../../rpc/index.ts";
 import { setting } from "../options/settings.ts";
 import { readBytes, readCount, readDurationMs } from "../options/values.ts";
 
@@ -47,7 +48,7 @@ export function addLimitFlags(command: Command): Command {
 
 export interface LimitSettings {
   readonly processes: ProcessLimits;
-  readonly server: ServerLimits;
+  readonly server: HttpLimits & RpcLimits;
 }
 
 export function limitSettings(flags: LimitFlags): LimitSettings {

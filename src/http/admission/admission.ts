@@ -2,13 +2,22 @@
 // parsed, looked up or started.
 
 import { Code } from "@connectrpc/connect";
-import type { Records } from "../../rpc/index.ts";
 import { clip } from "../../text.ts";
 import { headerReader, type NodeRequest, pathOf, type RequestListener } from "../exchange.ts";
 import { type AccessToken, offeredToken } from "./access-token.ts";
 import { answerPreflight, createCrossOrigin, isPreflight } from "./cross-origin.ts";
 import { createHostCheck, hostsOf } from "./host-check.ts";
 import { type Refusal, refuse } from "./refusal.ts";
+
+/** Is called with each refusal and the request it answers, before the answer is sent. */
+export type ReportRefusal = (refusal: Refusal, request: RefusedRequest) => void;
+
+export interface RefusedRequest {
+  readonly method: string | undefined;
+  readonly path: string;
+  /** The address of the client; "local" on a Unix socket. */
+  readonly peer: string;
+}
 
 export interface AdmissionOptions {
   /** Asked for each request anew: it may be set at any time. */
@@ -19,7 +28,7 @@ export interface AdmissionOptions {
   readonly origins: readonly string[];
   /** Of all headers of a request together, names and values. */
   readonly maxHeaderBytes: number;
-  readonly records: Records;
+  readonly onRefused?: ReportRefusal | undefined;
 }
 
 /** `listener` is called with what is admitted. */
@@ -40,8 +49,7 @@ export function admit(options: AdmissionOptions, listener: RequestListener): Req
     const refusal = stranger ?? checkToken(request);
     if (refusal === undefined) return listener(request, response);
     const { method } = request;
-    const fields = { method, path: clip(pathOf(request)), peer: peerOf(request) };
-    options.records.refusedRequest(refusal.code, refusal.message, fields);
+    options.onRefused?.(refusal, { method, path: clip(pathOf(request)), peer: peerOf(request) });
     refuse(request, response, refusal);
   };
 }

@@ -5,7 +5,7 @@ import type { Http2Server, Http2ServerRequest, Http2ServerResponse, ServerHttp2S
 import type { Socket } from "node:net";
 import type { Logger } from "../../logger.ts";
 import type { RequestListener } from "../exchange.ts";
-import type { ServerLimits } from "../limits.ts";
+import type { HttpLimits } from "../limits.ts";
 import { answerParseErrors } from "./http1-errors.ts";
 import type { IdleConnections } from "./idle-connections.ts";
 import { sniffProtocol } from "./protocol-sniffer.ts";
@@ -25,7 +25,7 @@ const LEAST_HTTP2_HEADER_BYTES = 65_535;
 export interface ConnectionFrontOptions {
   readonly listener: RequestListener;
   readonly idle: IdleConnections;
-  readonly limits: ServerLimits;
+  readonly limits: HttpLimits;
   /** Undefined: plain text. */
   readonly tls: TlsIdentity | undefined;
   readonly logger: Logger;

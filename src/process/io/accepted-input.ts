@@ -1,22 +1,25 @@
-// How much input of one process has been accepted: in all, and of each writer that counts its own.
+// How much input of one process has been accepted: the total, and the bytes of each named writer.
 
 import { HoldfastError } from "../../errors.ts";
 
-/** The writer that wrote last is forgotten last; a forgotten one that goes on is refused with a hole, never doubled. */
+/**
+ * The writer that wrote longest ago is forgotten first. If it continues, its input is refused as a
+ * hole, never doubled.
+ */
 const MAX_WRITERS = 256;
 const MAX_WRITER_LENGTH = 128;
 
 export class AcceptedInput {
   #bytes = 0;
-  /** In the order they last wrote. */
+  /** In the order of their last writes. */
   readonly #byWriter = new Map<string, number>();
 
-  /** Of `writer` alone, or without one of all. */
+  /** The bytes of `writer`, or the total without one. */
   bytesOf(writer: string | undefined): number {
     return writer === undefined ? this.#bytes : (this.#byWriter.get(writer) ?? 0);
   }
 
-  /** Returns the new `bytesOf(writer)`. Throws `invalid_argument` for a name nobody would choose. */
+  /** Returns the new `bytesOf(writer)`. Throws `invalid_argument` for an empty or too long name. */
   add(bytes: number, writer: string | undefined): number {
     if (writer !== undefined) this.#remember(writer, this.bytesOf(writer) + bytes);
     this.#bytes += bytes;
@@ -29,7 +32,7 @@ export class AcceptedInput {
         "invalid_argument",
         `writer has ${writer.length} characters, must have 1 to ${MAX_WRITER_LENGTH}`,
       );
-    // Taken out first: a Map keeps the order in which its keys came in.
+    // Deleted first: a Map keeps the order in which its keys were added.
     this.#byWriter.delete(writer);
     this.#byWriter.set(writer, bytes);
     const [oldest] = this.#byWriter.keys();

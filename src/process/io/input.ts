@@ -1,4 +1,5 @@
-// Feeds one process: writes in the order they were asked for, at the process's own pace, then end of file.
+// The input of one process: writes in the order of the calls, as fast as the process reads, then
+// end of file.
 
 import type { Socket } from "node:net";
 import { HoldfastError } from "../../errors.ts";
@@ -9,35 +10,38 @@ import { AcceptedInput } from "./accepted-input.ts";
 export type InputKind = "stdin" | "pty";
 
 /**
- * What may wait behind a process that does not read. Each writer waits for its own bytes, so this is reached only by
- * many writers at once; it bounds what they pile up.
+ * How many bytes may wait for a process that does not read. A writer usually waits for its own
+ * bytes, so only many writers at once reach this limit.
  */
 export const INPUT_QUEUE_BYTES = 32 * 1024 * 1024;
 
-/** Where a piece of input belongs. */
+/** The place of a piece in the input. */
 export interface InputPlace {
-  /** How many bytes come before it: of all, or with a `writer` of that writer's. */
+  /** How many bytes come before it: of the whole input, or of `writer` if that is set. */
   readonly at: number;
-  /** Who counts. Several clients that feed one process cannot know each other's bytes. */
+  /**
+   * The name of a writer that counts only its own bytes: clients do not know how much other clients
+   * wrote.
+   */
   readonly writer?: string | undefined;
 }
 
 export interface ProcessInput {
   /**
-   * Resolves when the process's pipe or pty has taken all of `data`, which may be never while it does not read, and
-   * rejects with `failed_precondition` when it will not: wrong kind, closed, ended. The caller must not change
-   * `data` before. Earlier writes come first.
+   * Resolves when the pipe or pty has accepted all of `data`, after all earlier writes. Waits as
+   * long as the process does not read. Rejects with `failed_precondition` when it never will: wrong
+   * kind, closed, ended. The caller must not change `data` before that.
    *
-   * `place` says where in the input `data` begins: what was accepted before is skipped, so that a repeated write is
-   * applied once, and a hole is refused with `out_of_range`. Resolves to how many bytes have been accepted, counted as
-   * in `place`.
+   * `place` says where in the input `data` begins. Bytes that were accepted before are skipped, so
+   * that a repeated write is applied once; a hole is refused with `out_of_range`. Resolves to the
+   * accepted bytes, counted as in `place`.
    */
   write(kind: InputKind, data: Uint8Array, place?: InputPlace): Promise<number>;
-  /** End of file on stdin after all earlier input; does not wait for it. A second call does nothing. */
+  /** Ends stdin after all earlier input, without waiting for it. A second call does nothing. */
   close(): void;
-  /** How much was accepted so far, each byte once. */
+  /** How many bytes were accepted, each counted once. */
   readonly acceptedBytes: number;
-  /** The process has ended: what still waits is refused, and so is all later input. */
+  /** The process has ended: refuses waiting and later input. */
   abandon(): void;
 }
 
@@ -46,33 +50,33 @@ export class Input implements ProcessInput {
   readonly #socket: Socket;
   /** Names the process in messages: `process 12`. */
   readonly #owner: string;
-  /** Why no more input is taken, in words that follow the owner's name. */
+  /** Why input is refused, in words that follow the name of the process. */
   #refusal: string | undefined;
-  /** One for each write that the process has not taken yet. */
+  /** One for each write that the process has not accepted yet. */
   readonly #waiting = new Set<(reason: HoldfastError) => void>();
-  /** Queued or taken: what a repeated write must not bring again. */
+  /** Queued or written: a repeated write must not add these bytes again. */
   readonly #accepted = new AcceptedInput();
 
-  /** Takes over `socket` and closes it, but for a pty's, which its reader closes. */
+  /** Owns `socket` and closes it, except the socket of a pty, which its reader closes. */
   constructor(kind: InputKind, socket: Socket, owner: string) {
     this.#kind = kind;
     this.#socket = socket;
     this.#owner = owner;
     socket.on("error", () => {
-      // Whoever writes is told by the callback; a pty's reader listens too.
+      // The callback of each write reports it. A pty's reader also listens.
     });
   }
 
   async write(kind: InputKind, data: Uint8Array, place?: InputPlace): Promise<number> {
     this.#assertKind(kind);
     const rest = this.#notYetAccepted(data, place);
-    // What was accepted before may be repeated also when nothing new would be: its answer was lost.
+    // A repeat of accepted bytes succeeds even after the close: only its answer was lost.
     if (rest.length > 0 || data.length === 0) this.#assertOpen();
     const queued = this.#socket.writableLength;
     if (queued > 0 && queued + rest.length > INPUT_QUEUE_BYTES)
       throw new HoldfastError(
         "resource_exhausted",
-        `${this.#owner} does not read its input: ${queued} bytes wait already, ${rest.length} more are too many`,
+        `${this.#owner} does not read its input: ${queued} bytes wait already, ${rest.length} more exceed the limit of ${INPUT_QUEUE_BYTES}`,
       );
     const acceptedBytes = this.#accepted.add(rest.length, place?.writer);
     if (rest.length > 0 || queued > 0) await this.#writeRest(rest);
@@ -92,7 +96,7 @@ export class Input implements ProcessInput {
 
   abandon(): void {
     this.#refusal = "has ended";
-    // Not left to the stream: a terminal's lives on while an orphan holds it.
+    // The stream does not do it: a terminal's stays open while an orphan holds it.
     for (const reject of this.#waiting) reject(this.#refused());
     this.#waiting.clear();
     if (this.#kind === "stdin") this.#socket.destroy();
@@ -109,13 +113,13 @@ export class Input implements ProcessInput {
     );
   }
 
-  /** Also of nothing: it resolves behind all earlier writes. */
+  /** Called also with no bytes: it then resolves after all earlier writes. */
   #writeRest(rest: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject);
       this.#socket.write(rest, (error) => {
         this.#waiting.delete(reject);
-        // A destroyed stream reports what it could not write as written.
+        // A destroyed stream reports unwritten bytes as written.
         if (error || this.#socket.destroyed) reject(this.#broken(error));
         else resolve();
       });
@@ -132,7 +136,10 @@ export class Input implements ProcessInput {
     if (this.#refusal !== undefined) throw this.#refused();
   }
 
-  /** Nobody holds the other end: EPIPE from a pipe, EIO from a pty, nothing from a stream that learned of it first. */
+  /**
+   * The other end is closed: EPIPE from a pipe, EIO from a pty, no error if the stream noticed it
+   * before.
+   */
   #broken(error: Error | null | undefined): HoldfastError {
     const reason = error ? ` (${errnoName(error) ?? error.message})` : "";
     this.#refusal ??= `closed its ${this.#kind}${reason}`;

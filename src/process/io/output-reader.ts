@@ -1,5 +1,6 @@
-// Reads one pipe or pty of one process: while the gate says so, then out of turn at the process's exit, and after the
-// end only to throw away. The same for pipes and ptys; what differs is in OutputSource.
+// Reads one pipe or pty of one process: while the gate is open, once more when the process exits,
+// and after the end only to discard (rule 4). Pipes and ptys share it; their differences are in
+// OutputSource.
 
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
@@ -8,33 +9,41 @@ import type { OnRead } from "./fd-stream.ts";
 import { ReadBuffer } from "./read-buffer.ts";
 
 export interface OutputSource {
-  /** Opens the event-driven stream, not reading yet. */
+  /** Opens the event-driven stream, which does not read yet. */
   open(onread: OnRead): Socket;
-  /** For reading at once, past the stream. */
+  /** For synchronous reads that bypass the stream. */
   readonly fd: Fd;
-  /** Whether `fd` is a copy that lasts until `close`; otherwise it is the stream's own and goes with it. */
+  /**
+   * Whether `fd` is a copy that stays open until `close`; otherwise it is closed together with the
+   * stream.
+   */
   readonly outlivesStream: boolean;
-  /** An upper bound of what the kernel holds for us now. Bytes beyond it were written later than this call. */
+  /**
+   * An upper bound of the bytes that the kernel holds now. Bytes beyond it are written after this
+   * call.
+   */
   bytesHeld(): number;
-  /** Closes what `open`'s stream does not. Called once. */
+  /** Closes everything that the stream does not close. Called once. */
   close(): void;
 }
 
 export interface OutputSink {
-  /** See OutputWindow.append for whose `data` is. */
+  /** OutputWindow.append says who owns `data`. */
   push(data: Buffer): void;
-  /** Nothing more will come: the last writer is gone. Not called from within `readOut`. */
-  onOver(): void;
+  /**
+   * The last writer has closed its end and everything is read. Not called from within `readOut`.
+   */
+  onEnd(): void;
 }
 
 export class OutputReader {
   readonly #source: OutputSource;
   #sink: OutputSink;
-  /** A pty's takes its input, too. Closed with this reader. */
+  /** The stream of a pty also carries its input. Closed with this reader. */
   readonly stream: Socket;
   #buffer = new ReadBuffer();
-  #state: "open" | "discarding" | "over" = "open";
-  #reading = false;
+  #state: "open" | "discarding" | "ended" = "open";
+  #isReading = false;
 
   constructor(source: OutputSource, sink: OutputSink) {
     this.#source = source;
@@ -44,37 +53,41 @@ export class OutputReader {
       callback: (bytes) => this.#onRead(bytes),
     });
     // A pty reports its end as EIO, a pipe as end of file.
-    this.stream.on("end", () => this.#onStreamOver()).on("error", () => this.#onStreamOver());
+    this.stream.on("end", () => this.#onStreamEnd()).on("error", () => this.#onStreamEnd());
   }
 
-  /** Whether the last writer is gone and all is read. */
-  get isOver(): boolean {
-    return this.#state === "over";
+  /** Whether the last writer has closed its end and everything is read. */
+  get hasEnded(): boolean {
+    return this.#state === "ended";
   }
 
-  /** Follows the multiplexer's gate. */
-  setReading(reading: boolean): void {
+  /** Follows the gate of the multiplexer. */
+  setReading(isReading: boolean): void {
     if (this.#state !== "open") return;
-    this.#reading = reading;
-    if (reading) this.stream.resume();
+    this.#isReading = isReading;
+    if (isReading) this.stream.resume();
     else this.stream.pause();
   }
 
   /**
-   * Reads what was written before this call, whatever the gate says: rule 2 promises what a process wrote before it
-   * exited to every subscriber, and the kernel bounds it (a pipe's 64 KiB). Does not follow an orphan that writes
-   * on. Finds out where there is no other writer: then `isOver`. To be called once, when the process is reaped.
+   * Reads what was written before this call, whatever the gate says: rule 2 promises what a process
+   * wrote before it exited to every subscriber, and the kernel bounds it (a pipe's 64 KiB). Does
+   * not follow an orphan that writes on. Finds out where there is no other writer: then `hasEnded`.
+   * To be called once, when the process is reaped.
    */
   readOut(): void {
     if (this.#state !== "open") return;
     if (this.#readOut() === "eof") this.#close();
   }
 
-  /** From now on reads and drops, as if the writers wrote to /dev/null, until the last of them is gone (rule 4). */
+  /**
+   * From now on reads and drops everything, as /dev/null does, until the last writer closes its end
+   * (rule 4).
+   */
   discard(): void {
     if (this.#state !== "open") return;
     this.#state = "discarding";
-    // An orphan may live for days: what its process held must not.
+    // An orphan may live for days; the memory of its process must not be held that long.
     this.#sink = nowhere;
     this.#buffer = new ReadBuffer();
     this.stream.resume();
@@ -83,27 +96,27 @@ export class OutputReader {
   #onRead(bytes: number): boolean {
     if (this.#state === "discarding") return true;
     this.#sink.push(this.#buffer.take(bytes));
-    // The push may have shut the gate.
-    return this.#reading;
+    // The push may have closed the gate.
+    return this.#isReading;
   }
 
   /**
-   * The stream says it is over. On a pty it may be wrong: libuv takes a hang-up after a partial read for the end,
-   * though a pty hands out at most 4 KiB a read. So what is left is read here; without this, one burst of 300 kB in
-   * three loses its tail.
+   * The stream has ended. On a pty that may be wrong: libuv takes a hang-up after a partial read
+   * for the end, but a pty returns at most 4 KiB a read. So the rest is read here. Without this,
+   * one burst of 300 kB in three loses its tail.
    */
-  #onStreamOver(): void {
-    if (this.#state === "over") return;
+  #onStreamEnd(): void {
+    if (this.#state === "ended") return;
     if (this.#state === "open" && this.#source.outlivesStream) this.#readOut();
     this.#close();
-    this.#sink.onOver();
+    this.#sink.onEnd();
   }
 
   #readOut(): "eof" | "more may come" {
-    // Not this.#buffer: the stream reads on into its current one, whatever we would take out of it here.
+    // Not this.#buffer: the stream continues to read into its current buffer.
     const buffer = new ReadBuffer();
     const limit = this.#source.bytesHeld();
-    // One read past the limit, for that one finds the end of file.
+    // One read past the limit: that one finds the end of file.
     for (let total = 0; total <= limit; ) {
       const found = readNow(this.#source.fd, buffer.current);
       if (typeof found !== "number") return found;
@@ -114,7 +127,7 @@ export class OutputReader {
   }
 
   #close(): void {
-    this.#state = "over";
+    this.#state = "ended";
     this.stream.destroy();
     this.#source.close();
   }
@@ -124,8 +137,8 @@ const nowhere: OutputSink = {
   push: () => {
     // Dropped.
   },
-  onOver: () => {
-    // Nobody waits for it any more.
+  onEnd: () => {
+    // The process has ended already.
   },
 };
 
@@ -134,7 +147,8 @@ function readNow(fd: Fd, buffer: Buffer): number | "eof" | "more may come" {
     const bytes = readSync(fd, buffer);
     return bytes > 0 ? bytes : "eof";
   } catch (error) {
-    // EIO: a pty's last slave is closed and its buffer is empty. Whatever else there is, it will not be readable.
+    // EIO: the last slave of a pty is closed and its buffer is empty. After any other error nothing
+    // can be read.
     return errnoName(error) === "EAGAIN" ? "more may come" : "eof";
   }
 }

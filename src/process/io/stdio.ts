@@ -1,5 +1,6 @@
-// The descriptors between the agent and one child: three pipes or one pty. Opens both sides; after the start the
-// child's are closed here and the agent's become streams, a pty's one stream for both directions.
+// The descriptors between the agent and one child: up to three pipes, or one pty. Opens both sides.
+// After the start the child's ends are closed here and the agent's ends become streams; a pty has
+// one stream for both directions.
 
 import { chownSync } from "node:fs";
 import {
@@ -21,12 +22,15 @@ import { Input, type ProcessInput, refusedInput } from "./input.ts";
 import { OutputReader, type OutputSink } from "./output-reader.ts";
 
 /**
- * Exactly one of `attach` and `abandon` is called, once: after a start that worked, or one that did not. Either
- * closes the child's descriptors, a pty's when the process is reaped; `abandon` the agent's too.
+ * Exactly one of `attach` (the start succeeded) and `abandon` (it failed) is called, once. `attach`
+ * closes the child's descriptors, those of a pty when the process is reaped. `abandon` closes
+ * everything.
  */
 export interface Stdio {
   readonly child: ChildStdio;
-  /** `owner` names the process in messages: `process 12`. Nothing is read before a reader is told to. */
+  /**
+   * `owner` names the process in messages: `process 12`. Nothing is read before `setReading(true)`.
+   */
   attach(owner: string, sinkOf: (stream: OutputStream) => OutputSink): AttachedStdio;
   abandon(): void;
 }
@@ -36,7 +40,7 @@ export interface AttachedStdio {
   readonly input: ProcessInput;
   /** Undefined on pipes. For a process that has not ended. */
   readonly resize: ((size: PtySize) => void) | undefined;
-  /** To be called once, when the process is reaped, before its output is read out. */
+  /** Call it once, when the process is reaped, before its output is read out. */
   release(): void;
 }
 
@@ -78,7 +82,7 @@ export function openPipes(stdin: boolean): Stdio {
 export function openTerminal(size: PtySize, uid: number, gid: number): Stdio {
   preparePtyStreams();
   const { master, slave, path } = openPty(size);
-  // What the stream has not read when it closes, and libuv closes it early, is read from the copy.
+  // libuv may close the stream early; the rest is read from this copy.
   let copy: Fd | undefined;
   try {
     copy = duplicate(master);

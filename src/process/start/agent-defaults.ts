@@ -1,12 +1,12 @@
-// What a process gets where its request says nothing. Flags set it first; an orchestrator may change it while the agent
-// runs (POST /init), for the processes that start from then on.
+// The values for everything a start request leaves open. Flags set them; an orchestrator may change
+// them while the agent runs (POST /init), for processes that start later.
 
 export interface AgentDefaults {
-  /** Added to every process's environment. Replaced as a whole, never changed in place. */
+  /** Added to the environment of every process. Replaced as a whole, never changed in place. */
   environment: Readonly<Record<string, string>>;
-  /** Whom a process runs as. Looked up at each start; without one, the agent's own user. */
+  /** The name of the user of a process, looked up at each start. Default: the agent's own user. */
   user: string | undefined;
-  /** Where a process begins: absolute, `~`, or relative to its user's home; without one, that home. */
+  /** The cwd of a process: absolute, `~`, or relative to its user's home. Default: that home. */
   workdir: string | undefined;
 }
 

@@ -1,55 +1,55 @@
-// Where an operator asks for it: every command in a cgroup (version 2) of its kind, so that limits can be set on commands and
-// not on the agent.
+// Runs every command in a cgroup (version 2) of its kind, if the operator asks for it (--cgroup),
+// so that limits can be set on commands without limiting the agent.
 
 import { accessSync, constants, mkdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { HoldfastError } from "../../errors.ts";
 import { errnoName } from "../../linux/index.ts";
+import type { Executable } from "./user.ts";
 
-/** Their folders' names. */
+/** The names of the folders: commands on a terminal, and all others. */
 const kinds = ["pty", "user"] as const;
 export type CgroupKind = (typeof kinds)[number];
 
-interface Command {
-  readonly path: string;
-  readonly argv: readonly string[];
-}
-
 /**
- * Moves itself and becomes the command: the same process, which had no time to have children outside. Moving it from here, once
- * it is started, takes the kernel several milliseconds in which it runs where it was (tried); starting it inside takes
- * posix_spawnattr_setcgroup_np of glibc 2.39. 125: as env and setpriv say that it was not the command which failed.
+ * Moves itself into the cgroup and then executes the command, so that no child is ever outside.
+ * Moving a child after its start takes the kernel several milliseconds, in which the child runs
+ * outside (measured); starting it inside needs posix_spawnattr_setcgroup_np of glibc 2.39. Exit
+ * code 125 means, as with env and setpriv, that not the command itself failed.
  */
 const ENTER = 'echo 0 >"$0" || exit 125; exec "$@"';
 
 export class Cgroups {
   readonly #path: string;
 
-  /** Makes `path`/pty and `path`/user where they are missing. Throws `failed_precondition` where that cannot be. */
+  /**
+   * Creates `path`/pty and `path`/user. Throws `failed_precondition` for a cgroup that cannot be
+   * used.
+   */
   constructor(path: string) {
     this.#path = path;
     try {
       accessSync(join(path, "cgroup.procs"), constants.W_OK);
       for (const kind of kinds) mkdirSync(join(path, kind), { recursive: true });
     } catch (error) {
-      const why = errnoName(error) === "ENOENT" ? "it is no cgroup of version 2" : errnoName(error);
+      const why = errnoName(error) === "ENOENT" ? "it is not a cgroup of version 2" : errnoName(error);
       throw new HoldfastError("failed_precondition", `cannot use the cgroup ${path} (--cgroup): ${why}`);
     }
   }
 
   /** The command that runs `command` inside. */
-  inside(kind: CgroupKind, { path, argv }: Command): Command {
+  inside(kind: CgroupKind, { path, argv }: Executable): Executable {
     const procs = join(this.#path, kind, "cgroup.procs");
     return { path: "/bin/sh", argv: ["sh", "-c", ENTER, procs, path, ...argv.slice(1)] };
   }
 
-  /** The empty ones go; one in which an orphan lives on stays. */
+  /** Removes the two cgroups. One in which an orphan still runs stays. */
   remove(): void {
     for (const kind of kinds) {
       try {
         rmdirSync(join(this.#path, kind));
       } catch {
-        // EBUSY: somebody lives in it.
+        // EBUSY: a process is still in it.
       }
     }
   }

@@ -1,20 +1,31 @@
-// Finds the file a command names as a shell would: in the process's own PATH and from its own cwd.
+// Finds the file that a command names, as a shell does: in the PATH and from the cwd of the
+// process.
 
 import { accessSync, constants, statSync } from "node:fs";
+import { isAbsolute } from "node:path";
 import { HoldfastError } from "../../errors.ts";
 import { errnoName } from "../../linux/index.ts";
-import { absolute } from "./absolute-path.ts";
 
-/** What execvp searches where there is no PATH at all. */
+/** The folders that execvp searches without a PATH. */
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
-/** The kernel takes no variable of more than 128 KiB anyway, and searching a million folders would hold up everybody. */
+/**
+ * The kernel refuses longer variables, and searching a million folders would delay other requests.
+ */
 const MAX_PATH_LENGTH = 128 * 1024;
 
 /**
- * An absolute path of an executable file. `searchPath` is the process's PATH; its relative entries, and a relative
- * `cmd` with a slash, count from `cwd`, which is absolute. Throws `invalid_argument` for what is missing or cannot
- * be executed.
+ * `path` itself or below `folder`, as the kernel reads it. node:path's join and resolve remove `..`
+ * by its letters, which is wrong behind a symbolic link.
+ */
+export function absolute(path: string, folder: string): string {
+  return isAbsolute(path) ? path : `${folder}/${path}`;
+}
+
+/**
+ * The absolute path of an executable file. `searchPath` is the process's PATH. Its relative
+ * entries, and a relative `cmd` with a slash, start at `cwd`, which is absolute. Throws
+ * `invalid_argument` if the file is missing or cannot be executed.
  */
 export function lookupCommand(cmd: string, searchPath: string | undefined, cwd: string): string {
   if (cmd.includes("/")) {
@@ -28,7 +39,7 @@ export function lookupCommand(cmd: string, searchPath: string | undefined, cwd: 
       "invalid_argument",
       `PATH of ${searchPath?.length} characters is too long to search`,
     );
-  // A file that is there but not executable says more than "not found", if no later folder has a better one.
+  // Without a match, a file that is not executable explains more than "not found".
   let problem: string | undefined;
   for (const folder of (searchPath ?? DEFAULT_PATH).split(":")) {
     const path = `${absolute(folder, cwd)}/${cmd}`;

@@ -1,11 +1,14 @@
-// The environment of a process: nothing of the agent's but PATH reaches it unasked.
+// The environment of a process. Of the agent's own environment it gets only PATH.
 
-import type { User } from "./user.ts";
+import type { User } from "../../linux/index.ts";
 
-/** What programs on a pty are told when the client does not say. */
+/** TERM on a pty, unless the client sets it. */
 const DEFAULT_TERM = "xterm-256color";
 
-/** In this order, later wins: PATH of the agent, the user's own, TERM on a pty, agent-wide, the request's. */
+/**
+ * Later wins: PATH of the agent, the user's variables, TERM on a pty, agent-wide ones, the
+ * request's.
+ */
 export function processEnvironment(
   user: User,
   onPty: boolean,

@@ -1,4 +1,4 @@
-// What a client may ask to be started, checked before anything is opened.
+// A start request, checked before anything is opened.
 
 import { HoldfastError } from "../../errors.ts";
 import { checkPtySize, type PtySize } from "../../linux/index.ts";
@@ -9,22 +9,22 @@ export interface StartRequest {
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly cwd?: string | undefined;
-  /** Whose process it becomes; the agent's own user where absent. */
+  /** The name of the user. Absent: the agent's default user. */
   readonly user?: string | undefined;
   readonly tag?: string | undefined;
   readonly stdio:
     | { readonly kind: "pty"; readonly size: PtySize }
     /** `stdin` false: /dev/null. */
     | { readonly kind: "pipes"; readonly stdin: boolean };
-  /** The process is killed this long after its start. Absent: never. Positive, up to 2^53. */
+  /** The process is killed this long after its start. Absent: no limit. Positive, up to 2^53. */
   readonly timeoutMs?: number | undefined;
-  /** A second start with the same one is answered with the first one's process. */
+  /** A second start with the same id returns the process of the first. */
   readonly startId?: string | undefined;
-  /** What differs from the agent's own policy. */
+  /** The settings that differ from the agent's policy. */
   readonly output?: Partial<OutputPolicy> | undefined;
 }
 
-/** What happens to output nobody reads (rules 8 and 10). Sizes are bytes. */
+/** What happens to output while nobody reads it (rules 7 and 9). */
 export interface OutputPolicy {
   readonly detached: DetachedMode["kind"];
   readonly detachedBufferBytes: number;
@@ -34,7 +34,7 @@ export interface OutputPolicy {
 /** Ids are kept for as long as their processes. */
 const MAX_START_ID_LENGTH = 256;
 
-/** Throws `invalid_argument` for what no machine could start. */
+/** Throws `invalid_argument` for a request that no machine could start. */
 export function checkStartRequest(request: StartRequest, memoryBudgetBytes: number): void {
   if (request.cmd === "")
     throw new HoldfastError("invalid_argument", "cmd is empty: name the command to run");
@@ -53,8 +53,8 @@ export function checkStartRequest(request: StartRequest, memoryBudgetBytes: numb
     refuseNul(`envs["${name}"]`, value);
   }
   if (request.stdio.kind === "pty") checkPtySize(request.stdio.size);
-  refuseTooMuch("detached_buffer_bytes", request.output?.detachedBufferBytes, memoryBudgetBytes);
-  refuseTooMuch("replay_bytes", request.output?.replayBytes, memoryBudgetBytes);
+  refuseOversize("detached_buffer_bytes", request.output?.detachedBufferBytes, memoryBudgetBytes);
+  refuseOversize("replay_bytes", request.output?.replayBytes, memoryBudgetBytes);
   const idLength = request.startId?.length ?? 1;
   if (idLength === 0 || idLength > MAX_START_ID_LENGTH)
     throw new HoldfastError(
@@ -64,8 +64,8 @@ export function checkStartRequest(request: StartRequest, memoryBudgetBytes: numb
 }
 
 /**
- * Whether two requests with one start_id ask for the same thing. Their time limits may differ: gRPC clients send what is
- * left of theirs, which is less each time they try.
+ * Whether two requests with one start_id ask for the same thing. Their time limits may differ: a
+ * gRPC client sends the remaining time, which is less in each retry.
  */
 export function sameRequest(one: StartRequest, other: StartRequest): boolean {
   return JSON.stringify(normalized(one)) === JSON.stringify(normalized(other));
@@ -79,15 +79,15 @@ function normalized(request: StartRequest): unknown[] {
   return [cmd, args, variables, cwd ?? null, user ?? null, tag ?? null, stdio, policy];
 }
 
-function refuseTooMuch(name: string, bytes: number | undefined, memoryBudgetBytes: number): void {
+function refuseOversize(name: string, bytes: number | undefined, memoryBudgetBytes: number): void {
   if (bytes !== undefined && bytes > memoryBudgetBytes)
     throw new HoldfastError(
       "invalid_argument",
-      `${name} is ${bytes}, more than the agent may hold for all processes together, ${memoryBudgetBytes}`,
+      `${name} is ${bytes}; the limit is the memory budget of the agent, ${memoryBudgetBytes} (--memory-budget)`,
     );
 }
 
-/** C ends a string there: the rest would vanish without a word. */
+/** C ends a string at NUL: the rest would be dropped silently. */
 function refuseNul(what: string, value: string): void {
   if (value.includes("\0"))
     throw new HoldfastError(

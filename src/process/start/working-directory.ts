@@ -1,13 +1,14 @@
-// Where a process begins: absolute, `~`, or relative to its user's home; the home by default.
+// The directory in which a process starts: absolute, `~`, or relative to its user's home (the
+// default).
 
 import { accessSync, constants, statSync } from "node:fs";
 import { HoldfastError } from "../../errors.ts";
 import { errnoName } from "../../linux/index.ts";
-import { absolute } from "./absolute-path.ts";
+import { absolute } from "./command-lookup.ts";
 
 /**
- * Returns an absolute path of a folder that exists now, or throws `invalid_argument` naming `cwd`. A user whose home
- * is missing (system users' often are) and who asks for no other place begins in `/`, as with login.
+ * The absolute path of a folder that exists now. Throws `invalid_argument` naming `cwd`. Without a
+ * `cwd`, a user whose home is missing (common for system users) starts in `/`, as with login.
  */
 export function resolveCwd(cwd: string | undefined, home: string): string {
   if (cwd === undefined || cwd === "") return problemWith(home) === undefined ? home : "/";

@@ -1,5 +1,5 @@
-// Processes that have ended and are still retained: found by whoever comes late, forgotten in the order they ended when
-// their time, their number or their bytes are up (rule 12).
+// Processes that have ended and are still retained, so that late clients find them. Forgotten in
+// the order of their ends, when their time has passed or they are too many (rule 12).
 
 import { startTimer, type Timer } from "../../clock.ts";
 import type { Process } from "../process.ts";
@@ -7,33 +7,33 @@ import type { Process } from "../process.ts";
 export interface RetentionLimits {
   readonly retainMs: number;
   readonly maxProcesses: number;
-  /** Of output, all retained processes together. */
+  /** Of the output of all retained processes together. */
   readonly maxBytes: number;
 }
 
 interface Retained {
   readonly process: Process;
   readonly untilMs: number;
-  /** When it was last asked. */
+  /** The bytes at the last count. */
   heldBytes: number;
 }
 
 export class EndedProcesses {
   readonly #limits: RetentionLimits;
   readonly #onForget: (process: Process) => void;
-  /** By processId, in the order they ended. */
+  /** By processId, in the order of their ends. */
   readonly #retained = new Map<string, Retained>();
-  /** Of `heldBytes` the sum, and about what they hold at most: they take no output in, and let go of it when the budget is spent. */
+  /** The sum of all `heldBytes`, an upper bound: ended processes only lose output. */
   #mostBytes = 0;
   #timer: Timer | undefined;
 
-  /** `onForget` is called once for each process added, when it is no longer retained. */
+  /** `onForget` is called once for each added process, when it is no longer retained. */
   constructor(limits: RetentionLimits, onForget: (process: Process) => void) {
     this.#limits = limits;
     this.#onForget = onForget;
   }
 
-  /** In the order they ended. */
+  /** In the order of their ends. */
   list(): Process[] {
     return [...this.#retained.values()].map(({ process }) => process);
   }
@@ -46,7 +46,7 @@ export class EndedProcesses {
     this.#enforce();
   }
 
-  /** Forgets all, at once. */
+  /** Forgets all of them. */
   clear(): void {
     for (const retained of [...this.#retained.values()]) this.#forget(retained);
     this.#timer?.cancel();
@@ -54,8 +54,9 @@ export class EndedProcesses {
   }
 
   /**
-   * All are retained for the same time, so the first to end is the first to go, and one timer does for all. It may come too
-   * early, for one that had to go before its time.
+   * All are retained for the same time, so they are forgotten in the order of their ends and one
+   * timer is enough. The timer may fire early: the process that it was set for may be forgotten
+   * already.
    */
   #enforce(): void {
     for (const retained of this.#retained.values()) {
@@ -71,7 +72,7 @@ export class EndedProcesses {
     }
   }
 
-  /** Counts anew only where the sum says too much. */
+  /** Counts again only if the sum is above the limit. */
   #fits(): boolean {
     const { maxBytes } = this.#limits;
     if (this.#mostBytes <= maxBytes) return true;

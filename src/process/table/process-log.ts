@@ -1,5 +1,6 @@
-// The log's line for each process's start and for its end. Of what a client sent they show the tag and no more: arguments hold
-// passwords, and input and output are nobody's business. Commands only where the operator asks for them.
+// The log lines for the start and the end of each process. Of the texts that a client sent they
+// show only the tag: arguments, input and output may hold passwords. Commands are logged only if
+// the operator asks for them.
 
 import type { Logger } from "../../logger.ts";
 import { clip } from "../../text.ts";
@@ -36,12 +37,12 @@ export class ProcessLog {
   }
 }
 
-/** What every line about a process says. */
+/** The fields of every line about a process. */
 export function identityOf({ processId, pid, user, request: { tag } }: Process): object {
   return { process_id: processId, pid, user, ...(tag === undefined ? {} : { tag: clip(tag) }) };
 }
 
-/** All together about as long as one text may be. */
+/** Together about as long as one clipped text. */
 function clipAll(texts: readonly string[]): string[] {
   const shown: string[] = [];
   let length = 0;

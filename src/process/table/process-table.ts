@@ -1,6 +1,8 @@
-// All processes of this agent: starts them, finds them by pid, tag or process_id, stops them, and retains those that ended.
+// All processes of this agent: finds them by pid, tag or process_id, counts and logs them, retains
+// those that ended, and stops them. How a child is started is the business of start/.
 
 import { randomUUID } from "node:crypto";
+import { constants } from "node:os";
 import { startTimer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
 import {
@@ -8,25 +10,20 @@ import {
   type ChildProperties,
   InheritedProperties,
   keepCapabilities,
-  type Pid,
-  type SpawnRequest,
+  ownUser,
   setCloseOnExecEverywhere,
-  spawn,
 } from "../../linux/index.ts";
 import type { Logger } from "../../logger.ts";
 import { MemoryBudget } from "../../multiplexer/index.ts";
+import { PROCESS_DEFAULTS } from "../defaults.ts";
 import type { ProcessEnd } from "../end-status.ts";
-import { openPipes, openTerminal, type Stdio } from "../io/stdio.ts";
 import { Process, type ProcessSettings } from "../process.ts";
 import { startReaping, watch } from "../reaper.ts";
 import { type AgentDefaults, agentDefaults } from "../start/agent-defaults.ts";
 import { Cgroups } from "../start/cgroups.ts";
-import { lookupCommand } from "../start/command-lookup.ts";
-import { processEnvironment } from "../start/environment.ts";
-import { checkLimits, DEFAULT_PROCESS_LIMITS, type ProcessLimits } from "../start/process-limits.ts";
+import { checkProcessCount, checkRequestSize, type ProcessLimits } from "../start/process-limits.ts";
+import { type StartContext, startChild } from "../start/start.ts";
 import { checkStartRequest, type OutputPolicy, type StartRequest } from "../start/start-request.ts";
-import { asUser, lookupUser, ownUser, type User } from "../start/user.ts";
-import { resolveCwd } from "../start/working-directory.ts";
 import { EndedProcesses } from "./ended-processes.ts";
 import { identityOf, ProcessLog } from "./process-log.ts";
 import { StartIds } from "./start-ids.ts";
@@ -35,20 +32,20 @@ import { addProcess, createStatistics, type ProcessStatistics } from "./statisti
 export interface ProcessTableOptions
   extends Partial<Omit<ProcessSettings, "budget" | "output" | "statistics">> {
   readonly logger: Logger;
-  /** For all windows together (rule 9). */
+  /** For everything that is held for clients (rule 14). */
   readonly memoryBudgetBytes?: number;
   readonly output?: Partial<OutputPolicy>;
   /** How long ended processes can still be found (rule 12). */
   readonly retainEndedMs?: number;
-  /** What clients may ask for at most. */
+  /** The limits on what clients may ask for. */
   readonly limits?: Partial<ProcessLimits>;
-  /** What children inherit from the agent otherwise than it has it. */
+  /** The properties that children get instead of the agent's own. */
   readonly children?: ChildProperties;
-  /** Whether commands and their arguments are logged, too. */
+  /** Whether commands and their arguments are also logged. */
   readonly logCommands?: boolean;
-  /** A cgroup (version 2) below which they are put. */
+  /** A cgroup (version 2) below which commands run. */
   readonly cgroup?: string | undefined;
-  /** Read at each start: whoever holds it may change it. */
+  /** Read at each start: its owner may change it while the agent runs. */
   readonly defaults?: AgentDefaults;
 }
 
@@ -58,58 +55,46 @@ export type ProcessSelector =
   | { readonly kind: "tag"; readonly tag: string }
   | { readonly kind: "process_id"; readonly processId: string };
 
-export const DEFAULTS = {
-  drainTimeoutMs: 200,
-  windowBytes: 256 * 1024,
-  stallMs: 10_000,
-  memoryBudgetBytes: 64 * 1024 * 1024,
-  retainEndedMs: 60_000,
-  output: { detached: "block", detachedBufferBytes: 4 * 1024 * 1024, replayBytes: 1024 * 1024 },
-} as const;
-
-const MAX_RETAINED_PROCESSES = 256;
-
-const SIGKILL = 9;
-const SIGTERM = 15;
-const SIGCONT = 18;
+const { SIGCONT, SIGKILL, SIGTERM } = constants.signals;
 
 export class ProcessTable {
-  /** Oldest first. Not by pid: one that is reaped and still draining may have left its pid to a newer one. */
+  /**
+   * Oldest first. Not by pid: one that is reaped and still draining may have left its pid to a
+   * newer one.
+   */
   readonly #processes = new Set<Process>();
   readonly #ended: EndedProcesses;
   readonly #startIds = new StartIds();
   readonly #memoryBudgetBytes: number;
   readonly #settings: ProcessSettings;
   readonly #limits: ProcessLimits;
-  readonly #defaults: AgentDefaults;
-  readonly #inherited: InheritedProperties;
+  readonly #startContext: StartContext;
   readonly #cgroups: Cgroups | undefined;
   readonly #logger: Logger;
   readonly #log: ProcessLog;
-  readonly #ownUser: User = ownUser();
-  #stopping = false;
-  /** Called, and forgotten, when the last process has ended. */
+  #isStopping = false;
+  /** Each is called once, when the last process has ended. */
   #onEmpty: (() => void)[] = [];
 
   /**
-   * Makes this agent the reaper of all that runs below it. One table per program: see reaper.ts. Throws `failed_precondition`
-   * for a cgroup that cannot be used.
+   * Makes this agent the reaper of everything that runs below it. One table per program: see
+   * reaper.ts. Throws `failed_precondition` for a cgroup that cannot be used.
    */
   constructor(options: ProcessTableOptions) {
     setCloseOnExecEverywhere();
-    this.#memoryBudgetBytes = options.memoryBudgetBytes ?? DEFAULTS.memoryBudgetBytes;
+    this.#memoryBudgetBytes = options.memoryBudgetBytes ?? PROCESS_DEFAULTS.memoryBudgetBytes;
     this.#settings = {
-      drainTimeoutMs: options.drainTimeoutMs ?? DEFAULTS.drainTimeoutMs,
-      windowBytes: options.windowBytes ?? DEFAULTS.windowBytes,
-      stallMs: options.stallMs ?? DEFAULTS.stallMs,
+      drainTimeoutMs: options.drainTimeoutMs ?? PROCESS_DEFAULTS.drainTimeoutMs,
+      windowBytes: options.windowBytes ?? PROCESS_DEFAULTS.windowBytes,
+      stallMs: options.stallMs ?? PROCESS_DEFAULTS.stallMs,
       budget: new MemoryBudget(this.#memoryBudgetBytes),
-      output: { ...DEFAULTS.output, ...options.output },
+      output: { ...PROCESS_DEFAULTS.output, ...options.output },
       statistics: createStatistics(),
     };
     this.#ended = new EndedProcesses(
       {
-        retainMs: options.retainEndedMs ?? DEFAULTS.retainEndedMs,
-        maxProcesses: MAX_RETAINED_PROCESSES,
+        retainMs: options.retainEndedMs ?? PROCESS_DEFAULTS.retainEndedMs,
+        maxProcesses: PROCESS_DEFAULTS.maxRetainedProcesses,
         // Live processes must not starve for the sake of ended ones.
         maxBytes: this.#memoryBudgetBytes / 2,
       },
@@ -117,23 +102,27 @@ export class ProcessTable {
         if (request.startId !== undefined) this.#startIds.forget(request.startId);
       },
     );
-    this.#limits = { ...DEFAULT_PROCESS_LIMITS, ...options.limits };
-    this.#defaults = options.defaults ?? agentDefaults();
+    this.#limits = { ...PROCESS_DEFAULTS.limits, ...options.limits };
     this.#logger = options.logger;
     this.#log = new ProcessLog(options.logger, options.logCommands ?? false);
-    this.#inherited = new InheritedProperties(options.children ?? {}, (what) =>
-      options.logger.warn({}, what),
-    );
     this.#cgroups = options.cgroup === undefined ? undefined : new Cgroups(options.cgroup);
+    this.#startContext = {
+      defaults: options.defaults ?? agentDefaults(),
+      ownUser: ownUser(),
+      inherited: new InheritedProperties(options.children ?? {}, (message) =>
+        options.logger.warn({}, message),
+      ),
+      cgroups: this.#cgroups,
+    };
     keepCapabilities();
     adoptOrphans();
     startReaping();
   }
 
   /**
-   * Starts a process and returns it before any of its output is read. Throws a HoldfastError for what DESIGN.md
-   * lists, and then has started nothing and left nothing open. With a `startId` that was used before, returns that
-   * process, live or ended.
+   * Starts a process and returns it before any of its output is read. After a HoldfastError nothing
+   * was started and nothing stays open. A `startId` that was used before returns its process, live
+   * or ended.
    */
   async start(request: StartRequest): Promise<Process> {
     checkStartRequest(request, this.#memoryBudgetBytes);
@@ -156,24 +145,23 @@ export class ProcessTable {
   }
 
   async #start(request: StartRequest): Promise<Process> {
-    const name = request.user ?? this.#defaults.user;
-    const user = name === undefined ? this.#ownUser : await lookupUser(name);
-    // No await from here on: between the check and the start nobody may begin to stop the table.
-    if (this.#stopping)
-      throw new HoldfastError("unavailable", "the agent is shutting down: it starts nothing more");
-    checkLimits(request, this.#processes.size, this.#limits);
-    const command = this.#prepare(request, user);
-    const stdio = openStdio(request, user);
-    const pid = this.#spawnOn(stdio, command);
-    const started = { pid, processId: randomUUID(), request, user: user.name, stdio };
-    const child = new Process(started, this.#settings, (ended, end) => this.#forget(ended, end));
-    this.#processes.add(child);
-    this.#log.started(child);
-    watch(pid, (waitStatus) => child.onReaped(waitStatus));
-    return child;
+    checkRequestSize(request, this.#limits);
+    const child = await startChild(request, this.#startContext, () => this.#admit());
+    const started = { ...child, processId: randomUUID(), request };
+    const process = new Process(started, this.#settings, (ended, end) => this.#retain(ended, end));
+    this.#processes.add(process);
+    this.#log.started(process);
+    watch(process.pid, (waitStatus) => process.onReaped(waitStatus));
+    return process;
   }
 
-  /** Of all processes since the agent started, those that run included. A copy. */
+  #admit(): void {
+    if (this.#isStopping)
+      throw new HoldfastError("unavailable", "the agent is shutting down: it starts nothing more");
+    checkProcessCount(this.#processes.size, this.#limits);
+  }
+
+  /** Of all processes since the agent started, including those that run. A copy. */
   statistics(): ProcessStatistics {
     const { statistics } = this.#settings;
     const sum = {
@@ -185,12 +173,12 @@ export class ProcessTable {
     return sum;
   }
 
-  /** Of all windows together. */
+  /** Of everything that is held for clients. */
   get memoryBudget(): Pick<MemoryBudget, "bytes" | "heldBytes" | "isSpent"> {
     return this.#settings.budget;
   }
 
-  /** How long a subscriber may hold up others (rule 7). */
+  /** How long a subscriber may make others wait without progress (rule 11). */
   get stallMs(): number {
     return this.#settings.stallMs;
   }
@@ -212,7 +200,7 @@ export class ProcessTable {
     throw notFound(selector);
   }
 
-  /** A live process, or else the last one to end that is still retained. Throws `not_found`. */
+  /** A live process, otherwise the last retained one to end (rule 12). Throws `not_found`. */
   findRetained(selector: ProcessSelector): Process {
     const all = [...this.listEnded(), ...this.list()];
     const found = findAmong(all, selector);
@@ -221,11 +209,11 @@ export class ProcessTable {
   }
 
   /**
-   * Starts nothing more, asks every process (and its group) to end, kills what is left after `graceMs`, and resolves
-   * when all have ended, with the number it had to kill, each of which it logs.
+   * Starts nothing more, sends SIGTERM to every process and its group, kills those left after
+   * `graceMs`, and resolves when all have ended. Each killed process is logged.
    */
   async shutdown(graceMs: number): Promise<{ readonly ended: number; readonly killed: number }> {
-    this.#stopping = true;
+    this.#isStopping = true;
     const all = this.#processes.size;
     let killed = 0;
     const grace = startTimer(graceMs, () => {
@@ -241,7 +229,7 @@ export class ProcessTable {
     return { ended: all - killed, killed };
   }
 
-  /** SIGKILL to every process that runs and to its group, at once, and a line of log for each. Returns how many. */
+  /** Sends SIGKILL to every running process and its group, logs each, and returns how many. */
   killAll(): number {
     const running = this.list().filter(({ isRunning }) => isRunning);
     this.#signalAll(SIGKILL);
@@ -249,28 +237,7 @@ export class ProcessTable {
     return running.length;
   }
 
-  /** All that can be refused is refused here, before anything is opened. */
-  #prepare(request: StartRequest, user: User): Omit<SpawnRequest, "stdio"> {
-    const onPty = request.stdio.kind === "pty";
-    const environment = processEnvironment(user, onPty, this.#defaults.environment, request.environment);
-    const cwd = resolveCwd(request.cwd || this.#defaults.workdir, user.home);
-    const file = lookupCommand(request.cmd, environment["PATH"], cwd);
-    const asThem = asUser(user, file, [request.cmd, ...request.args]);
-    const command = this.#cgroups?.inside(onPty ? "pty" : "user", asThem) ?? asThem;
-    const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-    return { ...command, environment: variables, cwd };
-  }
-
-  #spawnOn(stdio: Stdio, command: Omit<SpawnRequest, "stdio">): Pid {
-    try {
-      return spawn({ ...command, stdio: stdio.child }, this.#inherited);
-    } catch (error) {
-      stdio.abandon();
-      throw error;
-    }
-  }
-
-  #forget(process: Process, end: ProcessEnd): void {
+  #retain(process: Process, end: ProcessEnd): void {
     this.#processes.delete(process);
     addProcess(this.#settings.statistics, process);
     this.#log.ended(process, end);
@@ -306,10 +273,4 @@ function findAmong(processes: readonly Process[], selector: ProcessSelector): Pr
 function notFound(selector: ProcessSelector): HoldfastError {
   const { kind, ...value } = selector;
   return new HoldfastError("not_found", `no process with ${kind} ${JSON.stringify(Object.values(value)[0])}`);
-}
-
-function openStdio(request: StartRequest, user: User): Stdio {
-  return request.stdio.kind === "pty"
-    ? openTerminal(request.stdio.size, user.uid, user.gid)
-    : openPipes(request.stdio.stdin);
 }

@@ -1,4 +1,5 @@
-// Which process a start_id stands for: two Starts with the same id, at once or after a lost answer, start one process.
+// The process of each start_id: two Starts with the same id, at once or after a lost answer, start
+// one process.
 
 import { HoldfastError } from "../../errors.ts";
 import type { Process } from "../process.ts";
@@ -11,8 +12,9 @@ export class StartIds {
   >();
 
   /**
-   * What `start` yields for the first request with this id, and again for all later ones, until `forget`. A start that
-   * fails leaves nothing behind: the next one is the first again. Throws `already_exists` for another request.
+   * The first request with this id calls `start`; later ones get the same process, until `forget`.
+   * After a start that failed, the id is free again. Throws `already_exists` for a different
+   * request.
    */
   once(startId: string, request: StartRequest, start: () => Promise<Process>): Promise<Process> {
     const first = this.#starts.get(startId);
@@ -26,7 +28,7 @@ export class StartIds {
     throw new HoldfastError("already_exists", `start_id "${startId}" was used to start something else`);
   }
 
-  /** The process is retained no longer: its id is free. */
+  /** Frees the id: its process is no longer retained. */
   forget(startId: string): void {
     this.#starts.delete(startId);
   }

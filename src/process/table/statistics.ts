@@ -1,14 +1,16 @@
-// What the processes of this agent did so far, in plain numbers: counted where it happens, read by whoever is asked for metrics.
+// What the processes of this agent did since it started, in plain numbers, for the metrics.
 
 import type { OutputStream } from "../../multiplexer/index.ts";
 import type { InputKind } from "../io/input.ts";
 import type { Process } from "../process.ts";
 
-/** How often something took how long, in buckets that are there from the start. */
+/** A histogram of durations with fixed buckets. */
 export class Latencies {
-  /** The buckets' upper bounds in seconds, ascending; what took longer counts only in `count`. */
+  /**
+   * The upper bounds of the buckets in seconds, ascending. Longer durations count only in `count`.
+   */
   readonly bounds: readonly number[];
-  /** For each bound, how many took no longer than that and longer than the bound before. */
+  /** For each bound, how many durations are in its bucket alone. */
   readonly #counts: number[];
   #count = 0;
   #sum = 0;
@@ -30,12 +32,12 @@ export class Latencies {
     return this.#count;
   }
 
-  /** Of seconds. */
+  /** In seconds. */
   get sum(): number {
     return this.#sum;
   }
 
-  /** How many took no longer than each bound. */
+  /** For each bound, how many durations are not longer. */
   get cumulative(): readonly number[] {
     let sum = 0;
     return this.#counts.map((count) => {
@@ -45,7 +47,7 @@ export class Latencies {
   }
 }
 
-/** Since the agent started. Of processes that have not ended, see ProcessTable.statistics. */
+/** Since the agent started. ProcessTable.statistics adds the processes that still run. */
 export interface ProcessStatistics {
   started: number;
   /** Starts that were refused or failed. */
@@ -53,7 +55,7 @@ export interface ProcessStatistics {
   readonly outputBytes: Record<OutputStream, number>;
   /** Accepted, each byte once. */
   readonly inputBytes: Record<InputKind, number>;
-  /** How often reading stopped because nobody could take what was read. */
+  /** How often reading stopped because no subscriber could accept output. */
   readPauses: number;
   /** How often a subscriber had to wait for a slower one. */
   stalls: number;
@@ -79,7 +81,7 @@ export function createStatistics(): ProcessStatistics {
   };
 }
 
-/** Adds what `process` counts itself. */
+/** Adds the counts that `process` keeps itself. */
 export function addProcess(sum: ProcessStatistics, process: Process): void {
   sum.inputBytes[process.request.stdio.kind === "pty" ? "pty" : "stdin"] += process.inputBytes;
   sum.readPauses += process.output.pauseCount;

@@ -139,7 +139,7 @@ test("a cgroup that is none is a failure", async () => {
   expect(code).toBe(1);
   expect(of("agent")).toMatchObject({
     verdict: "fail",
-    found: expect.stringContaining("it is no cgroup of version 2"),
+    found: expect.stringContaining("it is not a cgroup of version 2"),
   });
 });
 

@@ -196,7 +196,7 @@ test("a restarted agent is named as the likely reason that the process is gone, 
   await startAgent({ args: ["--port", String(first.port)] });
   expect(await terminal.exited()).toBe(125);
   expect(terminal.shown()).toMatch(
-    /\nholdfast: .*process.*: ended and retained no longer, or the agent was restarted\r\n$/,
+    /\nholdfast: .*process.*: it has ended and is no longer retained, or the agent was restarted\r\n$/,
   );
 });
 

@@ -16,7 +16,7 @@ export interface Settings {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The agent takes no longer interval. */
+/** The agent's limit. */
 const MAX_KEEPALIVE_SECONDS = 2_147_483;
 
 export function toSettings({ user, token, reconnect = {} }: ClientOptions): Settings {

@@ -1,13 +1,15 @@
-// What a client's calls reject with. `code` says which kind of failure, in the vocabulary Connect and gRPC share; the
-// subclasses are those a caller may want to tell apart.
+// The errors of a client's calls. `code` names the kind of failure in the vocabulary of Connect and
+// gRPC. The subclasses are the failures that callers commonly handle apart.
 
 import type { ErrorCode } from "../errors.ts";
 
-/** The agent's codes, and those only a connection has. */
+/** The agent's codes, and those of failed connections. */
 export type ClientErrorCode = ErrorCode | "canceled" | "aborted" | "data_loss" | "unknown";
 
+/** Any failure of a call. `cause` holds the error of the transport, if there was one. */
 export class ClientError extends Error {
   override readonly name: string = "ClientError";
+  /** The kind of failure. */
   readonly code: ClientErrorCode;
 
   constructor(code: ClientErrorCode, message: string, options?: { cause?: unknown }) {
@@ -17,8 +19,8 @@ export class ClientError extends Error {
 }
 
 /**
- * The agent knows no such process: never started there, ended (and, where its output was asked for, retained no longer),
- * or the agent was restarted.
+ * The agent knows no such process: it was never started there, it ended (and is no longer
+ * retained), or the agent was restarted.
  */
 export class ProcessGoneError extends ClientError {
   override readonly name = "ProcessGoneError";
@@ -28,10 +30,12 @@ export class ProcessGoneError extends ClientError {
   }
 }
 
-/** With `onGap: "error"`: the bytes [from, to) are no longer held by the agent. */
+/** With `onGap: "error"`: the agent no longer holds the bytes [from, to). */
 export class GapError extends ClientError {
   override readonly name = "GapError";
+  /** Offset of the first missing byte. */
   readonly from: number;
+  /** Offset of the next byte that is held. */
   readonly to: number;
 
   constructor(from: number, to: number) {
@@ -41,7 +45,7 @@ export class GapError extends ClientError {
   }
 }
 
-/** `detach` or `close` was called. The process runs on. */
+/** `detach` or `close` was called. The process continues to run. */
 export class DetachedError extends ClientError {
   override readonly name = "DetachedError";
 

@@ -1,4 +1,5 @@
-// The wire says in Go's words which signal ended a process (`signal: killed`); callers want its name.
+// The wire names the signal that ended a process in Go's words (`signal: killed`). This table
+// translates them.
 
 const names: ReadonlyMap<string, string> = new Map([
   ["hangup", "SIGHUP"],
@@ -26,7 +27,10 @@ const names: ReadonlyMap<string, string> = new Map([
   ["bad system call", "SIGSYS"],
 ]);
 
-/** `SIGSEGV` for `signal: segmentation fault (core dumped)`; undefined where no signal with a name ended it. */
+/**
+ * `SIGSEGV` for `signal: segmentation fault (core dumped)`; undefined unless a signal with a name
+ * ended the process.
+ */
 export function signalOfStatus(status: string): string | undefined {
   const [, words] = /^signal: (.*?)( \(core dumped\))?$/.exec(status) ?? [];
   return words === undefined ? undefined : names.get(words);

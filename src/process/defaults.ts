@@ -1,0 +1,25 @@
+// The default of every setting of the process layer. Imports nothing, so that flags and help texts
+// can show the numbers without loading native code. `Partial` settings fall back to these values.
+
+export const PROCESS_DEFAULTS = {
+  /** How long output of orphans is still read after the process exited (rule 4). */
+  drainTimeoutMs: 200,
+  /** How far the fastest subscriber may be ahead of the slowest one (rule 10). */
+  windowBytes: 256 * 1024,
+  /** How long a subscriber may make others wait without progress (rule 11). */
+  stallMs: 10_000,
+  /** For everything held for clients (rule 14). */
+  memoryBudgetBytes: 64 * 1024 * 1024,
+  /** How long an ended process can still be found (rule 12). */
+  retainEndedMs: 60_000,
+  /** How many ended processes can still be found (rule 12). */
+  maxRetainedProcesses: 256,
+  /** What happens to output while nobody reads it (rules 7 and 9). */
+  output: { detached: "block", detachedBufferBytes: 4 * 1024 * 1024, replayBytes: 1024 * 1024 },
+  limits: {
+    maxProcesses: 1024,
+    // Linux allows 2 MiB for arguments and environment together, with the usual stack of 8 MiB.
+    maxArgumentBytes: 2 * 1024 * 1024,
+    maxEnvironmentBytes: 2 * 1024 * 1024,
+  },
+} as const;

@@ -1,0 +1,146 @@
+// The RPCs that stream output: Start and Connect. Both send a start event, the output and the end event (rule 1); they
+// differ in how they come by their process. output/attached-stream.ts sends what lies between the two events.
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { startTimer } from "../clock.ts";
+import { HoldfastError } from "../errors.ts";
+import type { ConnectRequest, ProcessEventSchema, StartRequest } from "../gen/process_pb.ts";
+import type { NodeResponse } from "../http/index.ts";
+import { type Offset, offset } from "../multiplexer/index.ts";
+import type { Process, ProcessEnd, ProcessTable } from "../process/index.ts";
+import { callContext } from "./call-context.ts";
+import type { ClientActivity, DetachReason } from "./client-activity.ts";
+import { isObserver, toDetailedEnd, toOffset, toSelector, toStartRequest } from "./conversions.ts";
+import { AttachedStream } from "./output/attached-stream.ts";
+import type { ProgressWatch } from "./output/progress-watch.ts";
+import { basicUser, keepaliveMs } from "./request-headers.ts";
+import type { ServingState } from "./serving-state.ts";
+
+/** How long a stream that was cut may take to accept its error. */
+const CUT_LINGER_MS = 10_000;
+
+/** One message of a Start or Connect stream, before it is encoded. */
+export type StreamEvent = { event: MessageInitShape<typeof ProcessEventSchema> };
+
+export interface OutputCallSettings {
+  readonly table: ProcessTable;
+  readonly activity: ClientActivity;
+  readonly serving: ServingState;
+  readonly maxStreamsPerProcess: number;
+  readonly progressWatch: ProgressWatch;
+}
+
+export async function* start(
+  settings: OutputCallSettings,
+  request: StartRequest,
+  context: HandlerContext,
+): AsyncIterable<StreamEvent> {
+  // Headers are checked before the start: a header refused later would leave a process that nobody asked for.
+  const keepalive = keepaliveMs(context.requestHeader);
+  const user = basicUser(context.requestHeader);
+  const { timeoutMs } = callContext(context.values);
+  const process = await settings.table.start(toStartRequest(request, user, timeoutMs));
+  // A repeated start receives everything that the first one received or should have received.
+  const from = request.startId === undefined ? undefined : offset(0);
+  const { offsets } = request;
+  const end = yield* stream(
+    process,
+    { from, offsets, isObserver: false, keepaliveMs: keepalive },
+    settings,
+    context,
+  );
+  if (process.deadlinePassed)
+    throw new HoldfastError("deadline_exceeded", `process ${process.pid} was killed: its time limit passed`);
+  yield endEvent(process, end, offsets);
+}
+
+export async function* connect(
+  settings: OutputCallSettings,
+  request: ConnectRequest,
+  context: HandlerContext,
+): AsyncIterable<StreamEvent> {
+  const keepalive = keepaliveMs(context.requestHeader);
+  const process = settings.table.findRetained(toSelector(request.process));
+  const from = toOffset("from_offset", request.fromOffset);
+  const offsets = request.offsets || from !== undefined;
+  const end = yield* stream(
+    process,
+    { from, offsets, isObserver: isObserver(request.lag), keepaliveMs: keepalive },
+    settings,
+    context,
+  );
+  yield endEvent(process, end, offsets);
+}
+
+/** What the client asked for. */
+interface StreamRequest {
+  readonly from: Offset | undefined;
+  readonly offsets: boolean;
+  readonly isObserver: boolean;
+  readonly keepaliveMs: number;
+}
+
+/** The start event and the output. Returns how the process ended. */
+async function* stream(
+  process: Process,
+  { from, offsets, isObserver, keepaliveMs }: StreamRequest,
+  { activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
+  { values, signal }: HandlerContext,
+): AsyncGenerator<StreamEvent, ProcessEnd> {
+  const { response, codec } = callContext(values);
+  checkStreamLimit(process, maxStreamsPerProcess);
+  const output = new AttachedStream(process, {
+    encoding: { codec, offsets },
+    from,
+    skips: isObserver,
+    keepaliveMs,
+    progressWatch,
+    onGap: (from, to) => activity.gap(from, to),
+    signal,
+  });
+  activity.attached(process, output.start, from !== undefined);
+  let reason: DetachReason = "gone";
+  try {
+    yield startEvent(process, output.start, offsets);
+    // The library asks for more once it has handed the start event to the response. From here on, output may
+    // bypass the library.
+    const outcome = await output.run(response);
+    reason = outcome.kind;
+    if (outcome.kind === "end") return outcome.end;
+    if (outcome.kind === "gone") throw ConnectError.from(signal.reason, Code.Canceled);
+    closeSoon(response);
+    throw new HoldfastError(
+      "resource_exhausted",
+      `this stream accepted nothing while other streams waited for it; disconnected at offset ${outcome.offset}`,
+    );
+  } finally {
+    output.detach();
+    const endsWithAgent = reason === "gone" && serving.isStopping;
+    activity.detached(process, endsWithAgent ? "stopped" : reason, output.takenTo);
+  }
+}
+
+function checkStreamLimit({ pid, output }: Process, maxStreams: number): void {
+  const attached = output.subscriberCount;
+  if (attached < maxStreams) return;
+  throw new HoldfastError(
+    "resource_exhausted",
+    `stream limit of process ${pid} reached (${maxStreams}; --max-streams-per-process)`,
+  );
+}
+
+/** A client that accepts no output does not accept its error either, and does not close its connection. */
+function closeSoon(response: NodeResponse): void {
+  const timer = startTimer(CUT_LINGER_MS, () => response.destroy());
+  response.once("close", () => timer.cancel());
+}
+
+function startEvent({ pid, processId, request }: Process, start: Offset, offsets: boolean): StreamEvent {
+  const details = offsets ? { processId, offset: BigInt(start), pty: request.stdio.kind === "pty" } : {};
+  return { event: { event: { case: "start", value: { pid, ...details } } } };
+}
+
+function endEvent(process: Process, end: ProcessEnd, offsets: boolean): StreamEvent {
+  return { event: { event: { case: "end", value: offsets ? toDetailedEnd(process, end) : end } } };
+}

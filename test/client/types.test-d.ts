@@ -1,0 +1,103 @@
+// The types of holdfast/client. `npm run typecheck` checks this file; it is never run.
+
+import type { Transport } from "@connectrpc/connect";
+import { expectTypeOf } from "vitest";
+import type * as browser from "../../src/client/browser.ts";
+import type {
+  AttachOptions,
+  Client,
+  ClientErrorCode,
+  ClientOptions,
+  Clock,
+  ConnectionState,
+  DataEvent,
+  Exit,
+  GapEvent,
+  ListOptions,
+  OutputEvent,
+  ProcessInfo,
+  ProcessOptions,
+  RemoteProcess,
+  Selector,
+  SignalName,
+  StartRequest,
+} from "../../src/client/index.ts";
+import {
+  ClientError,
+  createClient,
+  DetachedError,
+  GapError,
+  ProcessGoneError,
+} from "../../src/client/index.ts";
+
+// The browser's module has the same exports with the same types.
+expectTypeOf<keyof typeof browser>().toEqualTypeOf<keyof typeof import("../../src/client/index.ts")>();
+expectTypeOf<typeof browser.createClient>().toEqualTypeOf<typeof createClient>();
+expectTypeOf<browser.RemoteProcess>().toEqualTypeOf<RemoteProcess>();
+
+// createClient: every option is optional, none is widened.
+expectTypeOf(createClient).parameters.toEqualTypeOf<[options: ClientOptions]>();
+expectTypeOf(createClient).returns.toEqualTypeOf<Client>();
+expectTypeOf<object>().toExtend<ClientOptions>();
+expectTypeOf<ClientOptions["httpVersion"]>().toEqualTypeOf<"1.1" | "2" | undefined>();
+expectTypeOf<ClientOptions["transport"]>().toEqualTypeOf<Transport | (() => Transport) | undefined>();
+expectTypeOf<NonNullable<ClientOptions["reconnect"]>["clock"]>().toEqualTypeOf<Clock | undefined>();
+
+// A client's calls.
+expectTypeOf<Client["start"]>().toEqualTypeOf<
+  (request: StartRequest, options?: ProcessOptions) => Promise<RemoteProcess>
+>();
+expectTypeOf<Client["attach"]>().toEqualTypeOf<
+  (selector: Selector, options?: AttachOptions) => Promise<RemoteProcess>
+>();
+expectTypeOf<Client["list"]>().toEqualTypeOf<(options?: ListOptions) => Promise<ProcessInfo[]>>();
+expectTypeOf<Client["close"]>().toEqualTypeOf<() => void>();
+
+// A selector is a process_id, or an object with a pid, a tag or a process_id.
+expectTypeOf<string>().toExtend<Selector>();
+expectTypeOf<{ pid: number }>().toExtend<Selector>();
+expectTypeOf<{ tag: string }>().toExtend<Selector>();
+expectTypeOf<number>().not.toExtend<Selector>();
+expectTypeOf<{ pid: string }>().not.toExtend<Selector>();
+
+// A start needs only a command.
+expectTypeOf<{ cmd: string }>().toExtend<StartRequest>();
+expectTypeOf<Omit<StartRequest, "cmd">>().not.toExtend<StartRequest>();
+expectTypeOf<readonly string[]>().toExtend<StartRequest["args"]>();
+
+// Only attach accepts the options of an observer.
+expectTypeOf<AttachOptions>().toExtend<ProcessOptions>();
+expectTypeOf<AttachOptions["lag"]>().toEqualTypeOf<"block" | "skip" | undefined>();
+expectTypeOf<ProcessOptions>().not.toHaveProperty("lag");
+expectTypeOf<ProcessOptions["onGap"]>().toEqualTypeOf<"event" | "error" | undefined>();
+
+// `kind` tells the events of the iteration apart.
+expectTypeOf<RemoteProcess>().toExtend<AsyncIterable<OutputEvent>>();
+expectTypeOf<Extract<OutputEvent, { kind: "gap" }>>().toEqualTypeOf<GapEvent>();
+expectTypeOf<Exclude<OutputEvent, { kind: "gap" }>>().toEqualTypeOf<DataEvent>();
+expectTypeOf<DataEvent["data"]>().toEqualTypeOf<Uint8Array>();
+expectTypeOf<RemoteProcess["exit"]>().toEqualTypeOf<Promise<Exit>>();
+expectTypeOf<RemoteProcess["write"]>().parameter(0).toEqualTypeOf<string | Uint8Array>();
+expectTypeOf<Extract<ConnectionState, { kind: "reconnecting" }>["reason"]>().toEqualTypeOf<ClientError>();
+expectTypeOf<Extract<ConnectionState, { kind: "gone" }>["error"]>().toEqualTypeOf<ClientError>();
+
+// Results are read-only.
+expectTypeOf<Exit>().toEqualTypeOf<Readonly<Exit>>();
+expectTypeOf<ProcessInfo>().toEqualTypeOf<Readonly<ProcessInfo>>();
+expectTypeOf<Exit["signal"]>().toEqualTypeOf<string | undefined>();
+
+// Every error is a ClientError with a code of a known set.
+expectTypeOf<ProcessGoneError>().toExtend<ClientError>();
+expectTypeOf<DetachedError>().toExtend<ClientError>();
+expectTypeOf<GapError>().toExtend<ClientError>();
+expectTypeOf<ClientError["code"]>().toEqualTypeOf<ClientErrorCode>();
+expectTypeOf<"not_found" | "data_loss" | "resource_exhausted">().toExtend<ClientErrorCode>();
+expectTypeOf<string>().not.toExtend<ClientErrorCode>();
+expectTypeOf(new GapError(1, 2).from).toEqualTypeOf<number>();
+expectTypeOf(ClientError).instance.toExtend<Error>();
+expectTypeOf(ProcessGoneError).instance.toHaveProperty("code");
+expectTypeOf(DetachedError).instance.toHaveProperty("code");
+
+// Signals are known by their names.
+expectTypeOf<"SIGTERM">().toExtend<SignalName>();
+expectTypeOf<"TERM">().not.toExtend<SignalName>();
