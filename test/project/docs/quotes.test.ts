@@ -46,7 +46,7 @@ function messagesIn(page: Page): string[] {
 
 const commands = new Map<string, readonly Option[]>(
   [addServe, addRun, addAttach, addPs, addLogs, addSignal, addDoctor].map((add) => {
-    const program = new Command("holdfast");
+    const program = new Command("holdfast").enablePositionalOptions();
     add(program, () => undefined);
     const [command] = program.commands;
     return [command?.name() ?? "", command?.options ?? []];
