@@ -96,45 +96,51 @@ function loggedBy(node: Node): Pattern | undefined {
 }
 
 /**
- * Whether `quoted`, in which `…` stands for anything, may be what some text of the sources becomes. Two thirds of it must
- * be the source's own words: a hole is no proof.
+ * Whether `quoted`, in which `…` stands for anything, may be what some text of the sources becomes. Two fifths of it must be the
+ * source's own letters, and at least eight: a hole of the source fits anything and proves nothing.
  */
 export function isInSources(quoted: string): boolean {
-  const wanted = quoted.split("…");
-  const letters = wanted.join("").length;
+  const wanted = tokens(quoted.split("…"));
+  const letters = wanted.filter((token) => token !== HOLE).length;
+  const least = Math.max(Math.min(8, letters), letters * 0.4);
   return sourceTexts().some((pattern) => {
-    const own = pattern.join("").length;
-    return own * 3 >= letters * 2 - 10 && own > 5 && overlap(wanted, pattern);
+    if (pattern.join("").length < least) return false;
+    const shared = sharedLetters(wanted, tokens(pattern));
+    return shared !== undefined && shared >= least;
   });
 }
 
-/** Whether some text fits both patterns; `quoted` may be a part of the other one only where it begins or ends with a hole. */
-function overlap(quoted: Pattern, source: Pattern): boolean {
-  const [one, other] = [tokens(quoted), tokens(source)];
-  const known = new Map<number, boolean>();
-  const fits = (i: number, j: number): boolean => {
-    const key = i * (other.length + 1) + j;
-    const before = known.get(key);
-    if (before !== undefined) return before;
-    known.set(key, false);
-    const result = compare(i, j);
-    known.set(key, result);
-    return result;
-  };
-  const compare = (i: number, j: number): boolean => {
-    const [a, b] = [one[i], other[j]];
-    if (a === undefined && b === undefined) return true;
-    if (a === HOLE && fits(i + 1, j)) return true;
-    if (b === HOLE && fits(i, j + 1)) return true;
-    if (a === HOLE && b !== undefined) return fits(i, j + 1);
-    if (b === HOLE && a !== undefined) return fits(i + 1, j);
-    return a !== undefined && a === b && fits(i + 1, j + 1);
-  };
-  return fits(0, 0);
+/** How many letters stand in both patterns, of a text that fits both; undefined where none does. */
+function sharedLetters(quoted: readonly Token[], source: readonly Token[]): number | undefined {
+  const width = source.length + 1;
+  // best[i * width + j]: of what is left from token i of the one and j of the other.
+  const best = new Int16Array((quoted.length + 1) * width).fill(NEVER);
+  best[quoted.length * width + source.length] = 0;
+  const at = (i: number, j: number): number => best[i * width + j] ?? NEVER;
+  for (let i = quoted.length; i >= 0; i--) {
+    for (let j = source.length; j >= 0; j--) {
+      const [a, b] = [quoted[i], source[j]];
+      let most = at(i, j);
+      // A hole takes nothing, or one token of the other text.
+      if (a === HOLE) most = Math.max(most, at(i + 1, j), b === undefined ? NEVER : at(i, j + 1));
+      if (b === HOLE) most = Math.max(most, at(i, j + 1), a === undefined ? NEVER : at(i + 1, j));
+      if (a !== undefined && a !== HOLE && a === b) most = Math.max(most, plusOne(at(i + 1, j + 1)));
+      best[i * width + j] = most;
+    }
+  }
+  const most = at(0, 0);
+  return most < 0 ? undefined : most;
+}
+
+const NEVER = -1;
+
+function plusOne(count: number): number {
+  return count < 0 ? NEVER : count + 1;
 }
 
 const HOLE = Symbol("hole");
+type Token = string | typeof HOLE;
 
-function tokens(pattern: Pattern): (string | typeof HOLE)[] {
+function tokens(pattern: Pattern): Token[] {
   return pattern.flatMap((part, index) => (index === 0 ? [...part] : [HOLE, ...part]));
 }
