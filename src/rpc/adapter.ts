@@ -140,7 +140,8 @@ async function serve(
   assertByteStreamRequest(universal);
   const share = memory.open();
   response.once("close", () => share.close());
-  const body = requestBody(universal, { share, maxMessageBytes });
+  const received = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  const body = requestBody({ ...universal, body: received }, { share, maxMessageBytes });
   setCallContext(values, {
     response,
     codec: codecOf(request),

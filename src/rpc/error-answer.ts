@@ -1,6 +1,6 @@
-// Finds out whether an answer of the library is an error and nothing else, and turns it into a Refusal, so that every error
-// is written by one function (`refuse`) in the format of the request's protocol. Rewrites the library's errors where
-// its code or its words are not those of DESIGN.md.
+// Replaces answers of the library that are not as DESIGN.md wants them: refusals without a body (405, 415, 505), and errors
+// whose code is wrong or whose message is too long. A replaced answer is written by `refuse`, in the format of the
+// request's protocol. All other answers are passed on as they are.
 
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -16,9 +16,9 @@ const COMPRESSED_FLAG = 0x01;
 const HEAD_BYTES = 5;
 
 interface ReadAnswer {
-  /** Undefined if the answer is not an error, or begins with output. */
+  /** To be sent instead of the answer. */
   readonly refusal: Refusal | undefined;
-  /** The answer, to be sent if there is no refusal. */
+  /** To be sent if there is no refusal. */
   readonly answer: UniversalServerResponse;
 }
 
@@ -31,17 +31,18 @@ export async function readAnswer(
   const byStatus = statusRefusal(answer.status, handler, contentType);
   if (byStatus !== undefined) return { answer, refusal: byStatus };
   const trailerStatus = answer.trailer?.get("grpc-status");
-  if (answer.trailer !== undefined && trailerStatus !== "0" && trailerStatus != null)
-    return { answer, refusal: refusalOf(errorOfTrailer(answer.trailer), answer.header) };
+  if (answer.trailer !== undefined && trailerStatus !== "0" && trailerStatus != null) {
+    const refusal = refusalOf(errorOfTrailer(answer.trailer), answer.header);
+    if (refusal !== undefined) return { answer, refusal };
+  }
   if (answer.body === undefined) return { answer, refusal: undefined };
   const body = answer.body[Symbol.asyncIterator]();
   const first = await body.next();
   if (first.done === true) return { answer: { ...answer, body: nothing() }, refusal: undefined };
   const error = errorOfPiece(first.value, answer.status, answer.header ?? new Headers());
-  if (error !== undefined) {
-    await body.return?.();
-    return { answer, refusal: refusalOf(error, answer.header) };
-  }
+  const refusal = refusalOf(error, answer.header);
+  if (refusal !== undefined) await body.return?.();
+  if (refusal !== undefined) return { answer, refusal };
   return { answer: { ...answer, body: resumed(first.value, body) }, refusal: undefined };
 }
 
@@ -167,12 +168,14 @@ const replacedHeaders = new Set([
 
 function refusalOf(error: AnswerError | undefined, header = new Headers()): Refusal | undefined {
   if (error === undefined) return undefined;
-  const { code, message } = inOurWords(error);
+  const { code, message: inFull } = inOurWords(error);
+  const message = clipMessage(inFull);
+  if (code === error.code && message === error.message) return undefined;
   const headers = Object.fromEntries([...header].filter(([name]) => !replacedHeaders.has(name)));
-  return { code, httpStatus: codeToHttpStatus(code), message: clipMessage(message), headers };
+  return { code, httpStatus: codeToHttpStatus(code), message, headers };
 }
 
-/** The library calls a message that it cannot decode an internal error, and names its own settings. */
+/** The library calls a message that it cannot decode an internal error. */
 function inOurWords({ code, message }: AnswerError): AnswerError {
   if (code === Code.Internal && message.startsWith(UNDECODABLE))
     return {

@@ -234,7 +234,7 @@ function parseHead(head: Uint8Array, maxBytes: number): { readonly flags: number
   if (length <= maxBytes) return { flags, length };
   if ((flags & ~KNOWN_FLAGS) === 0) throw tooLarge(length, maxBytes);
   throw new ConnectError(
-    "the body does not begin with an envelope; send each message after 5 bytes: 0 and its length as a big-endian uint32",
+    "a message does not begin with an envelope; send it after 5 bytes: 0 and its length as a big-endian uint32",
     Code.InvalidArgument,
   );
 }

@@ -32,7 +32,7 @@ export class RequestMemory {
     this.#maxBytes = maxBytes;
     this.#headroomBytes = Math.min(HEADROOM_BYTES, budget.bytes / 8);
     // Requests hold nothing that could be trimmed.
-    this.#share = budget.join({ shed: () => false, onSpentChange: () => undefined });
+    this.#share = budget.join({ trim: () => false, onSpentChange: () => undefined });
   }
 
   get heldBytes(): number {
