@@ -6,6 +6,8 @@ import { HoldfastError } from "../errors.ts";
 import {
   ConnectRequest_Lag,
   OutputPolicy_Detached,
+  type ProcessConfig,
+  ProcessConfigSchema,
   ProcessEvent_EndEventSchema,
   type ProcessInfo,
   ProcessInfoSchema,
@@ -149,18 +151,24 @@ export function toWholeGroup(scope: SignalScope): boolean {
   );
 }
 
-export function toProcessInfo({ pid, request }: Process): ProcessInfo {
-  const { cmd, args, environment, cwd, tag } = request;
-  return create(ProcessInfoSchema, {
-    config: { cmd, args: [...args], envs: { ...environment }, ...(cwd === undefined ? {} : { cwd }) },
-    pid,
-    ...(tag === undefined ? {} : { tag }),
+/** Without its configuration, which can be large. */
+export function toProcessInfo({ pid, request: { tag } }: Process): ProcessInfo {
+  return create(ProcessInfoSchema, { pid, ...(tag === undefined ? {} : { tag }) });
+}
+
+export function toConfig({ request }: Process): ProcessConfig {
+  const { cmd, args, environment, cwd } = request;
+  return create(ProcessConfigSchema, {
+    cmd,
+    args: [...args],
+    envs: { ...environment },
+    ...(cwd === undefined ? {} : { cwd }),
   });
 }
 
 /** The additions to ProcessInfo, for clients that ask for them. */
 export function toDetails(process: Process): Partial<ProcessInfo> {
-  const { processId, output, startedAtMs, request } = process;
+  const { processId, output, startedAtMs, request, user } = process;
   const details = {
     pty: request.stdio.kind === "pty",
     processId,
@@ -170,6 +178,7 @@ export function toDetails(process: Process): Partial<ProcessInfo> {
     startedAtMs: BigInt(startedAtMs),
     reading: output.isReading,
     attachOffset: BigInt(output.attachOffset),
+    user,
   };
   if (output.end === undefined) return details;
   return {
