@@ -48,7 +48,7 @@ export function toStartRequest(
     user,
     tag,
     stdio:
-      pty === undefined ? { kind: "pipes", stdin: stdin ?? true } : { kind: "pty", size: toPtySize(pty) },
+      pty === undefined ? { kind: "pipes", stdin: stdin ?? true } : { kind: "pty", size: toStartSize(pty) },
     timeoutMs,
     startId: message.startId,
     output: message.output === undefined ? undefined : toOutputPolicy(message.output),
@@ -103,6 +103,14 @@ export function isObserver(lag: ConnectRequest_Lag): boolean {
   throw new HoldfastError("invalid_argument", `lag ${lag} is unknown; give LAG_BLOCK or LAG_SKIP`);
 }
 
+/** A client without a terminal does not know a size, or sends 0 × 0 as the kernel reports it. */
+function toStartSize(pty: PTY): PtySize {
+  const isUnknown = pty.size === undefined || (pty.size.cols === 0 && pty.size.rows === 0);
+  return isUnknown ? DEFAULT_PTY_SIZE : toPtySize(pty);
+}
+
+const DEFAULT_PTY_SIZE: PtySize = { cols: 80, rows: 24 };
+
 export function toPtySize(pty: PTY | undefined): PtySize {
   if (pty?.size === undefined)
     throw new HoldfastError("invalid_argument", "pty.size is missing; give cols and rows");
@@ -138,8 +146,14 @@ export function toInputPlace(offset: bigint | undefined, writer: string | undefi
 /** The number of a signal that clients may send. */
 export function toSignal(signal: Signal): number {
   if (signal !== Signal.UNSPECIFIED && Signal[signal] !== undefined) return signal;
-  throw new HoldfastError("invalid_argument", `signal ${signal} is unknown; give one of the Signal enum`);
+  throw new HoldfastError("invalid_argument", `signal ${signal} is unknown; give one of ${SIGNAL_NAMES}`);
 }
+
+/** In JSON, an unknown name is read as 0. */
+const SIGNAL_NAMES = Object.values(Signal)
+  .filter((value) => typeof value === "string" && value !== Signal[Signal.UNSPECIFIED])
+  .map((name) => `SIGNAL_${name}`)
+  .join(", ");
 
 /** Whether the signal is for the whole process group. */
 export function toWholeGroup(scope: SignalScope): boolean {

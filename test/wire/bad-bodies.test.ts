@@ -206,7 +206,14 @@ const binary: Case[] = [
 
 function undecodable(name: string, bytes: readonly number[], says: RegExp): Case {
   const body = () => envelope(Buffer.from(bytes));
-  return { name: `Start with ${name}`, rpc: "Start", body, code: "invalid_argument", says, among: binaryOnly };
+  return {
+    name: `Start with ${name}`,
+    rpc: "Start",
+    body,
+    code: "invalid_argument",
+    says,
+    among: binaryOnly,
+  };
 }
 
 const compressions: Case[] = [
