@@ -60,7 +60,7 @@ export async function shutDown(
 async function stopCleanly({ server, serving, table }: Serving, graceMs: number) {
   // Before the processes end: what is refused cannot start one that nobody would stop.
   serving.stop();
-  server.stopAccepting();
+  server.stop();
   const counts = await table.shutdown(graceMs);
   await server.close(FLUSH_MS);
   return { kind: "stopped", ...counts } as const;
