@@ -92,13 +92,11 @@ async function record(agentUrl) {
 
 /** Without colours and other sequences; what a carriage return came after is overwritten in the picture, too. @param {string} shown */
 function plain(shown) {
-  return (
-    shown
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's sequences begin with one
-      .replace(/\x1b\[[?\d;]*[A-Za-z]/g, "")
-      .replace(/\r/g, "")
-      .trimEnd()
-  );
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's sequences begin with one
+  return shown
+    .replace(/\x1b\[[?\d;]*[A-Za-z]/g, "")
+    .replace(/\r/g, "")
+    .trimEnd();
 }
 
 /** @param {number} port */
