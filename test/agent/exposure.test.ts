@@ -14,7 +14,7 @@ const serve = async (args: readonly string[], env = {}) => {
 test.each(["0.0.0.0", "::"])("--host %s without a token is one line and exit code 1", async (host) => {
   const { exit, stdout, stderr } = await serve(["--host", host]);
   expect({ exit, stdout }).toEqual({ exit: { code: 1, signal: null }, stdout: "" });
-  expect(stderr).toMatch(/^holdfast: cannot start: .* without an access token .*--access-token-file.*\n$/);
+  expect(stderr).toMatch(/^holdfast: cannot start: .* no access token is set: .*--access-token-file.*\n$/);
 });
 
 test("the value no of the variable of --allow-unauthenticated counts", async () => {
@@ -60,7 +60,7 @@ test("files that are not a certificate and a key are one line and exit code 1", 
   expect({ code: exit.code, stderr }).toEqual({
     code: 1,
     stderr: expect.stringMatching(
-      /^holdfast: cannot start: --tls-cert and --tls-key are no certificate .*\n$/,
+      /^holdfast: cannot start: --tls-cert and --tls-key are not a certificate .*\n$/,
     ),
   });
 });

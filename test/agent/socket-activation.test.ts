@@ -84,7 +84,7 @@ test("the agent listens on both of two sockets", async () => {
 test("a passed socket that other machines can reach needs a token", async () => {
   const agent = activated(onTcp("0.0.0.0"));
   expect(await agent.exited()).toEqual({ code: 1, signal: null });
-  expect(agent.stderr()).toContain("without an access token");
+  expect(agent.stderr()).toContain("no access token is set");
 });
 
 test("variables for another process are ignored", async () => {
@@ -100,5 +100,7 @@ test.each([
 ])("%s at descriptor 3 is one line and exit code 1", async (_, bind) => {
   const agent = activated(bind);
   expect(await agent.exited()).toEqual({ code: 1, signal: null });
-  expect(agent.stderr()).toBe("holdfast: cannot start: descriptor 3 is no listening socket (LISTEN_FDS)\n");
+  expect(agent.stderr()).toBe(
+    "holdfast: cannot start: descriptor 3 is not a listening socket (LISTEN_FDS)\n",
+  );
 });

@@ -147,10 +147,10 @@ function outputOf({ output }: Process): Promise<{ readonly text: string; readonl
   return new Promise((resolve) => {
     let text = "";
     const readAll = () => {
-      for (let read = subscriber.read(1024); read.kind !== "empty"; read = subscriber.read(1024)) {
+      for (let read = subscriber.read(); read.kind !== "empty"; read = subscriber.read()) {
         if (read.kind === "end") return resolve({ text, status: read.end.status });
-        if (read.kind === "chunks") for (const { data } of read.chunks) text += data.toString();
-        subscriber.taken();
+        if (read.kind === "chunk") text += read.chunk.data.toString();
+        subscriber.delivered();
       }
     };
     const subscriber = output.fork({ onReadable: readAll });

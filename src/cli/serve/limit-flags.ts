@@ -17,6 +17,7 @@ export interface LimitFlags {
   readonly maxMessage: number;
   readonly requestMemory: number;
   readonly requestTimeout: number;
+  readonly headerTimeout: number;
   readonly maxHeader: number;
   readonly maxIdleConnections: number;
   readonly idleTimeout: number;
@@ -35,6 +36,7 @@ const rows = [
   size("--max-message", "size of one message", rpc.maxMessageBytes),
   size("--request-memory", "size of all messages that are being received", rpc.requestMemoryBytes),
   duration("--request-timeout", "time for a message to arrive", rpc.requestMs),
+  duration("--header-timeout", "time for first bytes, TLS handshake, headers, each", http.headersMs),
   size("--max-header", "size of the headers of a request", http.maxHeaderBytes),
   count("--max-idle-connections", "connections without a request", http.maxIdleConnections),
   duration("--idle-timeout", "time until an idle connection is closed", http.idleConnectionMs),
@@ -69,6 +71,7 @@ export function limitSettings(flags: LimitFlags): LimitSettings {
       maxMessageBytes: flags.maxMessage,
       requestMemoryBytes: flags.requestMemory,
       requestMs: flags.requestTimeout,
+      headersMs: flags.headerTimeout,
       maxHeaderBytes: flags.maxHeader,
       maxIdleConnections: flags.maxIdleConnections,
       idleConnectionMs: flags.idleTimeout,
