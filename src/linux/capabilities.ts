@@ -1,10 +1,10 @@
-// Capabilities, as far as children are concerned: what they would inherit from the agent, and what the agent itself may do.
+// Capabilities: keeps those of the agent from its children, and tells what the agent itself may do.
 
 import koffi from "koffi";
 import { systemError } from "./errno.ts";
 import { libc, prctl } from "./libc.ts";
 
-/** The sets as bit masks, of the agent's main thread, which starts every child. */
+/** The sets as bit masks, of the main thread of the agent, which starts every child. */
 interface CapabilitySets {
   readonly effective: bigint;
   readonly permitted: bigint;
@@ -22,11 +22,12 @@ const capget = libc.func("int capget(void *header, void *data)");
 const capset = libc.func("int capset(void *header, void *data)");
 
 /**
- * The inheritable and the ambient set (a unit's AmbientCapabilities, an old container engine's gift) are the agent's own: from
- * now on no command starts with them. The agent keeps what it can do. Must be called on the thread that starts children.
+ * Clears the inheritable and the ambient set (from AmbientCapabilities of a unit or an old
+ * container engine), so that no command starts with them. The agent keeps its permitted and
+ * effective sets. Call it on the thread that starts children.
  */
 export function keepCapabilities(): void {
-  // EINVAL: a kernel before 4.3, which has no such set.
+  // EINVAL: a kernel before 4.3 has no ambient set.
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   const sets = ownCapabilities();
   if (sets.inheritable === 0n) return;

@@ -1,4 +1,5 @@
-// The one place that turns errno into a HoldfastError: at the system call, once.
+// The only owner of errno: turns it into a HoldfastError at the system call, once, and reads its
+// name from Node's errors.
 
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
@@ -6,7 +7,10 @@ import { type ErrorCode, HoldfastError } from "../errors.ts";
 
 const E = constants.errno;
 
-/** What the machine ran out of, and what the request got wrong. Anything else is our own fault: `internal`. */
+/**
+ * Resources that ran out, and mistakes of the request. Everything else is a bug of the agent:
+ * `internal`.
+ */
 const codes = new Map<number, ErrorCode>([
   ...[E.EAGAIN, E.EMFILE, E.ENFILE, E.ENOMEM, E.ENOSPC].map((errno): [number, ErrorCode] => [
     errno,
@@ -19,26 +23,29 @@ const codes = new Map<number, ErrorCode>([
   [E.EPERM, "permission_denied"],
 ]);
 
-/** What libuv, and so Node, has no words for. */
+/** The errors for which libuv, and so Node, has no text. */
 const unnamed = new Map<number, readonly [name: string, text: string]>([
   [E.ENOEXEC, ["ENOEXEC", "exec format error"]],
 ]);
 
-/** `what` reads on from "cannot": `open a pipe`, `execute /bin/x`. */
+/** `what` follows "cannot": `open a pipe`, `execute /bin/x`. */
 export function systemError(what: string, errno: number): HoldfastError {
   const [name, text] = getSystemErrorMap().get(-errno) ??
     unnamed.get(errno) ?? [`errno ${errno}`, "unknown error"];
   return new HoldfastError(codes.get(errno) ?? "internal", `cannot ${what}: ${text} (${name})`);
 }
 
-/** The same for an error thrown by one of Node's own functions. */
+/** The same for an error that a function of Node threw. */
 export function fromNodeError(what: string, error: unknown): HoldfastError {
   const errno = error instanceof Error && "errno" in error ? error.errno : undefined;
   if (typeof errno === "number") return systemError(what, Math.abs(errno));
   return new HoldfastError("internal", `cannot ${what}: ${String(error)}`, { cause: error });
 }
 
-/** The errno's name of what a Node function threw, `EAGAIN` for example; undefined for anything else. */
+/**
+ * The name of the errno of an error that Node threw, for example `EAGAIN`; undefined for anything
+ * else.
+ */
 export function errnoName(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }

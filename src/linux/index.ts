@@ -1,17 +1,19 @@
-// The door of linux/, the only folder that calls libc (through koffi) and interprets errno. Its sharp edges:
+// The door of linux/, the only folder that calls libc (through koffi) and interprets errno. Its
+// sharp edges:
 //
-// posix-spawn    Node's own spawn forks (slower with every MB the agent holds) and gives children sockets
-//                instead of pipes. sigfillset leaves out signals 32 and 33. A pty becomes the controlling
-//                terminal because the leader of a new session opens it.
-// inherited-properties  Children inherit limits and priorities from the agent, so these are changed around
-//                each start and restored. Everything between is one synchronous call.
-// capabilities   Apply to one thread: call it on the thread that starts children.
-// libc           waitpid(-1) takes children away from node:child_process; only src/process starts children.
-// pty            libuv cuts a pty's output short and spins on a blocking master (see process/io).
-// user-database  NSS may ask the network and may crash on long names: threads, and a length limit.
-// sockets        Node does not show a socket's descriptor; it is read from a private handle.
-// terminal-mode  Node's setRawMode leaves ONLCR on, which breaks programs that move the cursor by line feeds.
-// errno          libuv has no text for ENOEXEC.
+// - posix-spawn: Node's own spawn forks (slower with every MB that the agent holds) and gives
+//   children sockets instead of pipes. sigfillset leaves out signals 32 and 33. A pty becomes the
+//   controlling terminal because the leader of a new session opens it.
+// - inherited-properties: children inherit limits and priorities, so the agent's are changed around
+//   each start and restored. Everything between is one synchronous call.
+// - capabilities: they belong to one thread, the one that starts children.
+// - libc: waitpid(-1) takes children away from node:child_process; only src/process starts children.
+// - pty: libuv cuts the output of a pty short and spins on a blocking master (see process/io).
+// - user-database: NSS may ask the network and may crash on long names.
+// - sockets: Node does not show the descriptor of a socket; it is read from a private handle.
+// - terminal-mode: Node's setRawMode leaves ONLCR on, which breaks programs that move the cursor by
+//   line feeds.
+// - errno: libuv has no text for ENOEXEC.
 
 export { keepCapabilities } from "./capabilities.ts";
 export { errnoName, fromNodeError, systemError } from "./errno.ts";

@@ -1,6 +1,7 @@
-// What a child inherits from the agent and shall have otherwise: set on the agent just before a start and restored just after.
-// The start is one synchronous call, so there is no wrapper process, and no moment in which a child runs with the wrong
-// value. Costs nothing where the agent's own value is the wanted one.
+// Properties that a child inherits from the agent but should have different values: set on the
+// agent just before a start and restored just after it. The start is one synchronous call, so no
+// wrapper process is needed and a child never runs with the wrong value. Costs nothing if the agent
+// already has the wanted value.
 
 import { openSync, readFileSync, writeSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
@@ -9,11 +10,14 @@ import { CAP_SYS_NICE, hasCapability } from "./capabilities.ts";
 import { systemError } from "./errno.ts";
 import { libc } from "./libc.ts";
 
-/** Undefined: as the agent has it. */
+/** Undefined: the value of the agent. */
 export interface ChildProperties {
-  /** The soft limit on open files. The hard one stays, and bounds this. */
+  /** The soft limit on open files, at most the hard limit, which stays. */
   readonly openFiles?: number | undefined;
-  /** -1000 to 1000: whom the kernel kills first when memory runs out. `atLeast`: or the agent's, if that is more. */
+  /**
+   * -1000 to 1000; the kernel kills higher ones first when memory runs out. `atLeast`: or the
+   * agent's, if higher.
+   */
   readonly oomScoreAdj?: number | { readonly atLeast: number } | undefined;
   /** -20 to 19. */
   readonly nice?: number | undefined;
@@ -21,7 +25,7 @@ export interface ChildProperties {
   readonly ioPriority?: number | undefined;
 }
 
-/** One of them, whose own and wanted value differ. */
+/** A property whose own and wanted value differ. */
 interface Property {
   readonly name: string;
   readonly own: number;
@@ -32,13 +36,18 @@ interface Property {
 export class InheritedProperties {
   readonly #properties: readonly Property[];
 
-  /** `cannot` is told what this agent may not set, or may not restore: commands then keep the agent's value. */
-  constructor(wanted: ChildProperties, cannot: (what: string) => void) {
+  /**
+   * `onRefused` gets a message for each property that this agent may not set or restore: commands
+   * keep the agent's.
+   */
+  constructor(wanted: ChildProperties, onRefused: (message: string) => void) {
     const properties = [openFiles(wanted), oomScoreAdj(wanted), nice(wanted), ioPriority(wanted)];
     this.#properties = properties.flatMap((property) => {
       if (property === undefined || property.own === property.wanted) return [];
       if (canSwitch(property)) return [property];
-      cannot(`${property.name} stays ${property.own} for commands: no right to make it ${property.wanted}`);
+      onRefused(
+        `${property.name} stays ${property.own} for commands: no right to make it ${property.wanted}`,
+      );
       return [];
     });
   }
@@ -79,15 +88,15 @@ function limitsOf(resource: number): { readonly soft: bigint; readonly hard: big
 }
 
 /**
- * Node raises its own soft limit to the hard one as it starts, and what it was before is not told. A thread of Node's that
- * opens a file in this very moment fails if the agent has more files open than commands may: rare, and what failed then
- * says so.
+ * Node raises its soft limit to the hard limit at its start and does not tell the old value. While
+ * the limit is lowered, a thread of Node that opens a file fails if the agent has more open files
+ * than commands may have. That is rare, and the error says so.
  */
 function openFiles({ openFiles: asked }: ChildProperties): Property | undefined {
   if (asked === undefined) return undefined;
   const atStart = limitsOf(RLIMIT_NOFILE);
   const wanted = Math.min(asked, Number(atStart.hard));
-  // Asked anew each time: whoever may can change a running agent's limits.
+  // Read again each time: a privileged process can change the limits of a running agent.
   let own = atStart;
   return {
     name: "the soft limit on open files",
@@ -105,15 +114,16 @@ function openFiles({ openFiles: asked }: ChildProperties): Property | undefined 
 }
 
 /**
- * Restoring needs no right: the kernel lets everyone go back as far as a privileged process once set it. A privileged agent
- * moves that bound along, so that a command cannot take the agent's protection for itself.
+ * Restoring needs no privilege: the kernel allows every value down to the lowest that a privileged
+ * process set. A privileged agent moves this bound, so that a command cannot take the agent's
+ * protection for itself.
  */
 function oomScoreAdj({ oomScoreAdj: asked }: ChildProperties): Property | undefined {
   if (asked === undefined) return undefined;
   const path = "/proc/self/oom_score_adj";
   const own = Number(readFileSync(path, "utf8"));
   const wanted = typeof asked === "number" ? asked : Math.max(asked.atLeast, own);
-  // Open for as long as the agent lives, and only where it is needed.
+  // Opened when first needed; stays open as long as the agent runs.
   let fd: number | undefined;
   return {
     name: "oom_score_adj",
@@ -126,7 +136,7 @@ function oomScoreAdj({ oomScoreAdj: asked }: ChildProperties): Property | undefi
   };
 }
 
-/** The main thread's, which children inherit. */
+/** The value of the main thread, which children inherit. */
 function nice({ nice: wanted }: ChildProperties): Property | undefined {
   if (wanted === undefined) return undefined;
   const own = getPriority();
@@ -135,7 +145,7 @@ function nice({ nice: wanted }: ChildProperties): Property | undefined {
     own,
     wanted,
     set(value) {
-      // Anyone may give priority up, and would then not get it back.
+      // Every process may lower its priority, but could then not restore it.
       if (!mayHaveNice(Math.min(own, wanted)))
         throw new Error("neither CAP_SYS_NICE nor RLIMIT_NICE allow it");
       setPriority(value);
@@ -173,7 +183,10 @@ function ioPriority({ ioPriority: wanted }: ChildProperties): Property | undefin
   };
 }
 
-/** Some kernels tell who has no I/O priority the one that follows from nice: best effort, at this level. */
+/**
+ * Without an own I/O priority, some kernels report the one that follows from nice: best effort, at
+ * this level.
+ */
 function followingNice(): number {
   return (IOPRIO_CLASS_BEST_EFFORT << IOPRIO_CLASS_SHIFT) | Math.floor((getPriority() + 20) / 5);
 }

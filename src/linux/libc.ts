@@ -1,12 +1,14 @@
-// The system calls on descriptors and children that Node has no function for, through koffi (1 µs a call).
-// A failing call throws a HoldfastError, so no caller looks at return values. Constants are Linux's on x64 and
-// arm64, the same for glibc and musl.
+// System calls on descriptors and children for which Node has no function, through koffi (1 µs a
+// call). A failed call throws a HoldfastError, so callers need not check return values. The
+// constants are those of Linux on x64 and arm64, the same for glibc and musl.
 
 import { closeSync, readdirSync } from "node:fs";
 import koffi from "koffi";
 import { systemError } from "./errno.ts";
 
-/** An open descriptor of this agent. Whoever holds one says who closes it. */
+/**
+ * An open descriptor of this agent. Each place that keeps one documents its owner, which closes it.
+ */
 export type Fd = number & { readonly __brand: "Fd" };
 /** The pid of a child that was started here. */
 export type Pid = number & { readonly __brand: "Pid" };
@@ -20,7 +22,7 @@ const FIONREAD = 0x541b;
 const WNOHANG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
 
-/** The C library of this very program, whichever it is. */
+/** The C library of this program: glibc or musl. */
 export const libc = koffi.load(null);
 
 const pipe2 = libc.func("int pipe2(_Out_ int *fds, int flags)");
@@ -55,23 +57,23 @@ export function setCloseOnExec(fd: Fd): void {
 }
 
 /**
- * Keeps what this agent inherited (a shell's or a supervisor's stray descriptors) from every child. Once, at the
- * start: Node opens its own close-on-exec.
+ * Keeps inherited descriptors (of a shell or a supervisor) from every child. Once at the start is
+ * enough: Node opens its own descriptors close-on-exec.
  */
 export function setCloseOnExecEverywhere(): void {
   for (const name of readdirSync("/proc/self/fd")) {
     const fd = Number(name);
-    // The descriptor that listed the folder is gone by now: F_GETFD fails.
+    // The descriptor that listed the folder is closed already: F_GETFD fails.
     if (fd > 2 && fcntl(fd, F_GETFD, 0) >= 0) setCloseOnExec(fd as Fd);
   }
 }
 
-/** Closes what is open, for clean-up paths: ends that were never opened or are closed already are passed over. */
+/** For clean-up paths: closes all of `fds` and skips those that were never opened. */
 export function closeAll(fds: Iterable<Fd | undefined>): void {
   for (const fd of fds) if (fd !== undefined) closeSync(fd);
 }
 
-/** How many bytes a read of this pipe would find now. */
+/** How many bytes a read of this pipe would return now. */
 export function bytesReadable(fd: Fd): number {
   const bytes: [number] = [0];
   if (ioctl(fd, FIONREAD, bytes) !== 0)
@@ -79,7 +81,7 @@ export function bytesReadable(fd: Fd): number {
   return bytes[0];
 }
 
-/** One ended child of this agent, whoever started it, or undefined when none has ended. Never waits. */
+/** One ended child of this program, or undefined if none has ended. Never waits. */
 export function reapOne(): { readonly pid: Pid; readonly status: number } | undefined {
   const status: [number] = [0];
   const pid: number = waitpid(-1, status, WNOHANG);
@@ -87,7 +89,10 @@ export function reapOne(): { readonly pid: Pid; readonly status: number } | unde
   return pid > 0 ? { pid: pid as Pid, status: status[0] } : undefined;
 }
 
-/** Orphans below this agent become its children, so that they are reaped also where process 1 does not care. */
+/**
+ * Orphans below this agent become its children, so that they are reaped even if process 1 does not
+ * reap.
+ */
 export function adoptOrphans(): void {
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) !== 0) throw systemError("adopt orphans", koffi.errno());
 }

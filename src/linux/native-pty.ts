@@ -1,5 +1,6 @@
-// node-pty's native part, found where npm built it. A file of its own: the single executable is built with another in
-// its place, which finds it inside the executable (scripts/binary/native-pty.mjs).
+// Loads the native part of node-pty from where npm built it. A separate file, because the single
+// executable replaces it with one that loads from inside the executable
+// (scripts/binary/native-pty.mjs).
 
 import { createRequire } from "node:module";
 import { HoldfastError } from "../errors.ts";
@@ -9,7 +10,10 @@ export interface NativePty {
   resize(fd: number, cols: number, rows: number): void;
 }
 
-/** Throws `unimplemented`, with what to do, where it was never built: npm may be told to run no install scripts. */
+/**
+ * Throws `unimplemented` with the fix if it was not built: npm can be configured to run no install
+ * scripts.
+ */
 export function loadNativePty(): NativePty {
   const require = createRequire(import.meta.url);
   const { loadNativeModule } = require("node-pty/lib/utils.js") as {

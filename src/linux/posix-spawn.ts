@@ -1,6 +1,6 @@
-// Starts a child through libc's posix_spawn. Node's own spawn forks, which stops the event loop for longer the more
-// memory the agent holds (0.84 ms at 55 MB, 10.4 ms at 355 MB; posix_spawn 0.08 ms at either), and gives the child
-// sockets for stdio, which cannot be opened as /dev/stderr.
+// Starts a child through posix_spawn of libc. Node's own spawn forks, which blocks the event loop
+// longer the more memory the agent holds (0.84 ms at 55 MB, 10.4 ms at 355 MB; posix_spawn 0.08 ms
+// at either), and gives the child sockets as stdio, which cannot be opened as /dev/stderr.
 
 import { constants } from "node:os";
 import { HoldfastError } from "../errors.ts";
@@ -8,17 +8,20 @@ import { systemError } from "./errno.ts";
 import type { InheritedProperties } from "./inherited-properties.ts";
 import { type Fd, libc, type Pid } from "./libc.ts";
 
-/** What becomes descriptors 0, 1 and 2 of the child; it has no others. The caller keeps and closes its own. */
+/**
+ * Descriptors 0, 1 and 2 of the child; it has no others. The caller still owns and closes the
+ * descriptors here.
+ */
 export type ChildStdio =
   | { readonly kind: "pipes"; readonly stdin: Fd | "null"; readonly stdout: Fd; readonly stderr: Fd }
   | { readonly kind: "pty"; readonly path: string };
 
 export interface SpawnRequest {
-  /** The file to execute, absolute: nothing is looked up. */
+  /** The absolute path of the file to execute; no look-up. */
   readonly path: string;
-  /** `argv[0]` first. No string here holds a NUL: C would end it there. */
+  /** `argv[0]` first. No string may contain NUL, which ends a string in C. */
   readonly argv: readonly string[];
-  /** `NAME=value` each. */
+  /** Each `NAME=value`. */
   readonly environment: readonly string[];
   readonly cwd: string;
   readonly stdio: ChildStdio;
@@ -29,7 +32,9 @@ const O_RDWR = 2;
 const SETSIGDEF = 0x04;
 const SETSIGMASK = 0x08;
 const SETSID = 0x80;
-/** posix_spawnattr_t has 336 bytes, posix_spawn_file_actions_t 80, sigset_t 128; room to spare does no harm. */
+/**
+ * Enough for each: posix_spawnattr_t has 336 bytes, posix_spawn_file_actions_t 80, sigset_t 128.
+ */
 const OPAQUE_BYTES = 512;
 
 const attributesInit = libc.func("int posix_spawnattr_init(void *attributes)");
@@ -49,13 +54,16 @@ const posixSpawn = libc.func(
   "int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, const char **argv, const char **envp)",
 );
 
-/** A session of its own, default signal actions (Node ignores SIGPIPE), an empty mask. Made once, shared by all. */
+/**
+ * A new session, default signal actions (Node ignores SIGPIPE), an empty mask. Shared by all
+ * starts.
+ */
 const attributes = makeAttributes();
 
 /**
- * Returns when the child has executed `path`, or throws what kept it from doing so: `invalid_argument` for a file
- * that cannot be executed, `resource_exhausted` where the machine has no room. The child leads a session; on a pty
- * that is its controlling terminal.
+ * Returns when the child has executed `path`. Throws `invalid_argument` for a file that cannot be
+ * executed and `resource_exhausted` if the machine has no room. The child leads a session; a pty is
+ * its controlling terminal.
  */
 export function spawn(request: SpawnRequest, inherited: InheritedProperties): Pid {
   const actions = Buffer.alloc(OPAQUE_BYTES);
@@ -66,7 +74,7 @@ export function spawn(request: SpawnRequest, inherited: InheritedProperties): Pi
     const pid: [number] = [0];
     const argv = [...request.argv, null];
     const environment = [...request.environment, null];
-    // No more than this: a low limit on open files would also keep high descriptors out of the actions.
+    // Only this call: with a lower limit on open files, actions on high descriptors would fail.
     const errno = inherited.during<number>(() =>
       posixSpawn(pid, request.path, actions, attributes, argv, environment),
     );
@@ -80,7 +88,7 @@ export function spawn(request: SpawnRequest, inherited: InheritedProperties): Pi
 
 function addStdio(actions: Buffer, stdio: ChildStdio): void {
   if (stdio.kind === "pty") {
-    // Opened by the leader of a new session without a terminal, it becomes the controlling terminal.
+    // The leader of a new session opens it, so it becomes the controlling terminal.
     check("prepare a child", addOpen(actions, 0, stdio.path, O_RDWR, 0));
     check("prepare a child", addDup2(actions, 0, 1));
     check("prepare a child", addDup2(actions, 0, 2));
@@ -105,7 +113,7 @@ function makeAttributes(): Buffer {
   return buffer;
 }
 
-/** What EAGAIN means here, which its own text ("try again") does not say. */
+/** Explains EAGAIN, because its own text ("try again") does not help here. */
 function noMoreProcesses(path: string): HoldfastError {
   return new HoldfastError(
     "resource_exhausted",
@@ -113,7 +121,7 @@ function noMoreProcesses(path: string): HoldfastError {
   );
 }
 
-/** The posix_spawn family returns errno instead of setting it. */
+/** The posix_spawn functions return errno instead of setting it. */
 function check(what: string, errno: number): void {
   if (errno !== 0) throw systemError(what, errno);
 }

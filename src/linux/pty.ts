@@ -1,5 +1,6 @@
-// Pseudo-terminals through node-pty's native part: `open` makes a master and a slave, `resize` sets the window size.
-// node-pty's own spawn is not used: it starts children its own way and loses the tail of their output.
+// Pseudo-terminals through node-pty's native part: `open` makes a master and a slave, `resize` sets
+// the window size. node-pty's own spawn is not used: it starts children its own way and loses the
+// tail of their output.
 
 import { HoldfastError } from "../errors.ts";
 import { closeAll, type Fd, setCloseOnExec } from "./libc.ts";
@@ -14,18 +15,19 @@ export interface PtySize {
 export interface Pty {
   readonly master: Fd;
   /**
-   * Keeps the terminal alive until the process is reaped: without it the master reports a hang-up before the child has
-   * opened `path`, when a program closes all it has of the terminal before it exits (cat does), and when one opens it
-   * again as /dev/tty later (ssh does, to ask for a password). Closing the master for that would send it SIGHUP.
+   * Keeps the terminal alive until the process is reaped. Without it the master reports a hang-up
+   * before the child has opened `path`, when a program closes its terminal before it exits (cat),
+   * and when a program opens it again later as /dev/tty (ssh, to ask for a password). Closing the
+   * master on such a hang-up would send SIGHUP to the process.
    */
   readonly slave: Fd;
   readonly path: string;
 }
 
 /**
- * More than the kernel ever holds of a pty's output (measured on Linux 6.18: a writer blocks after 13 to 22 kB,
- * depending on mode and size of its writes; the kernel bounds a pty's buffer by 8 KiB and one write, a line discipline's
- * by 4 KiB).
+ * More output than the kernel ever holds for a pty. Measured on Linux 6.18: a writer blocks after
+ * 13 to 22 kB, depending on the mode and the size of its writes. The kernel limits the buffer of a
+ * pty to 8 KiB and one write, that of a line discipline to 4 KiB.
  */
 export const PTY_CAPACITY_BYTES = 128 * 1024;
 
@@ -33,7 +35,7 @@ const MAX_SIZE = 65_535;
 
 let native: NativePty | undefined;
 
-/** Loaded at the first terminal: an agent that only runs pipes need not pay for it. */
+/** Loaded at the first terminal, so that an agent that only uses pipes does not need it. */
 function loadNative(): NativePty {
   native ??= loadNativePty();
   return native;
@@ -52,7 +54,7 @@ export function openPty(size: PtySize): Pty {
   const master = pty.master as Fd;
   const slave = pty.slave as Fd;
   try {
-    // node-pty leaves them open across exec: every later child would hold this terminal open.
+    // node-pty does not set close-on-exec: every later child would keep this terminal open.
     setCloseOnExec(master);
     setCloseOnExec(slave);
     return { master, slave, path: pty.pty };
@@ -62,7 +64,7 @@ export function openPty(size: PtySize): Pty {
   }
 }
 
-/** Any descriptor of the master or the slave will do. */
+/** `fd` is any descriptor of the master or the slave. */
 export function resizePty(fd: Fd, size: PtySize): void {
   loadNative().resize(fd, size.cols, size.rows);
 }
@@ -72,7 +74,8 @@ function openNative(size: PtySize): { master: number; slave: number; pty: string
   try {
     return pty.open(size.cols, size.rows);
   } catch (error) {
-    // "openpty(3) failed." is all node-pty says. What the size allows was checked, so the machine has no more.
+    // node-pty only says "openpty(3) failed." The size was checked, so the machine has no free pty
+    // or descriptor.
     throw new HoldfastError("resource_exhausted", "cannot open a pty: out of ptys or descriptors", {
       cause: error,
     });

@@ -1,10 +1,12 @@
-// The names of signals: the kernel's (`SIGKILL`) and the words in which Go describes them (`killed`).
-// The numbers are those of `constants.signals` in node:os. holdfast/client has a table of its own,
-// because it imports nothing from the agent.
+// The names of signals: the kernel's (`SIGKILL`) and the words in which Go describes them
+// (`killed`). The numbers are those of `constants.signals` in node:os. holdfast/client has a table
+// of its own, because it imports nothing from the agent.
 
 import { constants } from "node:os";
 
-/** From syscall/zerrors_linux_amd64.go (the same on arm64), by number. Signals from 32 on have none. */
+/**
+ * From syscall/zerrors_linux_amd64.go (the same on arm64), by number. Signals from 32 on have none.
+ */
 const goDescriptions: readonly string[] = [
   ...["", "hangup", "interrupt", "quit", "illegal instruction", "trace/breakpoint trap", "aborted"],
   ...["bus error", "floating point exception", "killed", "user defined signal 1", "segmentation fault"],

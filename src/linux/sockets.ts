@@ -1,5 +1,5 @@
-// What Node does not tell of TCP sockets, and does not set on them: by system calls on their descriptors. All of it does
-// nothing where there is no TCP.
+// Properties of sockets that Node neither reads nor sets, by system calls on their descriptors. On
+// sockets that are not TCP the TCP part does nothing.
 
 import type { Server, Socket } from "node:net";
 import koffi from "koffi";
@@ -17,24 +17,31 @@ const TCP_KEEPINTVL = 5;
 const TCP_KEEPCNT = 6;
 const TCP_INFO = 11;
 const TCP_NOTSENT_LOWAT = 25;
-/** In struct tcp_info, a byte each: the state; what was sent again, and asked, since the peer last answered. */
+/**
+ * One byte each in struct tcp_info: the state; retransmissions and probes since the last answer of
+ * the peer.
+ */
 const STATE_AT = 0;
 const RETRANSMITS_AT = 2;
 const PROBES_AT = 3;
-/** Eight bytes: how much the peer has acknowledged. */
+/** Eight bytes: the bytes that the peer has acknowledged. */
 const ACKNOWLEDGED_AT = 120;
-/** The peer has closed its side, or both have. */
+/** The peer has closed its side, or both sides have. */
 const CLOSED_STATES = new Set([7, 8]);
 
-/** After so long without a sign of life the kernel asks, and asks again this often; unanswered so often, it gives up. */
+/**
+ * The kernel probes a peer after this silence, repeats the probe at this interval, and gives up
+ * after so many.
+ */
 const IDLE_SECONDS = 15;
 const INTERVAL_SECONDS = 5;
 const QUESTIONS = 3;
 
 /**
- * What the kernel takes of a connection beyond what is under way to the peer; it would else take up to 4 MB. All of it
- * counts as delivered and is lost when the connection breaks, so it must be well below what replay holds, or a client that
- * comes back finds a gap. Half of it costs a tenth of the throughput of JSON over loopback.
+ * How many unsent bytes the kernel accepts for a connection, in addition to those in flight
+ * (default: up to 4 MB). They count as delivered and are lost when the connection breaks, so this
+ * must be well below `replay_bytes`, or a client that reconnects finds a gap. Half of it costs a
+ * tenth of the throughput of JSON over loopback.
  */
 const UNSENT_BYTES = 256 * 1024;
 
@@ -47,7 +54,9 @@ const getsockopt = libc.func(
   "int getsockopt(int fd, int level, int option, void *value, _Inout_ unsigned int *bytes)",
 );
 
-/** For every connection that `server` will accept: Linux hands these on from the listening socket. */
+/**
+ * For every connection that `server` accepts: Linux copies these options from the listening socket.
+ */
 export function prepareConnections(server: Server): void {
   const fd = descriptorOf(server);
   if (fd === undefined) return;
@@ -58,7 +67,7 @@ export function prepareConnections(server: Server): void {
   setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, [UNSENT_BYTES], 4);
 }
 
-/** Undefined for what is no socket at all. */
+/** Undefined if `fd` is not a socket. */
 export function describeSocket(
   fd: number,
 ): { readonly isListening: boolean; readonly family: "unix" | "internet" } | undefined {
@@ -78,11 +87,11 @@ function socketOption(fd: number, option: number): number | undefined {
 const info = Buffer.alloc(256);
 
 export interface PeerState {
-  /** It has closed its side. */
+  /** The peer has closed its side. */
   readonly isClosed: boolean;
-  /** How often in a row it has not answered. */
+  /** How often in a row the peer has not answered. */
   readonly unanswered: number;
-  /** How much it has accepted since the connection began. */
+  /** How many bytes the peer has acknowledged since the connection was opened. */
   readonly acknowledgedBytes: number;
 }
 
@@ -98,9 +107,9 @@ export function askKernel(socket: Socket): PeerState {
 }
 
 export interface WaitingBytes {
-  /** Came, and nobody has read them. */
+  /** Received by the kernel and not read by the agent. */
   readonly unread: number;
-  /** Taken by the kernel, and the peer has not said that it has them. */
+  /** Accepted by the kernel and not acknowledged by the peer. */
   readonly unsent: number;
 }
 
@@ -116,7 +125,7 @@ function ask(fd: number, request: number): number {
   return ioctl(fd, request, value) === 0 ? value[0] : 0;
 }
 
-/** Node tells it on the handle only; a socket that is closed has none. */
+/** Node keeps it on the handle only; a closed socket has none. */
 function descriptorOf(socket: Server | Socket): number | undefined {
   const handle: unknown = Reflect.get(socket, "_handle");
   const fd: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "fd") : undefined;

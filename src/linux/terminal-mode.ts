@@ -1,10 +1,11 @@
-// The terminal in raw mode: every key goes to the process, and what it writes is not changed. By termios and not by
-// Node's setRawMode, which leaves ONLCR on: programs that move the cursor down with a bare line feed (vim) would draw
-// a staircase.
+// The terminal in raw mode: every key goes to the process, and its output is not changed. Uses
+// termios, because Node's setRawMode leaves ONLCR on: programs that move the cursor down with a
+// bare line feed (vim) would draw a staircase.
+
 import koffi from "koffi";
 
 const TCSANOW = 0;
-/** struct termios has 60 bytes on Linux; room to spare does no harm. */
+/** Enough: struct termios has 60 bytes on Linux. */
 const TERMIOS_BYTES = 256;
 
 const libc = koffi.load(null);
@@ -13,15 +14,17 @@ const tcsetattr = libc.func("int tcsetattr(int fd, int actions, const void *term
 const cfmakeraw = libc.func("void cfmakeraw(void *termios)");
 
 export interface RawMode {
-  /** Once more: a shell that stopped and continued this process has set its own mode meanwhile. */
+  /**
+   * Enters raw mode again, after a shell stopped and continued this process and set its own mode.
+   */
   enterAgain(): void;
-  /** Puts the terminal back as it was. Repeatable. */
+  /** Restores the previous mode. A second call does the same again. */
   leave(): void;
 }
 
 /**
- * `fd` is a terminal. Also left when the process ends, crashed or not; but for SIGKILL, of which nobody is told. Node
- * does that, too, at its very end, with the mode that it found at its start.
+ * `fd` is a terminal. The mode is also restored when this program ends or crashes, but not after
+ * SIGKILL. Node itself restores the mode of its start at its end.
  */
 export function enterRawMode(fd: number): RawMode {
   const before = Buffer.alloc(TERMIOS_BYTES);

@@ -1,5 +1,6 @@
-// Users of the system, looked up through libc, so that NSS modules (LDAP, systemd-homed) count as well as
-// /etc/passwd. A look-up runs on a thread of libuv's pool: an NSS module may ask the network.
+// Users of the system, looked up through libc, so that NSS modules (LDAP, systemd-homed) count as
+// well as /etc/passwd. A look-up runs on a thread of libuv's pool: an NSS module may ask the
+// network.
 
 import { userInfo } from "node:os";
 import koffi from "koffi";
@@ -40,7 +41,9 @@ const getpwnam = libc.func(
   "int getpwnam_r(const char *name, void *entry, void *buffer, size_t bytes, _Out_ void **found)",
 );
 
-/** The user of this agent. A uid without an entry, common in containers, has its number as its name. */
+/**
+ * The user of this agent. A uid without an entry, common in containers, has its number as its name.
+ */
 export function ownUser(): User {
   try {
     const { username, uid, gid, homedir } = userInfo();

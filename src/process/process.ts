@@ -1,5 +1,5 @@
-// One started process, from its start to its end: running, then (once reaped) draining, then ended. Connects
-// its readers, its input and its multiplexer, and leaves to each how it works.
+// One started process, from its start to its end: running, then (once reaped) draining, then ended.
+// Connects its readers, its input and its multiplexer, and leaves to each how it works.
 
 import { constants } from "node:os";
 import { realClock, startTimer, type Timer } from "../clock.ts";
@@ -66,7 +66,10 @@ export class Process {
   readonly #bornAtMs = performance.now();
   #reapedAtMs = 0;
 
-  /** Owns `stdio` of a child that was started in this turn of the event loop. `onEnd` is called once. */
+  /**
+   * Owns `stdio` of a child that was started in this turn of the event loop. `onEnd` is called
+   * once.
+   */
   constructor(
     started: {
       readonly pid: Pid;
@@ -186,7 +189,8 @@ export class Process {
     this.#drainDeadline?.cancel();
     this.#settings.statistics.drainLatencies.observe(performance.now() - this.#reapedAtMs);
     for (const reader of this.#readers) reader.discard();
-    // Before subscribers receive the end: a client that then asks for the pid must not find this process.
+    // Before subscribers receive the end: a client that then asks for the pid must not find this
+    // process.
     this.#onEnd(this, end);
     this.output.finish(end);
   }
@@ -196,7 +200,8 @@ export class Process {
     try {
       this.#kill(this.pid, SIGKILL);
     } catch {
-      // EPERM: the process changed its user (sudo) and this agent is not root. No caller waits for an answer.
+      // EPERM: the process changed its user (sudo) and this agent is not root. No caller waits for
+      // an answer.
     }
   }
 

@@ -1,6 +1,7 @@
-// The only reaper of this agent: on SIGCHLD it collects every ended child, including adopted orphans, so that no
-// zombie remains. waitpid(-1) takes children away from all other code of the same program, so every child must be
-// watched here (only src/process starts children) and node:child_process must not be used.
+// The only reaper of this agent: on SIGCHLD it collects every ended child, including adopted
+// orphans, so that no zombie remains. waitpid(-1) takes children away from all other code of the
+// same program, so every child must be watched here (only src/process starts children) and
+// node:child_process must not be used.
 
 import { type Pid, reapOne } from "../linux/index.ts";
 
@@ -8,8 +9,8 @@ import { type Pid, reapOne } from "../linux/index.ts";
 const watched = new Map<Pid, (waitStatus: number) => void>();
 
 /**
- * Call it in the turn of the event loop in which the child was started. `onExit` is called once, in a later turn,
- * with the status of waitpid. From then on the pid may belong to another process.
+ * Call it in the turn of the event loop in which the child was started. `onExit` is called once, in
+ * a later turn, with the status of waitpid. From then on the pid may belong to another process.
  */
 export function watch(pid: Pid, onExit: (waitStatus: number) => void): void {
   watched.set(pid, onExit);

@@ -1,5 +1,5 @@
-// Commands that write a lot and exit at once, or are killed, while the cores are busy and clients slow or asleep: what
-// they wrote arrives whole, and the end event after it.
+// Commands that write much and exit at once, or are killed, while the cores are busy and clients
+// slow or stopped: all their output arrives, and the end event after it.
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,13 +17,16 @@ import { bytesWritten, untilBlockedInWrite } from "../support/proc/proc-activity
 import { whileStopped } from "../support/proc/while-stopped.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
-// Many of these are a lot of work, and the machine may have other things to do.
+// Generous, because the machine may be loaded.
 vi.setConfig({ testTimeout: 120_000 });
 
 type Kind = "pipes" | "pty";
 const BYTES = 300_000;
 
-/** For `cat`, which writes it in three pieces. Without line feeds: a terminal would print each as two characters. */
+/**
+ * For `cat`, which writes it in three pieces. Without line feeds, which a terminal prints as two
+ * characters.
+ */
 function bigFile(): { readonly path: string; readonly content: Buffer } {
   const path = join(createTempFolder(), "numbers");
   const content = Buffer.from(numbersBytes(BYTES).toString("latin1").replaceAll("\n", " "));
@@ -40,7 +43,7 @@ function whole(kind: Kind, content: Buffer) {
   };
 }
 
-/** What runs a command on `kind`. */
+/** The fields of a request that runs a command on `kind`. */
 function on(kind: Kind) {
   return kind === "pty" ? { pty: { size: { cols: 80, rows: 24 } } } : {};
 }
@@ -67,7 +70,7 @@ test.each([
 );
 
 test.each(["pipes", "pty"] as const)(
-  "clients that stopped reading before commands on %s ended find all output and the end when they read on",
+  "clients that stopped reading before commands on %s ended receive all output and the end when they read again",
   async (kind) => {
     const agent = await startAgent({ nodeArgs: slowNetworkArgs });
     const { path, content } = bigFile();
@@ -86,7 +89,7 @@ test.each(["pipes", "pty"] as const)(
       stream.pause();
     }
     fifo.open();
-    // Not only exited: ended, as far as the agent is concerned.
+    // Not only exited: ended for the agent.
     await untilNone(plainClient(agent.url), ({ pid }) => pids.includes(pid));
     for (const stream of streams) {
       stream.resume();
@@ -97,13 +100,15 @@ test.each(["pipes", "pty"] as const)(
 
 test.each([
   { kind: "pipes", prepare: "", atMostUnreturned: 0 },
-  // A write to a terminal is taken in parts: what the blocked one got rid of, it did not live to tell.
+  // A terminal accepts a write in parts: the blocked write had stored some bytes and never
+  // returned.
   { kind: "pty", prepare: "stty -opost; ", atMostUnreturned: 4096 },
 ] as const)(
-  "a process on $kind, killed when client, window and kernel are full, has everything delivered that it had written",
+  "all output of a process on $kind that is killed when client, window and kernel are full is delivered",
   async ({ kind, prepare, atMostUnreturned }) => {
     const agent = await startAgent({ nodeArgs: slowNetworkArgs });
-    // In writes of 4,096 bytes: a pipe takes such a one whole or not at all, so that what returned is what was taken.
+    // In writes of 4,096 bytes: a pipe accepts each completely or not at all, so returned writes
+    // are exactly the accepted ones.
     const script = `${prepare}exec dd bs=4096 status=none < <(${numbersCommand()})`;
     for (let round = 0; round < 10; round++) {
       const numbers = new NumbersCheck(0);
@@ -120,7 +125,7 @@ test.each([
         () => stateOf(pid),
       );
       await untilBlockedInWrite(pid);
-      // Nobody reads now, whatever room the kernel may still make.
+      // No process reads now, even if the kernel still makes room.
       const written = await whileStopped(agent, async () => {
         await untilBlockedInWrite(pid);
         const bytes = bytesWritten(pid);

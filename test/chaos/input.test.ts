@@ -1,4 +1,5 @@
-// 200 MB of input for a process that does not read yet: the client waits, not the agent's memory.
+// 200 MB of input for a process that does not read yet: the client waits, and the memory of the
+// agent does not grow.
 import { createHash } from "node:crypto";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
@@ -11,18 +12,18 @@ import { numbersBytes } from "../support/proc/numbers.ts";
 import { eventually, rssBytes } from "../support/proc/proc.ts";
 import { bytesWritten, peakRssBytes } from "../support/proc/proc-activity.ts";
 
-// Many of these are a lot of work, and the machine may have other things to do.
+// Generous, because the machine may be loaded.
 vi.setConfig({ testTimeout: 120_000 });
 
 const MB = 1_000_000;
 const MESSAGES = 200;
 
-/** Of 200 MB: messages that were taken and are not yet collected; on Node 26 that was 72 MB. */
+/** Of 200 MB: accepted messages that are not collected yet; on Node 26 that was 72 MB. */
 const GARBAGE_BYTES = 150 * MB;
-/** What the kernel holds of a connection, and the messages that its two ends have in hand. */
+/** The bytes in the kernel buffers of a connection, and the messages in work at its two ends. */
 const MOST_MESSAGES_SENT = 20;
 
-/** Of 1 MB each, and no two alike. */
+/** 1 MB each, all different. */
 function message(index: number): Uint8Array {
   const data = Buffer.from(content);
   data.write(`message ${index}`);
@@ -61,7 +62,7 @@ async function startReader() {
   };
 }
 
-test("200 SendInputs of 1 MB to a process that does not read yet wait, and then arrive whole and in order", async () => {
+test("200 SendInputs of 1 MB to a process that does not read yet wait, and then arrive complete and in order", async () => {
   const { agent, fifo, client, selector, hash, expectSum } = await startReader();
   let answered = 0;
   const send = async (index: number) => {
@@ -84,7 +85,7 @@ test("200 SendInputs of 1 MB to a process that does not read yet wait, and then 
   expect(peakRssBytes(agent.pid) - before).toBeLessThan(GARBAGE_BYTES);
 });
 
-test("a StreamInput of 200 MB to a process that does not read yet stops its sender, and then arrives whole and in order", async () => {
+test("a StreamInput of 200 MB to a process that does not read yet stops its sender, and then arrives complete and in order", async () => {
   const { agent, fifo, client, selector, hash, expectSum } = await startReader();
   let sent = 0;
   async function* messages() {
@@ -101,7 +102,7 @@ test("a StreamInput of 200 MB to a process that does not read yet stops its send
   let last = 0;
   let since = performance.now();
   await eventually(
-    "the sender stands",
+    "the sender has stopped",
     () => {
       if (sent !== last || sent === 0) since = performance.now();
       last = sent;

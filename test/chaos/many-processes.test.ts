@@ -1,4 +1,5 @@
-// Many processes at once, each with a client of its own, some of them slow: nothing gets mixed up, nothing piles up.
+// Many processes at once, each with its own client, some of them slow: no output is mixed up, and
+// memory is bounded.
 import { expect, test, vi } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
 import { type StreamClient, startStream } from "../support/clients/stream-client.ts";
@@ -8,15 +9,15 @@ import { LINE_BYTES, numbersCommand, numbersSha256 } from "../support/proc/numbe
 import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
 import { peakRssBytes } from "../support/proc/proc-activity.ts";
 
-// Many of these are a lot of work, and the machine may have other things to do.
+// Generous, because the machine may be loaded.
 vi.setConfig({ testTimeout: 120_000 });
 
 const COUNT = 200;
 const MB = 1_000_000;
 
-/** Of output held for one process: its window, and what two reads may add to it after the gate has shut. */
+/** The output held for one process: its window, and two more reads after the gate has closed. */
 const HELD_BYTES = 256 * 1024 + 2 * 64 * 1024;
-/** Buffers that were let go of and not yet collected, fragmentation, compiled code. */
+/** Buffers that are not collected yet, fragmentation, compiled code. */
 const GARBAGE_BYTES = 90 * MB;
 
 interface Job {
@@ -25,7 +26,7 @@ interface Job {
   readonly isSlow: boolean;
 }
 
-/** Each its own amount, 0.5 MB or, for slow clients, 3 MB, of numbers that nobody else prints. 280 MB in all. */
+/** Each prints its own numbers, about 0.5 MB or, for slow clients, 3 MB. 280 MB in total. */
 const jobs: readonly Job[] = Array.from({ length: COUNT }, (_, index) => {
   const isSlow = index % 3 === 0;
   return { lines: (isSlow ? 180_000 : 20_000) + 100 * index, skip: 1_000_000 * (index + 1), isSlow };
@@ -33,15 +34,15 @@ const jobs: readonly Job[] = Array.from({ length: COUNT }, (_, index) => {
 
 const STEP_BYTES = 100_000;
 
-/** Clients that stop reading after every step, until it is their turn, or all may go on. */
+/** Clients that stop reading after every step, until `next` or `all` lets them continue. */
 function createSlowClients() {
   const waiting: StreamClient[] = [];
-  let mayGoOn = false;
+  let mayContinue = false;
   return {
     open: (openStream: (onData: () => void) => StreamClient): StreamClient => {
       let pauseAt = STEP_BYTES;
       const stream: StreamClient = openStream(() => {
-        if (mayGoOn || stream.bytes < pauseAt) return;
+        if (mayContinue || stream.bytes < pauseAt) return;
         pauseAt = stream.bytes + STEP_BYTES;
         stream.pause();
         waiting.push(stream);
@@ -50,14 +51,14 @@ function createSlowClients() {
     },
     next: () => waiting.shift()?.resume(),
     all: () => {
-      mayGoOn = true;
+      mayContinue = true;
       for (const stream of waiting) stream.resume();
     },
   };
 }
 
-test("200 processes at once, each with a client of its own and a third of these slow: every sum is right, memory bounded", async () => {
-  // Without replay: what that may take is the budget's matter (memory-budget.test.ts).
+test("200 processes at once, each with its own client and a third of these slow: every sum is right and memory is bounded", async () => {
+  // Without replay, whose memory memory-budget.test.ts tests.
   const agent = await startAgent({ nodeArgs: slowNetworkArgs, args: ["--replay", "0"] });
   const fdsBefore = fdCount(agent.pid);
   const fifo = createFifo();

@@ -1,5 +1,5 @@
-// Grandchildren that outlive the process and hold its output open: they delay its end by no more than the drain
-// deadline (200 ms), are left in peace, and leave nothing behind.
+// Grandchildren that outlive the process and hold its output open: they delay its end by at most
+// the drain deadline (200 ms), continue undisturbed, and leave nothing behind.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -11,13 +11,13 @@ import { createFifo } from "../support/proc/fifo.ts";
 import { childrenOf, eventually, fdCount, stateOf } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
-// Many of these are a lot of work, and the machine may have other things to do.
+// Generous, because the machine may be loaded.
 vi.setConfig({ testTimeout: 120_000 });
 
-/** The drain deadline is 200 ms; the rest is for machines with other things to do. Orphans stay as long as it takes. */
+/** The drain deadline is 200 ms; the rest is for loaded machines. Orphans stay longer than this. */
 const SOON_MS = 10_000;
 
-/** Running or waiting, and no zombie. */
+/** Running or waiting, not a zombie. */
 const ALIVE = /^[RSD]$/;
 
 const kinds = ["pipes", "pty"] as const;
@@ -32,11 +32,11 @@ afterAll(async () => {
 
 interface Script {
   readonly stream: StreamClient;
-  /** What it printed so far, with plain line ends, and without what `yes` prints. */
+  /** Its output so far, with plain line ends and without the lines of `yes`. */
   text(): string;
 }
 
-/** On a pty, the end of its leader hangs up on those that do not ignore it. */
+/** The script ignores SIGHUP, which all processes on a pty get when their leader ends. */
 function startScript(kind: (typeof kinds)[number], script: string): Script {
   let text = "";
   const stream = startStream(
@@ -56,7 +56,7 @@ function startScript(kind: (typeof kinds)[number], script: string): Script {
   return { stream, text: () => text.replaceAll("\r\n", "\n") };
 }
 
-/** Resolves with its end event, though the orphan lives on. */
+/** Resolves with the end event while the orphan still runs. */
 async function endsSoon(stream: StreamClient) {
   const since = performance.now();
   const { events, end } = await stream.ended();
@@ -65,7 +65,7 @@ async function endsSoon(stream: StreamClient) {
   return end;
 }
 
-/** Resolves when the agent has noticed. */
+/** Resolves when the agent has closed the connection. */
 async function leave(stream: StreamClient): Promise<void> {
   const before = fdCount(agent.pid);
   stream.cut("close");
@@ -85,7 +85,7 @@ async function goesAway(pid: number): Promise<void> {
 }
 
 describe.each(kinds)("on %s", (kind) => {
-  test("a process whose orphan lives on ends within the drain deadline, with all its output", async () => {
+  test("a process whose orphan still runs ends within the drain deadline, with all its output", async () => {
     const fifo = createFifo();
     const { stream, text } = startScript(kind, `{ ${fifo.wait}; } & echo started $!`);
     const end = await endsSoon(stream);
@@ -97,7 +97,7 @@ describe.each(kinds)("on %s", (kind) => {
     await goesAway(orphan);
   });
 
-  test("a killed process whose orphan lives on ends within the drain deadline, with all its output", async () => {
+  test("a killed process whose orphan still runs ends within the drain deadline, with all its output", async () => {
     const fifo = createFifo();
     const wait = fifo.wait;
     const { stream, text } = startScript(kind, `{ ${wait}; } & echo started $!; { ${wait}; }; echo not this`);
@@ -112,7 +112,7 @@ describe.each(kinds)("on %s", (kind) => {
     await goesAway(orphan);
   });
 
-  test("an orphan that floods does not delay the end, and what it writes after it is dropped", async () => {
+  test("an orphan that writes without pause does not delay the end, and its later output is dropped", async () => {
     const fifo = createFifo();
     const { stream, text } = startScript(
       kind,
@@ -131,7 +131,7 @@ describe.each(kinds)("on %s", (kind) => {
   });
 
   test.each(["reads to the end", "left before it"] as const)(
-    "an orphan that writes 2 MB after the end neither waits nor dies, when the client %s",
+    "an orphan that writes 2 MB after the end neither blocks nor dies, if the client %s",
     async (what) => {
       const orphanMayGo = createFifo();
       const parentMayGo = createFifo();
@@ -159,7 +159,7 @@ describe.each(kinds)("on %s", (kind) => {
     },
   );
 
-  test("200 orphans at once leave no descriptor, child or zombie once they are gone", async () => {
+  test("200 orphans at once leave no descriptor, child or zombie when they have ended", async () => {
     const orphans = async (count: number) => {
       const fifo = createFifo();
       await inParallel(count, 50, async () => {
@@ -174,7 +174,7 @@ describe.each(kinds)("on %s", (kind) => {
         () => childrenOf(agent.pid),
       );
     };
-    // The first ones may open what is kept for good.
+    // The first ones may open descriptors that the agent keeps.
     await orphans(2);
     const before = fdCount(agent.pid);
     await orphans(200);

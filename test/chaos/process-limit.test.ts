@@ -1,5 +1,6 @@
-// An agent that may have no more processes, by RLIMIT_NPROC or by its pids cgroup: each start that does not fit is refused by
-// name, what runs goes on, and once there is room again the next command runs.
+// An agent at its limit of processes, by RLIMIT_NPROC or a pids cgroup: each start above it is
+// refused with the reason, running processes continue, and the next start works when there is room
+// again.
 
 import { execFileSync } from "node:child_process";
 import { accessSync, constants, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
@@ -12,7 +13,9 @@ import { callRpc } from "../support/clients/rpc-call.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
 import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
 
-/** Nobody else on the machine has it, so that RLIMIT_NPROC, which counts per user, counts this agent alone. */
+/**
+ * No other process has this uid, so RLIMIT_NPROC, which counts per user, counts only this agent.
+ */
 const UID = "54321";
 const isRoot = process.getuid?.() === 0;
 const cat = { process: { cmd: "cat", cwd: "/" } };
@@ -22,7 +25,7 @@ const messages = [
   ["on terminals", onPty],
 ] as const;
 
-/** Threads count, too. */
+/** Threads also count. */
 function tasksOf(pid: number): number {
   return execFileSync("ls", [`/proc/${pid}/task`])
     .toString()
@@ -31,12 +34,12 @@ function tasksOf(pid: number): number {
 }
 
 test.runIf(isRoot).each(messages)(
-  "a non-root agent under RLIMIT_NPROC: processes %s beyond it are resource_exhausted, and it heals",
+  "a non-root agent under RLIMIT_NPROC: processes %s above it are resource_exhausted, until there is room again",
   async (_, message) => {
     const identity = ["setpriv", `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups"];
     const agent = await startAgent({ prefix: identity, env: { HOME: "/" } });
     await expectRuns(agent, message);
-    // As the same user: root in a container may lack the right to.
+    // As the same user: root in a container may not be allowed to.
     execFileSync("setpriv", [
       ...identity.slice(1),
       "prlimit",
@@ -48,7 +51,7 @@ test.runIf(isRoot).each(messages)(
   },
 );
 
-/** A pids cgroup of its own, version 2 or 1; undefined where none can be made. */
+/** A new pids cgroup, version 2 or 1; undefined if none can be created. */
 function createPidsCgroup(): string | undefined {
   const root = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"].find((folder) => {
     try {
@@ -65,11 +68,11 @@ function createPidsCgroup(): string | undefined {
     mkdirSync(folder);
     accessSync(join(folder, "pids.max"), constants.W_OK);
   } catch {
-    // No right to, or no pids controller there.
+    // Not allowed, or no pids controller there.
     try {
       rmdirSync(folder);
     } catch {
-      // ENOENT: it was not made.
+      // ENOENT: it was not created.
     }
     return undefined;
   }
@@ -77,11 +80,11 @@ function createPidsCgroup(): string | undefined {
 }
 
 test.each(messages)(
-  "an agent in a full pids cgroup: processes %s are resource_exhausted, and it heals",
+  "an agent in a full pids cgroup: processes %s are resource_exhausted, until there is room again",
   async (_, message) => {
     const cgroup = createPidsCgroup();
     if (cgroup === undefined) {
-      process.stderr.write("skipped: no pids cgroup can be made here\n");
+      process.stderr.write("skipped: no pids cgroup can be created here\n");
       return;
     }
     const agent = await startAgent();
@@ -116,7 +119,7 @@ async function expectLimited(agent: RunningAgent, message: object): Promise<void
   const settled = fdCount(agent.pid);
   for (let i = 0; i < 20; i++) expect(await start()).toMatchObject({ code: "resource_exhausted" });
   expect(childrenOf(agent.pid)).toEqual(children);
-  // The agent closes its end of a call's connection when it hears that ours is closed.
+  // The agent closes its end of a connection when it detects that ours is closed.
   await eventually(
     "no descriptor more than after the first refusal",
     () => fdCount(agent.pid) <= settled,

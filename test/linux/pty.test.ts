@@ -1,4 +1,5 @@
-// Processes on a terminal: a real, controlling one, with job control, sizes and an input that never stops the agent.
+// Processes on a terminal: a real controlling terminal, with job control, sizes, and input that
+// never blocks the agent.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
@@ -18,7 +19,7 @@ const CTRL_D = "\x04";
 const CTRL_Z = "\x1a";
 const SIGKILL = 9;
 
-test("the terminal has a name, the size that was asked for, and is the controlling one", async () => {
+test("the terminal has a name and the requested size, and is the controlling terminal", async () => {
   const table = createTable();
   const process = await table.start(
     script("tty; stty size; echo by name > /dev/tty; ps -o tty= -p $$", {
@@ -32,7 +33,7 @@ test("the terminal has a name, the size that was asked for, and is the controlli
   expect(end.exitCode).toBe(0);
 });
 
-test("Ctrl-C ends the job in the foreground and the shell goes on; Ctrl-Z stops one and fg continues it", async () => {
+test("Ctrl-C ends the job in the foreground and the shell continues; Ctrl-Z stops a job and fg continues it", async () => {
   const table = createTable();
   const shell = await table.start(command("bash", ["--norc", "--noprofile", "-i"], { stdio: PTY }));
   const output = collectOutput(shell);
@@ -41,7 +42,7 @@ test("Ctrl-C ends the job in the foreground and the shell goes on; Ctrl-Z stops 
   await type("sleep 60\n");
   await untilForeground(shell.pid, "sleep");
   await type(CTRL_C);
-  // The quotes keep the echo of what is typed from being taken for its output.
+  // With the quotes, the echo of the typed text does not match as output.
   await type("echo went 'on' $?\n");
   await output.waitFor("pty", /went on 130/);
 
@@ -57,7 +58,10 @@ test("Ctrl-C ends the job in the foreground and the shell goes on; Ctrl-Z stops 
   expect((await output.end()).exitCode).toBe(7);
 });
 
-/** Blocked and waited for: a shell's trap may come in the moment before it waits, and then late. */
+/**
+ * Blocks the signal and waits for it: the trap of a shell may run just before the shell waits, and
+ * the next one late.
+ */
 const tellSizes = `
 import os, signal
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])
@@ -68,7 +72,7 @@ while True:
     print(size.lines, size.columns, flush=True)
 `;
 
-test("a resize tells the process, and it finds the new size", async () => {
+test("a resize sends SIGWINCH to the process, and the process reads the new size", async () => {
   const table = createTable();
   const process = await table.start(command("python3", ["-c", tellSizes], { stdio: PTY }));
   const output = collectOutput(process);
@@ -90,7 +94,7 @@ const badSizes: readonly [string, PtySize][] = [
   ["cols is NaN", { cols: Number.NaN, rows: 24 }],
 ];
 
-test("a size without room, or more than a terminal can have, is refused at the start and at a resize", async () => {
+test("a size of 0 or above the limit of a terminal is refused at the start and at a resize", async () => {
   const table = createTable();
   const process = await table.start(terminalScript("read -r line; stty size"));
   const output = collectOutput(process);
@@ -107,7 +111,7 @@ test("a size without room, or more than a terminal can have, is refused at the s
   expect(output.text("pty")).toMatch(/24 80\r\n$/);
 });
 
-test("a process on pipes has no size, and one that ended has none any more", async () => {
+test("a process on pipes has no size, and neither has one that ended", async () => {
   const table = createTable();
   const onPipes = await table.start(command("sleep", ["60"]));
   expect(() => onPipes.resize({ cols: 80, rows: 24 })).toThrow(
@@ -122,7 +126,7 @@ test("a process on pipes has no size, and one that ended has none any more", asy
   expect(() => ended.resize({ cols: 80, rows: 24 })).toThrow(expect.objectContaining({ code: "not_found" }));
 });
 
-test("Ctrl-D is end of file, and the terminal echoes what is typed", async () => {
+test("Ctrl-D is end of file, and the terminal echoes typed text", async () => {
   const table = createTable();
   const process = await table.start(command("cat", [], { stdio: PTY }));
   const output = collectOutput(process);
@@ -133,7 +137,7 @@ test("Ctrl-D is end of file, and the terminal echoes what is typed", async () =>
   expect(output.text("pty")).toBe("typed\r\ntyped\r\n");
 });
 
-test("a megabyte typed at a program that does not read holds up nothing, and arrives whole when it does", async () => {
+test("a megabyte of input for a program that does not read blocks nothing, and arrives complete when it reads", async () => {
   const table = createTable();
   const fifo = createFifo();
   const text = Buffer.from(
@@ -149,7 +153,7 @@ test("a megabyte typed at a program that does not read holds up nothing, and arr
   const writing = process.write("pty", text).then(() => {
     written = true;
   });
-  // Were the event loop blocked in the write, none of these would come.
+  // With an event loop that blocks in the write, these turns never come.
   for (let turns = 0; turns < 200; turns++) await turn();
   const other = await outputOf(await table.start(command("echo", ["meanwhile"])));
   expect(other.stdout).toBe("meanwhile\n");
@@ -162,10 +166,10 @@ test("a megabyte typed at a program that does not read holds up nothing, and arr
 });
 
 test.each(["raw", "cooked"])(
-  "a terminal nobody reads (%s) holds far less than what is read out at the exit",
+  "a terminal that is not read (%s) holds far less than PTY_CAPACITY_BYTES",
   async (mode) => {
     const table = createTable();
-    // Nobody is attached: the agent reads nothing.
+    // No client is attached: the agent reads nothing.
     const process = await table.start(terminalScript(`stty ${mode}; exec yes`));
     await untilBlockedInWrite(process.pid);
     process.signal(SIGKILL);
@@ -182,7 +186,7 @@ test.each(["raw", "cooked"])(
   },
 );
 
-test("a process that lets go of its terminal is not hung up: it lives on, and its exit code is its own", async () => {
+test("a process that closes its terminal gets no SIGHUP, continues, and keeps its exit code", async () => {
   const table = createTable();
   const fifo = createFifo();
   const process = await table.start(
@@ -191,14 +195,14 @@ test("a process that lets go of its terminal is not hung up: it lives on, and it
   const output = collectOutput(process);
   await output.waitFor("pty", /leaving/);
   await untilTerminalReleased(process.pid);
-  // What the agent makes of the hang-up it makes in the next turns.
+  // The agent handles the hang-up in the next turns.
   for (let turns = 0; turns < 20; turns++) await turn();
   fifo.open();
 
   expect(await output.end()).toMatchObject({ exitCode: 3, status: "exit status 3" });
 });
 
-test("a terminal that its process let go of and opens again as /dev/tty, as ssh does to ask for a password, goes on", async () => {
+test("a terminal that its process closed and opens again as /dev/tty, as ssh does for a password, works", async () => {
   const table = createTable();
   const fifo = createFifo();
   const ask = "echo password: > /dev/tty; read -r line < /dev/tty; echo got $line > /dev/tty";
@@ -217,7 +221,7 @@ test("a terminal that its process let go of and opens again as /dev/tty, as ssh 
   expect((await output.end()).exitCode).toBe(5);
 });
 
-test("a resize of a terminal that its process has let go of does not reach another process's terminal", async () => {
+test("a resize of a terminal that its process has closed does not reach the terminal of another process", async () => {
   const table = createTable();
   const process = await table.start(
     terminalScript(
@@ -245,7 +249,10 @@ test("a resize of a terminal that its process has let go of does not reach anoth
   }
 });
 
-/** Until it is executed: before, a Ctrl-C would find the shell's own child, which catches it. */
+/**
+ * Waits until the job is executed: earlier, a Ctrl-C would reach a child of the shell that catches
+ * it.
+ */
 async function untilForeground(shell: number, job: string): Promise<void> {
   const foreground = () => {
     const [, , , , , , , group = ""] = readFileSync(`/proc/${shell}/stat`, "latin1").split(" ");

@@ -1,4 +1,5 @@
-// The request's `timeoutMs`: kills at the deadline, and leaves no timer when the process ends before.
+// `timeoutMs` of a request: it kills the process at the deadline, and leaves no timer if the
+// process ends earlier.
 
 import { expect, test } from "vitest";
 import { agentTimers } from "../support/agent/agent-timers.ts";
@@ -22,7 +23,7 @@ test.each([undefined, PTY])("at the deadline a process is killed, whatever it ca
   expect(process.deadlinePassed).toBe(true);
 });
 
-test("a process that is stopped, or whose output nobody reads, is killed at the deadline all the same", async () => {
+test("a stopped process, and one whose output is not read, are killed at the deadline", async () => {
   const table = createTable();
   const stopped = await table.start(script("kill -STOP $$", { timeoutMs: 150 }));
   const unread = await table.start(command("yes", [], { timeoutMs: 150 }));
@@ -32,8 +33,8 @@ test("a process that is stopped, or whose output nobody reads, is killed at the 
   expect([stopped.deadlinePassed, unread.deadlinePassed]).toEqual([true, true]);
 });
 
-test("a process that ends before its deadline was not killed by it, and leaves no timer", async () => {
-  // Retaining what has ended takes a timer.
+test("a process that ends before its deadline does not count as killed by it and leaves no timer", async () => {
+  // Retention needs a timer.
   const table = createTable({ retainEndedMs: 0 });
   const timersBefore = agentTimers();
   const processes = await Promise.all(
@@ -46,7 +47,7 @@ test("a process that ends before its deadline was not killed by it, and leaves n
   await eventually("no timer more than before", () => agentTimers() <= timersBefore, agentTimers);
 });
 
-test("a process that killed itself before its deadline was not killed by it", async () => {
+test("a process that kills itself before its deadline does not count as killed by it", async () => {
   const table = createTable();
   const process = await table.start(script("kill -KILL $$", { timeoutMs: 60_000 }));
 
@@ -54,10 +55,11 @@ test("a process that killed itself before its deadline was not killed by it", as
   expect(process.deadlinePassed).toBe(false);
 });
 
-test("a process that exits in the moment of its deadline has exited", async () => {
+test("a process that exits at its deadline counts as exited", async () => {
   const table = createTable();
   const starting = table.start(script("exit 3", { timeoutMs: 1 }));
-  // No turn of the event loop until it has exited and its time is up: the timer is then due before the reaper runs.
+  // No turn of the event loop until it has exited and its deadline has passed: the timer fires
+  // before the reaper runs.
   const from = performance.now();
   while (performance.now() - from < 10 || !childrenOf(process.pid).every((pid) => stateOf(pid) === "Z"));
   const started = await starting;
@@ -66,7 +68,7 @@ test("a process that exits in the moment of its deadline has exited", async () =
   expect(started.deadlinePassed).toBe(false);
 });
 
-test("a deadline that falls into the drain is none: the process had ended", async () => {
+test("a deadline during the drain has no effect: the process has exited", async () => {
   const table = createTable({ drainTimeoutMs: 300 });
   const process = await table.start(script("sleep 60 & exit 0", { timeoutMs: 150 }));
 

@@ -1,4 +1,4 @@
-// How an end is told: Go's words, which existing clients show and parse.
+// The end status, in the words of Go, which existing clients show and parse.
 
 import { expect, test } from "vitest";
 import { endFromWaitStatus } from "../../src/process/end-status.ts";
@@ -6,7 +6,9 @@ import { outputOf } from "../support/agent/process-output.ts";
 import { createTable } from "../support/agent/process-table.ts";
 import { command, PTY, script } from "../support/clients/start-requests.ts";
 
-/** What Go 1.26 on Linux prints for `syscall.Signal(n)`, from 1 on. Beyond 31 it has only numbers. */
+/**
+ * What Go 1.26 on Linux prints for `syscall.Signal(n)`, starting at 1. Above 31 it prints numbers.
+ */
 const goSignals = [
   "hangup",
   "interrupt",
@@ -42,7 +44,7 @@ const goSignals = [
   ...Array.from({ length: 33 }, (_, index) => `signal ${index + 32}`),
 ];
 
-test("every signal is named as Go names it, with a core dump where there was one", () => {
+test("every signal has the name that Go gives it, with a core dump if there was one", () => {
   for (const [index, name] of goSignals.entries()) {
     const signal = index + 1;
     const status = `signal: ${name}`;
@@ -57,7 +59,7 @@ test("every signal is named as Go names it, with a core dump where there was one
   }
 });
 
-test("every exit code is told as it is, and only 0 is no error", () => {
+test("every exit code is reported unchanged, and only 0 is not an error", () => {
   expect(endFromWaitStatus(0)).toStrictEqual({ exitCode: 0, exited: true, status: "exit status 0" });
   for (let exitCode = 1; exitCode < 256; exitCode++) {
     const status = `exit status ${exitCode}`;
@@ -72,7 +74,7 @@ test.each([0, 1, 2, 127, 128, 255])("a process that exits with %i ends with that
   expect(end).toStrictEqual(endFromWaitStatus(exitCode << 8));
 });
 
-// Those that dump core say so only where the system keeps cores.
+// Signals that dump core are left out: whether there is a dump depends on the system.
 test.each([
   ["HUP", "hangup"],
   ["INT", "interrupt"],
@@ -82,7 +84,7 @@ test.each([
   ["ALRM", "alarm clock"],
   ["TERM", "terminated"],
   ["40", "signal 40"],
-])("a process that SIG%s ends is told so, on pipes and on a terminal", async (signal, name) => {
+])("a process that SIG%s kills ends with that signal, on pipes and on a terminal", async (signal, name) => {
   const table = createTable();
   const status = `signal: ${name}`;
   for (const stdio of [undefined, PTY]) {
@@ -102,7 +104,7 @@ test("a crash ends with its signal", async () => {
   expect(end.status).toMatch(/^signal: segmentation fault( \(core dumped\))?$/);
 });
 
-test("a shell that says 128 + 9 for its own child has exited and was not killed", async () => {
+test("a shell that exits with 128 + 9 for its child has exited and was not killed", async () => {
   const table = createTable();
   const { end } = await outputOf(await table.start(command("sh", ["-c", "sh -c 'kill -9 $$'; exit $?"])));
 

@@ -1,4 +1,5 @@
-// Nothing that ended stays a zombie, whoever its parent was, and every end reaches its own process.
+// No ended child stays a zombie, whichever process was its parent, and every exit status reaches
+// its own process.
 
 import { expect, test } from "vitest";
 import { collectOutput, outputOf } from "../support/agent/process-output.ts";
@@ -21,7 +22,7 @@ test("200 quick processes leave no zombie, and each has its own exit code", asyn
   expect(table.list()).toEqual([]);
 });
 
-test("children that all end before the agent looks, their SIGCHLDs merged into one, are all reaped", async () => {
+test("children that all end before the reaper runs, with merged SIGCHLDs, are all reaped", async () => {
   const table = createTable();
   const fifo = createFifo();
   const processes = await Promise.all(
@@ -39,16 +40,16 @@ test("children that all end before the agent looks, their SIGCHLDs merged into o
   expect(childrenOf(process.pid)).toEqual([]);
 });
 
-test("a process that ended before its start was even returned is reaped and told", async () => {
+test("a process that ends before its start returns is reaped, and its end is reported", async () => {
   const table = createTable();
   const starting = table.start(command("sh", ["-c", "echo gone; exit 7"]));
-  // It is started in this very turn: no other user had to be looked up.
+  // It is started in this turn: no other user is looked up.
   spinUntil(() => childrenOf(process.pid).every((pid) => stateOf(pid) === "Z"));
 
   expect(await outputOf(await starting)).toMatchObject({ stdout: "gone\n", end: { exitCode: 7 } });
 });
 
-test("orphans are adopted when their process ends, and do not stay zombies when they end themselves", async () => {
+test("orphans become children of the agent when their process ends, and are reaped when they end", async () => {
   const table = createTable();
   const fifo = createFifo();
   const orphan = `(${fifo.wait}) > /dev/null 2>&1 & echo $!`;
@@ -66,7 +67,7 @@ test("orphans are adopted when their process ends, and do not stay zombies when 
   );
 });
 
-test("a child that is stopped and continued, which raises SIGCHLD too, has not ended", async () => {
+test("a child that is stopped and continued, which also raises SIGCHLD, has not ended", async () => {
   const table = createTable();
   const process = await table.start(script("read -r line; exit 3"));
   const output = collectOutput(process);
@@ -78,7 +79,7 @@ test("a child that is stopped and continued, which raises SIGCHLD too, has not e
   );
   process.signal(18);
   await eventually(
-    "it goes on",
+    "it continues",
     () => stateOf(process.pid) !== "T",
     () => stateOf(process.pid),
   );

@@ -1,4 +1,4 @@
-// Signals: to a process that is still ours to signal, and never to whoever has its pid after it.
+// Signals reach a running process, and never another process that has its pid later.
 
 import { accessSync, constants, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -18,7 +18,7 @@ const SIGKILL = 9;
 const SIGTERM = 15;
 const NEXT_PID = "/proc/sys/kernel/ns_last_pid";
 
-test("a running process gets the signal, and one that catches it runs on", async () => {
+test("a running process gets the signal, and continues if it catches it", async () => {
   const table = createTable();
   const process = await table.start(
     script("trap 'echo caught' USR1; echo ready; while :; do sleep 0.02; done"),
@@ -33,7 +33,7 @@ test("a running process gets the signal, and one that catches it runs on", async
   expect(await output.end()).toMatchObject({ exitCode: -1, status: "signal: killed" });
 });
 
-test("a signal goes to the process alone, a group signal also to its descendants", async () => {
+test("a signal reaches the process alone, a group signal also its descendants", async () => {
   const table = createTable();
   const loop = 'run() { trap "echo $1 caught" USR1; echo "$1 ready"; while :; do sleep 0.02; done; }';
   const process = await table.start(script(`${loop}; run child & run parent`));
@@ -51,7 +51,7 @@ test("a signal goes to the process alone, a group signal also to its descendants
   expect((await output.end()).status).toBe("signal: killed");
 });
 
-test("after its end a process cannot be found or signalled any more", async () => {
+test("after its end a process can neither be found nor signalled", async () => {
   const table = createTable();
   const process = await table.start(command("true"));
   await outputOf(process);
@@ -64,7 +64,7 @@ test("after its end a process cannot be found or signalled any more", async () =
   );
 });
 
-test("a process that is reaped but still draining refuses signals, too", async () => {
+test("a process that is reaped and still draining refuses signals", async () => {
   const table = createTable({ drainTimeoutMs: 60_000 });
   const process = await table.start(script("sleep 60 & echo $!"));
   const output = collectOutput(process);
@@ -84,10 +84,10 @@ test("a process that is reaped but still draining refuses signals, too", async (
   expect(await output.end()).toMatchObject({ exitCode: 0 });
 });
 
-test("a reaped process signals nobody, though another has its pid now", async () => {
+test("a reaped process sends no signal to another process that has its pid", async () => {
   const table = createTable();
   const bystander = await table.start(command("sleep", ["60"]));
-  // As if the pid had come round: the same number, the state of a process that was reaped.
+  // As if the pid was reused: the same number, in the state of a reaped process.
   const ended = new Process(
     {
       pid: bystander.pid,
@@ -105,7 +105,7 @@ test("a reaped process signals nobody, though another has its pid now", async ()
       statistics: createStatistics(),
     },
     () => {
-      // No table knows it.
+      // It is in no table.
     },
   );
   ended.onReaped(0);
@@ -118,10 +118,11 @@ test("a reaped process signals nobody, though another has its pid now", async ()
 });
 
 test.runIf(canChooseNextPid())(
-  "a process that got the pid of one still draining is found, and stays found",
+  "a process that gets the pid of one that still drains is found, also after the end of the other",
   async () => {
     const table = createTable({ drainTimeoutMs: 60_000 });
-    // The orphan leaves the session: while somebody is in it, the kernel does not give its number away.
+    // The orphan leaves the session: the kernel does not reuse the number of a session that has
+    // members.
     const first = await table.start(script("setsid sleep 60 & echo $!; until [ -e /proc/$! ]; do :; done"));
     const firstOutput = collectOutput(first);
     const [, orphan] = await firstOutput.waitFor("stdout", /^(\d+)\n/);
@@ -142,16 +143,16 @@ test.runIf(canChooseNextPid())(
   },
 );
 
-/** What a killed process does not do any more. */
+/** A killed process does not sleep. */
 async function untilAsleep(pid: number): Promise<void> {
   await eventually(
-    "it sleeps on",
+    "it sleeps",
     () => stateOf(pid) === "S",
     () => stateOf(pid),
   );
 }
 
-/** Others start processes, too, so it may take a few. */
+/** Needs several attempts if other programs start processes at the same time. */
 async function startWithPid(pid: Pid, start: () => Promise<Process>): Promise<Process> {
   for (let attempt = 0; attempt < 500; attempt++) {
     writeFileSync(NEXT_PID, String(pid - 1));
@@ -168,7 +169,7 @@ function canChooseNextPid(): boolean {
     accessSync(NEXT_PID, constants.W_OK);
     return true;
   } catch {
-    // Not root, or a container with a /proc that is read-only.
+    // Not root, or a container with a read-only /proc.
     return false;
   }
 }

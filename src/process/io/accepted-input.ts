@@ -2,7 +2,10 @@
 
 import { HoldfastError } from "../../errors.ts";
 
-/** The writer that wrote longest ago is forgotten first. If it continues, its input is refused as a hole, never doubled. */
+/**
+ * The writer that wrote longest ago is forgotten first. If it continues, its input is refused as a
+ * hole, never doubled.
+ */
 const MAX_WRITERS = 256;
 const MAX_WRITER_LENGTH = 128;
 

@@ -1,4 +1,5 @@
-// The input of one process: writes in the order of the calls, as fast as the process reads, then end of file.
+// The input of one process: writes in the order of the calls, as fast as the process reads, then
+// end of file.
 
 import type { Socket } from "node:net";
 import { HoldfastError } from "../../errors.ts";
@@ -9,8 +10,8 @@ import { AcceptedInput } from "./accepted-input.ts";
 export type InputKind = "stdin" | "pty";
 
 /**
- * How many bytes may wait for a process that does not read. A writer usually waits for its own bytes, so only many
- * writers at once reach this limit.
+ * How many bytes may wait for a process that does not read. A writer usually waits for its own
+ * bytes, so only many writers at once reach this limit.
  */
 export const INPUT_QUEUE_BYTES = 32 * 1024 * 1024;
 
@@ -18,19 +19,22 @@ export const INPUT_QUEUE_BYTES = 32 * 1024 * 1024;
 export interface InputPlace {
   /** How many bytes come before it: of the whole input, or of `writer` if that is set. */
   readonly at: number;
-  /** The name of a writer that counts only its own bytes: clients do not know how much other clients wrote. */
+  /**
+   * The name of a writer that counts only its own bytes: clients do not know how much other clients
+   * wrote.
+   */
   readonly writer?: string | undefined;
 }
 
 export interface ProcessInput {
   /**
-   * Resolves when the pipe or pty has accepted all of `data`, after all earlier writes. Waits as long as the process
-   * does not read. Rejects with `failed_precondition` when it never will: wrong kind, closed, ended. The caller must
-   * not change `data` before that.
+   * Resolves when the pipe or pty has accepted all of `data`, after all earlier writes. Waits as
+   * long as the process does not read. Rejects with `failed_precondition` when it never will: wrong
+   * kind, closed, ended. The caller must not change `data` before that.
    *
-   * `place` says where in the input `data` begins. Bytes that were accepted before are skipped, so that a repeated
-   * write is applied once; a hole is refused with `out_of_range`. Resolves to the accepted bytes, counted as in
-   * `place`.
+   * `place` says where in the input `data` begins. Bytes that were accepted before are skipped, so
+   * that a repeated write is applied once; a hole is refused with `out_of_range`. Resolves to the
+   * accepted bytes, counted as in `place`.
    */
   write(kind: InputKind, data: Uint8Array, place?: InputPlace): Promise<number>;
   /** Ends stdin after all earlier input, without waiting for it. A second call does nothing. */
@@ -132,7 +136,10 @@ export class Input implements ProcessInput {
     if (this.#refusal !== undefined) throw this.#refused();
   }
 
-  /** The other end is closed: EPIPE from a pipe, EIO from a pty, no error if the stream noticed it before. */
+  /**
+   * The other end is closed: EPIPE from a pipe, EIO from a pty, no error if the stream noticed it
+   * before.
+   */
   #broken(error: Error | null | undefined): HoldfastError {
     const reason = error ? ` (${errnoName(error) ?? error.message})` : "";
     this.#refusal ??= `closed its ${this.#kind}${reason}`;

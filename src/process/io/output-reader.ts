@@ -1,5 +1,6 @@
-// Reads one pipe or pty of one process: while the gate is open, once more when the process exits, and after the end
-// only to discard (rule 4). Pipes and ptys share it; their differences are in OutputSource.
+// Reads one pipe or pty of one process: while the gate is open, once more when the process exits,
+// and after the end only to discard (rule 4). Pipes and ptys share it; their differences are in
+// OutputSource.
 
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
@@ -12,9 +13,15 @@ export interface OutputSource {
   open(onread: OnRead): Socket;
   /** For synchronous reads that bypass the stream. */
   readonly fd: Fd;
-  /** Whether `fd` is a copy that stays open until `close`; otherwise it is closed together with the stream. */
+  /**
+   * Whether `fd` is a copy that stays open until `close`; otherwise it is closed together with the
+   * stream.
+   */
   readonly outlivesStream: boolean;
-  /** An upper bound of the bytes that the kernel holds now. Bytes beyond it are written after this call. */
+  /**
+   * An upper bound of the bytes that the kernel holds now. Bytes beyond it are written after this
+   * call.
+   */
   bytesHeld(): number;
   /** Closes everything that the stream does not close. Called once. */
   close(): void;
@@ -23,7 +30,9 @@ export interface OutputSource {
 export interface OutputSink {
   /** OutputWindow.append says who owns `data`. */
   push(data: Buffer): void;
-  /** The last writer has closed its end and everything is read. Not called from within `readOut`. */
+  /**
+   * The last writer has closed its end and everything is read. Not called from within `readOut`.
+   */
   onEnd(): void;
 }
 
@@ -61,16 +70,20 @@ export class OutputReader {
   }
 
   /**
-   * Reads what was written before this call, whatever the gate says: rule 2 promises what a process wrote before it
-   * exited to every subscriber, and the kernel bounds it (a pipe's 64 KiB). Does not follow an orphan that writes
-   * on. Finds out where there is no other writer: then `hasEnded`. To be called once, when the process is reaped.
+   * Reads what was written before this call, whatever the gate says: rule 2 promises what a process
+   * wrote before it exited to every subscriber, and the kernel bounds it (a pipe's 64 KiB). Does
+   * not follow an orphan that writes on. Finds out where there is no other writer: then `hasEnded`.
+   * To be called once, when the process is reaped.
    */
   readOut(): void {
     if (this.#state !== "open") return;
     if (this.#readOut() === "eof") this.#close();
   }
 
-  /** From now on reads and drops everything, as /dev/null does, until the last writer closes its end (rule 4). */
+  /**
+   * From now on reads and drops everything, as /dev/null does, until the last writer closes its end
+   * (rule 4).
+   */
   discard(): void {
     if (this.#state !== "open") return;
     this.#state = "discarding";
@@ -88,9 +101,9 @@ export class OutputReader {
   }
 
   /**
-   * The stream has ended. On a pty that may be wrong: libuv takes a hang-up after a partial read for the end, but a
-   * pty returns at most 4 KiB a read. So the rest is read here. Without this, one burst of 300 kB in three loses
-   * its tail.
+   * The stream has ended. On a pty that may be wrong: libuv takes a hang-up after a partial read
+   * for the end, but a pty returns at most 4 KiB a read. So the rest is read here. Without this,
+   * one burst of 300 kB in three loses its tail.
    */
   #onStreamEnd(): void {
     if (this.#state === "ended") return;
@@ -134,7 +147,8 @@ function readNow(fd: Fd, buffer: Buffer): number | "eof" | "more may come" {
     const bytes = readSync(fd, buffer);
     return bytes > 0 ? bytes : "eof";
   } catch (error) {
-    // EIO: the last slave of a pty is closed and its buffer is empty. After any other error nothing can be read.
+    // EIO: the last slave of a pty is closed and its buffer is empty. After any other error nothing
+    // can be read.
     return errnoName(error) === "EAGAIN" ? "more may come" : "eof";
   }
 }

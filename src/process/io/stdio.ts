@@ -1,5 +1,6 @@
-// The descriptors between the agent and one child: up to three pipes, or one pty. Opens both sides. After the start the
-// child's ends are closed here and the agent's ends become streams; a pty has one stream for both directions.
+// The descriptors between the agent and one child: up to three pipes, or one pty. Opens both sides.
+// After the start the child's ends are closed here and the agent's ends become streams; a pty has
+// one stream for both directions.
 
 import { chownSync } from "node:fs";
 import {
@@ -21,12 +22,15 @@ import { Input, type ProcessInput, refusedInput } from "./input.ts";
 import { OutputReader, type OutputSink } from "./output-reader.ts";
 
 /**
- * Exactly one of `attach` (the start succeeded) and `abandon` (it failed) is called, once. `attach` closes the child's
- * descriptors, those of a pty when the process is reaped. `abandon` closes everything.
+ * Exactly one of `attach` (the start succeeded) and `abandon` (it failed) is called, once. `attach`
+ * closes the child's descriptors, those of a pty when the process is reaped. `abandon` closes
+ * everything.
  */
 export interface Stdio {
   readonly child: ChildStdio;
-  /** `owner` names the process in messages: `process 12`. Nothing is read before `setReading(true)`. */
+  /**
+   * `owner` names the process in messages: `process 12`. Nothing is read before `setReading(true)`.
+   */
   attach(owner: string, sinkOf: (stream: OutputStream) => OutputSink): AttachedStdio;
   abandon(): void;
 }

@@ -1,5 +1,5 @@
-// The values for everything a start request leaves open. Flags set them; an orchestrator may change them while
-// the agent runs (POST /init), for processes that start later.
+// The values for everything a start request leaves open. Flags set them; an orchestrator may change
+// them while the agent runs (POST /init), for processes that start later.
 
 export interface AgentDefaults {
   /** Added to the environment of every process. Replaced as a whole, never changed in place. */

@@ -1,5 +1,5 @@
-// Runs every command in a cgroup (version 2) of its kind, if the operator asks for it (--cgroup), so that limits
-// can be set on commands without limiting the agent.
+// Runs every command in a cgroup (version 2) of its kind, if the operator asks for it (--cgroup),
+// so that limits can be set on commands without limiting the agent.
 
 import { accessSync, constants, mkdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
@@ -12,17 +12,20 @@ const kinds = ["pty", "user"] as const;
 export type CgroupKind = (typeof kinds)[number];
 
 /**
- * Moves itself into the cgroup and then executes the command, so that no child is ever outside. Moving a child
- * after its start takes the kernel several milliseconds, in which the child runs outside (measured); starting
- * it inside needs posix_spawnattr_setcgroup_np of glibc 2.39. Exit code 125 means, as with env and setpriv, that
- * not the command itself failed.
+ * Moves itself into the cgroup and then executes the command, so that no child is ever outside.
+ * Moving a child after its start takes the kernel several milliseconds, in which the child runs
+ * outside (measured); starting it inside needs posix_spawnattr_setcgroup_np of glibc 2.39. Exit
+ * code 125 means, as with env and setpriv, that not the command itself failed.
  */
 const ENTER = 'echo 0 >"$0" || exit 125; exec "$@"';
 
 export class Cgroups {
   readonly #path: string;
 
-  /** Creates `path`/pty and `path`/user. Throws `failed_precondition` for a cgroup that cannot be used. */
+  /**
+   * Creates `path`/pty and `path`/user. Throws `failed_precondition` for a cgroup that cannot be
+   * used.
+   */
   constructor(path: string) {
     this.#path = path;
     try {

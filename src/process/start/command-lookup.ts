@@ -1,4 +1,5 @@
-// Finds the file that a command names, as a shell does: in the PATH and from the cwd of the process.
+// Finds the file that a command names, as a shell does: in the PATH and from the cwd of the
+// process.
 
 import { accessSync, constants, statSync } from "node:fs";
 import { isAbsolute } from "node:path";
@@ -8,21 +9,23 @@ import { errnoName } from "../../linux/index.ts";
 /** The folders that execvp searches without a PATH. */
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
-/** The kernel refuses longer variables, and searching a million folders would delay other requests. */
+/**
+ * The kernel refuses longer variables, and searching a million folders would delay other requests.
+ */
 const MAX_PATH_LENGTH = 128 * 1024;
 
 /**
- * `path` itself or below `folder`, as the kernel reads it. node:path's join and resolve remove `..` by its
- * letters, which is wrong behind a symbolic link.
+ * `path` itself or below `folder`, as the kernel reads it. node:path's join and resolve remove `..`
+ * by its letters, which is wrong behind a symbolic link.
  */
 export function absolute(path: string, folder: string): string {
   return isAbsolute(path) ? path : `${folder}/${path}`;
 }
 
 /**
- * The absolute path of an executable file. `searchPath` is the process's PATH. Its relative entries, and a
- * relative `cmd` with a slash, start at `cwd`, which is absolute. Throws `invalid_argument` if the file is
- * missing or cannot be executed.
+ * The absolute path of an executable file. `searchPath` is the process's PATH. Its relative
+ * entries, and a relative `cmd` with a slash, start at `cwd`, which is absolute. Throws
+ * `invalid_argument` if the file is missing or cannot be executed.
  */
 export function lookupCommand(cmd: string, searchPath: string | undefined, cwd: string): string {
   if (cmd.includes("/")) {

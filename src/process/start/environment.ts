@@ -5,7 +5,10 @@ import type { User } from "../../linux/index.ts";
 /** TERM on a pty, unless the client sets it. */
 const DEFAULT_TERM = "xterm-256color";
 
-/** Later wins: PATH of the agent, the user's variables, TERM on a pty, agent-wide ones, the request's. */
+/**
+ * Later wins: PATH of the agent, the user's variables, TERM on a pty, agent-wide ones, the
+ * request's.
+ */
 export function processEnvironment(
   user: User,
   onPty: boolean,

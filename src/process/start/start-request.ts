@@ -64,8 +64,8 @@ export function checkStartRequest(request: StartRequest, memoryBudgetBytes: numb
 }
 
 /**
- * Whether two requests with one start_id ask for the same thing. Their time limits may differ: a gRPC client
- * sends the remaining time, which is less in each retry.
+ * Whether two requests with one start_id ask for the same thing. Their time limits may differ: a
+ * gRPC client sends the remaining time, which is less in each retry.
  */
 export function sameRequest(one: StartRequest, other: StartRequest): boolean {
   return JSON.stringify(normalized(one)) === JSON.stringify(normalized(other));

@@ -1,5 +1,5 @@
-// The pipeline of a start: prepare (look everything up, refuse what cannot work), open stdio, spawn.
-// Knows nothing of other processes; the table counts, finds and stops them.
+// The pipeline of a start: prepare (look everything up, refuse what cannot work), open stdio,
+// spawn. Knows nothing of other processes; the table counts, finds and stops them.
 
 import {
   type InheritedProperties,
@@ -36,8 +36,8 @@ export interface StartedChild {
 }
 
 /**
- * Starts a child. `admit` is called last before anything is opened, in the turn of the start: what it throws
- * refuses the start. After any error nothing runs and nothing stays open.
+ * Starts a child. `admit` is called last before anything is opened, in the turn of the start: what
+ * it throws refuses the start. After any error nothing runs and nothing stays open.
  */
 export async function startChild(
   request: StartRequest,

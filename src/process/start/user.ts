@@ -16,9 +16,9 @@ export async function checkUser(name: string): Promise<void> {
 }
 
 /**
- * The command that runs `command` as `user`. The agent's own user needs no wrapper. For others it is setpriv,
- * which sets supplementary groups correctly (libuv clears them, node-pty keeps root's). Throws
- * `permission_denied` if the agent may not become that user.
+ * The command that runs `command` as `user`. The agent's own user needs no wrapper. For others it
+ * is setpriv, which sets supplementary groups correctly (libuv clears them, node-pty keeps root's).
+ * Throws `permission_denied` if the agent may not become that user.
  */
 export function asUser(user: User, command: Executable): Executable {
   if (user.uid === process.getuid?.() && user.gid === process.getgid?.()) return command;

@@ -1,4 +1,5 @@
-// The directory in which a process starts: absolute, `~`, or relative to its user's home (the default).
+// The directory in which a process starts: absolute, `~`, or relative to its user's home (the
+// default).
 
 import { accessSync, constants, statSync } from "node:fs";
 import { HoldfastError } from "../../errors.ts";
@@ -6,8 +7,8 @@ import { errnoName } from "../../linux/index.ts";
 import { absolute } from "./command-lookup.ts";
 
 /**
- * The absolute path of a folder that exists now. Throws `invalid_argument` naming `cwd`. Without a `cwd`, a
- * user whose home is missing (common for system users) starts in `/`, as with login.
+ * The absolute path of a folder that exists now. Throws `invalid_argument` naming `cwd`. Without a
+ * `cwd`, a user whose home is missing (common for system users) starts in `/`, as with login.
  */
 export function resolveCwd(cwd: string | undefined, home: string): string {
   if (cwd === undefined || cwd === "") return problemWith(home) === undefined ? home : "/";

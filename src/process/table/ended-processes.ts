@@ -1,5 +1,5 @@
-// Processes that have ended and are still retained, so that late clients find them. Forgotten in the order of their
-// ends, when their time has passed or they are too many (rule 12).
+// Processes that have ended and are still retained, so that late clients find them. Forgotten in
+// the order of their ends, when their time has passed or they are too many (rule 12).
 
 import { startTimer, type Timer } from "../../clock.ts";
 import type { Process } from "../process.ts";
@@ -54,8 +54,9 @@ export class EndedProcesses {
   }
 
   /**
-   * All are retained for the same time, so they are forgotten in the order of their ends and one timer is enough. The
-   * timer may fire early: the process that it was set for may be forgotten already.
+   * All are retained for the same time, so they are forgotten in the order of their ends and one
+   * timer is enough. The timer may fire early: the process that it was set for may be forgotten
+   * already.
    */
   #enforce(): void {
     for (const retained of this.#retained.values()) {

@@ -1,5 +1,6 @@
-// The log lines for the start and the end of each process. Of the texts that a client sent they show only the tag:
-// arguments, input and output may hold passwords. Commands are logged only if the operator asks for them.
+// The log lines for the start and the end of each process. Of the texts that a client sent they
+// show only the tag: arguments, input and output may hold passwords. Commands are logged only if
+// the operator asks for them.
 
 import type { Logger } from "../../logger.ts";
 import { clip } from "../../text.ts";

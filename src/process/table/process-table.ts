@@ -1,5 +1,5 @@
-// All processes of this agent: finds them by pid, tag or process_id, counts and logs them, retains those
-// that ended, and stops them. How a child is started is the business of start/.
+// All processes of this agent: finds them by pid, tag or process_id, counts and logs them, retains
+// those that ended, and stops them. How a child is started is the business of start/.
 
 import { randomUUID } from "node:crypto";
 import { constants } from "node:os";
@@ -58,7 +58,10 @@ export type ProcessSelector =
 const { SIGCONT, SIGKILL, SIGTERM } = constants.signals;
 
 export class ProcessTable {
-  /** Oldest first. Not by pid: one that is reaped and still draining may have left its pid to a newer one. */
+  /**
+   * Oldest first. Not by pid: one that is reaped and still draining may have left its pid to a
+   * newer one.
+   */
   readonly #processes = new Set<Process>();
   readonly #ended: EndedProcesses;
   readonly #startIds = new StartIds();
@@ -74,8 +77,8 @@ export class ProcessTable {
   #onEmpty: (() => void)[] = [];
 
   /**
-   * Makes this agent the reaper of everything that runs below it. One table per program: see reaper.ts.
-   * Throws `failed_precondition` for a cgroup that cannot be used.
+   * Makes this agent the reaper of everything that runs below it. One table per program: see
+   * reaper.ts. Throws `failed_precondition` for a cgroup that cannot be used.
    */
   constructor(options: ProcessTableOptions) {
     setCloseOnExecEverywhere();
@@ -117,8 +120,9 @@ export class ProcessTable {
   }
 
   /**
-   * Starts a process and returns it before any of its output is read. After a HoldfastError nothing was
-   * started and nothing stays open. A `startId` that was used before returns its process, live or ended.
+   * Starts a process and returns it before any of its output is read. After a HoldfastError nothing
+   * was started and nothing stays open. A `startId` that was used before returns its process, live
+   * or ended.
    */
   async start(request: StartRequest): Promise<Process> {
     checkStartRequest(request, this.#memoryBudgetBytes);
@@ -205,8 +209,8 @@ export class ProcessTable {
   }
 
   /**
-   * Starts nothing more, sends SIGTERM to every process and its group, kills those left after `graceMs`, and
-   * resolves when all have ended. Each killed process is logged.
+   * Starts nothing more, sends SIGTERM to every process and its group, kills those left after
+   * `graceMs`, and resolves when all have ended. Each killed process is logged.
    */
   async shutdown(graceMs: number): Promise<{ readonly ended: number; readonly killed: number }> {
     this.#isStopping = true;

@@ -1,4 +1,5 @@
-// The process of each start_id: two Starts with the same id, at once or after a lost answer, start one process.
+// The process of each start_id: two Starts with the same id, at once or after a lost answer, start
+// one process.
 
 import { HoldfastError } from "../../errors.ts";
 import type { Process } from "../process.ts";
@@ -11,8 +12,9 @@ export class StartIds {
   >();
 
   /**
-   * The first request with this id calls `start`; later ones get the same process, until `forget`. After a start that
-   * failed, the id is free again. Throws `already_exists` for a different request.
+   * The first request with this id calls `start`; later ones get the same process, until `forget`.
+   * After a start that failed, the id is free again. Throws `already_exists` for a different
+   * request.
    */
   once(startId: string, request: StartRequest, start: () => Promise<Process>): Promise<Process> {
     const first = this.#starts.get(startId);

@@ -6,7 +6,9 @@ import type { Process } from "../process.ts";
 
 /** A histogram of durations with fixed buckets. */
 export class Latencies {
-  /** The upper bounds of the buckets in seconds, ascending. Longer durations count only in `count`. */
+  /**
+   * The upper bounds of the buckets in seconds, ascending. Longer durations count only in `count`.
+   */
   readonly bounds: readonly number[];
   /** For each bound, how many durations are in its bucket alone. */
   readonly #counts: number[];

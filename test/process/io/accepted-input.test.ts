@@ -1,9 +1,10 @@
-// How much input was accepted, of each writer and in all; and that writers without end cost no memory without end.
+// How much input was accepted, of each writer and in total, with bounded memory for any number of
+// writers.
 
 import { expect, test } from "vitest";
 import { AcceptedInput } from "../../../src/process/io/accepted-input.ts";
 
-test("each writer's bytes count for it alone, and all bytes in all", () => {
+test("the bytes of a writer count for that writer and for the total", () => {
   const accepted = new AcceptedInput();
   expect(accepted.add(5, "one")).toBe(5);
   expect(accepted.add(3, "two")).toBe(3);
@@ -12,7 +13,7 @@ test("each writer's bytes count for it alone, and all bytes in all", () => {
   expect([accepted.bytesOf("one"), accepted.bytesOf("two"), accepted.bytesOf("three")]).toEqual([7, 3, 0]);
 });
 
-test("of more than 256 writers those are forgotten that wrote longest ago", () => {
+test("of more than 256 writers, the one that wrote longest ago is forgotten", () => {
   const accepted = new AcceptedInput();
   for (let n = 0; n < 256; n++) accepted.add(1, `writer ${n}`);
   accepted.add(1, "writer 0");
@@ -22,6 +23,6 @@ test("of more than 256 writers those are forgotten that wrote longest ago", () =
   ]);
 });
 
-test.each(["", "x".repeat(129)])("a writer's name of a length nobody would choose is refused", (name) => {
+test.each(["", "x".repeat(129)])("an empty or too long name of a writer is refused", (name) => {
   expect(() => new AcceptedInput().add(1, name)).toThrow("must have 1 to 128");
 });

@@ -1,4 +1,5 @@
-// The end of a process's output (rules 2 to 4): all it wrote before it exited, then the end, whatever orphans do.
+// The end of the output (rules 2 to 4): all bytes written before the exit, then the end, whatever
+// orphans do.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -15,9 +16,9 @@ import { createTempFolder } from "../../support/temp-folder.ts";
 const LONG_MS = 60_000;
 const SIGKILL = 9;
 const BURST = 300_000;
-/** A shell command that writes `BURST` bytes in which each place differs from its neighbours. */
+/** A shell command that writes `BURST` bytes of numbered lines, so that a missing piece shows. */
 const writeBurst = `seq -f '%09.0f' 1 ${BURST / 10}`;
-/** As it arrives: a terminal puts a carriage return before each newline. */
+/** The received text: a terminal adds a carriage return before each newline. */
 const burst = { pipes: burstText("\n"), pty: burstText("\r\n") };
 
 const both = [
@@ -41,7 +42,7 @@ test.each(both)(
 );
 
 test.each(both)(
-  "300 kB that nobody reads wait on $name until somebody attaches, and the exit with them",
+  "300 kB that are not read wait on $name until a client attaches, and so does the exit",
   async ({ stdio, stream, text }) => {
     const table = createTable();
     const process = await table.start(script(`exec ${writeBurst}`, { stdio }));
@@ -55,7 +56,7 @@ test.each(both)(
 );
 
 test.each(both)(
-  "what fits the kernel's buffer of $name outlives a process that exits while nobody is attached",
+  "output that fits the kernel's buffer of $name survives a process that exits while no client is attached",
   async ({ stdio, stream, text }) => {
     const table = createTable({ drainTimeoutMs: LONG_MS });
     const bytes = stdio.kind === "pty" ? 9_000 : 60_000;
@@ -73,16 +74,16 @@ test.each(both)(
 );
 
 test.each(both)(
-  "an exit on $name while a client has stopped reading loses nothing, and the end comes last",
+  "an exit on $name while a client does not read loses nothing, and the end comes last",
   async ({ stdio, stream, text }) => {
     const table = createTable({ windowBytes: 64 * 1024 });
     const process = await table.start(script(writeBurst, { stdio }));
     const output = collectOutput(process);
     await output.waitFor(stream, /000000100\r?\n/);
     output.pause();
-    // It goes on until window and pipe are full, and then waits; more is read only when the client is back.
+    // It writes until window and pipe are full, and then waits until the client reads again.
     await eventually(
-      "the gate is shut",
+      "the gate is closed",
       () => !process.output.isReading,
       () => process.output.heldBytes,
     );
@@ -94,13 +95,13 @@ test.each(both)(
 );
 
 test.each(both)(
-  "the last output of a process killed on $name while the gate is shut arrives when the client reads on",
+  "the last output of a process killed on $name while the gate is closed arrives when the client reads again",
   async ({ stdio, stream, text }) => {
     const table = createTable({ windowBytes: 32 * 1024 });
     const process = await table.start(script(`${writeBurst} & wait; ${writeBurst}`, { stdio }));
     const output = collectOutput(process, { paused: true });
     await eventually(
-      "the gate is shut",
+      "the gate is closed",
       () => !process.output.isReading,
       () => process.output.heldBytes,
     );
@@ -119,14 +120,14 @@ test.each(both)(
   },
 );
 
-test("an orphan that holds stdout and stderr delays the end by the drain deadline at most", async () => {
+test("an orphan that holds stdout and stderr delays the end by at most the drain deadline", async () => {
   const table = createTable({ drainTimeoutMs: 0 });
   const found = await outputOf(await table.start(script("sleep 60 & echo started; echo too >&2; exit 4")));
 
   expect(found).toMatchObject({ stdout: "started\n", stderr: "too\n", end: { exitCode: 4 } });
 });
 
-test("what an orphan wrote before its process exited is part of the output, however short the deadline", async () => {
+test("output that an orphan wrote before the exit of its process is delivered, however short the deadline is", async () => {
   const table = createTable({ drainTimeoutMs: 0 });
   const fifo = createFifo();
   const process = await table.start(
@@ -143,11 +144,11 @@ test("what an orphan wrote before its process exited is part of the output, howe
 });
 
 test.each(both)(
-  "an orphan on $name that goes before the drain deadline is read to its last byte, and the end comes at once",
+  "an orphan on $name that ends before the drain deadline is read to its last byte, and the end comes at once",
   async ({ stdio, stream, text }) => {
     const table = createTable({ drainTimeoutMs: LONG_MS });
     const fifo = createFifo();
-    // Ignored before the fork: at the exit of its leader a terminal's session is hung up.
+    // Ignored before the fork: the session of a terminal gets SIGHUP when its leader exits.
     const process = await table.start(
       script(`trap '' HUP; (${fifo.wait}; exec ${writeBurst}) & exit 6`, { stdio }),
     );
@@ -166,7 +167,7 @@ test.each(both)(
 );
 
 test.each(both)(
-  "an orphan on $name may write on after the end: it is neither blocked nor killed, and then all is closed",
+  "an orphan on $name that writes after the end is neither blocked nor killed, and then all is closed",
   async ({ stdio }) => {
     const table = createTable({ drainTimeoutMs: 20 });
     const fifo = createFifo();
@@ -191,21 +192,18 @@ test.each(both)(
   },
 );
 
-test.each(both)(
-  "a killed process whose child still holds $name ends all the same",
-  async ({ stdio, stream }) => {
-    const table = createTable({ drainTimeoutMs: 50 });
-    const process = await table.start(script("trap '' HUP; sleep 60 & echo $!; exec sleep 60", { stdio }));
-    const output = collectOutput(process);
-    const [, orphan] = await output.waitFor(stream, /^(\d+)\r?\n/);
-    process.signal(SIGKILL);
+test.each(both)("a killed process whose child still holds $name ends", async ({ stdio, stream }) => {
+  const table = createTable({ drainTimeoutMs: 50 });
+  const process = await table.start(script("trap '' HUP; sleep 60 & echo $!; exec sleep 60", { stdio }));
+  const output = collectOutput(process);
+  const [, orphan] = await output.waitFor(stream, /^(\d+)\r?\n/);
+  process.signal(SIGKILL);
 
-    expect((await output.end()).status).toBe("signal: killed");
-    expect(stateOf(Number(orphan))).not.toBe(undefined);
-  },
-);
+  expect((await output.end()).status).toBe("signal: killed");
+  expect(stateOf(Number(orphan))).not.toBe(undefined);
+});
 
-test("100 processes with orphans leave no descriptor and no zombie once the orphans are gone", async () => {
+test("100 processes with orphans leave no descriptor and no zombie when the orphans have ended", async () => {
   const table = createTable({ drainTimeoutMs: 10 });
   const fifo = createFifo();
   const before = openDescriptors();
@@ -220,7 +218,7 @@ test("100 processes with orphans leave no descriptor and no zombie once the orph
   expect(openDescriptors().length).toBeGreaterThan(before.length + 100);
 
   fifo.open();
-  // The fifo's own is gone, too.
+  // The descriptor of the fifo is also closed.
   await eventually(
     "all descriptors are closed",
     () => openDescriptors().length < before.length,
@@ -228,12 +226,12 @@ test("100 processes with orphans leave no descriptor and no zombie once the orph
   );
 });
 
-test("a pipe that its process made larger is read out whole at the exit", async () => {
+test("a pipe that its process enlarged is read out completely at the exit", async () => {
   const table = createTable({ drainTimeoutMs: 0 });
   const F_SETPIPE_SZ = 1031;
   const enlarge = `import fcntl, os; fcntl.fcntl(1, ${F_SETPIPE_SZ}, 1 << 20); os.write(1, b'0123456789abcdef' * 65536)`;
   const process = await table.start(command("python3", ["-c", enlarge]));
-  // Nobody is attached: that it could exit shows that the pipe took all of it.
+  // No client is attached, so its exit shows that the pipe holds everything.
   await eventually(
     "it has ended",
     () => process.output.end !== undefined,
@@ -245,7 +243,7 @@ test("a pipe that its process made larger is read out whole at the exit", async 
   expect(found.stdout === "0123456789abcdef".repeat(65_536)).toBe(true);
 });
 
-test("a process that closes stdout early lives on, its stderr is read, and the end waits for its exit", async () => {
+test("a process that closes stdout early continues, its stderr is read, and the end waits for its exit", async () => {
   const table = createTable();
   const process = await table.start(
     script("echo out; exec 1>&-; read -r line; echo err >&2; exec 2>&-; read -r line; exit 4"),
@@ -262,7 +260,7 @@ test("a process that closes stdout early lives on, its stderr is read, and the e
   expect([output.text("stdout"), output.text("stderr")]).toEqual(["out\n", "err\n"]);
 });
 
-test("the end comes once, and each who attaches later finds it, after all that is held", async () => {
+test("the end is set once, and every later subscriber receives it after all held output", async () => {
   const table = createTable();
   const process = await table.start(script("echo one; echo two >&2; exit 9"));
   await eventually(

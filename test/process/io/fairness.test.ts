@@ -1,15 +1,16 @@
-// One process that floods must leave others their turn: of each the agent reads a bounded amount in a turn of its event loop.
+// A process that writes without pause must not delay others: the agent reads a bounded amount of
+// each in one turn of the event loop.
 
 import { expect, test } from "vitest";
 import { collectOutput } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command } from "../../support/clients/start-requests.ts";
 
-/** libuv's: so many reads of one stream in a row. */
+/** How often libuv reads one stream in a row. */
 const READS_PER_TURN = 32;
 const READ_BYTES = 64 * 1024;
 
-test("of a process that writes faster than it is read, no more than 2 MiB in a turn", async () => {
+test("at most 2 MiB are read in one turn from a process that writes faster than the agent reads", async () => {
   const process = await createTable().start(command("head", ["-c", "40000000", "/dev/zero"]));
   let most = 0;
   let before = 0;

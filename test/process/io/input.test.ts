@@ -1,4 +1,5 @@
-// What a process is fed: in order, at its own pace, and refused in words when it takes none.
+// Input of a process: in order, as fast as the process reads, and refused with the reason if it
+// never will.
 
 import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
@@ -13,11 +14,11 @@ import { createFifo } from "../../support/proc/fifo.ts";
 const MIB = 1024 * 1024;
 const SIGKILL = 9;
 
-test("many writes at once arrive whole and in the order they were asked for", async () => {
+test("many writes at once arrive complete and in the order of the calls", async () => {
   const table = createTable();
   const process = await table.start(command("cat"));
   const output = collectOutput(process);
-  // From one byte to more than a pipe holds, so that some are written in one go and some wait.
+  // From one byte to more than a pipe holds, so that some are written at once and some wait.
   const pieces = Array.from({ length: 200 }, (_, index) =>
     `${index},`.repeat(1 + ((index * 7_919) % 20_000)),
   );
@@ -29,14 +30,14 @@ test("many writes at once arrive whole and in the order they were asked for", as
   expect(output.text("stdout") === pieces.join("")).toBe(true);
 });
 
-test("a process fed with 100 MB that it reads late costs the agent no memory, and gets every byte", async () => {
+test("100 MB of input that a process reads late cost the agent no memory, and every byte arrives", async () => {
   const table = createTable();
   const fifo = createFifo();
   const process = await table.start(script(`${fifo.wait}; sha256sum`));
   const output = collectOutput(process);
   const hash = createHash("sha256");
   const total = 100;
-  // One piece may be changed only when it is taken, so two of them take turns.
+  // A piece may be changed only after it was accepted, so two pieces alternate.
   const pieces = [Buffer.alloc(MIB), Buffer.alloc(MIB)];
   let peak = 0;
   let before = 0;
@@ -58,11 +59,11 @@ test("a process fed with 100 MB that it reads late costs the agent no memory, an
 
   expect((await output.end()).exitCode).toBe(0);
   expect(output.text("stdout")).toBe(`${hash.digest("hex")}  -\n`);
-  // Half of what it was fed: on a loaded machine V8 collects late.
+  // Half of the input: on a loaded machine V8 collects late.
   expect(peak - before).toBeLessThan(50 * MIB);
 });
 
-test("closeStdin delivers end of file after all earlier input, also what nobody has read yet", async () => {
+test("closeStdin delivers end of file after all earlier input, even if that still waits", async () => {
   const table = createTable();
   const fifo = createFifo();
   const process = await table.start(script(`${fifo.wait}; wc -c`));
@@ -85,7 +86,7 @@ test("closeStdin delivers end of file after all earlier input, also what nobody 
   process.closeStdin();
 });
 
-test("an empty write is taken and is not end of file", async () => {
+test("an empty write is accepted and is not end of file", async () => {
   const table = createTable();
   const process = await table.start(command("cat"));
   const output = collectOutput(process);
@@ -97,7 +98,7 @@ test("an empty write is taken and is not end of file", async () => {
   expect(output.text("stdout")).toBe("more");
 });
 
-test("input of the wrong kind, or where there is none, is refused naming the process", async () => {
+test("input of the wrong kind, or to a process without input, is refused naming the process", async () => {
   const table = createTable();
   const onPipes = await table.start(command("sleep", ["60"]));
   const onPty = await table.start(command("sleep", ["60"], { stdio: PTY }));
@@ -117,7 +118,7 @@ test("input of the wrong kind, or where there is none, is refused naming the pro
   expect(() => without.closeStdin()).toThrow(expect.objectContaining(none));
 });
 
-test("input to a process that has closed its stdin is refused with EPIPE, and so is what waited", async () => {
+test("input to a process that has closed its stdin is refused with EPIPE, and so is waiting input", async () => {
   const table = createTable();
   const fifo = createFifo();
   const process = await table.start(script(`echo ready; ${fifo.wait}; exec 0<&-; echo closed; sleep 60`));
@@ -137,7 +138,7 @@ test("input to a process that has closed its stdin is refused with EPIPE, and so
   expect(process.isRunning).toBe(true);
 });
 
-test("the first write after a process closed its stdin is refused, too", async () => {
+test("the first write after a process closed its stdin is refused", async () => {
   const table = createTable();
   const process = await table.start(script("exec 0<&-; echo closed; sleep 60"));
   await collectOutput(process).waitFor("stdout", /closed/);
@@ -157,7 +158,7 @@ test.each([
   ],
   ["a terminal", "pty", terminalScript("stty raw -echo; echo ready; exec sleep 60")],
 ] as const)(
-  "at the end of a process on %s what still waits is refused, and so is all that comes",
+  "at the end of a process on %s waiting input is refused, and so is later input",
   async (_, kind, request) => {
     const table = createTable();
     const process = await table.start(request);
@@ -170,7 +171,7 @@ test.each([
     for (const outcome of waiting)
       expect(await inTime(outcome, () => "the write still waits")).toMatchObject({
         code: "failed_precondition",
-        // Whichever the agent learns of first.
+        // Depends on which of the two the agent detects first.
         message: expect.stringMatching(
           new RegExp(
             `^process ${process.pid} (has ended|closed its (stdin \\(EPIPE\\)|pty)): it takes no input$`,
@@ -184,7 +185,7 @@ test.each([
   },
 );
 
-test("what waits for a terminal is refused at the end also while an orphan holds the terminal", async () => {
+test("input that waits for a terminal is refused at the end, even while an orphan holds the terminal", async () => {
   const table = createTable();
   const process = await table.start(
     terminalScript("trap '' HUP; stty raw -echo; sleep 60 & echo ready; exec sleep 60"),
@@ -195,7 +196,7 @@ test("what waits for a terminal is refused at the end also while an orphan holds
   process.signal(SIGKILL);
   await output.end();
 
-  // The end has come: nobody will ever read what waits.
+  // The process has ended: the waiting input will never be read.
   expect(await inTime(outcome, () => "the write still waits")).toMatchObject({ code: "failed_precondition" });
 });
 
@@ -235,7 +236,7 @@ test("a single write may be larger than the queue", async () => {
   expect(Number(output.text("stdout"))).toBe(INPUT_QUEUE_BYTES + 1);
 });
 
-test("a process that ends while it is fed without pause leaves nothing behind", async () => {
+test("a process that ends during continuous input leaves nothing behind", async () => {
   const table = createTable();
   for (let round = 0; round < 10; round++) {
     const process = await table.start(script("head -c 100000 > /dev/null"));
@@ -249,7 +250,7 @@ test("a process that ends while it is fed without pause leaves nothing behind", 
   }
 });
 
-/** Whether it is, some turns of the event loop from now. */
+/** Whether it is settled some turns of the event loop later. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;
   void outcomeOf(promise).then(() => {
@@ -259,7 +260,10 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return settled;
 }
 
-/** What a write came to: "taken", or why not. Handled from the start, so it may be looked at whenever. */
+/**
+ * The result of a write: "taken", or the error. Handled from the start, so it can be awaited at any
+ * time.
+ */
 function outcomeOf(write: Promise<unknown>): Promise<unknown> {
   return write.then(
     () => "taken",

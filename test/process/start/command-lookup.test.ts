@@ -1,4 +1,5 @@
-// Which file a command names, and what is said of one that cannot be started. Whatever fails leaves nothing behind.
+// Which file a command names, and the error for one that cannot be started. A failed start leaves
+// nothing behind.
 
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -30,7 +31,7 @@ test("a command is looked up in the process's PATH, not in the agent's", async (
   );
 });
 
-test("the first folder of PATH that has it wins, and what cannot be executed is passed over", async () => {
+test("the first executable file in PATH wins, and files that cannot be executed are skipped", async () => {
   const folder = createTempFolder();
   for (const name of ["a", "b", "c"]) mkdirSync(join(folder, name));
   writeFileSync(join(folder, "a", "tool"), "#!/bin/sh\necho a\n");
@@ -42,7 +43,7 @@ test("the first folder of PATH that has it wins, and what cannot be executed is 
   expect(await run(command("tool", [], { environment: { PATH } }))).toBe("b");
 });
 
-test("relative and empty entries of PATH count from the process's cwd", async () => {
+test("relative and empty entries of PATH start at the cwd of the process", async () => {
   const folder = createTempFolder();
   mkdirSync(join(folder, "bin"));
   program(join(folder, "bin", "tool"), "relative");
@@ -53,7 +54,7 @@ test("relative and empty entries of PATH count from the process's cwd", async ()
   expect(await run(command("here", [], { cwd: folder, environment: { PATH: "/nowhere:" } }))).toBe("empty");
 });
 
-test("./cmd and sub/cmd count from the process's cwd, whatever is in PATH", async () => {
+test("./cmd and sub/cmd start at the cwd of the process, whatever PATH holds", async () => {
   const folder = createTempFolder();
   mkdirSync(join(folder, "sub"));
   program(join(folder, "tool"), "dot");
@@ -65,7 +66,7 @@ test("./cmd and sub/cmd count from the process's cwd, whatever is in PATH", asyn
   await refusal(command("./tool", [], { cwd: "/" }), "invalid_argument", `command "./tool" does not exist`);
 });
 
-test("../cmd goes up from where the cwd really is, as in a shell, when the cwd is a link", async () => {
+test("../cmd starts at the real parent of the cwd, as in a shell, if the cwd is a link", async () => {
   const folder = createTempFolder();
   mkdirSync(join(folder, "real", "sub"), { recursive: true });
   symlinkSync("real/sub", join(folder, "link"));
@@ -85,7 +86,7 @@ test("a copied binary and a script with an interpreter both run by their absolut
   expect(await run(command(join(folder, "script")))).toBe("script");
 });
 
-test("what cannot be executed is refused with what is wrong with it", async () => {
+test("a file that cannot be executed is refused with the reason", async () => {
   const folder = createTempFolder();
   const file = (name: string, text: string, mode: number) => {
     writeFileSync(join(folder, name), text, { mode });
@@ -113,11 +114,11 @@ test("what cannot be executed is refused with what is wrong with it", async () =
   await refusal(command(loop), invalid, `command "${loop}" cannot be executed: ELOOP`);
   await refusal(command("x".repeat(300)), invalid, /^command "x{300}" cannot be executed: ENAMETOOLONG/);
   await refusal(command(bare), invalid, `cannot execute ${bare}: exec format error (ENOEXEC)`);
-  // The kernel says of a missing interpreter what it says of a missing file.
+  // The kernel reports a missing interpreter like a missing file.
   await refusal(command(orphaned), invalid, `cannot execute ${orphaned}: no such file or directory (ENOENT)`);
 });
 
-test("a NUL byte is refused wherever it is, naming the place", async () => {
+test("a NUL byte is refused in every field, naming the place", async () => {
   const invalid = "invalid_argument";
   await refusal(command("tr\0ue"), invalid, "cmd holds a NUL byte at 2");
   await refusal(command("true", ["a", "b\0"]), invalid, "args[1] holds a NUL byte at 1");
@@ -157,9 +158,11 @@ test("arguments or variables too large for the kernel are refused, however large
   await refusal(command("true", Array(300_000).fill("abc")), "invalid_argument", tooLarge);
 });
 
-/** Refused on pipes and on a terminal alike; and nothing is left open, nothing was started, nothing is listed. */
+/**
+ * Refused on pipes and on a terminal; nothing stays open, nothing was started, nothing is listed.
+ */
 async function refusal(request: StartRequest, code: string, message: string | RegExp): Promise<void> {
-  // Beyond what the agent itself refuses: here the kernel shall.
+  // Limits above those of the kernel, so that the kernel refuses.
   const table = createTable({ limits: { maxArgumentBytes: 2 ** 30, maxEnvironmentBytes: 2 ** 30 } });
   for (const stdio of [request.stdio, { kind: "pipes", stdin: false } as const, PTY]) {
     const before = openDescriptors();

@@ -1,4 +1,4 @@
-// Starts when the agent may open only a few more descriptors: one too few at every place in turn.
+// Starts with too few free descriptors: each open of the start fails in turn.
 
 import { expect, onTestFinished, test } from "vitest";
 import { libc } from "../../../src/linux/libc.ts";
@@ -11,13 +11,14 @@ const RLIMIT_NOFILE = 7;
 const getrlimit = libc.func("int getrlimit(int resource, _Out_ uint64_t *limits)");
 const setrlimit = libc.func("int setrlimit(int resource, uint64_t *limits)");
 
-// The terminal first: its native part is loaded with the first one, which also takes descriptors and may fail.
+// The terminal first: loading its native part with the first one also needs descriptors and may
+// fail.
 test.each([
   ["a terminal", command("echo", ["hi"], { stdio: PTY })],
   ["pipes", command("echo", ["hi"])],
   ["pipes without stdin", command("echo", ["hi"], { stdio: { kind: "pipes", stdin: false } })],
 ])(
-  "a start on %s that runs out of descriptors says so, leaves none open, and the next one works",
+  "a start on %s that runs out of descriptors is resource_exhausted, leaves none open, and the next one works",
   async (_, request) => {
     const table = createTable();
     const refused: number[] = [];
@@ -44,7 +45,7 @@ async function startWith<T>(spare: number, start: () => Promise<T>) {
   if (getrlimit(RLIMIT_NOFILE, limits) !== 0) throw new Error("getrlimit");
   const restore = () => setrlimit(RLIMIT_NOFILE, limits);
   onTestFinished(() => void restore());
-  // Numbers count, not descriptors: those in use lie anywhere below the limit.
+  // The limit is on numbers, not on the count: those in use may be anywhere below it.
   const used = new Set(openDescriptors().map((line) => Number.parseInt(line, 10)));
   let limit = 0;
   for (let free = 0; free < spare || used.has(limit); limit++) if (!used.has(limit)) free++;

@@ -1,4 +1,4 @@
-// The environment of a process: the rules of DESIGN.md's "What clients rely on".
+// The environment of a process (DESIGN.md, "What clients rely on").
 
 import { userInfo } from "node:os";
 import { env } from "node:process";
@@ -18,15 +18,15 @@ afterAll(() => {
   delete env["SECRET_OF_THE_AGENT"];
 });
 
-test("on pipes a process has exactly PATH, HOME, USER and LOGNAME, and nothing else of the agent's", async () => {
+test("on pipes a process has exactly PATH, HOME, USER and LOGNAME, and no other variable of the agent", async () => {
   expect(await environmentOf({})).toEqual(own);
 });
 
-test("on a terminal it has TERM, too", async () => {
+test("on a terminal a process also has TERM", async () => {
   expect(await environmentOf({ stdio: PTY })).toEqual({ ...own, TERM: "xterm-256color" });
 });
 
-test("TERM of the agent-wide variables or of the request goes before the default", async () => {
+test("TERM of the agent-wide variables or of the request overrides the default", async () => {
   expect(await environmentOf({ stdio: PTY }, { TERM: "vt100" })).toEqual({ ...own, TERM: "vt100" });
   expect(await environmentOf({ stdio: PTY, environment: { TERM: "dumb" } }, { TERM: "vt100" })).toEqual({
     ...own,
@@ -34,7 +34,7 @@ test("TERM of the agent-wide variables or of the request goes before the default
   });
 });
 
-test("agent-wide variables replace the user's, and the request's replace both", async () => {
+test("agent-wide variables replace the user's, and those of the request replace both", async () => {
   const agentWide = { HOME: "/agent", USER: "agent", WIDE: "agent", BOTH: "agent" };
   const environment = { USER: "request", BOTH: "request", MINE: "request" };
 
@@ -48,7 +48,7 @@ test("agent-wide variables replace the user's, and the request's replace both", 
   });
 });
 
-test("values may be empty, hold =, newlines and UTF-8, and names may be what JavaScript finds special", async () => {
+test("values may be empty or hold =, newlines and UTF-8, and names may be special in JavaScript", async () => {
   const environment = Object.fromEntries([
     ["EMPTY", ""],
     ["EQUALS", "a=b=c"],
@@ -65,7 +65,7 @@ test("values may be empty, hold =, newlines and UTF-8, and names may be what Jav
   );
 });
 
-test("without PATH in the agent's own environment a process has none, and commands are found all the same", async () => {
+test("without PATH in the environment of the agent a process has none, and commands are still found", async () => {
   const path = env["PATH"];
   try {
     delete env["PATH"];

@@ -1,4 +1,4 @@
-// Descriptors the agent itself was given: a shell's, a supervisor's. A process must not get them.
+// Descriptors that the agent inherited from a shell or a supervisor. A process must not get them.
 
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { plainClient } from "../../support/agent/running-processes.ts";
 import { eventually } from "../../support/proc/proc.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 
-test("what the agent inherited from its own parent does not reach its processes", async () => {
+test("descriptors that the agent inherited do not reach its processes", async () => {
   const file = join(createTempFolder(), "file");
   writeFileSync(file, "");
   const agent = await startAgent({

@@ -1,4 +1,4 @@
-// What a started process finds: its descriptors, its session, its signals, its arguments.
+// The properties of a started process: its descriptors, its session, its signals, its arguments.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
@@ -21,7 +21,7 @@ test("a script writes to /dev/stderr and /dev/stdout by name, because both are r
   });
 });
 
-test("nothing is read and nothing is lost of a process that writes before anybody attaches", async () => {
+test("output written before a client attaches is neither read nor lost", async () => {
   const table = createTable();
   const process = await table.start(script("echo early"));
   await eventually(
@@ -41,19 +41,20 @@ test.each([
 ])("a process on %s has nothing open but 0, 1 and 2", async (_, stdio) => {
   const dup = libc.func("int dup(int fd)");
   const close = libc.func("int close(int fd)");
-  // What an agent inherits: not close-on-exec. Before the table, which is made at the agent's start.
+  // Inherited descriptors are not close-on-exec. Opened before the table, which the agent creates
+  // at its start.
   const inherited: number[] = [dup(0), dup(1), dup(2)];
   onTestFinished(() => {
     for (const fd of inherited) close(fd);
   });
   const table = createTable();
-  // Its neighbours' descriptors are the likeliest to leak.
+  // The descriptors of other processes are the most likely to leak.
   await table.start(command("sleep", ["60"]));
   await table.start(command("sleep", ["60"], { stdio: PTY }));
 
   const process = await table.start(command("sleep", ["60"], { stdio }));
 
-  // Not at once: the dynamic loader opens the libraries it needs, and closes them.
+  // Not at once: the dynamic loader opens libraries and closes them.
   await eventually(
     "only 0, 1 and 2 are open",
     () => openIn(process.pid) === "0 1 2",
@@ -81,13 +82,13 @@ test("a process ignores and blocks no signal, though the agent ignores SIGPIPE",
 
   const { stdout } = await outputOf(await table.start(command("cat", ["/proc/self/status"])));
 
-  // glibc's posix_spawn leaves the two it keeps for itself, 32 and 33, ignored.
+  // posix_spawn of glibc leaves its own two signals, 32 and 33, ignored.
   const { ignored, blocked } = signalSets(stdout);
   expect(ignored & ~0x1_8000_0000n).toBe(0n);
   expect(blocked).toBe(0n);
 });
 
-test("a process whose reader goes away dies of SIGPIPE, as it would in a shell", async () => {
+test("a process whose reader disconnects dies of SIGPIPE, as in a shell", async () => {
   const table = createTable();
   const { stdout } = await outputOf(await table.start(script("set -o pipefail; yes | head -n1; echo $?")));
 
@@ -117,14 +118,14 @@ test("with stdin a process reads a real pipe that stays open until closeStdin", 
   expect(output.text("stdout")).toMatch(/hello\neof\n$/);
 });
 
-test("argv[0] is the command as it was named, not the file it was found at", async () => {
+test("argv[0] is the command as the request names it, not the path of the file", async () => {
   const table = createTable();
   const { stdout } = await outputOf(await table.start(command("cat", ["/proc/self/cmdline"])));
 
   expect(stdout).toBe("cat\0/proc/self/cmdline\0");
 });
 
-test("arguments arrive as they were given: spaces, quotes, newlines, UTF-8, empty ones, many", async () => {
+test("arguments arrive unchanged: spaces, quotes, newlines, UTF-8, empty ones, many", async () => {
   const table = createTable();
   const args = ["a b", "", "'\"\\$x", "line\nline", "Grüße, 世界 🌍", "-n", "", ...Array(5_000).fill("x")];
   const { stdout } = await outputOf(
@@ -134,7 +135,7 @@ test("arguments arrive as they were given: spaces, quotes, newlines, UTF-8, empt
   expect(stdout.split("\0").slice(0, -1)).toEqual(args);
 });
 
-test("an environment and arguments of nearly 2 MB, the kernel's limit, arrive whole", async () => {
+test("an environment and arguments of nearly 2 MB, the limit of the kernel, arrive complete", async () => {
   const table = createTable();
   const environment = Object.fromEntries(
     Array.from({ length: 15 }, (_, index) => [`LARGE_${index}`, String(index).padEnd(100_000, "v")]),
@@ -150,7 +151,7 @@ test("an environment and arguments of nearly 2 MB, the kernel's limit, arrive wh
   expect(echoed.stdout).toBe(large);
 });
 
-test("a terminal carries what a process writes by any of the three descriptors, in order", async () => {
+test("a terminal carries the output of all three descriptors, in order", async () => {
   const table = createTable();
   const process = await table.start(
     terminalScript("echo out; echo err >&2; echo in >&0; echo tty > /dev/tty"),

@@ -1,4 +1,4 @@
-// An agent that is not root: whose processes it may start and what it says about those it may not.
+// An agent that is not root: for which users it may start processes, and its answer for others.
 
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -18,7 +18,7 @@ afterAll(async () => {
   await agent.stop();
 });
 
-test("an agent that is not root runs commands as itself, also by its own name", async () => {
+test("an agent that is not root runs commands as its own user, also when the request names that user", async () => {
   const me = await answerOf(agent.url, "id", ["-un"]);
 
   expect(me).toMatchObject({ code: undefined, stdout: expect.stringMatching(/^\S+\n$/) });
@@ -29,16 +29,19 @@ test("an agent that is not root runs commands as itself, also by its own name", 
   });
 });
 
-test.each([false, true])("it may not start a process of another user, on a terminal: %j", async (pty) => {
-  for (const user of ["root", "daemon"])
-    expect(await answerOf(agent.url, "id", [], { user, pty })).toMatchObject({
-      code: Code.PermissionDenied,
-      message: expect.stringContaining(`"${user}"`),
-    });
-  expect(await answerOf(agent.url, "echo", ["fine"], { pty })).toMatchObject({ code: undefined });
-});
+test.each([false, true])(
+  "an agent that is not root may not start a process of another user, on a terminal: %j",
+  async (pty) => {
+    for (const user of ["root", "daemon"])
+      expect(await answerOf(agent.url, "id", [], { user, pty })).toMatchObject({
+        code: Code.PermissionDenied,
+        message: expect.stringContaining(`"${user}"`),
+      });
+    expect(await answerOf(agent.url, "echo", ["fine"], { pty })).toMatchObject({ code: undefined });
+  },
+);
 
-test("it does not know whom the system does not know", async () => {
+test("a user that the system does not know is unauthenticated", async () => {
   expect(await answerOf(agent.url, "id", [], { user: "holdfast-nobody" })).toMatchObject({
     code: Code.Unauthenticated,
     message: expect.stringContaining(`"holdfast-nobody"`),
@@ -46,7 +49,7 @@ test("it does not know whom the system does not know", async () => {
 });
 
 test.runIf(process.getuid?.() === 0)(
-  "a cwd it may not enter is refused by name, and so is a command it may not run",
+  "a cwd that the agent may not enter is refused by name, and so is a command that it may not run",
   async () => {
     expect(await answerOf(agent.url, "true", [], { cwd: "/root" })).toMatchObject({
       code: Code.InvalidArgument,

@@ -1,4 +1,5 @@
-// Processes of another user. Only root may start them, so only root can test them; users-without-root.test.ts has the rest.
+// Processes of another user, which only root may start. users-without-root.test.ts tests an agent
+// that is not root.
 
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { describe, expect, test } from "vitest";
@@ -10,7 +11,7 @@ import { childrenOf } from "../../support/proc/proc.ts";
 
 const isRoot = process.getuid?.() === 0;
 
-/** A user of this system who is in more groups than their own, if there is one. */
+/** A user of this system that has supplementary groups, if there is one. */
 const member = someMember() ?? "nobody";
 
 describe.runIf(isRoot)("as root", () => {
@@ -18,7 +19,7 @@ describe.runIf(isRoot)("as root", () => {
     ["pipes", PIPES],
     ["a terminal", PTY],
   ])(
-    "a process of another user has their uid, gid and groups on %s, and none of the agent's",
+    "a process of another user has the uid, gid and groups of that user on %s, and none of the agent's",
     async (_, stdio) => {
       const table = createTable();
       const agentGroups = process.getgroups?.() ?? [];
@@ -44,7 +45,7 @@ describe.runIf(isRoot)("as root", () => {
     },
   );
 
-  test("the terminal belongs to its user, who can open it again by name", async () => {
+  test("the terminal belongs to the user of its process, which can open it again by name", async () => {
     const table = createTable();
     const found = await outputOf(
       await table.start(
@@ -59,7 +60,7 @@ describe.runIf(isRoot)("as root", () => {
     expect(found.end.exitCode).toBe(0);
   });
 
-  test("HOME, USER and LOGNAME are that user's, and their home is where the process begins", async () => {
+  test("HOME, USER and LOGNAME are those of the user, and the process starts in the home of the user", async () => {
     const table = createTable();
     const [name = "", , , , , home = ""] =
       passwdEntries().find(([, , , , , folder]) => isOtherHome(folder)) ?? [];
@@ -70,22 +71,22 @@ describe.runIf(isRoot)("as root", () => {
     expect(found.stdout).toBe(`${realpathSync(home)}\n${home} ${name} ${name}\n`);
   });
 
-  test("a user whose home is missing begins in /", async () => {
+  test("a process of a user whose home is missing starts in /", async () => {
     const table = createTable();
-    // Debian's and Alpine's nobody has no home, or / for one.
+    // On Debian and Alpine, nobody has no home, or /.
     const found = await outputOf(await table.start(command("pwd", [], { user: "nobody" })));
 
     expect(found.stdout).toBe("/\n");
   });
 
-  test("naming the agent's own user is as good as naming nobody", async () => {
+  test("naming the agent's own user is the same as naming no user", async () => {
     const table = createTable();
     const found = await outputOf(await table.start(command("cat", ["/proc/self/cmdline"], { user: "root" })));
 
     expect(found.stdout).toBe("cat\0/proc/self/cmdline\0");
   });
 
-  test("a process of another user can be signalled and fed", async () => {
+  test("a process of another user accepts signals and input", async () => {
     const table = createTable();
     const process = await table.start(script("read -r line; echo got $line; sleep 60", { user: "nobody" }));
     const ended = outputOf(process);
@@ -95,7 +96,7 @@ describe.runIf(isRoot)("as root", () => {
     expect((await ended).end.status).toBe("signal: terminated");
   });
 
-  test("an option-like command of another user is a command and not an option of setpriv", async () => {
+  test("a command of another user that looks like an option is not an option of a wrapper", async () => {
     const table = createTable();
     await expect(table.start(command("--dump", [], { user: "nobody" }))).rejects.toMatchObject({
       code: "invalid_argument",
@@ -145,7 +146,7 @@ function isOtherHome(folder: string | undefined): boolean {
 function someMember(): string | undefined {
   for (const line of readFileSync("/etc/group", "utf8").split("\n")) {
     const [, , , members = ""] = line.split(":");
-    // identity.test.ts adds one and removes it again, at any time.
+    // identity.test.ts adds and removes one at any time.
     const found = members
       .split(",")
       .find((name) => name !== "" && name !== "root" && !name.startsWith("hf-"));

@@ -1,4 +1,4 @@
-// Where a process begins.
+// The directory in which a process starts.
 
 import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
@@ -15,20 +15,20 @@ test.each([undefined, "", "~", "."])("cwd %j is the user's home", async (cwd) =>
   expect(await placeOf(cwd)).toBe(home);
 });
 
-test("an absolute cwd is taken as it is", async () => {
+test("an absolute cwd is used unchanged", async () => {
   const folder = createTempFolder();
   expect(await placeOf(folder)).toBe(folder);
   expect(await placeOf("/")).toBe("/");
 });
 
-test("~/x and a relative x are both in the user's home, not in the agent's working directory", async () => {
+test("~/x and a relative x are both in the home of the user, not in the cwd of the agent", async () => {
   const folder = createTempFolder(home);
   mkdirSync(join(folder, "ä b"));
   expect(await placeOf(`~/${basename(folder)}/ä b`)).toBe(join(folder, "ä b"));
   expect(await placeOf(`${basename(folder)}/ä b`)).toBe(join(folder, "ä b"));
 });
 
-test("a link to a folder will do", async () => {
+test("a link to a folder is accepted as cwd", async () => {
   const folder = createTempFolder();
   mkdirSync(join(folder, "real"));
   symlinkSync("real", join(folder, "link"));

@@ -1,11 +1,11 @@
-// Finding what runs: by pid, by tag, all of it.
+// Finding running processes: by pid, by tag, and all of them.
 
 import { expect, test } from "vitest";
 import { collectOutput, outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command, script } from "../../support/clients/start-requests.ts";
 
-test("processes are found by pid and listed oldest first, with what was asked for, until they end", async () => {
+test("processes are found by pid and listed oldest first, with their requests, until they end", async () => {
   const table = createTable();
   const requests = ["one", "two"].map((word) => script(`read -r line; echo ${word}`));
   const [first, second] = await Promise.all(requests.map((request) => table.start(request)));
@@ -20,7 +20,7 @@ test("processes are found by pid and listed oldest first, with what was asked fo
   expect(table.list()).toEqual([second]);
 });
 
-test("a tag names the newest of those that carry it and have not ended", async () => {
+test("a tag selects the newest running process that carries it", async () => {
   const table = createTable();
   const older = await table.start(command("cat", [], { tag: "same" }));
   const newer = await table.start(command("cat", [], { tag: "same" }));
@@ -37,7 +37,7 @@ test("a tag names the newest of those that carry it and have not ended", async (
   expect(find).toThrow(expect.objectContaining({ code: "not_found", message: `no process with tag "same"` }));
 });
 
-test("a subscriber that is woken by the end does not find the process any more", async () => {
+test("a subscriber that receives the end does not find the process among the live ones", async () => {
   const table = createTable();
   const process = await table.start(command("cat"));
   let listed: number | undefined;
@@ -46,7 +46,7 @@ test("a subscriber that is woken by the end does not find the process any more",
       if (process.output.end !== undefined) listed = table.list().length;
     },
   });
-  // Waits from now on.
+  // It waits from now on.
   subscriber.read();
   const output = collectOutput(process);
   process.closeStdin();

@@ -1,4 +1,5 @@
-// Rule 12: ended processes can be found for a while, in bounded number and bytes, and never in a live one's place.
+// Rule 12: ended processes can be found for a while, in bounded number, and never instead of a live
+// one.
 
 import { accessSync, constants, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -34,7 +35,7 @@ function foundBy(table: ProcessTable, process: Process): (Process | string)[] {
   ];
 }
 
-test("an ended process is found among the retained ones, whole, and not among the live ones", async () => {
+test("an ended process is found with all its output among the retained ones, and not among the live ones", async () => {
   const table = createTable();
   const process = await run(table, "echo out; echo err >&2; exit 3", { tag: "mine" });
   expect(foundBy(table, process)).toEqual([process, process, process]);
@@ -52,7 +53,7 @@ test("an ended process is found among the retained ones, whole, and not among th
   );
 });
 
-test("when its time is up it is found no more, the first to end first", async () => {
+test("after its retention time a process is not found, in the order of the ends", async () => {
   const table = createTable({ retainEndedMs: 300 });
   const first = await run(table, "exit 0", { tag: "first" });
   const second = await run(table, "exit 0", { tag: "second" });
@@ -71,13 +72,13 @@ test("when its time is up it is found no more, the first to end first", async ()
   for (const retained of seen) expect([[first, second], [second], []]).toContainEqual(retained);
 });
 
-test("retained for no time, it is found by nobody once it has ended", async () => {
+test("with a retention of 0 an ended process is not found", async () => {
   const table = createTable({ retainEndedMs: 0 });
   const process = await run(table, "exit 0", { tag: "short" });
   expect(foundBy(table, process)).toEqual(["not_found", "not_found", "not_found"]);
 });
 
-test("256 are retained, and the one that ended first makes room", async () => {
+test("256 are retained, and of more the one that ended first is forgotten", async () => {
   const table = createTable();
   const ended: Process[] = [];
   for (let index = 0; index < 258; index++) {
@@ -96,7 +97,7 @@ test("retained output takes half of the memory budget at most, and the one that 
   expect(ended.map(({ output }) => output.heldBytes > 900_000)).toEqual([true, true, true, true]);
 });
 
-test("a live process shadows an ended one with its tag, and once all have ended the last is meant", async () => {
+test("a live process shadows an ended one with its tag, and of ended ones the last to end is found", async () => {
   const table = createTable();
   const ended = await run(table, "exit 0", { tag: "same" });
   const live = await table.start({ ...command("cat"), tag: "same" });
@@ -117,7 +118,7 @@ test.runIf(canChooseNextPid())("a live process shadows an ended one that had its
   expect(table.findRetained({ kind: "pid", pid: ended.pid })).toBe(live);
 });
 
-test("a start_id names its process for as long as that is retained, and is then free", async () => {
+test("a start_id belongs to its process as long as that is retained, and is then free", async () => {
   const table = createTable({ retainEndedMs: 200 });
   const request = { ...script("echo once"), startId: "one" };
   const first = await table.start(request);
@@ -134,7 +135,7 @@ test("a start_id names its process for as long as that is retained, and is then 
   expect((await outputOf(second)).stdout).toBe("once\n");
 });
 
-test("two starts with one start_id in one turn start one process, also while the user is looked up", async () => {
+test("two starts with one start_id in one turn start one process, even while the user is looked up", async () => {
   const table = createTable();
   const request = { ...script("echo once"), user: "root", startId: "one" };
   const [one, other] = await Promise.all([table.start(request), table.start(request)]);
@@ -143,7 +144,7 @@ test("two starts with one start_id in one turn start one process, also while the
   await outputOf(one);
 });
 
-test("a start_id used for something else is already_exists, whatever differs but the time limit", async () => {
+test("a start_id used for a different request is already_exists; only the time limit may differ", async () => {
   const table = createTable();
   const request = { ...command("cat", ["-"]), startId: "one", timeoutMs: 60_000 };
   const process = await table.start(request);
@@ -165,7 +166,7 @@ test("a start_id used for something else is already_exists, whatever differs but
   expect(table.list()).toEqual([process]);
 });
 
-test("a start that failed leaves its start_id free", async () => {
+test("a failed start leaves its start_id free", async () => {
   const table = createTable();
   const request = { ...script("exit 4"), startId: "one" };
   await expect(table.start({ ...request, cwd: "/nowhere" })).rejects.toMatchObject({
@@ -186,7 +187,7 @@ test.each(["", "x".repeat(257)])(
   },
 );
 
-/** Others start processes, too, so it may take a few. */
+/** Needs several attempts if other programs start processes at the same time. */
 async function startWithPid(pid: Pid, start: () => Promise<Process>): Promise<Process> {
   for (let attempt = 0; attempt < 500; attempt++) {
     writeFileSync(NEXT_PID, String(pid - 1));
@@ -203,7 +204,7 @@ function canChooseNextPid(): boolean {
     accessSync(NEXT_PID, constants.W_OK);
     return true;
   } catch {
-    // Not root, or a container with a /proc that is read-only.
+    // Not root, or a container with a read-only /proc.
     return false;
   }
 }

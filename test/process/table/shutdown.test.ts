@@ -1,4 +1,4 @@
-// Stopping the table: SIGTERM, a grace period, SIGKILL, and nothing new meanwhile.
+// Stopping the table: SIGTERM, a grace period, SIGKILL, and no new process.
 
 import { expect, test } from "vitest";
 import type { ProcessTable } from "../../../src/process/index.ts";
@@ -11,11 +11,11 @@ import { eventually, stateOf } from "../../support/proc/proc.ts";
 const LONG_MS = 60_000;
 const SIGSTOP = 19;
 
-test("with nothing running it resolves at once", async () => {
+test("without running processes it resolves at once", async () => {
   expect(await createTable().shutdown(LONG_MS)).toEqual({ ended: 0, killed: 0 });
 });
 
-test("processes get SIGTERM and end in their own time, and none is killed", async () => {
+test("processes get SIGTERM, and those that end within the grace period are not killed", async () => {
   const table = createTable();
   const cleanup = "trap 'echo cleaning up; exit 5' TERM; echo ready; while :; do sleep 0.02; done";
   const outputs = await startReady(table, [cleanup, cleanup]);
@@ -27,7 +27,7 @@ test("processes get SIGTERM and end in their own time, and none is killed", asyn
   }
 });
 
-test("SIGTERM reaches a process's children, too", async () => {
+test("SIGTERM also reaches the children of a process", async () => {
   const table = createTable();
   const child = "(trap 'echo child ends; exit' TERM; echo ready; while :; do sleep 0.02; done)";
   const [output] = await startReady(table, [`trap 'wait; exit' TERM; ${child} & wait`]);
@@ -37,7 +37,7 @@ test("SIGTERM reaches a process's children, too", async () => {
   expect(output?.text("stdout")).toBe("ready\nchild ends\n");
 });
 
-test("what is left after the grace period is killed and counted", async () => {
+test("processes left after the grace period are killed and counted", async () => {
   const table = createTable({ warnings: [] });
   const stubborn = "trap '' TERM; echo ready; while :; do sleep 60; done";
   const [first, second, third] = await startReady(table, [stubborn, "echo ready; sleep 60", stubborn]);
@@ -48,7 +48,7 @@ test("what is left after the grace period is killed and counted", async () => {
   expect((await third?.end())?.status).toBe("signal: killed");
 });
 
-test("a process on a terminal, one blocked in write and one that is stopped all end", async () => {
+test("a process on a terminal, one blocked in write and a stopped one all end", async () => {
   const table = createTable();
   await table.start(command("sleep", ["60"], { stdio: PTY }));
   await table.start(command("yes"));
@@ -64,11 +64,11 @@ test("a process on a terminal, one blocked in write and one that is stopped all 
   expect((await outputOf(stopped)).end.status).toBe("signal: terminated");
 });
 
-test("from its first moment nothing more is started, not even what was asked for before", async () => {
+test("from its first moment nothing is started, not even requests made before", async () => {
   const table = createTable({ warnings: [] });
   const refused = { code: "unavailable", message: "the agent is shutting down: it starts nothing more" };
   await startReady(table, ["trap '' TERM; echo ready; while :; do sleep 60; done"]);
-  // Its user is still being looked up, in a thread.
+  // Its user is still being looked up on a thread.
   const underWay = table.start(command("true", [], { user: "root" }));
   const stopping = table.shutdown(100);
 
@@ -78,10 +78,10 @@ test("from its first moment nothing more is started, not even what was asked for
   await expect(table.start(command("true"))).rejects.toMatchObject(refused);
 });
 
-test("a process that ended by itself and is only draining at the end of the grace period was not killed", async () => {
+test("a process that ended by itself and still drains after the grace period does not count as killed", async () => {
   const table = createTable({ warnings: [], drainTimeoutMs: LONG_MS });
   const [stubborn] = await startReady(table, ["trap '' TERM; echo ready; while :; do sleep 60; done"]);
-  // The orphan is out of reach of the group's signals.
+  // The signals of the group do not reach the orphan.
   const draining = await table.start(script("setsid sleep 60 & echo $!; until [ -e /proc/$! ]; do :; done"));
   const output = collectOutput(draining);
   const [, orphan] = await output.waitFor("stdout", /^(\d+)\n/);
@@ -108,7 +108,7 @@ test("a second shutdown while the first waits resolves, and so does the first", 
   expect(counts.map(({ ended, killed }) => ended + killed)).toEqual([1, 1]);
 });
 
-test("killAll ends everything at once, whatever it catches", async () => {
+test("killAll ends all processes at once, even those that catch signals", async () => {
   const table = createTable({ warnings: [] });
   const stubborn = "trap '' TERM; echo ready; while :; do sleep 60; done";
   const outputs = await startReady(table, [stubborn, stubborn]);
@@ -117,7 +117,7 @@ test("killAll ends everything at once, whatever it catches", async () => {
   for (const output of outputs) expect((await output.end()).status).toBe("signal: killed");
 });
 
-/** Attached to, and past their "ready". */
+/** Attached, and after their "ready". */
 async function startReady(table: ProcessTable, texts: readonly string[]) {
   const outputs = await Promise.all(
     texts.map(async (text) => collectOutput(await table.start(script(text)))),
