@@ -5,14 +5,14 @@
 //   not spent --- held reaches the budget, and nothing can be dropped --> spent
 //   spent     --- held falls to 7/8 of it ----------------------------> not spent
 
-/** What a member does for the budget. Neither function may throw. */
+/** What a member does for the budget. No function may throw. A member that cannot do one omits it. */
 export interface BudgetMember {
   /** Drops its oldest piece of replay and reports; returns false when there is none. Calls no subscriber. */
-  trim(): boolean;
+  trim?(): boolean;
   /** The same with output of an ended process that no attached client needs, delivered or not. */
-  trimEnded(): boolean;
+  trimEnded?(): boolean;
   /** The budget is spent now, or no longer. The member may report from within. */
-  onSpentChange(): void;
+  onSpentChange?(): void;
 }
 
 /** One member's part. After `leave` both functions do nothing. */
@@ -91,13 +91,7 @@ export class MemoryBudget {
    */
   reserve(bytes: number): Reservation | undefined {
     if (!this.#makeRoomFor(bytes)) return undefined;
-    const share = this.join({
-      trim: () => false,
-      trimEnded: () => false,
-      onSpentChange: () => {
-        // A reservation waits for nothing.
-      },
-    });
+    const share = this.join({});
     share.report(bytes);
     return {
       resize: (to) => {
@@ -133,13 +127,13 @@ export class MemoryBudget {
     if (isSpent === this.#isSpent) return;
     this.#isSpent = isSpent;
     // Every member is called, even if the state changes on the way: each looks at the current state.
-    for (const member of this.#members) member.onSpentChange();
+    for (const member of this.#members) member.onSpentChange?.();
   }
 
   #trim(members: Iterable<BudgetMember>, to: number): void {
     this.#isTrimming = true;
-    for (const member of members) while (this.#heldBytes > to && member.trim());
-    for (const member of members) while (this.#heldBytes > to && member.trimEnded());
+    for (const member of members) while (this.#heldBytes > to && member.trim?.());
+    for (const member of members) while (this.#heldBytes > to && member.trimEnded?.());
     this.#isTrimming = false;
   }
 }
