@@ -63,12 +63,17 @@ export class WatchedSession {
     });
   }
 
+  /** Sends GOAWAY and ends the session after its last open stream. */
+  finish(): void {
+    this.#session.close();
+  }
+
   /** Ends a session that has been idle for too long. */
   sweepIdle({ headersMs, idleMs }: IdleLimits): void {
     const forMs = this.#streams > 0 ? 0 : realClock.nowMs() - this.#idleSinceMs;
     if (forMs < (this.#isNew ? headersMs : idleMs)) return;
     if (this.#isNew) this.#session.destroy();
-    else this.#session.close();
+    else this.finish();
   }
 
   /**
