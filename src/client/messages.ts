@@ -107,7 +107,7 @@ export function toSelectorMessage(selector: Selector): ProcessSelector {
   return checked(ProcessSelectorSchema, { selector: selected(selector) });
 }
 
-/** Of several matching processes the agent chooses the last one. */
+/** Whether `selector` matches a process. A tag may match several, of which the agent chooses the last. */
 export function isSelected(selector: Selector): (process: WireProcessInfo) => boolean {
   const { case: name, value } = selected(selector);
   return ({ pid, tag, processId }) => ({ pid, tag, processId })[name ?? "processId"] === value;
@@ -164,7 +164,7 @@ export function toExit(end: ProcessEvent_EndEvent): Exit {
 }
 
 export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
-  const { pid, processId, tag, config, end } = info;
+  const { pid, processId, tag, config, end, user, blockedMs } = info;
   return {
     pid,
     processId,
@@ -173,6 +173,7 @@ export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
     args: config?.args ?? [],
     env: config?.envs ?? {},
     ...(config?.cwd === undefined ? {} : { cwd: config.cwd }),
+    ...(user === "" ? {} : { user }),
     isPty: info.pty,
     startedAt: new Date(Number(info.startedAtMs)),
     ...(end === undefined ? {} : { exit: toExit(end) }),
@@ -180,6 +181,7 @@ export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
     subscribers: info.subscribers,
     heldBytes: Number(info.heldBytes),
     reading: info.reading,
+    ...(blockedMs === undefined ? {} : { blockedMs: Number(blockedMs) }),
   };
 }
 

@@ -180,6 +180,10 @@ export interface CallOptions {
 export interface ListOptions extends CallOptions {
   /** Also processes that have ended and are still retained. */
   readonly includeEnded?: boolean;
+  /** Only the processes that it matches; a tag may match several. No match: an empty list. */
+  readonly process?: Selector;
+  /** Leaves out `cmd`, `args`, `env` and `cwd`, which can be large: `cmd` is then empty. */
+  readonly omitConfig?: boolean;
 }
 
 /** Options of `signal`. */
@@ -331,6 +335,8 @@ export interface ProcessInfo {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** The user that it runs as, if the agent reports it. */
+  readonly user?: string;
   readonly isPty: boolean;
   readonly startedAt: Date;
   /** Set once it has ended. */
@@ -343,6 +349,8 @@ export interface ProcessInfo {
   readonly heldBytes: number;
   /** Whether the agent reads its output now. If not, the process waits once its pipe is full. */
   readonly reading: boolean;
+  /** Set while the process is stuck in a write because its output is not read: for how long. */
+  readonly blockedMs?: number;
 }
 
 /** The signals that the agent sends. */
