@@ -277,9 +277,9 @@ test("an unknown path is 404, an unknown method 405, and HEAD is GET without its
     return [response.status, response.headers.get("allow"), (await response.text()).length];
   };
   expect(await call("GET", "/init")).toEqual([405, "POST", 0]);
-  expect(await call("PUT", "/envs")).toEqual([405, "GET", 0]);
+  expect(await call("PUT", "/envs")).toEqual([405, "GET, HEAD", 0]);
   expect(await call("HEAD", "/envs")).toEqual([200, null, 0]);
-  expect(await call("DELETE", "/metrics")).toEqual([405, "GET", 0]);
+  expect(await call("DELETE", "/metrics")).toEqual([405, "GET, HEAD", 0]);
   expect(await call("GET", "/init/")).toEqual([404, null, 0]);
   expect(await call("POST", "/constructor")).toEqual([404, null, 0]);
   expect(await call("POST", "/health")).toEqual([405, "GET, HEAD", 0]);
