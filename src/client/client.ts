@@ -5,6 +5,7 @@ import { AgentLink, type Connection } from "./connection.ts";
 import type { OpenStream } from "./event-stream.ts";
 import { startHeaders, toConnectMessage, toProcessInfo, toStartMessage } from "./messages.ts";
 import { type Opening, Output } from "./output.ts";
+import type { EarlierPosition } from "./output-position.ts";
 import { listProcesses } from "./process-list.ts";
 import { randomId } from "./random-id.ts";
 import { AttachedProcess } from "./remote-process.ts";
@@ -40,7 +41,7 @@ async function start(
   const headers = startHeaders(request.user ?? link.settings.user, request.timeoutMs);
   return begin(link, options, {
     open: (rpc, call) => rpc.start(message, { ...call, headers: { ...call.headers, ...headers } }),
-    resume: (processId, fromOffset) => connect(processId, { fromOffset }),
+    resume: (processId, position) => connect(processId, resumeOptions(position)),
     mayTimeOut: request.timeoutMs !== undefined,
   });
 }
@@ -51,7 +52,8 @@ async function attach(link: AgentLink, selector: Selector, options: AttachOption
   const place = options.fromOffset === undefined ? await findPlace(link, selector, options) : undefined;
   return begin(link, options, {
     open: place === undefined ? asAsked : connect(place.processId, { ...options, ...place }),
-    resume: (processId, fromOffset) => connect(processId, { ...options, fromOffset }),
+    resume: (processId, position) => connect(processId, { ...options, ...resumeOptions(position) }),
+    from: earlierPosition(options),
     mayTimeOut: false,
   });
 }
@@ -71,8 +73,27 @@ async function findPlace(link: AgentLink, selector: Selector, { signal }: Attach
   return { processId: found.processId, fromOffset: Number(found.attachOffset) };
 }
 
-async function begin(link: AgentLink, options: ProcessOptions, opening: Opening): Promise<RemoteProcess> {
-  const output = new Output(link, opening, options);
+function earlierPosition({ fromOffset, generation }: AttachOptions): EarlierPosition | undefined {
+  return fromOffset === undefined || generation === undefined
+    ? undefined
+    : { offset: fromOffset, generation };
+}
+
+/** Old agents send no generation, and get none. */
+function resumeOptions({ offset, generation }: EarlierPosition): AttachOptions {
+  return { fromOffset: offset, ...(generation === "" ? {} : { generation }) };
+}
+
+async function begin(
+  link: AgentLink,
+  options: ProcessOptions,
+  opening: Omit<Opening, "findHead">,
+): Promise<RemoteProcess> {
+  const findHead = async (processId: string, signal: AbortSignal) => {
+    const [info] = await listProcesses(link, { selector: processId, omitConfig: true, signals: [signal] });
+    return info && Number(info.offset);
+  };
+  const output = new Output(link, { ...opening, findHead }, options);
   return new AttachedProcess(link, output, await output.begin());
 }
 

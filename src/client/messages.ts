@@ -94,12 +94,16 @@ export function timeoutHeaders(timeoutMs: number): Readonly<Record<string, strin
   return { "Connect-Timeout-Ms": String(ms), "Grpc-Timeout": grpc };
 }
 
-export function toConnectMessage(selector: Selector, { fromOffset, lag }: AttachOptions): ConnectRequest {
+export function toConnectMessage(
+  selector: Selector,
+  { fromOffset, lag, generation }: AttachOptions,
+): ConnectRequest {
   return checked(ConnectRequestSchema, {
     process: toSelectorMessage(selector),
     ...(fromOffset === undefined ? {} : { fromOffset: toOffset("fromOffset", fromOffset) }),
     lag: lag === "skip" ? ConnectRequest_Lag.SKIP : ConnectRequest_Lag.BLOCK,
     offsets: true,
+    ...(generation === undefined ? {} : { generation }),
   });
 }
 

@@ -199,6 +199,12 @@ export interface ProcessOptions extends CallOptions {
    * GapError. A gap is always reported.
    */
   readonly onGap?: "event" | "error";
+  /**
+   * After the machine was restored to a state before the client's offset: "error" (the default) ends
+   * the iteration with a RewoundError; "resume" reports `rewound` to `onState` and continues with
+   * the output of the restored process, whose offsets are lower than the last one.
+   */
+  readonly onRewind?: "error" | "resume";
   /** Called at each change, from the first try on. Must not throw. */
   readonly onState?: (state: ConnectionState) => void;
 }
@@ -210,6 +216,11 @@ export interface AttachOptions extends ProcessOptions {
    * gap.
    */
   readonly fromOffset?: number;
+  /**
+   * With `fromOffset`: the `generation` of the RemoteProcess that stopped there. If the machine was
+   * restored since to a state before that offset, `onRewind` decides.
+   */
+  readonly generation?: string;
   /**
    * "skip": an observer, which never slows the process and gets a gap when it falls behind.
    * Default: "block".
@@ -241,6 +252,11 @@ export interface RemoteProcess extends AsyncIterable<OutputEvent> {
    * from here.
    */
   readonly offset: number;
+  /**
+   * The agent's generation: it changes when its machine is restored from a snapshot or cloned. Store
+   * it with `offset`. Undefined if the agent reports none.
+   */
+  readonly generation: string | undefined;
   /**
    * How the process ended. Resolves after the iteration has yielded all output, so it needs a
    * reader (a loop, or `discardOutput`). Rejects as the iteration does, and with DetachedError
@@ -323,6 +339,8 @@ export type ConnectionState =
       readonly delayMs: number;
       readonly reason: ClientError;
     }
+  /** With `onRewind: "resume"`: the output after `now` is not the output that was received before. */
+  | { readonly kind: "rewound"; readonly was: number; readonly now: number }
   /** Final: the error of the iteration and of `exit`. */
   | { readonly kind: "gone"; readonly error: ClientError };
 
