@@ -21,7 +21,9 @@ const CUT_MS = 3_000;
 const COMMAND = `holdfast run -- sh -c 'for i in $(seq ${STEPS}); do echo "$(date +%T) step $i"; sleep 1; done'`;
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-picture-"));
-const agent = spawn(process.execPath, [cliPath, "serve", "--port", "0"], { stdio: ["ignore", "pipe", "ignore"] });
+const agent = spawn(process.execPath, [cliPath, "serve", "--port", "0"], {
+  stdio: ["ignore", "pipe", "ignore"],
+});
 try {
   const [line] = await once(agent.stdout.setEncoding("utf8"), "data");
   const agentUrl = new URL(String(line).trim().split(" ").at(-1) ?? "");
@@ -91,7 +93,10 @@ async function record(agentUrl) {
 /** Without colours and other sequences; what a carriage return came after is overwritten in the picture, too. @param {string} shown */
 function plain(shown) {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's sequences begin with one
-  return shown.replace(/\x1b\[[?\d;]*[A-Za-z]/g, "").replace(/\r/g, "").trimEnd();
+  return shown
+    .replace(/\x1b\[[?\d;]*[A-Za-z]/g, "")
+    .replace(/\r/g, "")
+    .trimEnd();
 }
 
 /** @param {number} port */

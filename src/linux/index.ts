@@ -16,7 +16,7 @@
 // - errno: libuv has no text for ENOEXEC.
 
 export { keepCapabilities } from "./capabilities.ts";
-export { errnoName, fromNodeError, systemError } from "./errno.ts";
+export { errnoName, fromNodeError } from "./errno.ts";
 export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
 export {
   adoptOrphans,
@@ -24,7 +24,6 @@ export {
   closeAll,
   duplicate,
   type Fd,
-  libc,
   openPipe,
   type Pid,
   type PipeEnds,

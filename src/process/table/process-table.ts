@@ -27,7 +27,7 @@ import { checkStartRequest, type OutputPolicy, type StartRequest } from "../star
 import { EndedProcesses } from "./ended-processes.ts";
 import { identityOf, ProcessLog } from "./process-log.ts";
 import { StartIds } from "./start-ids.ts";
-import { addProcess, createStatistics, type ProcessStatistics } from "./statistics.ts";
+import { createStatistics, type ProcessStatistics } from "./statistics.ts";
 
 export interface ProcessTableOptions
   extends Partial<Omit<ProcessSettings, "budget" | "output" | "statistics">> {
@@ -273,4 +273,11 @@ function findAmong(processes: readonly Process[], selector: ProcessSelector): Pr
 function notFound(selector: ProcessSelector): HoldfastError {
   const { kind, ...value } = selector;
   return new HoldfastError("not_found", `no process with ${kind} ${JSON.stringify(Object.values(value)[0])}`);
+}
+
+/** Adds the counts that `process` keeps itself. */
+function addProcess(sum: ProcessStatistics, process: Process): void {
+  sum.inputBytes[process.request.stdio.kind === "pty" ? "pty" : "stdin"] += process.inputBytes;
+  sum.readPauses += process.output.pauseCount;
+  sum.stalls += process.output.stallCount;
 }
