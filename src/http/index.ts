@@ -10,7 +10,7 @@ export {
   pathOf,
   type RequestListener,
 } from "./exchange.ts";
-export { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits.ts";
+export type { HttpLimits } from "./limits.ts";
 export { takeInheritedSockets } from "./listen/inherited-sockets.ts";
 export type { ListenAddress } from "./listen/listening.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./server.ts";

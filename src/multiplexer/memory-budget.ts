@@ -1,45 +1,57 @@
-// One bound over all windows (rule 9). Windows report what they hold; when it is spent they are first asked to let go of
-// replay, which nobody misses now, and who reads ahead for nobody must wait until there is room.
+// One bound over everything held for clients (rule 14). Members report what they hold. When the budget
+// is spent, members first drop replay, which no client misses now, then the output of ended processes
+// (rule 12). After that, processes that are read while detached wait, and reservations fail.
 //
-//   not spent --- held reaches the budget, and there is no replay left --> spent
-//   spent     --- held falls to 7/8 of it ------------------------------> not spent
+//   not spent --- held reaches the budget, and nothing can be dropped --> spent
+//   spent     --- held falls to 7/8 of it ----------------------------> not spent
 
-/** What a window does for the budget. Neither may throw. */
+/** What a member does for the budget. No function may throw. A member that cannot do one omits it. */
 export interface BudgetMember {
-  /** Lets go of the oldest piece of replay and reports; false when there is none. Calls nobody. */
-  shed(): boolean;
-  /** The budget is spent now, or no longer. May report in turn. */
-  onSpentChange(): void;
+  /** Drops its oldest piece of replay and reports; returns false when there is none. Calls no subscriber. */
+  trim?(): boolean;
+  /** The same with output of an ended process that no attached client needs, delivered or not. */
+  trimEnded?(): boolean;
+  /** The budget is spent now, or no longer. The member may report from within. */
+  onSpentChange?(): void;
 }
 
-/** One member's part. After `leave` both do nothing. */
+/** One member's part. After `leave` both functions do nothing. */
 export interface BudgetShare {
-  /** Says what the member holds now. To be called also when that is as much as before, but more of it is replay. */
+  /** What the member holds now. Call it also when the sum is unchanged but more of it became replay. */
   report(bytes: number): void;
+  /** What was reported last; undefined after `leave`. */
+  readonly reportedBytes: number | undefined;
   leave(): void;
 }
 
-/** Room counts as room when an eighth is free: at the very edge every chunk would stop and start somebody. */
+/** The budget has room again when an eighth is free: at the edge itself, every chunk would stop and start a process. */
 const ROOM = 7 / 8;
+
+/** Part of the budget that was held before it was needed. After `release` both functions do nothing. */
+export interface Reservation {
+  /** Returns false, and changes nothing, when there is no room for more. */
+  resize(bytes: number): boolean;
+  release(): void;
+}
 
 export class MemoryBudget {
   readonly #bytes: number;
-  /** The oldest first: it is the first to shed. */
+  /** The oldest first: it is the first to trim. */
   readonly #members = new Set<BudgetMember>();
   #heldBytes = 0;
   #isSpent = false;
-  #isShedding = false;
+  #isTrimming = false;
 
   constructor(bytes: number) {
     this.#bytes = bytes;
   }
 
-  /** What all may hold together. */
+  /** The most that all members may hold together. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** All that members hold. Above the budget only by what attached clients must have to go on. */
+  /** All that members hold. Exceeds the budget only by the little that attached clients need to continue. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -54,6 +66,9 @@ export class MemoryBudget {
     let hasLeft = false;
     this.#members.add(member);
     return {
+      get reportedBytes() {
+        return hasLeft ? undefined : held;
+      },
       report: (bytes) => {
         if (hasLeft) return;
         this.#heldBytes += bytes - held;
@@ -70,26 +85,55 @@ export class MemoryBudget {
     };
   }
 
+  /**
+   * Holds `bytes` of something that can fail, such as input; undefined when there is no room. The last
+   * eighth is for output: reservations alone never make the budget spent.
+   */
+  reserve(bytes: number): Reservation | undefined {
+    if (!this.#makeRoomFor(bytes)) return undefined;
+    const share = this.join({});
+    share.report(bytes);
+    return {
+      resize: (to) => {
+        const more = to - (share.reportedBytes ?? to);
+        if (more > 0 && !this.#makeRoomFor(more)) return false;
+        share.report(to);
+        return true;
+      },
+      release: () => share.leave(),
+    };
+  }
+
+  #makeRoomFor(bytes: number): boolean {
+    const limit = this.#bytes * ROOM;
+    if (bytes <= 0) return true;
+    if (bytes > limit) return false;
+    if (this.#heldBytes + bytes > limit) {
+      this.#trim(this.#members, limit - bytes);
+      // What was dropped may end that the budget is spent.
+      this.#update();
+    }
+    return this.#heldBytes + bytes <= limit;
+  }
+
   #update(reporter?: BudgetMember): void {
-    // Shedding reports, too.
-    if (this.#isShedding) return;
-    // While it is spent nobody has replay left, but who has just reported may have some anew.
-    if (this.#isSpent) this.#shed(reporter === undefined ? [] : [reporter]);
-    else if (this.#heldBytes >= this.#bytes) this.#shed(this.#members);
-    const isSpent = this.#heldBytes >= this.#bytes || (this.#isSpent && !this.#hasRoom);
+    // Members that trim report from within.
+    if (this.#isTrimming) return;
+    // While the budget is spent no member can drop anything, except the one that has just reported.
+    const room = this.#bytes * ROOM;
+    if (this.#isSpent) this.#trim(reporter === undefined ? [] : [reporter], room);
+    else if (this.#heldBytes >= this.#bytes) this.#trim(this.#members, room);
+    const isSpent = this.#heldBytes >= this.#bytes || (this.#isSpent && this.#heldBytes > room);
     if (isSpent === this.#isSpent) return;
     this.#isSpent = isSpent;
-    // All of them, whatever becomes of it on the way: each looks at what is so when it is told.
-    for (const member of this.#members) member.onSpentChange();
+    // Every member is called, even if the state changes on the way: each looks at the current state.
+    for (const member of this.#members) member.onSpentChange?.();
   }
 
-  get #hasRoom(): boolean {
-    return this.#heldBytes <= this.#bytes * ROOM;
-  }
-
-  #shed(members: Iterable<BudgetMember>): void {
-    this.#isShedding = true;
-    for (const member of members) while (!this.#hasRoom && member.shed());
-    this.#isShedding = false;
+  #trim(members: Iterable<BudgetMember>, to: number): void {
+    this.#isTrimming = true;
+    for (const member of members) while (this.#heldBytes > to && member.trim?.());
+    for (const member of members) while (this.#heldBytes > to && member.trimEnded?.());
+    this.#isTrimming = false;
   }
 }

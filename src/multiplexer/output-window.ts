@@ -1,123 +1,199 @@
-// The chunks of one process that are still held, each once, whoever needs it: slow subscribers, backlog and replay.
+// The chunks of one process that are still held, each once, however many subscribers read it.
 //
-//     oldest              settled                  head
-//       |  replay: cold     |  backlog: hot          |
-//       '-- trimmed from here                        '-- appended here
+//     oldest                          recentFrom             head
+//       |  replay and missed, mixed      |  recent             |
+//       '-- dropped from here                                  '-- appended here
 //
-// Holds and finds bytes; who needs them and how long is the multiplexer's business. Cold chunks are those everybody has
-// had: they are gathered into larger ones, so that replay of a program that prints line by line does not cost three
-// times its bytes.
+// Recent chunks are still needed. Below them lies replay, which was delivered, and missed output, which
+// was not and lies below every attached client. Either may be dropped before the other, so below
+// `recentFrom` there may be holes. Holds chunks and finds them by offset; the multiplexer decides how
+// long. Replay is merged into larger chunks: else that of a program that prints line by line would cost
+// three times its bytes.
 
 import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
-import { ChunkQueue, chunksOf, entryEnd } from "./chunk-queue.ts";
+import { ChunkQueue, chunksOf, type Entry, entryEnd } from "./chunk-queue.ts";
 import { ChunkRun } from "./chunk-run.ts";
+import type { Intervals } from "./intervals.ts";
+
+export type Found =
+  | { readonly kind: "chunk"; readonly chunk: Chunk }
+  /** Nothing is held from there to `to`. */
+  | { readonly kind: "gap"; readonly to: Offset };
 
 export class OutputWindow {
-  readonly #cold = new ChunkQueue();
-  readonly #hot = new ChunkQueue();
-  #oldest: Offset = offset(0);
-  #settled: Offset = offset(0);
+  readonly #missed = new ChunkQueue();
+  readonly #replay = new ChunkQueue();
+  readonly #recent = new ChunkQueue();
+  #recentFrom: Offset = offset(0);
   #head: Offset = offset(0);
-  readonly #onLetGo: ((chunk: Chunk) => void) | undefined;
+  readonly #onDrop: ((chunk: Chunk) => void) | undefined;
 
-  /** `onLetGo` is told of each chunk whose buffer is held no longer. Readers may have it still. */
-  constructor(onLetGo?: (chunk: Chunk) => void) {
-    this.#onLetGo = onLetGo;
+  /** `onDrop` is called with each chunk whose buffer the window no longer holds. Subscribers may still read it. */
+  constructor(onDrop?: (chunk: Chunk) => void) {
+    this.#onDrop = onDrop;
   }
 
+  /** The first byte held; the head when nothing is. */
   get oldest(): Offset {
-    return this.#oldest;
+    return this.#nextHeld(offset(0));
   }
 
   get head(): Offset {
     return this.#head;
   }
 
-  /** What is held counts so much against bounds: see ChunkQueue.cost. */
+  /** Everything below was moved to replay or missed output. */
+  get recentFrom(): Offset {
+    return this.#recentFrom;
+  }
+
+  /** What the chunks held count against bounds: see ChunkQueue.cost. */
   get heldBytes(): number {
-    return this.#cold.cost + this.#hot.cost;
+    return this.#missed.cost + this.#replay.cost + this.#recent.cost;
   }
 
-  /** The cold part of `heldBytes`: what could be let go of without anybody missing a byte now. */
-  get coldBytes(): number {
-    return this.#cold.cost;
+  get replayCost(): number {
+    return this.#replay.cost;
   }
 
-  /** What a reader at `from` has before it, about in the measure of `heldBytes`: cold chunks are gathered. */
+  get missedCost(): number {
+    return this.#missed.cost;
+  }
+
+  /** The bytes of missed output. */
+  get missedBytes(): number {
+    return this.#missed.bytes;
+  }
+
+  /** What a reader at `from` has before it, about in the measure of `heldBytes`: below `recentFrom`, in bytes. */
   backlogBytes(from: Offset): number {
-    return this.#hot.cost + Math.max(0, this.#settled - Math.max(from, this.#oldest));
+    if (from >= this.#recentFrom) return this.#recent.cost;
+    return this.#recent.cost + this.#missed.bytesFrom(from) + this.#replay.bytesFrom(from);
   }
 
-  /** Takes `data` in at the head; whose it is then follows ChunkQueue.append. Empty data is ignored. */
+  /** Appends `data` at the head; ChunkQueue.append says who owns its buffer afterwards. Ignores empty data. */
   append(stream: OutputStream, data: Buffer): void {
     if (data.length === 0) return;
-    this.#hot.append(stream, this.#head, data);
+    this.#recent.append(stream, this.#head, data);
     this.#head = offset(this.#head + data.length);
   }
 
   /**
-   * The chunks from `from` on: at least one, then as many as fit in `maxBytes`; none at the head. `from` lies in
-   * `[oldest, head]`; inside a chunk, the first one returned is what is left of that. Hot chunks are the same object for
-   * every reader and stay as they were read, so that frames can be shared. Cold ones are not: frames kept on them would
-   * stay as long as replay does; nor are short pieces that wait for a reader in a run.
+   * The chunk at `from`, which lies in `[0, head]`; undefined at the head. Inside a chunk, what is left
+   * of it. A recent chunk is the same object for every reader and does not change any more, so that
+   * frames can be shared. Other chunks and pieces of a run are new objects: frames kept on them would
+   * stay as long as the replay.
    */
-  read(from: Offset, maxBytes: number): Chunk[] {
-    if (from < this.#oldest || from > this.#head)
-      throw new Error(`no byte ${from} in [${this.#oldest}, ${this.#head}]`);
-    const isCold = from < this.#settled;
-    const queue = isCold ? this.#cold : this.#hot;
-    const chunks: Chunk[] = [];
-    let at = from;
-    let index = queue.indexAt(from);
-    for (let chunk = queue.chunkAt(index, at); chunk !== undefined; chunk = queue.chunkAt(index, at)) {
-      if (chunks.length > 0 && chunkEnd(chunk) - from > maxBytes) return chunks;
-      chunks.push(isCold || chunk.offset < at ? rest(chunk, at) : chunk);
-      at = chunkEnd(chunk);
-      if (at === queue.endOf(index)) index++;
-    }
-    if (!isCold) queue.seal();
-    return chunks;
+  read(from: Offset): Found | undefined {
+    if (from < 0 || from > this.#head) throw new Error(`no byte ${from} in [0, ${this.#head}]`);
+    if (from === this.#head) return undefined;
+    const next = this.#nextHeld(from);
+    if (next > from) return { kind: "gap", to: next };
+    const queue =
+      from >= this.#recentFrom ? this.#recent : this.#missed.holds(from) ? this.#missed : this.#replay;
+    const chunk = queue.chunkAt(queue.indexAt(from), from);
+    if (chunk === undefined) throw new Error(`nothing at ${from}`);
+    if (queue === this.#recent && chunkEnd(chunk) === this.#head) queue.freezeLast();
+    const isShared = queue === this.#recent && chunk.offset === from;
+    return { kind: "chunk", chunk: isShared ? chunk : rest(chunk, from) };
   }
 
-  /** Everybody has had what lies below `to`. */
-  settle(to: Offset): void {
-    for (let entry = this.#hot.shiftBelow(to); entry !== undefined; entry = this.#hot.shiftBelow(to)) {
-      this.#settled = entryEnd(entry);
-      if (entry instanceof ChunkRun)
-        for (const { stream, offset: at, data } of chunksOf(entry)) this.#cold.append(stream, at, data);
-      else if (this.#cold.adopt(entry)) this.#onLetGo?.(entry);
+  /**
+   * No attached client needs what lies below `to`: chunks that are wholly delivered become replay, or are
+   * dropped if they lie wholly below `dropTo`; others become missed output.
+   */
+  settle(to: Offset, delivered: Intervals, dropTo: Offset): void {
+    for (let entry = this.#recent.shiftBelow(to); entry !== undefined; entry = this.#recent.shiftBelow(to)) {
+      const end = entryEnd(entry);
+      this.#recentFrom = end;
+      if (!delivered.covers(entry.offset, end)) this.#moveTo(this.#missed, entry);
+      else if (end <= dropTo) this.#drop(entry);
+      else this.#moveTo(this.#replay, entry);
     }
   }
 
-  /** Lets go of every chunk that lies wholly below `to`. */
-  trim(to: Offset): void {
-    for (const queue of [this.#cold, this.#hot]) {
-      for (let entry = queue.shiftBelow(to); entry !== undefined; entry = queue.shiftBelow(to)) {
-        this.#oldest = entryEnd(entry);
-        if (!(entry instanceof ChunkRun)) this.#onLetGo?.(entry);
-      }
-    }
-    if (this.#settled < this.#oldest) this.#settled = this.#oldest;
+  /** Drops delivered chunks that lie wholly below `to`, as far as no missed output stands before them. */
+  dropDelivered(to: Offset, delivered: Intervals): void {
+    for (let entry = this.#replay.shiftBelow(to); entry !== undefined; entry = this.#replay.shiftBelow(to))
+      this.#drop(entry);
+    while (this.#oldestMissedIsDelivered(to, delivered)) this.#dropFirst(this.#missed, to);
   }
 
-  /** Lets go of the oldest chunk; false if there is none, or if it does not lie wholly below `limit`. */
-  trimOldest(limit: Offset): boolean {
-    const end = this.#cold.endOf(0) ?? this.#hot.endOf(0);
-    if (end === undefined || end > limit) return false;
-    this.trim(end);
+  /** Drops the oldest replay or delivered missed chunk that lies wholly below `to`; returns false if there is none. */
+  dropOldestDelivered(to: Offset, delivered: Intervals): boolean {
+    const isMissedFirst =
+      this.#oldestMissedIsDelivered(to, delivered) &&
+      (this.#missed.endOf(0) ?? 0) < (this.#replay.endOf(0) ?? Number.POSITIVE_INFINITY);
+    return this.#dropFirst(isMissedFirst ? this.#missed : this.#replay, to);
+  }
+
+  /** Drops the oldest replay chunk that lies wholly below `to`; returns false if there is none. */
+  dropOldestReplay(to: Offset): boolean {
+    return this.#dropFirst(this.#replay, to);
+  }
+
+  /** Drops the oldest chunk of missed output that lies wholly below `to`; returns false if there is none. */
+  dropOldestMissed(to: Offset): boolean {
+    return this.#dropFirst(this.#missed, to);
+  }
+
+  /** Drops the oldest chunk, of whatever kind; returns false if there is none, or if it does not lie wholly below `to`. */
+  dropOldest(to: Offset): boolean {
+    const queues = [this.#missed, this.#replay, this.#recent].filter(({ length }) => length > 0);
+    const ends = queues.map((queue) => Number(queue.endOf(0)));
+    const queue = queues[ends.indexOf(Math.min(...ends))];
+    return queue !== undefined && this.#dropFirst(queue, to);
+  }
+
+  /** Drops every chunk that lies wholly below `to`. */
+  dropBelow(to: Offset): void {
+    for (const queue of [this.#missed, this.#replay, this.#recent]) while (this.#dropFirst(queue, to));
+  }
+
+  /** Throws when the chunks overlap, are out of order or their costs are wrong. Tests call it after every step. */
+  checkInvariants(): void {
+    for (const queue of [this.#missed, this.#replay]) {
+      const end = queue.checkInvariants();
+      if (end > this.#recentFrom) throw new Error(`a chunk ends at ${end}, recent from ${this.#recentFrom}`);
+    }
+    const end = this.#recent.checkInvariants(this.#recentFrom);
+    if (end !== this.#head) throw new Error(`chunks end at ${end}, head is ${this.#head}`);
+  }
+
+  /** The first byte at or above `from` that is held, or the head. */
+  #nextHeld(from: Offset): Offset {
+    if (from >= this.#recentFrom) return from;
+    const next = Math.min(this.#missed.nextFrom(from), this.#replay.nextFrom(from), this.#recentFrom);
+    return offset(next);
+  }
+
+  #oldestMissedIsDelivered(to: Offset, delivered: Intervals): boolean {
+    const entry = this.#missed.first;
+    if (entry === undefined) return false;
+    const end = entryEnd(entry);
+    return end <= to && delivered.covers(entry.offset, end);
+  }
+
+  #moveTo(queue: ChunkQueue, entry: Entry): void {
+    if (entry instanceof ChunkRun)
+      for (const { stream, offset: at, data } of chunksOf(entry)) queue.append(stream, at, data);
+    else if (queue.moveIn(entry)) this.#onDrop?.(entry);
+  }
+
+  #dropFirst(queue: ChunkQueue, to: Offset): boolean {
+    const entry = queue.shiftBelow(to);
+    if (entry === undefined) return false;
+    if (queue === this.#recent) this.#recentFrom = entryEnd(entry);
+    this.#drop(entry);
     return true;
   }
 
-  /** Throws if the structure is not what its comments say. For tests, after every step. */
-  checkInvariants(): void {
-    const coldEnd = this.#cold.checkInvariants(this.#oldest);
-    if (coldEnd !== this.#settled) throw new Error(`cold ends at ${coldEnd}, settled is ${this.#settled}`);
-    const hotEnd = this.#hot.checkInvariants(this.#settled);
-    if (hotEnd !== this.#head) throw new Error(`chunks end at ${hotEnd}, head is ${this.#head}`);
+  #drop(entry: Entry): void {
+    if (!(entry instanceof ChunkRun)) this.#onDrop?.(entry);
   }
 }
 
-/** A chunk of the reader's own, from `from` on if that is inside. Its bytes stay as they are: gathering writes behind them. */
+/** A new chunk object, from `from` on if that is inside. Its bytes do not change: merging writes behind them. */
 function rest(chunk: Chunk, from: Offset): Chunk {
   const { stream, offset: at, data } = chunk;
   if (at >= from) return { stream, offset: at, data, frames: undefined };

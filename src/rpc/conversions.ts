@@ -168,7 +168,7 @@ export function toDetails(process: Process): Partial<ProcessInfo> {
     subscribers: output.subscriberCount,
     heldBytes: BigInt(output.heldBytes),
     startedAtMs: BigInt(startedAtMs),
-    reading: output.reading,
+    reading: output.isReading,
     attachOffset: BigInt(output.attachOffset),
   };
   if (output.end === undefined) return details;

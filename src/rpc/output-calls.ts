@@ -93,7 +93,7 @@ async function* stream(
   const output = new AttachedStream(process, {
     encoding: { codec, offsets },
     from,
-    skips: isObserver,
+    isObserver,
     keepaliveMs,
     progressWatch,
     onGap: (from, to) => activity.gap(from, to),
@@ -117,7 +117,7 @@ async function* stream(
   } finally {
     output.detach();
     const endsWithAgent = reason === "gone" && serving.isStopping;
-    activity.detached(process, endsWithAgent ? "stopped" : reason, output.takenTo);
+    activity.detached(process, endsWithAgent ? "stopped" : reason, output.deliveredTo);
   }
 }
 

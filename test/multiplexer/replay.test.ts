@@ -31,15 +31,14 @@ describe("a resume", () => {
 
   test("inside a chunk says the place and the stream of what is left of it", () => {
     const [multiplexer] = delivered(100);
-    const read = multiplexer.attachTo({ from: 5 }).subscriber.read(1);
-    if (read.kind !== "chunks") throw new Error(`read ${read.kind}`);
-    expect(read.chunks).toMatchObject([{ stream: "stderr", offset: 5, data: Buffer.from("fg") }]);
+    const read = multiplexer.attachTo({ from: 5 }).subscriber.read();
+    expect(read).toMatchObject({ chunk: { stream: "stderr", offset: 5, data: Buffer.from("fg") } });
   });
 
   test("goes on with what comes while it catches up", () => {
     const [multiplexer] = delivered(100);
     const client = multiplexer.attachTo({ from: 4 });
-    expect(client.take(1)).toBe("efg");
+    expect(client.takeOne()).toBe("efg");
     multiplexer.push("jk", "pty");
     expect(client.takeAll()).toBe("hijk");
   });
@@ -57,7 +56,7 @@ describe("a resume", () => {
     const client = multiplexer.attachTo({ from: 0 });
     multiplexer.push("jklmno", "pty");
     fast.takeAll();
-    expect([client.read(), client.read(1)]).toEqual(["(gap 0..3)", "defg"]);
+    expect([client.read(), client.readOne()]).toEqual(["(gap 0..3)", "defg"]);
     expect(client.takeAll()).toBe("hijklmno");
   });
 
@@ -86,14 +85,37 @@ describe("a resume", () => {
     expect(multiplexer.raw.subscriberCount).toBe(1);
   });
 
-  test("beyond what is delivered says that what comes before it has arrived", () => {
+  test("proves that bytes below it that were sent have arrived, and of no other byte", () => {
     const multiplexer = new CheckedMultiplexer();
+    const first = multiplexer.attach();
     multiplexer.push("arrived ");
     multiplexer.push("lost", "stderr");
-    multiplexer.attachTo({ from: 8 }).detach();
+    first.readOne();
+    first.detach();
+    multiplexer.attachTo({ from: 12 }).detach();
     const next = multiplexer.attach();
     expect(next.subscriber.start).toBe(8);
     expect(next.takeAll()).toBe("lost");
+  });
+
+  test("proves it while the old connection is still attached", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const ghost = multiplexer.attach();
+    multiplexer.push("arrived");
+    ghost.read();
+    multiplexer.attachTo({ from: 7 }).detach();
+    ghost.detach();
+    expect(multiplexer.attach().read()).toBe(EMPTY);
+  });
+
+  test("inside what was sent proves it only up to there", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const first = multiplexer.attach();
+    multiplexer.push("abcdef");
+    first.read();
+    first.detach();
+    multiplexer.attachTo({ from: 4 }).detach();
+    expect(multiplexer.attach().takeAll()).toBe("ef");
   });
 
   test("below what is delivered does not make it undelivered again", () => {
@@ -112,9 +134,10 @@ describe("a resume", () => {
     );
     client.detach();
     const resumed = multiplexer.attachTo({ from: 0 });
-    expect(multiplexer.raw.reading).toBe(false);
-    while (multiplexer.raw.head - resumed.subscriber.start > 0 && !multiplexer.raw.reading) resumed.take(1);
-    expect(multiplexer.raw.reading).toBe(true);
+    expect(multiplexer.raw.isReading).toBe(false);
+    while (multiplexer.raw.head - resumed.subscriber.start > 0 && !multiplexer.raw.isReading)
+      resumed.takeOne();
+    expect(multiplexer.raw.isReading).toBe(true);
     expect(resumed.takeAll().length).toBe(5_000);
   });
 });
@@ -157,13 +180,13 @@ describe("replay", () => {
   test("gathered under a reader that has read and not taken goes on at its byte", () => {
     const multiplexer = new CheckedMultiplexer(10_000, { replayBytes: 1_000 });
     const fast = multiplexer.attach();
-    const observer = multiplexer.attachTo({ skips: true });
+    const observer = multiplexer.attachTo({ isObserver: true });
     let seen = "";
     for (const text of ["ab", "c", "defg", "h"]) {
       multiplexer.push(text);
       // Every piece is a chunk of its own for who reads at once; the observer is one piece behind.
       fast.read();
-      seen += observer.read(1);
+      seen += observer.readOne();
       multiplexer.push(text.toUpperCase());
       fast.takeAll();
     }
@@ -175,18 +198,40 @@ describe("an observer", () => {
   test("begins like any other", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("undelivered");
-    expect(multiplexer.attachTo({ skips: true }).takeAll()).toBe("undelivered");
+    expect(multiplexer.attachTo({ isObserver: true }).takeAll()).toBe("undelivered");
   });
 
-  test("makes a detached process run on", () => {
-    const multiplexer = new CheckedMultiplexer();
-    multiplexer.attachTo({ skips: true });
-    expect(multiplexer.gate).toEqual([true]);
+  test("does not start a process that waits for its first client", () => {
+    const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "ring" } });
+    multiplexer.attachTo({ isObserver: true });
+    expect(multiplexer.gate).toEqual([]);
   });
+
+  test.each(["block", "buffer", "ring"] as const)(
+    "changes nothing about a detached process in mode %s: not the gate, what is held, nor what comes next",
+    (kind) => {
+      const [alone, observed] = [false, true].map((isObserved) => {
+        const detached = kind === "buffer" ? { kind, bytes: 4_000 } : { kind };
+        const multiplexer = new CheckedMultiplexer(1_000, { detached, replayBytes: 2_000 });
+        multiplexer.attach().detach();
+        const observer = isObserved ? multiplexer.attachTo({ isObserver: true }) : undefined;
+        for (let piece = 0; piece < 10 && multiplexer.raw.isReading; piece++) {
+          multiplexer.push("x".repeat(900), piece % 2 ? "stdout" : "stderr");
+          if (piece % 3 === 0) observer?.takeAll();
+        }
+        if (kind === "block") multiplexer.push("in hand");
+        observer?.takeAll();
+        const { gate, raw } = multiplexer;
+        const held = [raw.oldest, raw.head, raw.heldBytes, raw.attachOffset];
+        return { gate: [...gate], held, next: multiplexer.attach().takeAll() };
+      });
+      expect(observed).toEqual(alone);
+    },
+  );
 
   test("never slows the process", () => {
     const multiplexer = new CheckedMultiplexer(1_000);
-    multiplexer.attachTo({ skips: true });
+    multiplexer.attachTo({ isObserver: true });
     const client = multiplexer.attach();
     for (let times = 0; times < 50; times++) {
       multiplexer.push("x".repeat(300));
@@ -198,7 +243,7 @@ describe("an observer", () => {
   test("that falls out of the window finds a gap from its place to what is held, and goes on there", () => {
     const multiplexer = new CheckedMultiplexer(10_000, { replayBytes: 3 });
     const client = multiplexer.attach();
-    const observer = multiplexer.attachTo({ skips: true });
+    const observer = multiplexer.attachTo({ isObserver: true });
     multiplexer.push("seen");
     expect(observer.read()).toBe("seen");
     for (const [index, text] of ["missed", "missed too", "held"].entries()) {
@@ -210,7 +255,7 @@ describe("an observer", () => {
 
   test("that is inside the window finds no gap, whatever it has not taken", () => {
     const [multiplexer, client] = delivered(100);
-    const observer = multiplexer.attachTo({ skips: true, from: 0 });
+    const observer = multiplexer.attachTo({ isObserver: true, from: 0 });
     multiplexer.push("new");
     client.takeAll();
     expect([observer.read(), observer.read()]).toEqual([`${ALL}new`, EMPTY]);
@@ -219,33 +264,26 @@ describe("an observer", () => {
   test("that waits is woken by the next push and is not called for a gap alone", () => {
     const multiplexer = new CheckedMultiplexer();
     const found: string[] = [];
-    const observer = multiplexer.attach((self) => found.push(self.read()), { skips: true });
+    const observer = multiplexer.attach((self) => found.push(self.read()), { isObserver: true });
     observer.read();
     multiplexer.push("x");
     expect(found).toEqual(["x"]);
   });
 
-  test("on its own keeps a window of the newest, and the process never waits for it", () => {
-    const multiplexer = new CheckedMultiplexer(50_000);
-    const observer = multiplexer.attachTo({ skips: true });
+  test("of a detached ring gets a gap when it falls behind, and the process never waits for it", () => {
+    const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "ring" }, replayBytes: 50_000 });
+    multiplexer.attach().detach();
+    const observer = multiplexer.attachTo({ isObserver: true });
     for (let times = 0; times < 20; times++) multiplexer.push("x".repeat(40_000));
     expect(multiplexer.gate).toEqual([true]);
     expect([observer.read(), observer.read().length]).toEqual(["(gap 0..720000)", 80_000]);
-  });
-
-  test("on its own, of short pieces, keeps no more than their memory may count", () => {
-    const multiplexer = new CheckedMultiplexer(50_000);
-    multiplexer.attachTo({ skips: true });
-    for (let times = 0; times < 5_000; times++)
-      multiplexer.raw.push(times % 2 ? "stdout" : "pty", Buffer.from("x"));
-    expect(multiplexer.raw.heldBytes).toBeLessThanOrEqual(2 * 50_000 + 128 * 1024);
   });
 
   test("that comes to a buffer does not push out what is kept for the next client", () => {
     const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "buffer", bytes: 200_000 } });
     multiplexer.attach().detach();
     multiplexer.push("x".repeat(100_000));
-    multiplexer.attachTo({ skips: true });
+    multiplexer.attachTo({ isObserver: true });
     multiplexer.push("y".repeat(50_000));
     expect(multiplexer.attach().takeAll()).toHaveLength(150_000);
   });
@@ -254,26 +292,84 @@ describe("an observer", () => {
     const multiplexer = new CheckedMultiplexer(1_000);
     multiplexer.push("x".repeat(800));
     multiplexer.push("y".repeat(800), "stderr");
-    multiplexer.attachTo({ skips: true }).detach();
+    multiplexer.attachTo({ isObserver: true }).detach();
     expect(multiplexer.attach().takeAll()).toHaveLength(1_600);
   });
 
   test("that asks to go on from the head does not claim what nobody has had", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("undelivered");
-    const observer = multiplexer.attachTo({ skips: true, from: 11 });
+    const observer = multiplexer.attachTo({ isObserver: true, from: 11 });
     observer.read();
-    observer.taken();
+    observer.delivered();
     expect(multiplexer.attach().takeAll()).toBe("undelivered");
   });
 
-  test("that took it has had it: the next client goes on from there", () => {
+  test("delivers nothing: the next client receives what the observer received", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("seen");
-    const observer = multiplexer.attachTo({ skips: true });
+    const observer = multiplexer.attachTo({ isObserver: true });
     observer.takeAll();
     observer.detach();
-    expect(multiplexer.attach().subscriber.start).toBe(4);
+    expect(multiplexer.attach().takeAll()).toBe("seen");
+  });
+});
+
+describe("attaching at an offset", () => {
+  test("at the head of a full buffer, and leaving, leaves the backlog to its client", () => {
+    const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "buffer", bytes: 4_000 } });
+    multiplexer.attach().detach();
+    while (multiplexer.raw.isReading) multiplexer.push("x".repeat(500));
+    const { head } = multiplexer.raw;
+    multiplexer.attachTo({ from: head }).detach();
+    expect(multiplexer.raw.isReading).toBe(false);
+    expect(multiplexer.attach().takeAll()).toHaveLength(head);
+  });
+
+  test("above a backlog, and reading much, leaves the backlog; the bytes between are a gap", () => {
+    const multiplexer = new CheckedMultiplexer(10_000, { replayBytes: 40_000 });
+    const first = multiplexer.attach();
+    first.detach();
+    multiplexer.push("backlog");
+    const other = multiplexer.attachTo({ from: 7 });
+    for (let times = 0; times < 10; times++) {
+      multiplexer.push("x".repeat(40_000));
+      other.takeAll();
+    }
+    other.detach();
+    expect(multiplexer.raw.heldBytes).toBeLessThan(100_000);
+    const next = multiplexer.attach();
+    expect([next.readOne(), next.readOne(), next.read().length]).toEqual([
+      "backlog",
+      "(gap 7..360007)",
+      40_000,
+    ]);
+  });
+
+  test("of a client that catches up keeps what it received within the replay, so that it can resume", () => {
+    const multiplexer = new CheckedMultiplexer(100_000, { replayBytes: 40_000 });
+    multiplexer.attach().detach();
+    multiplexer.push("a".repeat(1_000));
+    multiplexer.push("b".repeat(1_000), "stderr");
+    const other = multiplexer.attachTo({ from: 2_000 });
+    for (let times = 0; times < 10; times++) {
+      multiplexer.push("x".repeat(40_000));
+      other.takeAll();
+    }
+    const first = multiplexer.attach();
+    first.takeOne();
+    first.detach();
+    expect(multiplexer.attachTo({ from: 500 }).readOne()).toBe("a".repeat(500));
+  });
+
+  test("again and again above output that is never read holds no more than the mode's limit", () => {
+    const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "buffer", bytes: 40_000 } });
+    for (let times = 0; times < 20; times++) {
+      multiplexer.attachTo({ from: multiplexer.raw.head }).detach();
+      multiplexer.push("x".repeat(40_000));
+    }
+    expect(multiplexer.raw.heldBytes).toBeLessThan(2 * 40_000 + 128 * 1024 + 41_000);
+    expect(multiplexer.attach().read()).toMatch(/^\(gap 0\.\./);
   });
 });
 
@@ -318,7 +414,7 @@ describe("after the end", () => {
     multiplexer.push("x".repeat(1_000));
     multiplexer.push("y".repeat(1_000), "stderr");
     multiplexer.finish();
-    multiplexer.attachTo({ skips: true }).detach();
+    multiplexer.attachTo({ isObserver: true }).detach();
     expect(multiplexer.attach().takeAll()).toHaveLength(2_000);
   });
 });

@@ -210,14 +210,14 @@ for (const [way, openClient] of ways) {
     const { output } = only(server);
     let head = -1;
     const isFull = () => {
-      const stands = !output.reading && output.head === head;
+      const stands = !output.isReading && output.head === head;
       head = output.head;
       return stands;
     };
-    await eventually("the window is full", isFull, () => ({ head, reading: output.reading }));
+    await eventually("the window is full", isFull, () => ({ head, reading: output.isReading }));
     client.leave();
     await untilNothingIsLeft(server, before);
-    expect(output.reading).toBe(false);
+    expect(output.isReading).toBe(false);
     expect(only(server).isRunning).toBe(true);
   });
 

@@ -1,7 +1,6 @@
 // All processes of this agent: finds them by pid, tag or process_id, counts and logs them, retains
 // those that ended, and stops them. How a child is started is the business of start/.
 
-import { randomUUID } from "node:crypto";
 import { constants } from "node:os";
 import { startTimer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
@@ -10,6 +9,7 @@ import {
   type ChildProperties,
   InheritedProperties,
   keepCapabilities,
+  kernelRandomUuid,
   ownUser,
   setCloseOnExecEverywhere,
 } from "../../linux/index.ts";
@@ -27,7 +27,7 @@ import { checkStartRequest, type OutputPolicy, type StartRequest } from "../star
 import { EndedProcesses } from "./ended-processes.ts";
 import { identityOf, ProcessLog } from "./process-log.ts";
 import { StartIds } from "./start-ids.ts";
-import { addProcess, createStatistics, type ProcessStatistics } from "./statistics.ts";
+import { createStatistics, type ProcessStatistics } from "./statistics.ts";
 
 export interface ProcessTableOptions
   extends Partial<Omit<ProcessSettings, "budget" | "output" | "statistics">> {
@@ -147,7 +147,7 @@ export class ProcessTable {
   async #start(request: StartRequest): Promise<Process> {
     checkRequestSize(request, this.#limits);
     const child = await startChild(request, this.#startContext, () => this.#admit());
-    const started = { ...child, processId: randomUUID(), request };
+    const started = { ...child, processId: kernelRandomUuid(), request };
     const process = new Process(started, this.#settings, (ended, end) => this.#retain(ended, end));
     this.#processes.add(process);
     this.#log.started(process);
@@ -273,4 +273,11 @@ function findAmong(processes: readonly Process[], selector: ProcessSelector): Pr
 function notFound(selector: ProcessSelector): HoldfastError {
   const { kind, ...value } = selector;
   return new HoldfastError("not_found", `no process with ${kind} ${JSON.stringify(Object.values(value)[0])}`);
+}
+
+/** Adds the counts that `process` keeps itself. */
+function addProcess(sum: ProcessStatistics, process: Process): void {
+  sum.inputBytes[process.request.stdio.kind === "pty" ? "pty" : "stdin"] += process.inputBytes;
+  sum.readPauses += process.output.pauseCount;
+  sum.stalls += process.output.stallCount;
 }

@@ -106,7 +106,7 @@ class Collector implements ProcessOutput {
 
   /** False when there is nothing to read at the moment. */
   #readOnce(): boolean {
-    const read = this.#subscriber.read(128 * 1024);
+    const read = this.#subscriber.read();
     if (read.kind === "empty") return false;
     if (read.kind === "end") {
       this.#end = read.end;
@@ -115,13 +115,12 @@ class Collector implements ProcessOutput {
       return false;
     }
     if (read.kind === "gap") throw new Error(`a gap of ${read.from} to ${read.to} in what was never read`);
-    for (const { stream, offset, data } of read.chunks) {
-      if (offset !== this.#at) throw new Error(`a chunk at ${offset} where ${this.#at} was due`);
-      // A copy: the buffer may be reused after delivery.
-      this.#chunks[stream].add(Buffer.from(data));
-      this.#at += data.length;
-    }
-    this.#subscriber.taken();
+    const { stream, offset, data } = read.chunk;
+    if (offset !== this.#at) throw new Error(`a chunk at ${offset} where ${this.#at} was due`);
+    // A copy: once the chunk is delivered, its buffer may be reused.
+    this.#chunks[stream].add(Buffer.from(data));
+    this.#at += data.length;
+    this.#subscriber.delivered();
     return true;
   }
 
@@ -149,8 +148,8 @@ class Collector implements ProcessOutput {
       const text = this.text(stream);
       return [stream, { bytes: this.bytes(stream).length, tail: text.slice(-500) }] as const;
     });
-    const { head, heldBytes, reading } = output;
-    const state = { pid, isRunning, head, heldBytes, reading, end: this.#end ?? null };
+    const { head, heldBytes, isReading } = output;
+    const state = { pid, isRunning, head, heldBytes, isReading, end: this.#end ?? null };
     return JSON.stringify(
       { cmd: request.cmd, args: request.args, ...state, ...Object.fromEntries(tails) },
       null,

@@ -1,0 +1,51 @@
+// The gate: whether producers shall read. A pure function of numbers (rules 9, 10 and 13). Observers
+// are not among its arguments.
+//
+//   attached   open --- backlog reaches the window --------> full
+//              full --- backlog falls to half the window --> open
+//   detached   as the mode says
+
+import type { DetachedMode } from "./multiplexer-options.ts";
+import { mostHeldFor } from "./retention.ts";
+
+/** What the slowest subscriber may have before it when the budget is spent: one read. */
+export const SPENT_BACKLOG_BYTES = 64 * 1024;
+
+export interface GateState {
+  readonly hasEnded: boolean;
+  /** Whether a blocking subscriber was ever attached. Before, nothing is read. */
+  readonly hasBegun: boolean;
+  /** Whether a blocking subscriber is attached. */
+  readonly isAttached: boolean;
+  /** What `isFull` returned last. */
+  readonly wasFull: boolean;
+  /** What the slowest blocking subscriber has before it; detached, what the next client has. */
+  readonly backlogBytes: number;
+  /** The bytes that are held and not delivered. */
+  readonly undeliveredBytes: number;
+  readonly isBudgetSpent: boolean;
+  readonly windowBytes: number;
+  readonly detached: DetachedMode;
+}
+
+/** Whether the slowest blocking subscriber is a window behind, or was and is still more than half of one behind. */
+export function isFull({ isAttached, wasFull, backlogBytes, windowBytes }: GateState): boolean {
+  return isAttached && (wasFull ? backlogBytes > windowBytes / 2 : backlogBytes >= windowBytes);
+}
+
+export function mayRead(state: GateState): boolean {
+  if (state.hasEnded || !state.hasBegun) return false;
+  return state.isAttached ? mayReadAttached(state) : mayReadDetached(state);
+}
+
+function mayReadAttached(state: GateState): boolean {
+  if (isFull(state)) return false;
+  // A spent budget slows clients. It must not stop them, or they could never make room.
+  return !state.isBudgetSpent || state.backlogBytes < SPENT_BACKLOG_BYTES;
+}
+
+function mayReadDetached({ detached, isBudgetSpent, undeliveredBytes, backlogBytes }: GateState): boolean {
+  if (detached.kind === "block" || isBudgetSpent) return false;
+  if (detached.kind === "ring") return true;
+  return undeliveredBytes < detached.bytes && backlogBytes < mostHeldFor(detached.bytes);
+}
