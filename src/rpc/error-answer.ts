@@ -82,7 +82,8 @@ function statusRefusal(
   if (status === 415) {
     const isUnary = method.methodKind === "unary";
     return {
-      code: Code.InvalidArgument,
+      // gRPC-web's text form is a protocol that this agent does not implement.
+      code: contentType.startsWith("application/grpc") ? Code.Unimplemented : Code.InvalidArgument,
       httpStatus: 415,
       message: isUnary ? unaryTypes(method.name, contentType) : streamTypes(method.name, contentType),
       headers: { "Accept-Post": isUnary ? UNARY_TYPES : STREAM_TYPES },
@@ -103,12 +104,12 @@ const UNARY_TYPES = `application/json, application/proto, ${GRPC_TYPES}`;
 const STREAM_TYPES = `application/connect+json, application/connect+proto, ${GRPC_TYPES}`;
 
 function unaryTypes(rpc: string, contentType: string): string {
-  return `Content-Type "${contentType}" is not supported; ${rpc} accepts ${UNARY_TYPES} (not grpc-web-text)`;
+  return `Content-Type "${contentType}" is not supported; ${rpc} accepts ${UNARY_TYPES}`;
 }
 
 function streamTypes(rpc: string, contentType: string): string {
   return (
-    `Content-Type "${contentType}" is not supported; ${rpc} is a stream and accepts ${STREAM_TYPES} (not grpc-web-text). ` +
+    `Content-Type "${contentType}" is not supported; ${rpc} is a stream and accepts ${STREAM_TYPES}. ` +
     "In application/connect+json, each JSON message follows 5 bytes: 0 and its length as a big-endian uint32"
   );
 }

@@ -67,7 +67,9 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
         table.find(toSelector(process)).resize(toPtySize(pty));
         return {};
       }),
-      sendInput: unary((request) => sendInput(table, request)),
+      sendInput: unary((request, { values }) =>
+        sendInput(table, request, callContext(values).releaseRequest),
+      ),
       streamInput: unary((requests, { values }) =>
         streamInput(table, requests, callContext(values).releaseRequest),
       ),

@@ -4,10 +4,12 @@
 // Output may fill the whole budget. Requests must still be possible then, so they may use HEADROOM_BYTES in addition.
 
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { BudgetShare, MemoryBudget } from "../multiplexer/index.ts";
+import type { BudgetShare, MemoryBudget, Reservation } from "../multiplexer/index.ts";
 
 /** Requests up to this size in all are accepted even if output has spent the budget. */
 const HEADROOM_BYTES = 8 * 1024 * 1024;
+
+type RequestBudget = Pick<MemoryBudget, "bytes" | "join" | "reserve">;
 
 /** One request. */
 export interface RequestShare {
@@ -20,19 +22,21 @@ export interface RequestShare {
 }
 
 export class RequestMemory {
-  readonly #budget: Pick<MemoryBudget, "bytes" | "heldBytes">;
-  readonly #share: BudgetShare;
-  readonly #maxBytes: number;
+  readonly #budget: RequestBudget;
+  /** The first bytes up to the headroom, which are held whatever the budget's state. */
+  readonly #headroom: BudgetShare;
   readonly #headroomBytes: number;
+  /** The bytes beyond the headroom. */
+  #reservation: Reservation | undefined;
+  readonly #maxBytes: number;
   #heldBytes = 0;
 
   /** `maxBytes`: the limit for all requests together, within the budget. */
-  constructor(budget: Pick<MemoryBudget, "bytes" | "heldBytes" | "join">, maxBytes: number) {
+  constructor(budget: RequestBudget, maxBytes: number) {
     this.#budget = budget;
     this.#maxBytes = maxBytes;
     this.#headroomBytes = Math.min(HEADROOM_BYTES, budget.bytes / 8);
-    // Requests hold nothing that could be trimmed.
-    this.#share = budget.join({ trim: () => false, onSpentChange: () => undefined });
+    this.#headroom = budget.join({});
   }
 
   get heldBytes(): number {
@@ -43,13 +47,16 @@ export class RequestMemory {
     let held = 0;
     let isClosed = false;
     const release = () => {
-      this.#report(-held);
+      this.#hold(this.#heldBytes - held);
       held = 0;
     };
     return {
       reserve: (bytes) => {
-        if (isClosed) throw new ConnectError("the request is over", Code.Unavailable);
-        this.#reserve(bytes);
+        if (isClosed) throw new ConnectError("the request is over", Code.Canceled);
+        if (this.#heldBytes + bytes > this.#maxBytes)
+          throw exhausted(`memory limit for requests reached (${this.#maxBytes} bytes; --request-memory)`);
+        if (!this.#hold(this.#heldBytes + bytes))
+          throw exhausted(`memory budget spent (${this.#budget.bytes} bytes; --memory-budget); try again`);
         held += bytes;
       },
       release,
@@ -60,21 +67,23 @@ export class RequestMemory {
     };
   }
 
-  #reserve(bytes: number): void {
-    if (this.#heldBytes + bytes > this.#maxBytes)
-      throw exhausted(`memory limit for requests reached (${this.#maxBytes} bytes; --request-memory)`);
-    // Reported first: that trims replay to make room.
-    this.#report(bytes);
-    const hasRoom = this.#budget.heldBytes <= this.#budget.bytes || this.#heldBytes <= this.#headroomBytes;
-    if (hasRoom) return;
-    this.#report(-bytes);
-    throw exhausted(`memory budget spent (${this.#budget.bytes} bytes; --memory-budget); try again`);
+  /** Holds `bytes` in all. Returns false, and changes nothing, if there is no room for them. */
+  #hold(bytes: number): boolean {
+    if (!this.#reserve(Math.max(0, bytes - this.#headroomBytes))) return false;
+    this.#heldBytes = bytes;
+    this.#headroom.report(Math.min(bytes, this.#headroomBytes));
+    return true;
   }
 
-  #report(bytes: number): void {
-    if (bytes === 0) return;
-    this.#heldBytes += bytes;
-    this.#share.report(this.#heldBytes);
+  #reserve(bytes: number): boolean {
+    if (bytes === 0) {
+      this.#reservation?.release();
+      this.#reservation = undefined;
+      return true;
+    }
+    if (this.#reservation !== undefined) return this.#reservation.resize(bytes);
+    this.#reservation = this.#budget.reserve(bytes);
+    return this.#reservation !== undefined;
   }
 }
 

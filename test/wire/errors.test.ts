@@ -265,9 +265,7 @@ function describeRows(): void {
         const isConnectUnary = protocol.startsWith("Connect") && isUnary(rpc);
         expect(answer.http.status).toBe(isConnectUnary ? httpStatus : 200);
         const type = isConnectUnary ? "application/json" : contentType(protocol, rpc);
-        expect(answer.http.header("content-type")).toBe(
-          protocol === "gRPC" ? expect.stringMatching(/^application\/grpc/) : type,
-        );
+        expect(answer.http.header("content-type")).toMatch(new RegExp(`^${type.replace("+", "\\+")}`));
         // The request was complete, so the connection continues.
         if (protocol !== "gRPC") expect(answer.http.header("connection")).toBe("keep-alive");
         expectShortEnough(answer);
