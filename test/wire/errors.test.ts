@@ -208,7 +208,7 @@ const rows: Row[] = [
   ),
   row(
     "unimplemented",
-    501,
+    404,
     "List",
     "an unknown service",
     /^this agent has no service "filesystem\.Filesystem"; it has process\.Process, grpc\.health\.v1\.Health$/,
@@ -216,7 +216,7 @@ const rows: Row[] = [
   ),
   row(
     "unimplemented",
-    501,
+    404,
     "List",
     "an unknown RPC",
     /^process\.Process has no RPC "Pause"$/,
@@ -298,7 +298,7 @@ const httpRows: HttpRow[] = [
     type: "application/json",
     status: 405,
     headers: { allow: "POST" },
-    body: { code: "unimplemented", message: "List is called with POST" },
+    body: { code: "unknown", message: "List is called with POST" },
   },
   {
     name: "a stream with the type of a unary RPC",
@@ -307,7 +307,7 @@ const httpRows: HttpRow[] = [
     status: 415,
     headers: { "accept-post": STREAM },
     body: {
-      code: "invalid_argument",
+      code: "unknown",
       message: expect.stringMatching(
         /^Content-Type "application\/json" is not supported; Start is a stream .* each JSON message follows 5 bytes/,
       ),

@@ -62,7 +62,7 @@ function formatFor(request: NodeRequest, { code, httpStatus, message }: Refusal)
     const body = envelope(END_STREAM_FLAG, JSON.stringify({ error }));
     return { status: 200, headers: { "Content-Type": type }, body };
   }
-  if (isRpcPath(pathOf(request)) && (type === "application/json" || type === "application/proto")) {
+  if (isRpcPath(pathOf(request))) {
     return { status: httpStatus, headers: JSON_TYPE, body: JSON.stringify(error) };
   }
   // The form of envd's HTTP endpoints.
