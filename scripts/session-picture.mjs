@@ -92,8 +92,8 @@ async function record(agentUrl) {
 
 /** Without colours and other sequences; what a carriage return came after is overwritten in the picture, too. @param {string} shown */
 function plain(shown) {
-  const escape = "\u001b";
-  const sequence = new RegExp(`${escape}\\[[?\\d;]*[A-Za-z]`, "g");
+  const start = "\u001b";
+  const sequence = new RegExp(`${start}\\[[?\\d;]*[A-Za-z]`, "g");
   return shown.replace(sequence, "").replace(/\r/g, "").trimEnd();
 }
 
