@@ -124,7 +124,7 @@ function placesOf({ text, sourceMap }) {
     /** @type {SourceMapEntry | undefined} */
     const entry = column < 0 ? undefined : /** @type {any} */ (map.findEntry(index, column));
     if (entry?.originalSource !== undefined && entry.generatedLine === index) {
-      const file = relative(root, resolve(bundle, entry.originalSource));
+      const file = relative(root, resolve(root, "dist", entry.originalSource));
       places.push({ offset: lineStart + column, file, line: entry.originalLine + 1 });
     }
     lineStart += line.length + 1;
