@@ -1,7 +1,6 @@
 // All processes of this agent: finds them by pid, tag or process_id, counts and logs them, retains
 // those that ended, and stops them. How a child is started is the business of start/.
 
-import { randomUUID } from "node:crypto";
 import { constants } from "node:os";
 import { startTimer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
@@ -10,6 +9,7 @@ import {
   type ChildProperties,
   InheritedProperties,
   keepCapabilities,
+  kernelRandomUuid,
   ownUser,
   setCloseOnExecEverywhere,
 } from "../../linux/index.ts";
@@ -147,7 +147,7 @@ export class ProcessTable {
   async #start(request: StartRequest): Promise<Process> {
     checkRequestSize(request, this.#limits);
     const child = await startChild(request, this.#startContext, () => this.#admit());
-    const started = { ...child, processId: randomUUID(), request };
+    const started = { ...child, processId: kernelRandomUuid(), request };
     const process = new Process(started, this.#settings, (ended, end) => this.#retain(ended, end));
     this.#processes.add(process);
     this.#log.started(process);
