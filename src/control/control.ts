@@ -92,6 +92,8 @@ function answerError(error: unknown, response: NodeResponse, logger: Logger): vo
   const status = error instanceof HoldfastError ? statusOf(error) : 500;
   if (status === 500) logger.error({ err: error }, "internal error in a control request");
   const message = error instanceof HoldfastError && status !== 500 ? error.message : "internal error";
+  // The rest of a body that is late can take forever. HTTP/2 has no such header: its stream is reset.
+  if (status === 408 && !("stream" in response)) response.setHeader("Connection", "close");
   // The shape is that of envd's schema.
   answerJson(response, status, { code: status, message });
 }
