@@ -33,6 +33,13 @@ export {
 export { type ChildStdio, type SpawnRequest, spawn } from "./posix-spawn.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
 export { describeSignal, signalName } from "./signals.ts";
-export { askKernel, describeSocket, prepareConnections, type WaitingBytes, waitingBytes } from "./sockets.ts";
+export {
+  askKernel,
+  describeSocket,
+  peerProgress,
+  prepareConnections,
+  type WaitingBytes,
+  waitingBytes,
+} from "./sockets.ts";
 export { enterRawMode, type RawMode } from "./terminal-mode.ts";
 export { lookupUser, ownUser, type User } from "./user-database.ts";
