@@ -33,6 +33,8 @@ export interface ControlOptions {
   readonly requestMs: number;
   /** How many connections clients have. */
   readonly connections: () => number;
+  /** Called when POST /init names a new life of the machine. */
+  readonly onNewLifecycle: (asking: NodeRequest) => void;
   readonly logger: Logger;
 }
 
@@ -49,7 +51,7 @@ export function createControl(options: ControlOptions): RequestListener {
     "/health": { GET: (_, response) => answer(response, 204) },
     "/init": {
       POST: async (request, response) => {
-        initialization.apply(await bodies.read(request), offeredToken(headerReader(request)));
+        initialization.apply(await bodies.read(request), offeredToken(headerReader(request)), request);
         answer(response, 204);
       },
     },

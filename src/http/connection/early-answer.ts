@@ -11,7 +11,7 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import { startTimer } from "../../clock.ts";
+import { realClock, startTimer } from "../../clock.ts";
 import type { RequestListener } from "../exchange.ts";
 
 /** A body up to this length is read to its end after an early answer. */
@@ -107,10 +107,10 @@ function closeAfterAnswer(request: IncomingMessage, socket: Socket): void {
 }
 
 function lingerUntilIdle(socket: Socket): void {
-  const start = performance.now();
+  const start = realClock.nowMs();
   let bytesRead = socket.bytesRead;
   const look = () => {
-    if (socket.bytesRead === bytesRead || performance.now() - start > LINGER_MS) return void socket.destroy();
+    if (socket.bytesRead === bytesRead || realClock.nowMs() - start > LINGER_MS) return void socket.destroy();
     bytesRead = socket.bytesRead;
     timer = startTimer(LINGER_IDLE_MS, look);
   };
