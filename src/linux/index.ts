@@ -16,8 +16,16 @@
 // - errno: libuv has no text for ENOEXEC.
 
 export { keepCapabilities } from "./capabilities.ts";
-export { errnoName, fromNodeError, systemError } from "./errno.ts";
+export { codeOf, errnoName, fromNodeError, nameOf, systemError } from "./errno.ts";
 export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
+export {
+  type Identity,
+  type Launch,
+  type LaunchReport,
+  type LaunchRequest,
+  launch,
+  readReport,
+} from "./launcher.ts";
 export {
   adoptOrphans,
   bytesReadable,
@@ -31,7 +39,7 @@ export {
   reapOne,
   setCloseOnExecEverywhere,
 } from "./libc.ts";
-export { type ChildStdio, type SpawnRequest, spawn } from "./posix-spawn.ts";
+export { type ChildStdio, executeError, type SpawnRequest, spawn } from "./posix-spawn.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
 export { describeSignal, signalName } from "./signals.ts";
 export { askKernel, describeSocket, prepareConnections, type WaitingBytes, waitingBytes } from "./sockets.ts";

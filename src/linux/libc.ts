@@ -47,7 +47,12 @@ export function openPipe(): PipeEnds {
 
 /** Another descriptor for the same open file, close-on-exec. The caller closes it. */
 export function duplicate(fd: Fd): Fd {
-  const copy: number = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  return duplicateFrom(fd, 3);
+}
+
+/** The same, with a number of at least `lowest`. */
+export function duplicateFrom(fd: Fd, lowest: number): Fd {
+  const copy: number = fcntl(fd, F_DUPFD_CLOEXEC, lowest);
   if (copy < 0) throw systemError(`duplicate descriptor ${fd}`, koffi.errno());
   return copy as Fd;
 }

@@ -16,6 +16,7 @@ import { endFromWaitStatus, type ProcessEnd } from "./end-status.ts";
 import type { InputKind, InputPlace, ProcessInput } from "./io/input.ts";
 import type { OutputReader } from "./io/output-reader.ts";
 import type { AttachedStdio, Stdio } from "./io/stdio.ts";
+import type { WatchedChild } from "./reaper.ts";
 import type { OutputPolicy, StartRequest } from "./start/start-request.ts";
 import type { ProcessStatistics } from "./table/statistics.ts";
 
@@ -53,6 +54,7 @@ export class Process {
   /** Since the epoch. */
   readonly startedAtMs = Date.now();
   readonly output: Multiplexer<ProcessEnd>;
+  readonly #child: WatchedChild;
   readonly #input: ProcessInput;
   readonly #readers: readonly OutputReader[];
   readonly #resize: AttachedStdio["resize"];
@@ -72,7 +74,7 @@ export class Process {
    */
   constructor(
     started: {
-      readonly pid: Pid;
+      readonly child: WatchedChild;
       readonly processId: string;
       readonly request: StartRequest;
       readonly user: string;
@@ -81,7 +83,8 @@ export class Process {
     settings: ProcessSettings,
     onEnd: (process: Process, end: ProcessEnd) => void,
   ) {
-    this.pid = started.pid;
+    this.pid = started.child.pid;
+    this.#child = started.child;
     this.processId = started.processId;
     this.request = started.request;
     this.user = started.user;
@@ -113,7 +116,7 @@ export class Process {
   }
 
   get isRunning(): boolean {
-    return this.#state.kind === "running";
+    return this.#state.kind === "running" && !this.#child.isReaped;
   }
 
   /** See ProcessInput.write. */
@@ -196,6 +199,7 @@ export class Process {
   }
 
   #passDeadline(): void {
+    if (!this.isRunning) return;
     this.#wasKilledAtDeadline = true;
     try {
       this.#kill(this.pid, SIGKILL);
@@ -219,7 +223,7 @@ export class Process {
   }
 
   #assertRunning(): void {
-    if (this.#state.kind !== "running") throw new HoldfastError("not_found", `${this.#name} has ended`);
+    if (!this.isRunning) throw new HoldfastError("not_found", `${this.#name} has ended`);
   }
 
   #advance(next: State): void {

@@ -7,6 +7,7 @@ import { MemoryBudget } from "../../src/multiplexer/index.ts";
 import { PROCESS_DEFAULTS } from "../../src/process/index.ts";
 import { openPipes } from "../../src/process/io/stdio.ts";
 import { Process } from "../../src/process/process.ts";
+import { WatchedChild } from "../../src/process/reaper.ts";
 import { createStatistics } from "../../src/process/table/statistics.ts";
 import { collectOutput, outputOf } from "../support/agent/process-output.ts";
 import { createTable } from "../support/agent/process-table.ts";
@@ -90,7 +91,7 @@ test("a reaped process sends no signal to another process that has its pid", asy
   // As if the pid was reused: the same number, in the state of a reaped process.
   const ended = new Process(
     {
-      pid: bystander.pid,
+      child: new WatchedChild(bystander.pid),
       processId: "ended",
       request: bystander.request,
       user: "nobody",
