@@ -1,4 +1,4 @@
-// Where and on what a result was measured. A number without this is not worth keeping.
+// The machine and the versions of a result. A number without these is not worth keeping.
 
 import { execFileSync } from "node:child_process";
 import { cpus, loadavg, release, totalmem } from "node:os";
@@ -15,12 +15,15 @@ export function describeMachine() {
     kernel: release(),
     cpu: `${cpus()[0]?.model ?? "unknown CPU"} x${cpus().length}`,
     memoryBytes: totalmem(),
-    /** Of the minute before: well above 0 means that something else was running. */
+    /** The load of the minute before: well above 0 means that something else was running. */
     loadBefore: Number((loadavg()[0] ?? 0).toFixed(2)),
   };
 }
 
-/** The short commit hash, with `-dirty` when the tree differs from it; `none` outside of a repository. */
+/**
+ * The short commit hash, with `-dirty` when the tree differs from it; `none` outside of a
+ * repository.
+ */
 function describeCommit() {
   try {
     const hash = git("rev-parse", "--short", "HEAD").trim();

@@ -1,9 +1,11 @@
-// The bench suite's command: reads the arguments, runs the figures in order, prints tables, writes one JSON file.
+// The bench suite's command: reads the arguments, runs the figures in order, prints tables, writes
+// one JSON file.
 //
 //   node bench/main.mjs [--quick] [--json] [--plot FILE] [--only NAME]... [--servers NAME,...]
 //
-// It owns the order of things and their end: whatever happens (an error, Ctrl-C), no server it started stays.
-// What is measured stands in figures/, against what in servers/, how it is counted in clients/.
+// It owns the order of things and their end: whatever happens (an error, Ctrl-C), no server it
+// started stays. What is measured stands in figures/, against what in servers/, how it is counted
+// in clients/.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -26,7 +28,7 @@ const usage = `usage: node bench/main.mjs [--quick] [--json] [--plot FILE] [--on
 figures: ${figures.map((figure) => figure.name).join(", ")}
 BENCH_PEER=http://HOST:PORT adds a running process.Process server; BENCH_PEER_PID=PID its CPU and memory.`;
 
-/** A load average above this is not ours: the suite has not begun. */
+/** With a load average above this, other programs are busy: the suite has not begun yet. */
 const busyLoad = 0.5;
 
 const options = readOptions();
@@ -123,7 +125,9 @@ function writeResult(outcome) {
   return path.pathname;
 }
 
-/** Tables are the answer: on stdout, unless the machine's answer goes there. @param {string} text */
+/**
+ * Tables are the answer: on stdout, unless the machine's answer goes there. @param {string} text
+ */
 function print(text) {
   if (options.json) say(text);
   else process.stdout.write(`${text}\n`);

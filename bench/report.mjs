@@ -1,7 +1,8 @@
 // Statistics and tables. Knows figures only by their metrics, so a new figure needs no change here.
 //
-// A figure hands in samples: per server, one record of numbers for each round. Printed is the median and the
-// spread (min–max) of the rounds, and for metrics with `ratio` the ratio of this median to each reference's.
+// A figure hands in samples: per server, one record of numbers for each round. Printed is the
+// median and the spread (min–max) of the rounds, and for metrics with `ratio` the ratio of this
+// median to each reference's.
 
 /**
  * @typedef {object} Metric
@@ -10,7 +11,8 @@
  * @property {number} digits  decimals printed
  * @property {boolean} [ratio]  also printed as ratio to the references
  *
- * @typedef {Record<string, number | undefined>} Sample  one round of one server; undefined: could not be measured
+ * @typedef {Record<string, number | undefined>} Sample  one round of one server; undefined: could
+ * not be measured
  *
  * @typedef {object} Measurement
  * @property {string} settings  what one round was, e.g. "5 rounds of 400 MB"
@@ -19,7 +21,7 @@
  * @typedef {{ median: number, min: number, max: number }} Spread
  */
 
-/** What others are compared with, in the order of the columns, unless a figure names its own. */
+/** The reference columns, in order, unless a figure names its own. */
 const usualReferences = ["plain", "raw", "c", "ssh"];
 
 /** @param {number[]} values */
@@ -27,7 +29,10 @@ export function median(values) {
   return percentile(values, 50);
 }
 
-/** Linear between the two nearest ranks, as NumPy does it. @param {number[]} values @param {number} percent */
+/**
+ * Linear between the two nearest ranks, as NumPy does it. @param {number[]} values @param {number}
+ * percent
+ */
 export function percentile(values, percent) {
   const sorted = [...values].sort((a, b) => a - b);
   const rank = ((sorted.length - 1) * percent) / 100;

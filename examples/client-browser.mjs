@@ -1,4 +1,4 @@
-// In a browser there is no baseUrl: Connect-Web's transport goes over fetch.
+// Browsers have no baseUrl: Connect-Web's transport uses fetch.
 
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { createClient } from "holdfast/client";

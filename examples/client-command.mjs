@@ -1,4 +1,4 @@
-// A command: its output as it comes, then how it ended.
+// A command: its output as it arrives, then its exit.
 
 import { createClient } from "holdfast/client";
 

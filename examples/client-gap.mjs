@@ -1,4 +1,5 @@
-// A program that must never wait, and a reader that comes late: what is no longer held is said, not skipped.
+// A program that must never wait, and a reader that comes late: bytes that are no longer held are
+// reported as a gap.
 
 import { setTimeout } from "node:timers/promises";
 import { createClient, GapError } from "holdfast/client";
@@ -12,7 +13,7 @@ const chatty = await client.start({
 });
 chatty.detach();
 
-// It finishes with nobody there, and its end is still to be had.
+// It finishes without a client, and its exit can still be read.
 let exit;
 while (exit === undefined) {
   await setTimeout(20);
@@ -29,7 +30,7 @@ for await (const event of reader) {
 }
 console.log("the newest 100 kB are there:", bytes >= 100_000);
 
-// Or as an error, for those who would rather stop.
+// With onGap "error" the gap ends the iteration.
 const strict = await client.attach(chatty.processId, { fromOffset: 0, onGap: "error" });
 const error = await strict.discardOutput().catch((error) => error);
 console.log(error instanceof GapError, error.code);

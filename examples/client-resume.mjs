@@ -1,4 +1,4 @@
-// Leave a process, come back, and go on at the very byte.
+// Leave a process, return, and continue at the same byte.
 
 import { createClient } from "holdfast/client";
 

@@ -1,4 +1,4 @@
-// A shell on a terminal: sized, fed and read.
+// A shell on a terminal: resize it, write to it, read it.
 
 import { createClient } from "holdfast/client";
 

@@ -1,4 +1,4 @@
-// Lost connections are the client's business; who wants to know of them is told.
+// The client handles lost connections by itself; onState reports them.
 
 import { createClient, ProcessGoneError } from "holdfast/client";
 

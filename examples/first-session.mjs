@@ -3,7 +3,7 @@
 //   npm start                                  # in one terminal
 //   node examples/first-session.mjs            # in another
 //
-// E2B_SANDBOX_URL names another agent than http://localhost:49983.
+// Set E2B_SANDBOX_URL for an agent other than http://localhost:49983.
 
 import { Sandbox } from "e2b";
 
@@ -12,7 +12,7 @@ const sandbox = await Sandbox.create({ debug: true });
 const hello = await sandbox.commands.run("echo hello from $USER; echo oops > /dev/stderr");
 console.log(hello.stdout.trim(), "|", hello.stderr.trim(), "| exit", hello.exitCode);
 
-// Started in the background, left, found again and fed.
+// Start a command in the background, leave it, find it again and write to it.
 const background = await sandbox.commands.run("read name; echo it was $name", {
   background: true,
   stdin: true,

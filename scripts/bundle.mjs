@@ -1,6 +1,6 @@
 // @ts-check
-// src/cli and all it imports, as CommonJS: for the package as several files, of which a command loads those it needs, and
-// for the single executable as one.
+// src/cli and all its imports as CommonJS: for the package as several files, so that a command
+// loads only those it needs, and for the single executable as one file.
 
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -8,21 +8,22 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
-/** Nobody can bundle what is no JavaScript; these find their native parts by their own place. */
+/** These contain native code, which cannot be bundled, and find it by their own path. */
 const nativePackages = [/^koffi$/, /^node-pty/];
 
 /** Not even "dce-only", the default: see keepChecks. */
 const minify = false;
 
-/** So long is what a file says of its text; src/cli/main.cts knows. */
+/** The length of the hash in front of each file's text; src/cli/main.cts uses the same. */
 const HASH_CHARACTERS = 16;
 
 /**
- * Writes `output`/command-line.cjs and the chunks it imports later, whose names tell their contents: an agent that outlives an
- * upgrade in place must not load what belongs to the next one. Each holds a function expression as src/cli/main.cts wants it, in
- * ASCII (of a text with one character beyond Latin-1, V8 keeps two bytes for each), behind a hash of its text.
+ * Writes `output`/command-line.cjs and its lazily loaded chunks. The chunk names contain a hash of
+ * their content, because an agent that survives an in-place upgrade must not load chunks of the
+ * next version. Each file holds a function expression, as src/cli/main.cts expects, in ASCII (V8
+ * stores two bytes per character if one of them is beyond Latin-1), behind a hash of its text.
  * @param {string} root
- * @param {string} output  exists
+ * @param {string} output  an existing folder
  */
 async function bundlePackage(root, output) {
   const build = await open(root, { external: nativePackages });
@@ -36,7 +37,7 @@ async function bundlePackage(root, output) {
   });
   await build.close();
   for (const chunk of chunks) {
-    if (chunk.type !== "chunk") throw new Error(`${chunk.fileName} is no JavaScript`);
+    if (chunk.type !== "chunk") throw new Error(`${chunk.fileName} is not JavaScript`);
     const code = `(function (exports, require, module, __filename, __dirname) {${chunk.code.replace(/^#!.*/, "")}\n})`;
     const text = escapeBeyondAscii(code);
     const hash = createHash("sha256").update(text).digest("hex").slice(0, HASH_CHARACTERS);
@@ -51,7 +52,8 @@ async function bundlePackage(root, output) {
  */
 export async function bundleExecutable(root, file, plugin) {
   const build = await open(root, { plugins: [plugin] });
-  // Without code splitting no import() is left, which a script with a code cache cannot have.
+  // Without code splitting no import() is left, because a script with a code cache cannot use
+  // import().
   await build.write({ file, format: "cjs", codeSplitting: false, minify, strict: true });
   await build.close();
 }
@@ -67,15 +69,16 @@ function open(root, options) {
     input: join(root, "src/cli/command-line.ts"),
     platform: "node",
     onLog(level, log) {
-      // What a bundler warns of does not work in the bundle.
+      // Code that the bundler warns about does not work in the bundle.
       if (level === "warn") throw new Error(log.message);
     },
   });
 }
 
 /**
- * The bundler removes calls of these functions where nobody uses the result, as if they never threw: but so protobuf-es
- * checks whether a text is valid Unicode. By another name it leaves them alone.
+ * The bundler removes calls of these functions if their result is unused, as if they never threw.
+ * protobuf-es checks with them whether a text is valid Unicode. The bundler does not know them by
+ * another name.
  */
 const keepChecks = {
   name: "keep-checks",
@@ -83,7 +86,10 @@ const keepChecks = {
   transform: (code) => code.replace(/^(\s*)((?:en|de)codeURI(?:Component)?\()/gm, "$1globalThis.$2"),
 };
 
-/** Outside of comments, which are gone, JavaScript takes the escape wherever it takes the character. @param {string} code */
+/**
+ * Outside of comments, which are removed, JavaScript accepts the escape wherever it accepts the
+ * character. @param {string} code
+ */
 function escapeBeyondAscii(code) {
   return code.replace(
     /[^\0-\x7f]/g,

@@ -1,5 +1,6 @@
 // @ts-check
-// src/gen is committed, so it can be out of date: generates it afresh into a temporary folder and compares.
+// src/gen is committed, so it can be out of date. Generates it into a temporary folder and
+// compares.
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -12,7 +13,7 @@ try {
     succeeds("buf", ["generate", "--output", fresh]) &&
     succeeds("diff", ["-r", "src/gen", join(fresh, "src/gen")]);
   if (!isCurrent) {
-    process.stderr.write("src/gen is not what proto/ gives: run `npm run generate`.\n");
+    process.stderr.write("src/gen does not match proto/: run `npm run generate`.\n");
     process.exitCode = 1;
   }
 } finally {

@@ -1,6 +1,6 @@
 // @ts-check
-// What `npm pack` would publish: the built command, what package.json exports with its types, and their papers; nothing
-// that only the repository needs.
+// Checks what `npm pack` would publish: the built command, the exports of package.json with their
+// types, and the documents, but nothing that only the repository needs.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -24,9 +24,9 @@ const permitted = [
   /^package\.json$/,
   // The command.
   /^dist\/(cli\/main|bundle\/[\w-]+)\.cjs$/,
-  // The client, and what it shares.
+  // The client and its shared modules.
   /^dist\/((client|gen)\/.+|clock|deferred|errors|text)\.js$/,
-  // Types of the client, and of what it shares.
+  // Types of the client and of its shared modules.
   /^dist\/(client|gen)\/.+\.d\.ts$/,
   /^dist\/(clock|deferred|errors|text)\.d\.ts$/,
   /^proto\/.+\.proto$/,
@@ -54,7 +54,7 @@ if (problems.length > 0) {
 }
 
 /**
- * Every file that some import of the package may end at.
+ * Every file that an import of the package can resolve to.
  * @param {string | Record<string, unknown>} target
  * @returns {string[]}
  */

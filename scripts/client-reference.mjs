@@ -177,7 +177,7 @@ function declarationOf(text, { declaration, start }, file) {
         ),
       };
     default:
-      throw new Error(`${file}: ${declaration.type} is not known here`);
+      throw new Error(`${file}: cannot describe a ${declaration.type}`);
   }
 }
 

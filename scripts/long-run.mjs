@@ -1,4 +1,5 @@
-// `npm run fuzz -- --seconds N --seed S` and `npm run soak -- --minutes N --seed S`: hands what was asked for to the tests that do it.
+// `npm run fuzz -- --seconds N --seed S` and `npm run soak -- --minutes N --seed S`: passes these
+// options to the tests.
 
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
@@ -16,13 +17,13 @@ const runs = {
 
 const [name = "", ...args] = process.argv.slice(2);
 const run = runs[name];
-if (run === undefined) fail(`which run: ${Object.keys(runs).join(" or ")}?`);
+if (run === undefined) fail(`unknown run "${name}": must be ${Object.keys(runs).join(" or ")}`);
 const names = Object.keys(run.options);
 const options = Object.fromEntries(names.map((option) => [option, { type: "string" }]));
 const env = { ...process.env };
 try {
   for (const [option, value] of Object.entries(parseArgs({ args, options }).values)) {
-    if (!/^\d+(\.\d+)?$/.test(value)) fail(`--${option} is a number, not "${value}"`);
+    if (!/^\d+(\.\d+)?$/.test(value)) fail(`--${option} is "${value}", must be a number`);
     env[run.options[option]] = value;
   }
 } catch (error) {

@@ -1,7 +1,7 @@
 // @ts-check
-// Start time and memory of an agent, however it is started: `node scripts/measure-start.mjs COMMAND…`, where COMMAND is
-// `holdfast` in some form. Nine starts after one that is not counted; prints medians, from the start of the command to its
-// listening line.
+// Measures start time and memory of an agent: `node scripts/measure-start.mjs COMMAND…`, where
+// COMMAND is any form of `holdfast`. Starts it once uncounted and then nine times; prints medians
+// of the time from the start of the command to its listening line.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 const RUNS = 9;
-/** The first start keeps what it compiled, after a second (src/cli/main.cts). */
+/** After a second the first start saves its compiled code (src/cli/main.cts). */
 const FIRST_MS = 1500;
 const [command = "", ...args] = process.argv.slice(2);
 
@@ -26,7 +26,7 @@ process.stdout.write(
   `${median("startMs")} ms to listening, ${median("residentMb")} MB resident, ${median("ownMb")} MB of it anonymous\n`,
 );
 
-/** @param {number} [lifeMs]  how long it lives on */
+/** @param {number} [lifeMs]  how long it runs before it is stopped */
 async function measure(lifeMs = 0) {
   const start = performance.now();
   const child = spawn(command, [...args, "serve", "--port", "0", "--log-format", "json"], {
@@ -35,7 +35,7 @@ async function measure(lifeMs = 0) {
   const ready = readyPid(child.stderr);
   await once(createInterface(child.stdout), "line");
   const startMs = performance.now() - start;
-  // Not child.pid: npx runs the agent below itself.
+  // Not child.pid: npx runs the agent as its own child.
   const pid = await ready;
   const memory = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   await new Promise((resolve) => setTimeout(resolve, lifeMs));
@@ -46,7 +46,7 @@ async function measure(lifeMs = 0) {
 }
 
 /**
- * What the agent says in its first lines, among those of npx.
+ * The pid in the agent's first log lines, which are mixed with those of npx.
  * @param {import("node:stream").Readable} log
  */
 async function readyPid(log) {
@@ -56,7 +56,7 @@ async function readyPid(log) {
     const [, pid] = /"pid":(\d+).*"msg":"ready"/.exec(text) ?? [];
     if (pid !== undefined) return Number(pid);
   }
-  throw new Error(`it ended: ${text}`);
+  throw new Error(`the command ended: ${text}`);
 }
 
 /**

@@ -1,7 +1,8 @@
 // @ts-check
-// What lies between a fresh clone and a command that runs: packages installed, code generated, src built. Runs before
-// `npm start`, `npm test` and `npm run bench`; silent and quick when there is nothing to do, and says everything else
-// on stderr, because stdout belongs to the command that follows. Two runs at once wait for each other.
+// Prepares a fresh clone for a command: installs packages, generates code, builds src. Runs before
+// `npm start`, `npm test` and `npm run bench`. Silent and quick when nothing is to be done;
+// otherwise it writes to stderr, because stdout belongs to the command that follows. Two runs at
+// the same time wait for each other.
 
 import { spawnSync } from "node:child_process";
 import {
@@ -29,7 +30,7 @@ const STAMP = ".inputs";
 
 const script = fileURLToPath(import.meta.url);
 
-/** Something the person at the terminal has to put right; its message is all they need to see. */
+/** A problem that the user must fix; its message says how. */
 class SetupError extends Error {}
 
 /**
@@ -58,8 +59,8 @@ function isStale(root, build) {
 }
 
 /**
- * Starts this script again under a lock that the kernel drops with the process that holds it, so none is ever left
- * behind. False where there is no flock(1): one run at a time is then up to the caller.
+ * Starts this script again under a lock, which the kernel releases when its holder ends, so no
+ * stale lock can remain. False without flock(1): then the caller must not run it twice at a time.
  * @param {string[]} flags
  */
 function runLocked(flags) {
@@ -87,7 +88,7 @@ export function nodeProblem(version) {
 // ── Packages ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * npm writes .package-lock.json last, so an install that was cut short counts as none.
+ * npm writes .package-lock.json last, so an interrupted install does not count.
  * @param {string} root
  */
 export function installIsStale(root) {
@@ -101,12 +102,12 @@ function install(root) {
   const missing = missingTools(process.env);
   if (missing.length > 0) {
     throw new SetupError(
-      `node-pty is compiled on installation, and ${missing.join(", ")} cannot be found. Install the tool chain with:\n\n` +
+      `node-pty is compiled at installation, and ${missing.join(", ")} is missing. Install the tool chain with:\n\n` +
         `  ${toolChainCommand(process.env)}\n`,
     );
   }
-  say("installing packages");
-  // Whatever NODE_ENV says: the compiler is a development dependency.
+  print("installing packages");
+  // Whatever NODE_ENV is: the compiler is a development dependency.
   run(root, "npm", ["ci", "--include=dev"], headersEnv(process.env, process.execPath));
   try {
     createRequire(join(root, "package.json"))("node-pty");
@@ -119,7 +120,7 @@ function install(root) {
 }
 
 /**
- * The tools that node-gyp needs and PATH has not. CXX and PYTHON name others, as for node-gyp.
+ * The tools that node-gyp needs and PATH lacks. As for node-gyp, CXX and PYTHON can name others.
  * @param {NodeJS.ProcessEnv} env
  */
 export function missingTools(env) {
@@ -135,7 +136,8 @@ export function toolChainCommand(env) {
 }
 
 /**
- * Tells node-gyp where Node's headers are if they came with this Node, so that it downloads none.
+ * Tells node-gyp where the headers of this Node are, if they were installed with it, so that it
+ * downloads none.
  * @param {NodeJS.ProcessEnv} env
  * @param {string} execPath
  * @returns {NodeJS.ProcessEnv}
@@ -144,7 +146,7 @@ export function headersEnv(env, execPath) {
   const prefix = join(dirname(execPath), "..");
   const isSet = Object.keys(env).some((name) => /^npm_(package_config_node_gyp|config)_nodedir$/i.test(name));
   if (isSet || !existsSync(join(prefix, "include/node/node.h"))) return env;
-  // npm 11 warns of settings in npm_config_ that are not its own; npm 10 brings a node-gyp that reads no other.
+  // npm 11 warns of unknown npm_config_ settings; the node-gyp of npm 10 reads no others.
   const isOldNpm = /^npm\/([1-9]|10)\./.test(env["npm_config_user_agent"] ?? "");
   return { ...env, [isOldNpm ? "npm_config_nodedir" : "npm_package_config_node_gyp_nodedir"]: prefix };
 }
@@ -152,8 +154,8 @@ export function headersEnv(env, execPath) {
 // ── Generated code ────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * Git gives a clone's files the times at which it wrote them, src/gen after proto/ in its order. Should that ever be
- * the other way round, the same text is generated once more and no harm is done.
+ * In a clone, Git writes src/gen after proto/ and gives files that time. If the order were
+ * reversed, the same text would be generated once more, which does no harm.
  * @param {string} root
  */
 export function generatedIsStale(root) {
@@ -165,7 +167,7 @@ export function generatedIsStale(root) {
 
 /** @param {string} root */
 function generate(root) {
-  say("generating src/gen");
+  print("generating src/gen");
   run(root, "buf", ["generate"]);
   const now = new Date();
   for (const file of filesUnder(join(root, "src/gen"))) utimesSync(file, now, now);
@@ -180,8 +182,9 @@ export function buildIsStale(root) {
 }
 
 /**
- * Name, size and time of all that goes into the build. The build is stale when this text differs, so a deleted file
- * counts, and so does one that came back older (`git checkout`, `tar`), which comparing times alone would miss.
+ * Name, size and time of all inputs of the build. The build is stale if this text differs. So a
+ * deleted file counts, and also a file with an older time (`git checkout`, `tar`), which a
+ * comparison of times would miss.
  * @param {string} root
  */
 export function buildInputs(root) {
@@ -198,12 +201,13 @@ export function buildInputs(root) {
 }
 
 /**
- * Builds beside the old output and swaps: nothing deleted from src lives on, and no half build is ever seen.
+ * Builds beside the old output and swaps them: files deleted from src disappear, and no incomplete
+ * build is ever visible.
  * @param {string} root
  */
 function buildAll(root) {
-  say("building dist");
-  // Taken before the compiler reads: what is edited meanwhile makes the build stale again.
+  print("building dist");
+  // Taken before the compiler reads: an edit during the build makes it stale again.
   const inputs = buildInputs(root);
   const output = join(root, OUTPUT);
   const [fresh, old] = [`${output}.new`, `${output}.old`];
@@ -238,7 +242,7 @@ function run(root, command, args, env = process.env) {
     env: { ...env, PATH: path },
     stdio: ["ignore", 2, 2],
   });
-  if (result.error) throw new SetupError(`${command} cannot be run: ${result.error.message}`);
+  if (result.error) throw new SetupError(`cannot run ${command}: ${result.error.message}`);
   if (result.status !== 0) throw new SetupError(`${command} ${args.join(" ")} failed; see above.`);
 }
 
@@ -258,7 +262,7 @@ function filesUnder(folder) {
 }
 
 /**
- * Zero for what does not exist.
+ * Zero if the file does not exist.
  * @param {string} file
  */
 function modifiedMs(file) {
@@ -285,7 +289,7 @@ function isExecutable(file) {
 }
 
 /** @param {string} line */
-function say(line) {
+function print(line) {
   process.stderr.write(`setup: ${line}\n`);
 }
 
@@ -294,7 +298,7 @@ if (process.argv[1] && realpathSync(process.argv[1]) === script) {
     main(dirname(dirname(script)), process.argv.slice(2));
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
-    say(error.message);
+    print(error.message);
     process.exitCode = 1;
   }
 }

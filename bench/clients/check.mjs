@@ -1,5 +1,5 @@
-// Before a server is measured: does it deliver a command's output byte for byte, and does the cheap counting that the
-// figures rely on agree with a full decode?
+// Checks a server before it is measured: it delivers a command's output byte for byte, and the
+// cheap counting of the figures agrees with a full decode.
 
 const lastNumber = 200_000;
 

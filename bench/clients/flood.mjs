@@ -1,5 +1,5 @@
-// A client of its own process that reads one flooding process as fast as it comes, until it is killed: reading here would delay
-// what the suite measures.
+// A separate process that reads one flooding process as fast as possible until it is killed,
+// because reading in the suite would delay its measurements.
 //
 //   node flood.mjs URL
 

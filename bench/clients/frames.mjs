@@ -1,16 +1,20 @@
-// Walks the envelopes of a Start stream as its bytes come, cut anywhere, and counts the payload bytes delivered.
+// Walks the envelopes of a Start stream as its bytes arrive, at any split, and counts the delivered
+// payload bytes.
 //
-//   | flags 1 | length 4 | message: a little structure, up to 64 KiB and more of payload, a little structure |
+//   | flags 1 | length 4 | message: structure, 64 KiB of payload or more, structure |
 //
-// It looks at every frame's flags, length and structure and skips only the payload's inside: what it counts is what
-// the frames say and carry, and it refuses frames whose nested lengths disagree, a stream that does not begin with
-// one start event or end with one end event, an exit other than 0, and an error in the last frame.
-// It does not look at the payload's contents; check.mjs does, once per server and transport.
+// It checks every frame's flags, length and structure, and skips only the content of the payload,
+// which check.mjs checks once per server and transport. It refuses frames whose nested lengths
+// disagree, a stream that does not begin with one start event or end with one end event, an exit
+// code other than 0, and an error in the last frame.
 
 import { describeFrame } from "./messages.mjs";
 
 const headerBytes = 5;
-/** Messages up to this size are kept whole; of larger ones the first and last bytes, which hold all but payload. */
+/**
+ * Messages up to this size are kept as a whole. Of larger ones the first and last bytes are kept,
+ * which hold everything but the payload.
+ */
 const wholeBytes = 4096;
 const headBytes = 256;
 const tailBytes = 64;
@@ -38,9 +42,9 @@ export function createFrameCounter(codec) {
     }
   }
 
-  /** To be called when the response is complete. */
+  /** Call it when the response is complete. */
   function finish() {
-    // gRPC closes with trailers, which h2c.mjs looks at.
+    // gRPC closes with trailers, which h2c.mjs checks.
     if (seen !== (codec === "grpc" ? "end" : "closed"))
       throw new Error(`the response ended after "${seen}", without its end-of-stream frame`);
     if (headerAt > 0) throw new Error("the response ended inside a frame");
@@ -55,7 +59,8 @@ export function createFrameCounter(codec) {
   }
 
   /**
-   * Takes what it can of one region of the message: head and tail are kept, the payload between them is skipped.
+   * Consumes as much as possible of one region of the message: head and tail are kept, the payload
+   * between them is skipped.
    * @param {Buffer} bytes @param {number} at @param {number} end
    */
   function feedMessage(bytes, at, end) {

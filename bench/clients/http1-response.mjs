@@ -1,5 +1,6 @@
-// Reads HTTP/1.1 responses from a keep-alive connection as its bytes come, cut anywhere: status, headers, chunked or
-// sized body. Hands body bytes on in place (buffer, start, end), without copying or allocating per chunk.
+// Reads HTTP/1.1 responses from a keep-alive connection as its bytes arrive, at any split: status,
+// headers, chunked or sized body. Passes body bytes on in place (buffer, start, end), without
+// copying or allocating per chunk.
 
 /** @typedef {(bytes: Buffer, start: number, end: number) => void} OnBody */
 

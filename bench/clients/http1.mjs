@@ -1,23 +1,34 @@
-// The HTTP/1.1 client: one keep-alive connection, one exchange at a time, on a bare socket that reads into one reused
-// buffer. Written by hand because fetch and node:http cost more per byte than the servers they would measure.
+// The HTTP/1.1 client: one keep-alive connection, one exchange at a time, on a plain socket that
+// reads into one reused buffer. Written by hand because fetch and node:http cost more per byte than
+// the servers that they would measure.
 
 import { connect } from "node:net";
 import { createResponseReader } from "./http1-response.mjs";
 
-/** Below this reads are cut short, above it the buffer leaves the L2 cache (64 KiB and 1 MiB: 11 and 8 % slower). */
+/**
+ * With a smaller buffer reads are split, with a larger one the buffer leaves the L2 cache (64 KiB
+ * and 1 MiB: 11 and 8 % slower).
+ */
 const readBytes = 256 * 1024;
 
-/** Node's servers drop a connection idle for 5 s; one this old is not trusted to be there when the request arrives. */
+/**
+ * Node's servers close a connection that was idle for 5 s. An older one may be gone when the
+ * request arrives.
+ */
 const trustIdleMs = 1_000;
 
 /**
- * @typedef {{ method: string, path: string, headers: Record<string, string>, body?: Buffer }} Request
+ * @typedef {{ method: string, path: string, headers: Record<string, string>, body?: Buffer }}
+ * Request
  *
  * @typedef {object} Connection
- * @property {() => Promise<void>} ready  opens or renews the connection, so that the next exchange does not pay for it
- * @property {(request: Request, onBody: import("./http1-response.mjs").OnBody) => Promise<number>} exchange
- *   resolves with the status when the response is complete; rejects when the connection fails before
- * @property {(reason?: Error) => void} close  ends it; an exchange under way rejects with the reason
+ * @property {() => Promise<void>} ready  opens or renews the connection, so that the next exchange
+ * does not pay for it
+ * @property {(request: Request, onBody: import("./http1-response.mjs").OnBody) => Promise<number>}
+ * exchange
+ * resolves with the status when the response is complete; rejects when the connection fails before
+ * @property {(reason?: Error) => void} close  ends it; an exchange under way rejects with the
+ * reason
  */
 
 /** @param {string} url @returns {Connection} */
@@ -37,7 +48,10 @@ export function openHttp1(url) {
     idleSince = performance.now();
   }
 
-  /** @param {Request} request @param {import("./http1-response.mjs").OnBody} onBody @returns {Promise<number>} */
+  /**
+   * @param {Request} request @param {import("./http1-response.mjs").OnBody} onBody @returns
+   * {Promise<number>}
+   */
   async function exchange(request, onBody) {
     if (socket === undefined || socket.destroyed) await ready();
     return new Promise((resolve, reject) => {
@@ -70,7 +84,7 @@ export function openHttp1(url) {
         onread: { buffer, callback },
       });
       opened.once("connect", () => resolve(opened));
-      // One that was replaced closes when the next one may be in use already.
+      // A replaced connection may close when the next one is already in use.
       const abandonIfCurrent = (/** @type {Error} */ error) => {
         if (socket === undefined || socket === opened) abandon(error);
       };
@@ -101,7 +115,7 @@ export function openHttp1(url) {
     current = undefined;
   }
 
-  /** All but the body. @param {Request} request */
+  /** The request without its body. @param {Request} request */
   function serialize({ method, path, headers, body }) {
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     if (body !== undefined) lines.push(`Content-Length: ${body.length}\r\n`);

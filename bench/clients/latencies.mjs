@@ -1,4 +1,4 @@
-// One command after the other, and how long each took.
+// Runs one command after the other, and returns the time of each.
 
 /**
  * @param {import("./open.mjs").ProcessClient} client

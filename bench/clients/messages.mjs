@@ -1,5 +1,5 @@
-// What one frame of a Start stream says. Data frames are read by hand, because their payload is not at hand: only the
-// message's first and last bytes are. Everything else is small and goes through the generated code.
+// Parses one frame of a Start stream. Data frames are parsed by hand, because only the first and
+// last bytes of their message are available. Everything else is small and uses the generated code.
 
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
 import { StartResponseSchema } from "../../dist/gen/process_pb.js";
@@ -8,7 +8,8 @@ const flagCompressed = 1;
 const flagEndOfStream = 2;
 
 /**
- * @typedef {{ kind: "start" | "end" | "keepalive" | "closed" } | { kind: "data", payloadBytes: number }} Frame
+ * @typedef {{ kind: "start" | "end" | "keepalive" | "closed" } | { kind: "data", payloadBytes:
+ * number }} Frame
  */
 
 /**
@@ -53,8 +54,10 @@ function eventFrame(codec, message) {
 }
 
 /**
- * StartResponse.event (1) > ProcessEvent.data (2) > DataEvent.stdout|stderr|pty (1|2|3), each tag, length, contents.
- * @param {number} length @param {Buffer} head @returns {number | undefined} undefined: not a data event
+ * StartResponse.event (1) > ProcessEvent.data (2) > DataEvent.stdout|stderr|pty (1|2|3), each tag,
+ * length, contents.
+ * @param {number} length @param {Buffer} head @returns {number | undefined} undefined: not a data
+ * event
  */
 function binaryPayload(length, head) {
   let at = 0;
@@ -82,7 +85,8 @@ function readVarint(bytes, at) {
 }
 
 /**
- * The payload is a base64 string: no quote or escape inside it, so the last quote of the message closes it.
+ * The payload is a base64 string without quotes or escapes, so the last quote of the message ends
+ * it.
  * @param {number} length @param {Buffer} head @param {Buffer} tail @returns {number | undefined}
  */
 function jsonPayload(length, head, tail) {

@@ -1,5 +1,6 @@
-// Opens a client for a server: a connection (http1, h2c, tcp, ssh) and a way to speak on it (connect, gRPC, raw).
-// Every run has a deadline, so that a server that hangs is an error that names it and not a suite that hangs.
+// Opens a client for a server: a connection (http1, h2c, tcp, ssh) and a protocol on it (connect,
+// gRPC, raw). Every run has a deadline, so that a server that hangs ends the suite with an error
+// that names it.
 
 import { create, fromBinary, fromJson, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { StartRequestSchema, StartResponseSchema } from "../../dist/gen/process_pb.js";
@@ -13,15 +14,19 @@ const runMs = 60_000;
 
 /**
  * @typedef {object} ProcessClient
- * @property {() => Promise<void>} ready  opens or renews the connection, so that the next run does not pay for it
- * @property {(argv: string[], how?: How) => Promise<number>} run  runs a command to its end; resolves with the verified
+ * @property {() => Promise<void>} ready  opens or renews the connection, so that the next run does
+ * not pay for it
+ * @property {(argv: string[], how?: How) => Promise<number>} run  runs a command to its end;
+ * resolves with the verified
  *   number of bytes of output delivered
- * @property {(argv: string[]) => Promise<{ counted: number, output: Buffer }>} read  as `run`, and with the output
+ * @property {(argv: string[]) => Promise<{ counted: number, output: Buffer }>} read  as `run`, and
+ * with the output
  * @property {() => void} close
  *
  * @typedef {{ pty?: boolean, deadlineMs?: number }} How  on a terminal, or (by default) on pipes
  *
- * @typedef {{ feed: import("./http1-response.mjs").OnBody, finish: () => { payloadBytes: number } }} Counter
+ * @typedef {{ feed: import("./http1-response.mjs").OnBody, finish: () => { payloadBytes: number }
+ * }} Counter
  *
  * @typedef {object} Speech  how a command is asked for and its output framed
  * @property {(argv: string[], how: How) => import("./http1.mjs").Request} ask
@@ -59,7 +64,9 @@ export function openClient(speaks, url, { http, codec }) {
     return { counted: counter.finish().payloadBytes, output: decode(Buffer.concat(parts)) };
   }
 
-  /** @param {string[]} argv @param {How} how @param {import("./http1-response.mjs").OnBody} onBody */
+  /**
+   * @param {string[]} argv @param {How} how @param {import("./http1-response.mjs").OnBody} onBody
+   */
   async function exchange(argv, how, onBody) {
     const deadline = setTimeout(() => {
       connection.close(new Error(`\`${argv.join(" ")}\` took too long`));
@@ -84,7 +91,10 @@ function openConnection(speaks, url, http) {
   return http === "h2c" ? openH2c(url) : openHttp1(url);
 }
 
-/** Start in the Connect protocol, or in gRPC, whose envelopes are the same. @param {import("../servers/lineup.mjs").Codec} codec @returns {Speech} */
+/**
+ * Start in the Connect protocol, or in gRPC, whose envelopes are the same. @param
+ * {import("../servers/lineup.mjs").Codec} codec @returns {Speech}
+ */
 function connectSpeech(codec) {
   const headers = headersOf[codec];
   return { ask, createCounter: () => createFrameCounter(codec), decode };
@@ -133,7 +143,9 @@ export const headersOf = {
   grpc: { "Content-Type": "application/grpc", TE: "trailers" },
 };
 
-/** No encoding at all: the body is the output. @param {"raw" | "tcp" | "ssh"} speaks @returns {Speech} */
+/**
+ * Without encoding: the body is the output. @param {"raw" | "tcp" | "ssh"} speaks @returns {Speech}
+ */
 function rawSpeech(speaks) {
   return { ask, createCounter, decode: (body) => body };
 

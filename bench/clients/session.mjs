@@ -1,5 +1,5 @@
-// One Start or Connect stream that the bench talks with while it runs: its pid, its output as it comes, its end. And unary
-// calls. In the Connect protocol, binary, over HTTP/1.1 or h2c.
+// One Start or Connect stream that the bench uses while it runs: its pid, its output as it arrives,
+// its end. Also unary calls. In the Connect protocol, binary, over HTTP/1.1 or h2c.
 
 import { create, fromBinary, toBinary, toJsonString } from "@bufbuild/protobuf";
 import {
@@ -16,7 +16,8 @@ const HEADER_BYTES = 5;
 /**
  * @typedef {object} Session
  * @property {number} pid
- * @property {Promise<void>} ended  rejects when the stream broke, or the process failed and nobody killed it
+ * @property {Promise<void>} ended  rejects when the stream broke, or the process failed and nobody
+ * killed it
  *
  * @typedef {object} Command
  * @property {string[]} argv
@@ -64,7 +65,7 @@ function openStream(connection, rpc, message, onOutput) {
 }
 
 /**
- * The request of a stream whose response somebody else reads.
+ * The request of a stream whose response another process reads.
  * @param {number} pid
  * @param {"binary" | "json"} codec
  */
@@ -92,7 +93,10 @@ function streamRequest(rpc, message) {
   };
 }
 
-/** @param {import("./http1.mjs").Connection} connection @param {number} pid @param {Uint8Array} data @param {"stdin" | "pty"} kind */
+/**
+ * @param {import("./http1.mjs").Connection} connection @param {number} pid @param {Uint8Array} data
+ * @param {"stdin" | "pty"} kind
+ */
 export function sendInput(connection, pid, data, kind) {
   const message = create(SendInputRequestSchema, {
     ...selected(pid),
@@ -112,7 +116,10 @@ function selected(pid) {
   return { process: { selector: { case: /** @type {const} */ ("pid"), value: pid } } };
 }
 
-/** @param {import("./http1.mjs").Connection} connection @param {string} rpc @param {Uint8Array} message */
+/**
+ * @param {import("./http1.mjs").Connection} connection @param {string} rpc @param {Uint8Array}
+ * message
+ */
 async function call(connection, rpc, message) {
   let answer = "";
   const status = await connection.exchange(
@@ -137,7 +144,10 @@ export function envelope(message) {
   return framed;
 }
 
-/** Hands each message on whole, but for the end of the stream. @param {(message: Buffer) => void} onMessage */
+/**
+ * Passes each complete message on, except the end of the stream. @param {(message: Buffer) => void}
+ * onMessage
+ */
 function frameSplitter(onMessage) {
   let waiting = Buffer.alloc(0);
   return (/** @type {Buffer} */ bytes, /** @type {number} */ start, /** @type {number} */ end) => {

@@ -1,4 +1,5 @@
-// The client of sshd: `ssh` over the connection that servers/sshd.mjs opened, one process per command.
+// The client of sshd: `ssh` over the connection that servers/sshd.mjs opened, one process per
+// command.
 
 import { spawn } from "node:child_process";
 
@@ -10,7 +11,7 @@ export function openSsh(url) {
   return { ready: () => Promise.resolve(), exchange, close: () => void child?.kill("SIGKILL") };
 
   /**
-   * The body is the command line. Resolves with 200 when it has ended well.
+   * The body is the command line. Resolves with 200 when the command has exited with 0.
    * @param {import("./http1.mjs").Request} request
    * @param {import("./http1-response.mjs").OnBody} onBody
    * @returns {Promise<number>}

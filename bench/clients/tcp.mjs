@@ -1,4 +1,5 @@
-// The client of the C forwarder: one connection per command, a line out, bytes in until the server closes.
+// The client of the C forwarder: one connection per command, a line out, bytes in until the server
+// closes.
 
 import { connect } from "node:net";
 
@@ -12,7 +13,8 @@ export function openTcp(url) {
   return { ready: () => Promise.resolve(), exchange, close };
 
   /**
-   * The body is all there is: method, path and headers are not sent. Resolves with 200 when the server closes.
+   * Sends the body only, without method, path and headers. Resolves with 200 when the server
+   * closes.
    * @param {import("./http1.mjs").Request} request
    * @param {import("./http1-response.mjs").OnBody} onBody
    * @returns {Promise<number>}

@@ -1,7 +1,9 @@
-// Question: what do many attached processes cost that do next to nothing, and does one more command take longer beside them?
+// Question: how much do many attached, nearly idle processes cost, and does one more command take
+// longer beside them?
 //
-// `workload tick 10`, a line every ten seconds, each attached over an HTTP/1.1 connection of its own. CPU at rest is what the agent
-// takes in three seconds; KB per process is what it grew by, over their number.
+// `workload tick 10`, a line every ten seconds, each attached over its own HTTP/1.1 connection. CPU
+// at rest is the agent's use in three seconds; KB per process is the agent's growth divided by
+// their number.
 
 import { openHttp1 } from "../clients/http1.mjs";
 import { latenciesMs } from "../clients/latencies.mjs";
@@ -17,7 +19,7 @@ const transport = /** @type {const} */ ({ http: "http1", codec: "json" });
 const REST_MS = 3000;
 const COMMANDS = 50;
 const TICK_SECONDS = "10";
-/** Opened at once. */
+/** Opened at the same time. */
 const BATCH = 25;
 
 /** @returns {import("./index.mjs").Figure} */
@@ -53,7 +55,7 @@ async function attachMany(count, argv) {
   const limits = ["--max-processes", "2000", "--max-streams", "2000"];
   const server = await launch("holdfast", [...holdfastCommand(), ...limits]);
   const client = openClient("connect", server.url, transport);
-  // What the first commands load and compile is not theirs.
+  // Before the measurement, because the first commands load and compile code.
   await latenciesMs(client, ["/bin/true"], COMMANDS);
   const before = residentMb(server);
   const connections = Array.from({ length: count }, () => openHttp1(server.url));

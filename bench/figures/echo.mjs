@@ -1,7 +1,9 @@
-// Question: how long does a keystroke take to come back from a terminal, and how long while another process floods?
+// Question: how long does a keystroke take to a terminal and back, alone and while another process
+// floods?
 //
-// A line break through SendInput to `cat >/dev/null` on a terminal, whose line discipline echoes it, until the echo has arrived on the
-// process's own stream. The flood is read by a process of its own, so on two cores four processes contend.
+// A line break is sent through SendInput to `cat >/dev/null` on a terminal, whose line discipline
+// echoes it. The time ends when the echo arrives on the process's own stream. A separate process
+// reads the flood, so on two cores four processes compete.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -50,7 +52,7 @@ async function whileFlooded(url, measure) {
     await once(flood.stdout, "data");
     return await measure();
   } finally {
-    // The process it started stays, and blocks: nobody reads it.
+    // The flooding process stays and blocks, because its output is not read.
     flood.kill("SIGKILL");
     await ended;
   }

@@ -1,7 +1,8 @@
-// Question: what does it cost the server to deliver one process's output to many?
+// Question: what does it cost the server to deliver one process's output to many subscribers?
 //
-// A process waits for a line, subscribers attach over a connection each, the line comes, and it writes N bytes as fast as the
-// slowest of them takes them. The CPU seconds are per GB delivered, all subscribers together.
+// A process waits for a line. Subscribers attach over one connection each, then the line is sent,
+// and the process writes N bytes as fast as the slowest of them reads. The CPU seconds are per GB
+// delivered to all subscribers together.
 
 import { createFrameCounter } from "../clients/frames.mjs";
 import { openHttp1 } from "../clients/http1.mjs";
@@ -10,7 +11,7 @@ import { interleave } from "../rounds.mjs";
 import { cpuSeconds, difference, peakResidentMb } from "../servers/usage.mjs";
 
 const roundCount = { full: 5, quick: 2 };
-/** Of each subscriber, so that a round takes about as long whatever their number. */
+/** Bytes per subscriber, chosen so that all rounds take about the same time. */
 const megabytes = {
   binary: { 1: 300, 8: 80, 64: 16 },
   json: { 1: 150, 8: 60, 64: 12 },
@@ -57,7 +58,7 @@ async function fanOutOnce(server, codec, { count, bytes }) {
   const starter = openHttp1(server.url);
   const argv = ["sh", "-c", `read line; exec head -c ${bytes} /dev/zero`];
   const { pid, ended } = await startSession(starter, { argv, stdin: true }, () => undefined);
-  // Not a subscriber of those that are measured: it leaves.
+  // Not one of the measured subscribers: it leaves.
   ended.catch(() => undefined);
   starter.close();
   const subscribers = Array.from({ length: count }, () => subscribe(server.url, pid, codec));

@@ -1,4 +1,4 @@
-// The figures in the order they are measured.
+// The figures in the order of measurement.
 
 import { attachedFigure } from "./attached.mjs";
 import { echoFigure } from "./echo.mjs";
@@ -56,5 +56,5 @@ const quickNames = [
   "idle",
 ];
 
-/** What `--quick` measures when it is not told what. */
+/** The figures of `--quick` without `--only`. */
 export const quickFigures = figures.filter(({ name }) => quickNames.includes(name));

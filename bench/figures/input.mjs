@@ -1,7 +1,7 @@
 // Question: how fast does input reach a process, and what does it cost the server?
 //
-// 64 KiB messages, as one StreamInput call or as one SendInput call each, to `wc -c`, whose count is compared. Until the process
-// has read all of it.
+// 64 KiB messages to `wc -c`, in one StreamInput call or in one SendInput call each. The time ends
+// when the process has read everything; its count is compared.
 
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StreamInputRequestSchema } from "../../dist/gen/process_pb.js";
@@ -38,7 +38,10 @@ export function inputFigure(kind) {
   };
 }
 
-/** @param {import("../servers/launch.mjs").Server} server @param {"stream" | "send"} kind @param {number} pieces */
+/**
+ * @param {import("../servers/launch.mjs").Server} server @param {"stream" | "send"} kind @param
+ * {number} pieces
+ */
 async function feedOnce(server, kind, pieces) {
   const [reader, writer] = [openHttp1(server.url), openHttp1(server.url)];
   await Promise.all([reader.ready(), writer.ready()]);
@@ -69,7 +72,10 @@ async function feedOnce(server, kind, pieces) {
 
 /** @param {number} pid @param {Buffer} piece @param {number} pieces */
 function streamBody(pid, piece, pieces) {
-  /** @param {import("@bufbuild/protobuf").MessageInitShape<typeof StreamInputRequestSchema>["event"]} event */
+  /**
+   * @param {import("@bufbuild/protobuf").MessageInitShape<typeof
+   * StreamInputRequestSchema>["event"]} event
+   */
   const message = (event) =>
     envelope(toBinary(StreamInputRequestSchema, create(StreamInputRequestSchema, { event })));
   const start = message({ case: "start", value: { process: { selector: { case: "pid", value: pid } } } });

@@ -1,4 +1,5 @@
-// Questions: how soon is the agent there, how much memory does it take at rest, and how much after much has gone through it?
+// Questions: how soon does the agent listen, how much memory does it use at rest, and how much
+// after a large volume of output?
 
 import { fileURLToPath } from "node:url";
 import { openClient } from "../clients/open.mjs";
@@ -7,7 +8,7 @@ import { launch } from "../servers/launch.mjs";
 import { holdfastCommand } from "../servers/lineup.mjs";
 import { anonymousMb, residentMb } from "../servers/usage.mjs";
 
-/** Until what a start leaves behind is collected, and its compiled form kept. */
+/** Time for the garbage of the start to be collected, and for the compiled code to be saved. */
 const SETTLE_MS = 1500;
 
 /** @type {import("../report.mjs").Metric[]} */

@@ -1,4 +1,4 @@
-// Compiles the suite's C programs, each once a run.
+// Compiles the suite's C programs, each once per run.
 
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";

@@ -1,6 +1,7 @@
-// Starting and ending one server process. The contract with every server: it prints one line
-// `NAME listening on http://HOST:PORT` to stdout when it is ready, and ends on SIGTERM.
-// Every server started here is ended here, by its own pid: by `stop`, or by `killAllNow` when the suite is ended.
+// Starts and ends one server process. The contract with every server: it prints one line `NAME
+// listening on http://HOST:PORT` to stdout when it is ready, and ends on SIGTERM. Every server
+// started here is ended here, by its own pid: by `stop`, or by `killAllNow` at the end of the
+// suite.
 
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
@@ -18,7 +19,8 @@ let launched = 0;
 /**
  * @typedef {object} Server
  * @property {string} url
- * @property {() => number[]} pids  of the server itself, without the commands it runs; none: not ours, and nobody told us
+ * @property {() => number[]} pids  of the server itself, without the commands it runs; none: not
+ * ours, and nobody told us
  * @property {() => string} stderr  the end of what it said, for when something went wrong
  * @property {() => Promise<void>} stop
  */
@@ -44,7 +46,7 @@ export async function launch(name, command) {
   return { url, pids: () => (pid === undefined ? [] : [pid]), stderr, stop: () => stop(child, exited) };
 }
 
-/** For exit handlers: at once and without waiting. */
+/** For exit handlers: kills at once, without waiting. */
 export function killAllNow() {
   for (const child of running) child.kill("SIGKILL");
 }

@@ -1,5 +1,6 @@
-// Who is measured. Turns the chosen names into running servers with an open, checked client each.
-// A figure gets fresh servers, so that its peak memory and CPU are its own and not those of the figure before.
+// The servers that are measured. Turns the chosen names into running servers, each with an open and
+// checked client. A figure gets new servers, so that their peak memory and CPU belong to that
+// figure alone.
 
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -16,8 +17,10 @@ import { sshProblem, startSshd } from "./sshd.mjs";
  *
  * @typedef {object} Contender
  * @property {"connect" | "raw" | "tcp" | "ssh"} speaks  which client it needs
- * @property {(transport: Transport, args: readonly string[]) => Promise<import("./launch.mjs").Server>} start
- * @property {boolean} [mayRefuse]  not ours: it is left out of a figure it cannot do, and that is said
+ * @property {(transport: Transport, args: readonly string[]) =>
+ * Promise<import("./launch.mjs").Server>} start
+ * @property {boolean} [mayRefuse]  not ours: it is left out of a figure it cannot do, and that is
+ * said
  *
  * @typedef {string | Variant} Wanted  a server by its name, or
  * @typedef {object} Variant
@@ -45,7 +48,8 @@ export function createLineup(names, say) {
   return { withSubjects };
 
   /**
-   * Starts those of `wanted` that are in the lineup, lets `use` measure them, and ends them however that went.
+   * Starts those of `wanted` that are in the lineup, lets `use` measure them, and ends them however
+   * that went.
    * @template T
    * @param {Wanted[]} wanted
    * @param {Transport} transport

@@ -1,5 +1,6 @@
-// The reference `plain`: process.Process as one would write it in an afternoon with Connect-ES and child_process.
-// Nothing is tuned and nothing is crippled: the library's adapter, an async generator over the child's output.
+// The reference `plain`: process.Process as one would write it in an afternoon with Connect-ES and
+// child_process. Nothing is tuned and nothing is crippled: the library's adapter, an async
+// generator over the child's output.
 //
 //   node plain-connect.mjs --http http1|h2c
 
@@ -84,8 +85,9 @@ function event(name, value) {
 }
 
 /**
- * Yields the chunks of both streams as they come. A stream waits while its chunk is being sent. Racing the two
- * iterators reads nicer, but the race keeps every chunk alive until the silent stream ends: 0.75 of the MB/s.
+ * Yields the chunks of both streams as they arrive. A stream waits while its chunk is sent. A race
+ * of the two iterators would be shorter, but keeps every chunk alive until the silent stream ends:
+ * 0.75 of the MB/s.
  * @param {Record<string, import("node:stream").Readable>} streams
  */
 async function* merge(streams) {

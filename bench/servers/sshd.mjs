@@ -1,5 +1,6 @@
-// The reference `ssh`: Debian's OpenSSH server on loopback, what people run commands elsewhere with today. It encrypts, which
-// the others do not. Keys, configuration and the client's shared connection live in the scratch folder; the user is ours.
+// The reference `ssh`: Debian's OpenSSH server on loopback, the common way to run commands on other
+// machines. It encrypts, which the others do not. Keys, configuration and the client's shared
+// connection are in the scratch folder; the user is the current one.
 
 import { execFileSync, spawn } from "node:child_process";
 import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -22,7 +23,10 @@ export function sshProblem() {
   return undefined;
 }
 
-/** @returns {Promise<import("./launch.mjs").Server>} its url is `ssh://` and the path of the client's configuration */
+/**
+ * @returns {Promise<import("./launch.mjs").Server>} its url is `ssh://` and the path of the
+ * client's configuration
+ */
 export async function startSshd() {
   const port = await freePort();
   const hostKey = scratchPath(`ssh-host-key-${port}`);
@@ -45,7 +49,7 @@ export async function startSshd() {
       "StrictHostKeyChecking no",
       "UserKnownHostsFile /dev/null",
       "LogLevel ERROR",
-      // As SDKs keep theirs: a command does not pay for the handshake.
+      // SDKs keep their connection open as well: a command does not pay for the handshake.
       "ControlMaster auto",
       `ControlPath ${scratchPath(`ssh-control-${port}`)}`,
       "ControlPersist 60",
@@ -62,7 +66,7 @@ export async function startSshd() {
     "PidFile none",
     "PrintMotd no",
     "MaxSessions 100",
-    // Else bash takes itself for a login from afar and reads the user's start-up files for each command.
+    // Without it bash detects a remote login and reads the user's start-up files for each command.
     "SetEnv SHLVL=2",
   ].flatMap((option) => ["-o", option]);
   const server = spawn(
@@ -88,7 +92,9 @@ export async function startSshd() {
   };
 }
 
-/** Opens the connection that all commands share. @param {string} client @param {() => string} log */
+/**
+ * Opens the connection that all commands share. @param {string} client @param {() => string} log
+ */
 async function firstLogin(client, log) {
   const deadline = performance.now() + readyMs;
   for (;;) {

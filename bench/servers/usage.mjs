@@ -1,12 +1,14 @@
-// What a server has used, as the kernel counts it. Its children (the commands it runs) are not included.
+// What a server has used, from the kernel's counters. Its children (the commands that it runs) are
+// not included.
 
 import { readdirSync, readFileSync } from "node:fs";
 
 /** @typedef {{ pids: () => number[] }} Measured */
 
 /**
- * User and system time of all its threads. From schedstat, in nanoseconds: /proc/PID/stat counts the same in steps of
- * 10 ms, a tenth of a short round. Time of threads that have ended is not in it; Node's and Go's stay.
+ * User and system time of all its threads. From schedstat, in nanoseconds: /proc/PID/stat counts
+ * the same in steps of 10 ms, a tenth of a short round. Time of threads that have ended is not in
+ * it; Node's and Go's stay.
  * @param {Measured} server
  * @returns {number | undefined}
  */
@@ -21,23 +23,24 @@ export function cpuSeconds(server) {
   });
 }
 
-/** The most it was ever resident, in MB of 10^6 bytes. @param {Measured} server */
+/** Its peak resident memory, in MB of 10^6 bytes. @param {Measured} server */
 export function peakResidentMb(server) {
   return statusMb(server, "VmHWM");
 }
 
-/** What it has in memory now, in MB of 10^6 bytes. @param {Measured} server */
+/** Its resident memory now, in MB of 10^6 bytes. @param {Measured} server */
 export function residentMb(server) {
   return statusMb(server, "VmRSS");
 }
 
-/** Of that, what is its own and not a page of a file, in MB of 10^6 bytes. @param {Measured} server */
+/** The part of it that is not backed by files, in MB of 10^6 bytes. @param {Measured} server */
 export function anonymousMb(server) {
   return statusMb(server, "RssAnon");
 }
 
 /**
- * How often it called read(2), write(2) and their like. By thread: /proc/PID/io has the calls of children that have ended, too.
+ * How often it called read(2), write(2) and similar calls. Counted per thread, because /proc/PID/io
+ * includes the calls of children that have ended.
  * @param {Measured} server
  */
 export function systemCalls(server) {

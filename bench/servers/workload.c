@@ -1,7 +1,7 @@
-// Commands that Debian has no program for.
+// Commands for which Debian has no program.
 //
-//   workload lines N        N lines of 80 bytes, a write each
-//   workload tick SECONDS   a line every so often, for ever
+//   workload lines N        N lines of 80 bytes, one write each
+//   workload tick SECONDS   a line every SECONDS, forever
 
 #include <stdio.h>
 #include <stdlib.h>

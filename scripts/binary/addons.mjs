@@ -1,8 +1,9 @@
 // @ts-check
-// The native addons inside the single executable. dlopen wants a file, so each is written to one without a name
-// (O_TMPFILE), opened through /proc/self/fd and closed again: nothing is left on disk, whatever happens. memfd_create
-// would need no folder at all, but the first addon is the one that makes system calls possible. Where the kernel or the
-// file system has no O_TMPFILE, or /proc is not mounted, a folder only we can enter serves, and goes at once.
+// Loads the native addons of the single executable. dlopen needs a file, so each addon is written
+// to one without a name (O_TMPFILE), opened through /proc/self/fd and closed again: nothing stays
+// on disk, whatever happens. memfd_create needs no folder, but system calls are possible only after
+// the first addon is loaded. Without O_TMPFILE (kernel, file system) or /proc, a folder with mode
+// 0700 is used and removed at once.
 
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { constants } from "node:os";
@@ -11,7 +12,10 @@ import { getRawAsset } from "node:sea";
 
 export const ADDONS = /** @type {const} */ (["koffi.node", "pty.node"]);
 
-/** Where a writable file system without noexec is likely; Docker's --read-only leaves root /dev, and no other. */
+/**
+ * Folders that are probably writable and without noexec. Docker's --read-only leaves only /dev to
+ * root.
+ */
 const FOLDERS = [process.env["TMPDIR"] ?? "", "/run", "/dev/shm", "/tmp", "/var/tmp", "/dev"].filter(Boolean);
 
 const O_RDWR = 2;
@@ -22,7 +26,8 @@ const O_TMPFILE = 0o20200000;
 let loaded;
 
 /**
- * What the addon exports. All are loaded at the first call: from one place, and by then or not at all.
+ * The addon's exports. The first call loads all addons, so that they come from one place or fail
+ * together.
  * @param {typeof ADDONS[number]} name
  * @returns {any}
  */
@@ -42,10 +47,11 @@ function loadAll() {
       }
     }
   }
-  // Nothing runs yet, and nothing can: a line is worth more than a stack trace.
+  // Nothing runs yet, and nothing can run without the addons: one line is clearer than a stack
+  // trace.
   process.stderr.write(
-    "holdfast: no folder to load its native parts from: a writable one on a file system without noexec is needed for " +
-      `a moment; mount a tmpfs at /run, or set TMPDIR (tried ${failures.join("; ")})\n`,
+    "holdfast: no folder to load its native parts from: it needs a writable one on a file system without noexec; " +
+      `mount a tmpfs at /run, or set TMPDIR (tried ${failures.join("; ")})\n`,
   );
   process.exit(1);
 }
@@ -55,7 +61,8 @@ function loadUnnamed(folder) {
   /** @type {number[]} */
   const fds = [];
   try {
-    // All are open before the first is loaded: the C library takes a second file of a known name for the first.
+    // All files are open before the first is loaded, because the C library takes a second file with
+    // a known name for the first.
     for (const name of ADDONS) {
       const fd = openSync(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0o700);
       fds.push(fd);
@@ -84,7 +91,7 @@ function loadNamed(parent) {
 }
 
 /**
- * In the executable itself, not a copy.
+ * A view into the executable itself, not a copy.
  * @param {string} name
  */
 function bytesOf(name) {

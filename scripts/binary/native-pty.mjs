@@ -1,5 +1,5 @@
 // @ts-check
-// In the single executable this stands in for src/linux/native-pty.ts.
+// In the single executable this replaces src/linux/native-pty.ts.
 import { loadAddon } from "./addons.mjs";
 
 export function loadNativePty() {

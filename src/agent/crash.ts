@@ -1,23 +1,32 @@
-// The end nobody planned: an exception or a rejection that reached the top. The state is unknown, so nothing is saved:
-// log it with its causes, kill what the agent started, end with the exit code for a bug.
+// The end of the agent after a bug: an exception or a rejection that reached the top. The state of the agent is
+// unknown then, so nothing is saved: log the error with its causes, kill what the agent started, end the process.
 
-import { endAfterFlush, exitCodes } from "../cli/index.ts";
 import type { Logger } from "../logger.ts";
 
-/** `killAll` must be quick and may throw. A second crash on the way out ends the process where it stands. */
-export function endOnCrash(logger: Logger, killAll: () => void): void {
+/** Two ways to end this process with the exit code of a bug. */
+export interface CrashExits {
+  /** Once stdout and stderr are written. */
+  afterFlush(): void;
+  now(): void;
+}
+
+/** `killAll` must be quick and may throw. A second crash meanwhile ends the process at once. */
+export function endOnCrash(
+  logger: Logger,
+  { killAll, exits }: { readonly killAll: () => void; readonly exits: CrashExits },
+): void {
   let crashed = false;
-  // Rejections come here too: Node raises an unhandled one as an uncaught exception.
+  // Also gets rejections: Node raises an unhandled one as an uncaught exception.
   process.on("uncaughtException", (error, origin) => {
-    if (crashed) process.exit(exitCodes.crashed);
+    if (crashed) exits.now();
     crashed = true;
     logger.error({ err: error, origin }, "the agent crashed: this is a bug in holdfast");
     killAll();
-    void endAfterFlush(exitCodes.crashed);
+    exits.afterFlush();
   });
 }
 
-/** Node's own warnings, which it would print as plain text amid the JSON lines. */
+/** Logs Node's own warnings. Node would print them as plain text between the JSON lines. */
 export function logWarnings(logger: Logger): void {
   process.removeAllListeners("warning");
   process.on("warning", (warning) => logger.warn({ err: warning }, "a warning from Node"));

@@ -1,64 +1,69 @@
-// Stopping: no new streams, every process ended, their clients told, connections closed. In that order, and in bounded time.
-import { constants } from "node:os";
-import { exitCodes } from "../cli/index.ts";
+// Stopping the agent: refuse new streams, end every process, send the clients the rest of their streams, close the
+// connections. In this order, and in bounded time.
+
 import type { RunningServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { ProcessTable } from "../process/index.ts";
 import type { ServingState } from "../rpc/index.ts";
 import type { StopSignal } from "./stop-signals.ts";
 
-export interface Stopping {
+export interface ShutdownOptions {
   readonly signal: StopSignal;
-  /** Cuts the shutdown short: everything is killed at once. */
+  /** Cuts the shutdown short: every process is killed at once. */
   readonly stopNow: Promise<StopSignal>;
   readonly graceMs: number;
   readonly logger: Logger;
 }
 
-/** How long the last of a stream, and its end event, may take to reach its client once the processes are gone. */
+export type ShutdownOutcome =
+  | { readonly kind: "stopped" }
+  | { readonly kind: "interrupted"; readonly signal: StopSignal }
+  /** A killed process did not end. */
+  | { readonly kind: "stuck" };
+
+/** The time for the last bytes and the end event of each stream to reach the client after the processes ended. */
 const FLUSH_MS = 1_000;
 
-/** Beyond grace and flush. Reached only when a killed process does not die (a hung network file system, say). */
+/** In addition to grace and flush. Reached only when a killed process does not die, for example on a hung file system. */
 const STUCK_MS = 5_000;
 
-/** What has to stop. */
-interface Serving {
+interface StoppableAgent {
   readonly server: RunningServer;
   readonly serving: ServingState;
   readonly table: ProcessTable;
 }
 
-/** Returns the exit code; never rejects for what a process or client does. */
+/** Never rejects because of a process or a client. */
 export async function shutDown(
-  agent: Serving,
-  { signal, stopNow, graceMs, logger }: Stopping,
-): Promise<number> {
+  agent: StoppableAgent,
+  { signal, stopNow, graceMs, logger }: ShutdownOptions,
+): Promise<ShutdownOutcome> {
   const { table } = agent;
   logger.info({ signal, graceMs }, "stopping; another signal kills everything at once");
   const outcome = await Promise.race([
     stopCleanly(agent, graceMs),
-    stopNow.then((again) => ({ kind: "interrupted", again }) as const),
+    stopNow.then((second) => ({ kind: "interrupted", second }) as const),
     after(graceMs + FLUSH_MS + STUCK_MS),
   ]);
   switch (outcome.kind) {
     case "stopped":
       logger.info({ ended: outcome.ended, killed: outcome.killed }, "stopped");
-      return exitCodes.done;
+      return { kind: "stopped" };
     case "interrupted":
       logger.warn(
-        { signal: outcome.again, killed: table.killAll() },
-        "killed everything: a second signal came",
+        { signal: outcome.second, killed: table.killAll() },
+        "killed everything: received a second signal",
       );
-      return exitCodes.interrupted(constants.signals[outcome.again]);
+      return { kind: "interrupted", signal: outcome.second };
     case "stuck":
       table.killAll();
-      logger.error({ graceMs }, "gave up waiting for processes that do not end when killed");
-      return exitCodes.failed;
+      logger.error({ graceMs }, "stopped waiting for killed processes that do not end");
+      return { kind: "stuck" };
   }
 }
 
-async function stopCleanly({ server, serving, table }: Serving, graceMs: number) {
-  // Before the processes end: what is refused cannot start one that nobody would stop.
+async function stopCleanly({ server, serving, table }: StoppableAgent, graceMs: number) {
+  // Before the processes end: a start that is accepted later would not be stopped.
   serving.stop();
   server.stopAccepting();
   const counts = await table.shutdown(graceMs);

@@ -1,32 +1,33 @@
-// The signals that stop the agent: SIGTERM (supervisors), SIGINT (Ctrl-C), SIGQUIT and SIGHUP (the terminal is gone). Listening
-// starts before the agent does, so that a signal is never too early to count. No signal is passed on to commands.
+// The signals that stop the agent: SIGTERM (from supervisors), SIGINT (Ctrl-C), SIGQUIT and SIGHUP (the terminal was
+// closed). Listening begins before the agent starts, so that an early signal counts. Commands do not receive them.
+
 import { performance } from "node:perf_hooks";
 import { deferred } from "../deferred.ts";
 
 const stopSignals = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const;
 
 /**
- * What would end the agent without stopping its processes; and SIGUSR1, at which Node opens its debugger to every process of
- * the machine.
+ * These would end the agent without stopping its processes. SIGUSR1 would open Node's debugger to every process of the
+ * machine.
  */
 const ignoredSignals = ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGIO", "SIGPWR"] as const;
 
 export type StopSignal = (typeof stopSignals)[number];
 
 /**
- * One request to stop may arrive as two signals: on Ctrl-C under `npm start` the terminal signals the whole foreground
- * group, and npm then passes its own on. A person who wants it to stop now takes longer than this to say so.
+ * One request to stop can arrive as two signals: on Ctrl-C under `npm start`, the terminal signals the whole foreground
+ * process group, and npm forwards its own signal. A person needs more time than this to ask a second time.
  */
 const SAME_REQUEST_MS = 500;
 
 export interface StopSignals {
   /** The first signal. */
   readonly stop: Promise<StopSignal>;
-  /** The next one that is a request of its own. Any further one changes nothing. */
+  /** The next signal that is a second request. Later signals change nothing. */
   readonly stopNow: Promise<StopSignal>;
 }
 
-/** For the rest of the process's life: from now on these signals no longer end it by themselves. */
+/** From now on these signals do not end the process by themselves. */
 export function listenForStopSignals(): StopSignals {
   const stop = deferred<StopSignal>();
   const stopNow = deferred<StopSignal>();
@@ -42,5 +43,5 @@ export function listenForStopSignals(): StopSignals {
 }
 
 function ignore(): void {
-  // A listener is all it takes.
+  // A listener is enough to prevent the default action.
 }

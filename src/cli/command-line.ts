@@ -1,8 +1,9 @@
-// The whole command line: reads it, runs one subcommand, ends with its exit code. Only here does the process end on purpose
-// (a crash apart, see crash.ts), and only after what was written is flushed.
+// The entry point: reads the command line, runs one subcommand, ends with its exit code after stdout and stderr are
+// written.
+
 import { runCommandLine } from "./program.ts";
 import { endAfterFlush, outliveReaders } from "./stdio.ts";
 
 outliveReaders();
-// No await here: the bundles are CommonJS, which has none at the top (scripts/bundle.mjs).
+// No await: the bundles are CommonJS, which has no top-level await (scripts/bundle.mjs).
 void runCommandLine(process.argv).then(endAfterFlush);

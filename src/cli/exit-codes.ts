@@ -1,20 +1,37 @@
-// What the exit code of `holdfast` says. The help of each command lists its own.
+// The exit codes of `holdfast`. The help of each command lists its own.
+
+import { constants } from "node:os";
+import type { Exit } from "../client/index.ts";
 
 export const exitCodes = {
   /** Done; for `serve`: stopped by a signal, cleanly. */
   done: 0,
-  /** It could not be done: a port in use, a missing right; for `serve` also a shutdown that got stuck. */
+  /** Not done: a port in use, a missing permission; for `serve` also a shutdown in which a process did not end. */
   failed: 1,
   /** The command line or a HOLDFAST_ variable is wrong. */
   usage: 2,
-  /** A bug: an exception nobody expected. EX_SOFTWARE of sysexits.h. */
+  /** A bug: an unexpected exception. EX_SOFTWARE of sysexits.h. */
   crashed: 70,
-  /** Of `run` and `attach`, whose other codes are the program's: what holdfast itself failed at. As docker's and env's. */
+  /** `run` and `attach`, whose other codes belong to the process: holdfast itself failed. As docker and env. */
   ownFailure: 125,
-  /** Of `run`: the command is there and cannot be executed. */
+  /** `run`: the command exists and cannot be executed. */
   notExecutable: 126,
-  /** Of `run`: there is no such command. */
+  /** `run`: the command does not exist. */
   notFound: 127,
-  /** A signal cut it short; as a shell would say it, 128 + the signal's number. */
+  /** A signal ended it; as a shell reports it: 128 + the number of the signal. */
   interrupted: (signalNumber: number): number => 128 + signalNumber,
 } as const;
+
+/** The exit status of a process as a shell reports it: 0 to 255, or 128 + the number of the signal. */
+export function exitStatus({ exitCode, exited, signal, status }: Exit): number {
+  if (exited) return exitCode;
+  const numbers: Readonly<Record<string, number>> = constants.signals;
+  // Signals from 32 on have only a number: `signal: signal 34`.
+  const number = numbers[signal ?? ""] ?? Number(/^signal: signal (\d+)/.exec(status)?.[1] ?? Number.NaN);
+  return Number.isNaN(number) ? 255 : exitCodes.interrupted(number);
+}
+
+/** For a table: `exit 3`, `SIGKILL`. */
+export function endText({ exitCode, exited, signal, status }: Exit): string {
+  return exited ? `exit ${exitCode}` : (signal ?? status.replace(/^signal: /, ""));
+}

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// The `holdfast` program as npm installs it: runs the bundle that scripts/bundle.mjs makes, with V8's compiled form of it kept
-// beside it. Of 265 ms from exec to listening, Node 20 spent 150 on finding 200 files and on compiling the same each time.
-// (Node's own module.enableCompileCache begins with Node 22, and its default folder is one that others may write to.)
-// CommonJS, because Node takes 5 ms more to load its loader of ES modules.
+// The `holdfast` program as npm installs it: runs the bundle of scripts/bundle.mjs, and stores V8's compiled form of it next
+// to it. Of 265 ms from exec to listening, Node 20 spent 150 on finding 200 files and on compiling the same code each time.
+// (module.enableCompileCache exists from Node 22 on, and other users can write to its default folder.)
+// CommonJS, because loading the ES module loader takes Node 5 ms more.
 
 import crypto = require("node:crypto");
 import fs = require("node:fs");
@@ -20,17 +20,17 @@ type ModuleFunction = (
 ) => void;
 
 const BUNDLE = path.join(__dirname, "../bundle");
-/** What is compiled later than this is compiled anew each time: nobody waits for it as the program begins. */
+/** When the compiled form is stored. Functions that are first used later do not delay a start. */
 const COMPILED_AFTER_MS = 1000;
 const HASH_CHARACTERS = 16;
-/** Of SHA-256. */
+/** The size of a SHA-256 hash. */
 const CHECKSUM_BYTES = 32;
 const WRITABLE_BY_OTHERS = 0o022;
 
 const requireOther = nodeModule.createRequire(path.join(BUNDLE, "command-line.cjs"));
 const loaded = new Map<string, { exports: object }>();
 
-/** A file of the bundle by its name there. Trusted as the program itself is. One that failed may be loaded again. */
+/** Loads a file of the bundle by its name. The file is trusted like the program itself. One that failed can be loaded again. */
 function load(name: string): object {
   const known = loaded.get(name);
   if (known !== undefined) return known.exports;
@@ -47,26 +47,26 @@ function load(name: string): object {
   return module.exports;
 }
 
-/** `file` holds one function expression in ASCII, which V8 takes as it is, without a copy, behind a hash of it in a comment. */
+/** `file` is a comment with a hash, then one function expression in ASCII, which V8 uses without a copy. */
 function compile(file: string): ModuleFunction {
   const text = fs.readFileSync(file, "latin1");
-  // V8 itself compares no more than the text's length.
+  // The hash is part of the name because V8 itself compares only the length of the text.
   const hash = text.slice(2, 2 + HASH_CHARACTERS);
   const compiledFile = `${file}.${hash}.${process.version}-${process.arch}.compiled`;
   const cachedData = readCompiled(compiledFile);
   const script = new vm.Script(text, { filename: file, cachedData });
-  // V8 rejects what another version of it, or one with other flags, has compiled.
+  // V8 rejects code that another version of V8, or one with other flags, has compiled.
   if (cachedData === undefined || script.cachedDataRejected === true)
-    setTimeout(() => keepCompiled(script, compiledFile), COMPILED_AFTER_MS).unref();
+    setTimeout(() => storeCompiled(script, compiledFile), COMPILED_AFTER_MS).unref();
   return script.runInThisContext() as ModuleFunction;
 }
 
-/** Only now, when the functions that a start needs are compiled. Where it cannot be kept, every start is a slow one. */
-function keepCompiled(script: vm.Script, file: string): void {
+/** Runs when the functions that a start needs are compiled. If storing fails, every start is slow. */
+function storeCompiled(script: vm.Script, file: string): void {
   const fresh = `${file}.${process.pid}-${crypto.randomBytes(4).toString("hex")}`;
   try {
     const data = script.createCachedData();
-    // Others that start in this moment find all of it or nothing. Nobody else may write it, whatever the umask.
+    // A concurrent start finds the whole file or none. Other users cannot write it, with any umask.
     fs.writeFileSync(fresh, Buffer.concat([checksum(data), data]), { flag: "wx", mode: 0o644 });
     fs.renameSync(fresh, file);
   } catch {
@@ -74,7 +74,7 @@ function keepCompiled(script: vm.Script, file: string): void {
   }
 }
 
-/** Undefined where there is none that can be trusted: V8 ends the program over data that are damaged. */
+/** Undefined if there is no file to trust: V8 ends the program when the data are damaged. */
 function readCompiled(file: string): Buffer | undefined {
   let fd: number | undefined;
   try {

@@ -1,5 +1,6 @@
-// The command line as a whole: name, version, help, and one file per subcommand. Whatever is wrong with it becomes one
-// line on stderr and the exit code for usage, never a stack trace.
+// The command line: name, version, help, and one file per subcommand. A wrong command line becomes one line on stderr and
+// the exit code for usage, never a stack trace.
+
 import { Command, CommanderError } from "commander";
 import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
@@ -13,7 +14,7 @@ import { addRun } from "./session/run.ts";
 import { printError } from "./stdio.ts";
 import { version } from "./version.ts";
 
-/** Runs what `argv` (as in process.argv) asks for and returns the exit code. */
+/** Runs the command in `argv`, which is like process.argv, and returns the exit code. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   let exitCode: number = exitCodes.done;
   const program = createProgram();
@@ -27,26 +28,26 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv);
     return exitCode;
   } catch (error) {
-    // Commander has already written its line, or the help that was asked for (exit code 0).
+    // Commander has already printed its line, or the help (exit code 0).
     if (!(error instanceof CommanderError)) throw error;
-    // 1 is Commander's for any mistake, if the command chose none (usageExitsWith).
+    // Commander uses 1 for every mistake unless the command chose another code (usageExitsWith).
     return error.exitCode === 1 ? exitCodes.usage : error.exitCode;
   }
 }
 
 function createProgram(): Command {
-  // Subcommands made with `.command()` take these settings over: they come before the first one.
+  // Subcommands created with `.command()` inherit these settings, so they come before the first one.
   return (
     new Command("holdfast")
       .description(
         "The agent inside a sandbox, and its command line. The agent runs processes and terminals for clients outside " +
-          "it, over Connect and gRPC: their output is never lost or doubled, and a client that goes away never kills or " +
-          "freezes anything.",
+          "the sandbox, over Connect and gRPC. No output is lost or duplicated, and a client that disconnects never " +
+          "kills a process.",
       )
-      .version(version(), "-V, --version", "print the version")
-      .helpOption("-h, --help", "print this help")
-      .helpCommand("help [command]", "print the help of a command")
-      // So that `holdfast run ls -l` needs no "--": what follows the command is the command's.
+      .version(version(), "-V, --version", "version")
+      .helpOption("-h, --help", "this help")
+      .helpCommand("help [command]", "help of a command")
+      // `holdfast run ls -l` then needs no "--": options after the command belong to the command.
       .enablePositionalOptions()
       .exitOverride()
       .configureOutput({ outputError: (message) => printError(message.replace(/^error: /, "")) })
@@ -60,7 +61,7 @@ Examples:
   holdfast serve                 run the agent on 127.0.0.1:49983
   holdfast run -- make test      run a command there, as if it ran here
   holdfast run --pty bash        a shell that outlives the connection
-  holdfast help run              all that can be set
+  holdfast help run              all options
 
-The other commands find the agent by --url or HOLDFAST_URL.
+All commands except serve and doctor call the agent at --url or HOLDFAST_URL.
 `;

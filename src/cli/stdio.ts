@@ -1,15 +1,16 @@
-// stdin, stdout and stderr of the command. The readers of the latter two may stop reading or go away (`holdfast serve |
-// head -1`, a closed terminal, a full disk): neither may end the agent, spin it, stall it or make it grow.
+// stdin, stdout and stderr of the command. The readers of stdout and stderr may stop reading or exit (`holdfast serve |
+// head -1`, a closed terminal, a full disk). None of this may end the agent, make it spin, block it or make it grow.
+
 import { closeSync, openSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import { oneLine } from "../text.ts";
 
-/** As Node found them at its start: what it puts back at its end. */
+/** The terminals whose mode Node restores when it ends. */
 const terminals = [0, 1, 2].filter((fd) => isatty(fd));
 
 /**
- * Makes a failed write to stdout or stderr mean a lost line. Node ignores SIGPIPE and reports EPIPE as an "error" event,
- * which ends the process unless somebody listens; it revives these two streams after each error, so that the next
+ * From now on, a failed write to stdout or stderr only loses a line. Node ignores SIGPIPE and emits EPIPE as an "error"
+ * event, which ends the process unless there is a listener. Node revives these two streams after each error, so the next
  * write is one more try (a full disk may have room again), never a loop.
  */
 export function outliveReaders(): void {
@@ -18,15 +19,15 @@ export function outliveReaders(): void {
 }
 
 function lineLost(): void {
-  // There is no third place to say it.
+  // There is no other place to report it.
 }
 
-/** Reads no more of stdin, so that whoever writes to it gets SIGPIPE. libuv alone would keep descriptor 0 open. */
+/** Closes stdin, so that its writer gets SIGPIPE. libuv alone would keep descriptor 0 open. */
 export function closeStdin(): void {
   process.stdin.destroy();
   if (process.stdin.isTTY === true) return;
   closeSync(0);
-  // The lowest free number: a descriptor 0 that some later file got would be taken for stdin.
+  // Takes the free descriptor 0: another file with this number would be used as stdin.
   openSync("/dev/null", "r");
 }
 
@@ -35,10 +36,10 @@ export function printError(message: string): void {
   process.stderr.write(`holdfast: ${oneLine(message)}\n`);
 }
 
-/** Long enough for a reader that reads, short for an operator who waits. */
+/** Enough for a reader that reads, and short for an operator who waits. */
 const FLUSH_MS = 250;
 
-/** Ends the process with `exitCode` once both streams are written out, or cannot be within FLUSH_MS. */
+/** Ends the process with `exitCode` once both streams are written, at most FLUSH_MS later. */
 export async function endAfterFlush(exitCode: number): Promise<never> {
   await Promise.race([
     Promise.all([flushed(process.stdout), flushed(process.stderr)]),
@@ -58,8 +59,8 @@ function isHungUp(fd: number): boolean {
 }
 
 /**
- * Node aborts, with a core dump, when it ends and cannot put back the mode of a terminal that is gone (20.20: close the
- * window of `node -e 'process.on("SIGHUP", () => process.exit())'`). The signal that says so ends it without that.
+ * When Node ends and cannot restore the mode of a terminal that is gone, it aborts with a core dump (20.20: close the
+ * window of `node -e 'process.on("SIGHUP", () => process.exit())'`). Ending by SIGHUP avoids this.
  */
 function dieOfHangUp(): void {
   process.removeAllListeners("SIGHUP");

@@ -1,5 +1,5 @@
-// What an orchestrator and an operator ask of the agent itself, beside its RPCs: envd's control API, by envd's paths and shapes,
-// and metrics for Prometheus.
+// The HTTP endpoints that are not RPCs: health, envd's control API with envd's paths and shapes, and metrics for
+// Prometheus. It answers every request that reaches it, unknown paths with 404.
 
 import { HoldfastError } from "../errors.ts";
 import {
@@ -15,7 +15,7 @@ import {
 } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults, ProcessTable } from "../process/index.ts";
-import type { ServerStatistics } from "../rpc/index.ts";
+import type { ClientStatistics } from "../rpc/index.ts";
 import { Initialization } from "./init.ts";
 import { MachineMetrics } from "./machine-metrics.ts";
 import { BodyReader } from "./read-body.ts";
@@ -25,7 +25,7 @@ export interface ControlOptions {
   /** Changed by POST /init. */
   readonly defaults: AgentDefaults;
   readonly token: AccessToken;
-  readonly statistics: ServerStatistics;
+  readonly statistics: ClientStatistics;
   /** How long the body of POST /init may take to arrive; 10 s at most. */
   readonly requestMs: number;
   /** How many connections clients have. */
@@ -36,7 +36,7 @@ export interface ControlOptions {
 type Handler = (request: NodeRequest, response: NodeResponse) => Promise<void> | void;
 type Method = "GET" | "POST";
 
-/** Answers every request it is given; of what it does not know it says 404. All but POST /init must have been admitted. */
+/** Answers every request. Each must have been admitted, except POST /init, which checks its token itself. */
 export function createControl(options: ControlOptions): RequestListener {
   const { defaults, logger } = options;
   const initialization = new Initialization(options);
@@ -54,10 +54,9 @@ export function createControl(options: ControlOptions): RequestListener {
     "/metrics": { GET: (_, response) => answerJson(response, 200, machine.read()) },
     "/metrics/prometheus": {
       GET: async (_, response) => {
-        // Nobody who is not scraped pays for it.
-        const { exposition } = await import("./prometheus.ts");
-        const { contentType, text } = await exposition(options);
-        answer(response, 200, contentType, text);
+        // An agent that is not scraped does not load it.
+        const { PROMETHEUS_CONTENT_TYPE, prometheusMetrics } = await import("./prometheus.ts");
+        answer(response, 200, PROMETHEUS_CONTENT_TYPE, await prometheusMetrics(options));
       },
     },
   };
@@ -80,9 +79,9 @@ export function createControl(options: ControlOptions): RequestListener {
 function answerError(error: unknown, response: NodeResponse, logger: Logger): void {
   if (response.headersSent || response.destroyed || isGoneClient(error)) return void response.destroy();
   const status = error instanceof HoldfastError ? statusOf(error) : 500;
-  if (status === 500) logger.error({ err: error }, "a control request failed for a reason nobody thought of");
+  if (status === 500) logger.error({ err: error }, "internal error in a control request");
   const message = error instanceof HoldfastError && status !== 500 ? error.message : "internal error";
-  // In the words of envd's schema.
+  // The shape is that of envd's schema.
   answerJson(response, status, { code: status, message });
 }
 
@@ -105,7 +104,7 @@ function answerJson(response: NodeResponse, status: number, body: object): void 
   answer(response, status, "application/json", `${JSON.stringify(body)}\n`);
 }
 
-/** A HEAD request's body is left out by Node. */
+/** Node leaves out the body of an answer to HEAD. */
 function answer(response: NodeResponse, status: number, contentType = "text/plain", body?: string): void {
   if (response.destroyed) return;
   const content =

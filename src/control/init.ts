@@ -1,6 +1,5 @@
-// POST /init: an orchestrator tells the agent what its commands get by default, and which token clients bring from now on. The
-// fields and their rules are envd's; what envd does beyond (setting the clock, mounting volumes, writing /etc/hosts) this agent
-// does not, and ignores the fields for it.
+// POST /init: an orchestrator sets the defaults of commands and the access token. The fields and their rules are envd's.
+// This agent does not set the clock, mount volumes or write /etc/hosts; it ignores the fields for these.
 
 import { HoldfastError } from "../errors.ts";
 import type { AccessToken } from "../http/index.ts";
@@ -25,7 +24,7 @@ export interface InitializationOptions {
 
 export class Initialization {
   readonly #options: InitializationOptions;
-  /** Of the newest request that was applied. */
+  /** The timestamp of the newest request that was applied. */
   #newest: bigint | undefined;
 
   constructor(options: InitializationOptions) {
@@ -33,8 +32,9 @@ export class Initialization {
   }
 
   /**
-   * All of `body`, or nothing: throws `invalid_argument` naming the field, or `unauthenticated` where a token is set already and
-   * neither the body nor `headerToken` is that. A request that is not newer than the newest before changes nothing.
+   * Applies all of `body` or nothing. Throws `invalid_argument` with the name of the field, or `unauthenticated` if a token
+   * is set and neither the body nor `headerToken` has it. A request that is not newer than the newest before changes
+   * nothing.
    */
   apply(body: string, headerToken: string | undefined): void {
     const request = parse(body);
@@ -59,12 +59,12 @@ function assertMay({ accessToken }: InitRequest, headerToken: string | undefined
   if (!token.isSet) return;
   const offered = accessToken ?? headerToken;
   if (offered === undefined)
-    throw new HoldfastError("unauthenticated", "accessToken: missing, and this agent was given one");
+    throw new HoldfastError("unauthenticated", "accessToken: missing; this agent has one");
   if (!token.matches(offered))
-    throw new HoldfastError("unauthenticated", "accessToken: not the one this agent was given");
+    throw new HoldfastError("unauthenticated", "accessToken: not the one of this agent");
 }
 
-/** An empty body asks for nothing. What it does not know it passes over, as envd does. */
+/** An empty body changes nothing. Unknown fields are ignored, as in envd. */
 function parse(body: string): InitRequest {
   const fields = body.trim() === "" ? {} : parseObject(body);
   return {
@@ -81,8 +81,8 @@ function parseObject(body: string): Record<string, unknown> {
   try {
     value = JSON.parse(body);
   } catch {
-    // Its own message quotes the body, and the body holds secrets.
-    throw invalid("the body is no JSON");
+    // The message of JSON.parse quotes the body, and the body holds secrets.
+    throw invalid("the body is not JSON");
   }
   if (isObject(value)) return value;
   throw invalid("the body must be a JSON object");
@@ -94,25 +94,25 @@ function variables(value: unknown): Record<string, string> | undefined {
   const checked = Object.entries(value).map(([name, content]): [string, string] => {
     if (typeof content !== "string") throw invalid(`envVars: ${JSON.stringify(name)} must be a string`);
     if (name === "" || /[=\0]/.test(name))
-      throw invalid(`envVars: a name must not be empty or hold "=" or NUL: ${JSON.stringify(name)}`);
-    if (content.includes("\0")) throw invalid(`envVars: ${JSON.stringify(name)} holds a NUL`);
+      throw invalid(`envVars: a name must not be empty or contain "=" or NUL: ${JSON.stringify(name)}`);
+    if (content.includes("\0")) throw invalid(`envVars: ${JSON.stringify(name)} contains a NUL`);
     return [name, content];
   });
-  // Which takes "__proto__" for a name like any other.
+  // Object.fromEntries treats "__proto__" as an ordinary name.
   return Object.fromEntries(checked);
 }
 
 function accessToken(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === "string" && isUsableToken(value)) return value;
-  throw invalid("accessToken: must be letters, digits and signs without blanks");
+  throw invalid("accessToken: must be letters, digits and punctuation without spaces");
 }
 
-/** Empty is as good as missing. */
+/** An empty text is the same as a missing one. */
 function text(field: string, value: unknown): string | undefined {
   if (value === undefined || value === null || value === "") return undefined;
   if (typeof value !== "string") throw invalid(`${field}: must be a string`);
-  if (value.includes("\0")) throw invalid(`${field}: holds a NUL`);
+  if (value.includes("\0")) throw invalid(`${field}: contains a NUL`);
   return value;
 }
 
@@ -127,7 +127,7 @@ function nanoseconds(value: unknown): bigint | undefined {
   return BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
 }
 
-/** Date.parse takes the 30th of February for the 2nd of March, and 24:00:00 for the next day. */
+/** False for times that Date.parse accepts by mistake: February 30 (as March 2) and 24:00:00 (as the next day). */
 function isRealTime(utc: string): boolean {
   return new Date(`${utc}Z`).toISOString().startsWith(utc);
 }

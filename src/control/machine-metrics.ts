@@ -1,19 +1,19 @@
-// GET /metrics: how busy the machine is, in the words of envd's JSON. In a container with a memory limit of its own, that is the
-// machine.
+// GET /metrics: how busy the machine is, in the shape of envd's JSON. In a container with a memory limit, memory is that of
+// the container.
 
 import { readFileSync, statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
-/** Bytes where nothing else is said. */
+/** In bytes, unless the name has another unit. */
 export interface MachineReport {
   /** Seconds since the epoch. */
   readonly ts: number;
   readonly cpu_count: number;
-  /** Of all processors together, 0 to 100 with two decimals, since the last time somebody asked. */
+  /** Of all processors together, 0 to 100 with two decimals, since the last request. */
   readonly cpu_used_pct: number;
   readonly mem_total: number;
-  /** What cannot be had back at once. */
+  /** Memory that cannot be freed at once. */
   readonly mem_used: number;
   readonly mem_cache: number;
   readonly mem_total_mib: number;
@@ -66,7 +66,7 @@ export class MachineMetrics {
   }
 }
 
-/** See proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal; the rest is counted in these. */
+/** See proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal; the other fields are included in these. */
 function cpuTimes(): CpuTimes {
   const [line = ""] = readFileSync("/proc/stat", "latin1").split("\n", 1);
   const times = line.trim().split(/\s+/).slice(1, 9).map(Number);
@@ -85,7 +85,7 @@ function machineMemory(): Memory {
   };
 }
 
-/** Of the cgroup (version 2) this agent is in; undefined where it has no limit, or one above the machine's memory. */
+/** The memory of the agent's cgroup (version 2). Undefined without a limit below the machine's memory. */
 function limitedMemory(machine: Memory): Memory | undefined {
   try {
     const [, path = ""] = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8")) ?? [];
@@ -95,7 +95,7 @@ function limitedMemory(machine: Memory): Memory | undefined {
     const file = Number(/^file (\d+)$/m.exec(read("memory.stat"))?.[1] ?? 0);
     return { total, used: Math.max(0, Number(read("memory.current")) - file), cache: file };
   } catch {
-    // ENOENT: version 1, or none.
+    // ENOENT: version 1, or no cgroup.
     return undefined;
   }
 }

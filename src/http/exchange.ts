@@ -1,4 +1,5 @@
-// One HTTP request and its response, of HTTP/1.1 or HTTP/2: the types and the small questions that all listeners share.
+// One HTTP request and its response, over HTTP/1.1 or HTTP/2: the types and the small questions that
+// all listeners share.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
@@ -7,13 +8,16 @@ export type NodeRequest = IncomingMessage | Http2ServerRequest;
 export type NodeResponse = ServerResponse | Http2ServerResponse;
 export type RequestListener = (request: NodeRequest, response: NodeResponse) => void;
 
-/** The path of the request's target, which is `/path?query` or, in HTTP/1.1, also `http://host/path?query`. */
+/**
+ * The path in the request's target. The target is `/path?query`; in HTTP/1.1 it can also be
+ * `http://host/path?query`.
+ */
 export function pathOf(request: NodeRequest): string {
   const target = request.url?.split("?", 1)[0] ?? "";
   return target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/]*/i, "");
 }
 
-/** What `Request.headers`, `Headers` and `headerReader` have in common. */
+/** The part of `Headers` that is used here. */
 export interface HeaderReader {
   get(name: string): string | null;
 }
@@ -28,7 +32,7 @@ export function headerReader({ headers }: NodeRequest): HeaderReader {
   };
 }
 
-/** How Node says that a connection broke or a stream was reset while a request was read or answered. */
+/** Node's codes for a connection that broke, or a stream that was reset, during an exchange. */
 const goneClientCodes = new Set([
   "ABORT_ERR",
   "ECONNRESET",

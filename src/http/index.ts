@@ -1,8 +1,7 @@
 export { AccessToken, offeredToken } from "./admission/access-token.ts";
-export { encodeGrpcMessage } from "./admission/grpc-message.ts";
-export { type Refusal, refuse } from "./admission/refusal.ts";
-export type { TlsIdentity } from "./connection/tls-front.ts";
-export { closeIfUnread } from "./connection/unread-request.ts";
+export { encodeGrpcMessage, type Refusal, refuse } from "./admission/refusal.ts";
+export { closeIfUnread } from "./connection/early-answer.ts";
+export type { TlsIdentity } from "./connection/tls-entry.ts";
 export {
   type HeaderReader,
   headerReader,

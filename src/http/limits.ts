@@ -6,6 +6,8 @@ export interface HttpLimits {
    * some more for short calls.
    */
   readonly maxStreams: number;
+  /** The time limit for each of: a connection's first bytes, its TLS handshake, a request's headers. */
+  readonly headersMs: number;
   /** All headers of one request. */
   readonly maxHeaderBytes: number;
   /** Connections without a request; above this number, the server closes the longest idle one. */
@@ -16,6 +18,7 @@ export interface HttpLimits {
 
 export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   maxStreams: 4096,
+  headersMs: 10_000,
   maxHeaderBytes: 16 * 1024,
   maxIdleConnections: 1024,
   idleConnectionMs: 120_000,

@@ -1,14 +1,15 @@
-// The agent's server: its addresses, who gets in, what is answered, and its end.
+// The agent's HTTP server: its addresses, the chain of listeners a request passes, and its end. It leaves
+// the answers to `answer`, and knows neither RPCs nor processes.
 
 import { createServer, type Server } from "node:net";
 import { HoldfastError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { AccessToken } from "./admission/access-token.ts";
 import { type AdmissionOptions, admit, type ReportRefusal } from "./admission/admission.ts";
-import { createConnectionFront, HEADERS_MS } from "./connection/connection-front.ts";
+import { createConnectionEntry } from "./connection/connection-entry.ts";
 import { IdleConnections } from "./connection/idle-connections.ts";
-import type { TlsIdentity } from "./connection/tls-front.ts";
-import { sweepConnections } from "./connection/vanished-peers.ts";
+import { sweepConnections } from "./connection/sweep.ts";
+import type { TlsIdentity } from "./connection/tls-entry.ts";
 import type { RequestListener } from "./exchange.ts";
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits.ts";
 import { isTcp, type ListenAddress, type Listening, listenOn } from "./listen/listening.ts";
@@ -20,13 +21,13 @@ export interface ServerOptions {
   /** Answers every request that is admitted. POST /init is admitted without a token: it checks that itself. */
   readonly answer: RequestListener;
   readonly logger: Logger;
-  /** Without one, or while none is set: whoever reaches the agent is let in. */
+  /** Undefined, or while no token is set: every client that reaches the agent is admitted. */
   readonly token?: AccessToken;
-  /** Else an address that others than this machine reach is refused while no token is set. */
+  /** Allows addresses that other machines can reach without a token being set. */
   readonly allowUnauthenticated?: boolean;
-  /** What clients may call this agent beside IP addresses, localhost and the names it listens on. See createHostCheck. */
+  /** Names of this agent in addition to those it listens on. See createHostCheck. */
   readonly allowHosts?: readonly string[];
-  /** Whose web pages may call it. See createCrossOrigin. */
+  /** Origins whose web pages may call it. See createCrossOrigin. */
   readonly allowOrigins?: readonly string[];
   readonly tls?: TlsIdentity | undefined;
   readonly limits?: Partial<HttpLimits>;
@@ -35,23 +36,23 @@ export interface ServerOptions {
 }
 
 export interface RunningServer {
-  /** As clients would write the first address: `http://HOST:PORT`, `https://…`, or `unix:/path`. */
+  /** The first address as clients write it: `http://HOST:PORT`, `https://…`, or `unix:/path`. */
   readonly url: string;
-  /** Of the first address; 0 where that is no TCP. */
+  /** The port of the first address; 0 unless that is TCP. */
   readonly port: number;
-  /** Whether others than this machine reach it. */
+  /** True if other machines can reach it. */
   readonly isExposed: boolean;
-  /** How many connections there are. */
+  /** The number of open connections. */
   readonly connections: number;
-  /** Refuses new connections from now on; those there are go on. */
+  /** Closes the listening sockets. Connections that exist continue. */
   stopAccepting(): void;
   /** Lets requests finish for at most `flushMs`, then closes every connection. */
   close(flushMs: number): Promise<void>;
 }
 
 /**
- * Resolves when clients can connect. Rejects with Node's error where an address cannot be had, and with a HoldfastError for
- * what must not be: then nothing listens.
+ * Resolves when clients can connect. Rejects with Node's error if it cannot listen on an address, and with
+ * a HoldfastError for settings that are not safe; nothing listens then.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
@@ -60,23 +61,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   if (allowOrigins.includes("*") && !token.isSet && !allowUnauthenticated) throw openToPages();
   const requests = new RequestCount();
   const idle = new IdleConnections(limits.maxIdleConnections);
-  const listener = inTurn(
+  const listener = inOrder(
     idle.watch(requests.watch(admit(admissionOf(options, token, limits), options.answer))),
   );
-  const front = createConnectionFront({ listener, idle, limits, tls: options.tls, logger: options.logger });
-  const servers = options.addresses.map(() => createServer((socket) => front.accept(socket)));
+  const entry = createConnectionEntry({ listener, idle, limits, tls: options.tls, logger: options.logger });
+  const servers = options.addresses.map(() => createServer((socket) => entry.accept(socket)));
   const closeAll = () => {
     for (const server of servers) if (server.listening) server.close();
   };
   const listenings = await listenOnAll(servers, options.addresses, closeAll);
   const exposed = listenings.find(({ isLocal }) => !isLocal);
   if (exposed !== undefined && !token.isSet && !allowUnauthenticated) {
-    // In the turn it began to listen: nobody was accepted.
+    // In the turn in which it began to listen: no connection was accepted.
     closeAll();
     throw openToStrangers(exposed.name);
   }
-  const sweep = sweepConnections(front.connections, {
-    headersMs: HEADERS_MS,
+  const sweep = sweepConnections(entry.connections, {
+    headersMs: limits.headersMs,
     idleMs: limits.idleConnectionMs,
   });
   return {
@@ -84,19 +85,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     port: listenings[0]?.port ?? 0,
     isExposed: exposed !== undefined,
     get connections() {
-      return front.connections.size;
+      return entry.connections.size;
     },
     stopAccepting: closeAll,
     close: async (flushMs) => {
       closeAll();
       await requests.none(flushMs);
       sweep.cancel();
-      for (const socket of front.connections.keys()) socket.destroy();
+      for (const socket of entry.connections.keys()) socket.destroy();
     },
   };
 }
 
-/** All, or none. */
+/** Listens on all addresses, or on none. */
 async function listenOnAll(
   servers: readonly Server[],
   addresses: readonly ListenAddress[],
@@ -123,19 +124,19 @@ function urlOf(listening: Listening | undefined, isSecure: boolean): string {
 function openToStrangers(name: string): HoldfastError {
   return new HoldfastError(
     "permission_denied",
-    `${name} can be reached from outside this machine, and without an access token whoever reaches it runs commands here: ` +
-      "give --access-token-file, or --allow-unauthenticated if only your platform gets through to it",
+    `other machines can reach ${name}, and no access token is set: set one with --access-token-file, or use ` +
+      "--allow-unauthenticated if only your platform can reach it",
   );
 }
 
 function openToPages(): HoldfastError {
   return new HoldfastError(
     "permission_denied",
-    "--allow-origin '*' without an access token lets every web page run commands here: give --access-token-file as well",
+    "--allow-origin '*' without an access token would let every web page run commands here; set a token with --access-token-file",
   );
 }
 
-/** Browsers do not get to Unix sockets: there any Host will do. */
+/** Browsers cannot reach a Unix socket: every Host is allowed there. */
 function admissionOf(
   { addresses, allowHosts = [], allowOrigins = [], onRefused }: ServerOptions,
   token: AccessToken,
@@ -147,10 +148,10 @@ function admissionOf(
 }
 
 /**
- * A pipelined request waits until its response has the connection: Node does not close a response that never got it, and
- * whoever streams to that would wait for ever.
+ * A pipelined request waits until its response owns the connection. Node does not close a response that
+ * never owned it, and a listener that streams to such a response would wait forever.
  */
-function inTurn(listener: RequestListener): RequestListener {
+function inOrder(listener: RequestListener): RequestListener {
   return (request, response) => {
     const waits = !("stream" in response) && response.socket === null;
     if (waits) response.once("socket", () => listener(request, response));

@@ -1,4 +1,4 @@
-// A queue of neighbouring chunks, oldest first, found by offset, short ones gathered into larger:
+// A queue of adjacent chunks, oldest first, found by offset. Short chunks are merged into larger ones:
 //
 //   | gone | gone | chunk | run of short pieces | chunk | ... | tail |   <- appended here
 //                  ^ first
@@ -8,28 +8,28 @@ import { type Chunk, chunkEnd, type Offset, type OutputStream } from "./chunk.ts
 import { ChunkRun } from "./chunk-run.ts";
 
 /**
- * Chunks shorter than this are copied and gathered, longer ones kept as they are. Producers read into 64 KiB buffers: a
- * shorter piece kept by reference would pin more than twice the memory it is worth.
+ * Chunks shorter than this are copied and merged, longer ones kept as they are. Producers read into
+ * 64 KiB buffers: a shorter piece kept by reference would pin more than twice its memory.
  */
 export const KEEP_BY_REFERENCE_BYTES = 32 * 1024;
 
-/** What a held chunk costs beside its bytes: the objects around it, a buffer's own included (390 to 560 on V8 11). */
+/** What a held chunk costs in addition to its bytes: its objects, the buffer's included (390 to 560 on V8 11). */
 export const CHUNK_OVERHEAD_BYTES = 512;
 
-/** Pieces shorter than this are gathered with those of other streams, too: as chunks of their own they cost half more. */
+/** Pieces shorter than this also merge with those of other streams: as separate chunks they cost half more. */
 export const SHORT_PIECE_BYTES = 2 * CHUNK_OVERHEAD_BYTES;
 
-/** So many chunks may cost what they cost; pieces of different streams are gathered behind them. */
-const MIX_FROM = 16;
+/** This many chunks stay separate; behind them, short pieces of different streams merge into runs. */
+const RUNS_FROM = 16;
 
-/** Shifting one by one would be quadratic; half the array at a time is constant per chunk. */
+/** Removing the first entry each time would be quadratic; removing half the array at a time is constant per chunk. */
 const COMPACT_FROM = 64;
 
 export type Entry = Chunk | ChunkRun;
 
 /** Where the last entry may still grow. */
 type Tail =
-  /** The last chunk's whole buffer; its bytes in use are the chunk's. */
+  /** The last chunk, and its whole buffer, of which the chunk uses the beginning. */
   | { readonly kind: "chunk"; readonly chunk: Chunk; readonly buffer: Buffer }
   | { readonly kind: "run"; readonly run: ChunkRun }
   | undefined;
@@ -40,25 +40,25 @@ export class ChunkQueue {
   #cost = 0;
   #tail: Tail;
 
-  /** How many chunks and runs. */
+  /** The number of chunks and runs. */
   get length(): number {
     return this.#entries.length - this.#first;
   }
 
-  /** What all that is here counts against bounds: its bytes, CHUNK_OVERHEAD_BYTES each, and what a run's pieces cost. */
+  /** What the queue counts against bounds: its bytes, CHUNK_OVERHEAD_BYTES per entry, and what a run's pieces cost. */
   get cost(): number {
     return this.#cost;
   }
 
-  /** Where the `index`th oldest chunk or run ends; undefined where there is none. */
+  /** The end of the `index`th oldest chunk or run; undefined when there is none. */
   endOf(index: number): Offset | undefined {
     const entry = this.#at(index);
     return entry === undefined ? undefined : entryEnd(entry);
   }
 
   /**
-   * The `index`th oldest chunk as it is held, or of a run the piece that holds the byte at `from`, what is left of it:
-   * undefined where there is none.
+   * The `index`th oldest chunk as it is held; of a run, what is left from `from` on of the piece there.
+   * Undefined when there is none.
    */
   chunkAt(index: number, from: Offset): Chunk | undefined {
     const entry = this.#at(index);
@@ -66,40 +66,40 @@ export class ChunkQueue {
   }
 
   /**
-   * Takes data in behind the last chunk. Data of KEEP_BY_REFERENCE_BYTES and more becomes the queue's own: nobody may
-   * touch its buffer again. Shorter data is copied, into the last chunk if that is not sealed and either of the same stream
-   * or, behind the first MIX_FROM, as short as this.
+   * Appends data behind the last chunk. Data of KEEP_BY_REFERENCE_BYTES and more is kept: its buffer
+   * belongs to the queue afterwards. Shorter data is copied, into the last chunk if that is not frozen
+   * and of the same stream, or, behind the first RUNS_FROM, if both are short pieces.
    */
   append(stream: OutputStream, from: Offset, data: Buffer): void {
-    // Not out of Node's pool: one short chunk would pin 8 KiB of it.
+    // Not from Node's pool: one short chunk would pin 8 KiB of it.
     this.#add(stream, from, data, takeCopy);
   }
 
   /**
-   * Takes over what another queue has shifted out. As `append`, but data that begins a chunk of its own is not copied again.
-   * Returns whether it was copied, so that its buffer is not needed here.
+   * Appends a chunk that another queue has shifted out, without a copy where it stays a separate chunk.
+   * Returns whether it was copied, so that this queue does not need its buffer.
    */
-  adopt({ stream, offset: from, data }: Chunk): boolean {
+  moveIn({ stream, offset: from, data }: Chunk): boolean {
     return this.#add(stream, from, data, (own) => own);
   }
 
-  /** From now on nothing joins the last chunk: somebody has it as it is. */
-  seal(): void {
+  /** From now on nothing merges into the last chunk: a subscriber has read it. */
+  freezeLast(): void {
     this.#tail = undefined;
   }
 
-  /** Takes the oldest chunk or run out if it ends at or below `to`, else returns undefined. */
+  /** Removes and returns the oldest chunk or run if it ends at or below `to`, else returns undefined. */
   shiftBelow(to: Offset): Entry | undefined {
     const entry = this.#at(0);
     if (entry === undefined || entryEnd(entry) > to) return undefined;
-    // Cleared at once: a chunk that waits here to be shifted out would be held, and not counted.
+    // Cleared at once: a chunk left here until the array is compacted would be held and not counted.
     this.#entries[this.#first++] = undefined;
     this.#cost -= cost(entry);
     this.#compact();
     return entry;
   }
 
-  /** The index of the chunk or run that holds the byte at `from`, or `length` if none ends above it. */
+  /** The index of the chunk or run that contains the byte at `from`, or `length` if none ends above it. */
   indexAt(from: Offset): number {
     let low = 0;
     let high = this.length;
@@ -112,7 +112,7 @@ export class ChunkQueue {
     return low;
   }
 
-  /** Throws if this is not what the comments say, from `from` on; returns where it ends. For tests. */
+  /** Throws when the entries are not adjacent from `from` on, or the cost is wrong; returns where they end. For tests. */
   checkInvariants(from: Offset): Offset {
     let at = from;
     let held = 0;
@@ -120,7 +120,7 @@ export class ChunkQueue {
       const entry = this.#at(index);
       if (entry === undefined || entry.offset !== at) throw new Error(`chunk ${index} is not at ${at}`);
       for (const chunk of chunksOf(entry)) {
-        if (chunk.offset !== at || chunk.data.length === 0) throw new Error(`no proper chunk at ${at}`);
+        if (chunk.offset !== at || chunk.data.length === 0) throw new Error(`bad chunk at ${at}`);
         at = chunkEnd(chunk);
       }
       held += cost(entry);
@@ -139,8 +139,8 @@ export class ChunkQueue {
   }
 
   /**
-   * Returns whether the data was copied into the last entry. What becomes a chunk that may still grow goes through `toOwn`, which
-   * returns it at the beginning of a buffer that is free behind it.
+   * Returns whether the data was copied into the last entry. Data that starts a chunk that may still
+   * grow goes through `toOwn`, which returns it at the start of a buffer whose rest is free.
    */
   #add(stream: OutputStream, from: Offset, data: Buffer, toOwn: (data: Buffer) => Buffer): boolean {
     if (data.length >= KEEP_BY_REFERENCE_BYTES) {
@@ -148,7 +148,7 @@ export class ChunkQueue {
       this.#push({ stream, offset: from, data, frames: undefined });
       return false;
     }
-    if (this.#gather(stream, data) || this.#mix(stream, data)) return true;
+    if (this.#growLast(stream, data) || this.#growRun(stream, data)) return true;
     const chunk = { stream, offset: from, data: toOwn(data), frames: undefined };
     this.#tail = { kind: "chunk", chunk, buffer: Buffer.from(chunk.data.buffer) };
     this.#push(chunk);
@@ -160,8 +160,8 @@ export class ChunkQueue {
     this.#cost += cost(entry) - before;
   }
 
-  /** Joins the data to the last chunk, growing its buffer by doubling; false where it must be a chunk of its own. */
-  #gather(stream: OutputStream, data: Buffer): boolean {
+  /** Merges the data into the last chunk, doubling its buffer; returns false when it must be a separate chunk. */
+  #growLast(stream: OutputStream, data: Buffer): boolean {
     if (this.#tail?.kind !== "chunk" || this.#tail.chunk.stream !== stream) return false;
     const { chunk: last, buffer } = this.#tail;
     const used = last.data.length;
@@ -175,10 +175,10 @@ export class ChunkQueue {
     return true;
   }
 
-  /** Joins short data to the last run, or makes one of it and a last chunk that is as short; false where neither is there. */
-  #mix(stream: OutputStream, data: Buffer): boolean {
+  /** Merges short data into the last run, or with a short last chunk into a new run; returns false when there is neither. */
+  #growRun(stream: OutputStream, data: Buffer): boolean {
     const tail = this.#tail;
-    if (tail === undefined || data.length >= SHORT_PIECE_BYTES || this.length <= MIX_FROM) return false;
+    if (tail === undefined || data.length >= SHORT_PIECE_BYTES || this.length <= RUNS_FROM) return false;
     if (tail.kind === "chunk") {
       const { chunk } = tail;
       if (chunk.data.length >= SHORT_PIECE_BYTES) return false;
@@ -225,14 +225,14 @@ export function* chunksOf(entry: Entry): Iterable<Chunk> {
   }
 }
 
-/** `data`, in a buffer that has room for `length` bytes and, up to a limit, for twice what it had. */
+/** A copy of `data` in a buffer with room for `length` bytes or, up to a limit, for twice the data. */
 function grown(data: Buffer, length: number): Buffer {
   const buffer = takeBuffer(Math.min(Math.max(length, data.length * 2), KEEP_BY_REFERENCE_BYTES));
   buffer.set(data);
   return buffer;
 }
 
-/** Growing by doubling may leave a gathered chunk's buffer half empty; that is not counted. */
+/** Doubling may leave a merged chunk's buffer half empty; that is not counted. */
 function cost(entry: Entry): number {
   return CHUNK_OVERHEAD_BYTES + (entry instanceof ChunkRun ? entry.cost : entry.data.length);
 }

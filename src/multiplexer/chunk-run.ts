@@ -1,19 +1,20 @@
-// Neighbouring short pieces of several streams in one buffer. A program that writes its lines to stdout and stderr in turn
-// would else cost twenty times its bytes: as chunks of their own, 20 bytes cost CHUNK_OVERHEAD_BYTES each.
+// Adjacent short pieces of several streams in one buffer. As separate chunks, 20 bytes cost
+// CHUNK_OVERHEAD_BYTES each: a program that writes lines to stdout and stderr in turn would cost twenty
+// times its output.
 //
-//   data  | out | err err | out |      piece by piece: where it ends, and whose it is
+//   data  | out | err err | out |      each piece has an end and a stream
 
 import { type Chunk, type Offset, type OutputStream, offset } from "./chunk.ts";
 
-/** What a piece costs beside its bytes: an entry in each of two arrays. */
+/** What a piece costs in addition to its bytes: an entry in each of two arrays. */
 const PIECE_OVERHEAD_BYTES = 16;
 
-/** Only grows; what was handed out of it stays as it is. */
+/** It only grows: chunks that were read from it do not change. */
 export class ChunkRun {
   readonly offset: Offset;
   #data: Buffer;
   #length = 0;
-  /** Of each piece, counted from `offset`, ascending. */
+  /** The end of each piece, relative to `offset`, ascending. */
   readonly #ends: number[] = [];
   readonly #streams: OutputStream[] = [];
 
@@ -31,7 +32,7 @@ export class ChunkRun {
     return this.#length + this.#ends.length * PIECE_OVERHEAD_BYTES;
   }
 
-  /** Copies `data` in behind the last piece; into it, if it is of the same stream. */
+  /** Copies `data` behind the last piece, or into it if both are of the same stream. */
   append(stream: OutputStream, data: Buffer): void {
     const length = this.#length + data.length;
     if (length > this.#data.length) this.#grow(Math.max(length, this.#data.length * 2));
@@ -46,7 +47,7 @@ export class ChunkRun {
     }
   }
 
-  /** What is left from `from` on of the piece that holds that byte. A new chunk at each call. */
+  /** What is left from `from` on of the piece there. A new chunk object at each call. */
   chunkAt(from: Offset): Chunk {
     const start = from - this.offset;
     const index = this.#indexAt(start);
@@ -68,7 +69,7 @@ export class ChunkRun {
   }
 
   #grow(bytes: number): void {
-    // Not out of Node's pool: what is short would pin 8 KiB of it.
+    // Not from Node's pool: a short run would pin 8 KiB of it.
     const grown = Buffer.allocUnsafeSlow(bytes);
     grown.set(this.#data.subarray(0, this.#length));
     this.#data = grown;

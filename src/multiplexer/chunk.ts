@@ -1,11 +1,11 @@
-// One piece of a process's output as the agent read it: which stream, where it begins, its bytes.
+// One piece of a process's output as the agent read it: its stream, its offset and its bytes.
 
-/** Where output was read from. A process on a pty has only `pty`, one on pipes never has it. */
+/** The source of output. A process on a pty has only `pty`; a process on pipes never has it. */
 export type OutputStream = "stdout" | "stderr" | "pty";
 
 /**
- * A position in the process's output: bytes since its start, all streams counted together in the order the
- * agent read them. A number, so exact to 2^53 bytes (9 PB).
+ * A position in the process's output: bytes since its start, all streams counted together in the
+ * order the agent read them. A number, so exact to 2^53 bytes (9 PB).
  */
 export type Offset = number & { readonly __brand: "Offset" };
 
@@ -14,10 +14,12 @@ export function offset(bytes: number): Offset {
 }
 
 /**
- * `data` covers `[offset, offset + data.length)` and does not change from when a subscriber has read it until that has taken it
- * (Subscriber.taken), or for ever if it left before: then its buffer may be used again.
- * `frames` belongs to whoever encodes chunks, keyed as they like: what is kept there is made once, shared by all
- * subscribers, and lives exactly as long as the chunk. The multiplexer never looks at it.
+ * `data` covers `[offset, offset + data.length)`. It does not change from the moment a subscriber
+ * reads it until that subscriber reports it delivered (Subscriber.delivered); if the subscriber
+ * detaches before, it never changes. Afterwards the buffer may be reused.
+ *
+ * `frames` belongs to the code that encodes chunks, and its keys too. A frame is encoded once, shared
+ * by all subscribers, and lives exactly as long as the chunk. The multiplexer never reads it.
  */
 export interface Chunk {
   readonly stream: OutputStream;

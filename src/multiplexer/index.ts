@@ -4,4 +4,4 @@ export { KEEP_BY_REFERENCE_BYTES } from "./chunk-queue.ts";
 export { MemoryBudget } from "./memory-budget.ts";
 export { Multiplexer } from "./multiplexer.ts";
 export type { DetachedMode, MultiplexerOptions } from "./multiplexer-options.ts";
-export type { Fork, Read, Subscriber } from "./subscriber.ts";
+export type { Fork, ReadResult, Subscriber } from "./subscriber.ts";

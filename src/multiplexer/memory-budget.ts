@@ -1,45 +1,48 @@
-// One bound over all windows (rule 9). Windows report what they hold; when it is spent they are first asked to let go of
-// replay, which nobody misses now, and who reads ahead for nobody must wait until there is room.
+// One bound over everything held for clients (rule 14). Members report what they hold. When the budget
+// is spent, members first drop replay, which no client misses now; then those that read ahead while
+// detached wait until there is room.
 //
-//   not spent --- held reaches the budget, and there is no replay left --> spent
-//   spent     --- held falls to 7/8 of it ------------------------------> not spent
+//   not spent --- held reaches the budget, and no replay is left --> spent
+//   spent     --- held falls to 7/8 of it -------------------------> not spent
 
-/** What a window does for the budget. Neither may throw. */
+/** What a member does for the budget. Neither function may throw. */
 export interface BudgetMember {
-  /** Lets go of the oldest piece of replay and reports; false when there is none. Calls nobody. */
-  shed(): boolean;
-  /** The budget is spent now, or no longer. May report in turn. */
+  /** Drops its oldest piece of replay and reports; returns false when there is none. Calls no subscriber. */
+  trim(): boolean;
+  /** The budget is spent now, or no longer. The member may report from within. */
   onSpentChange(): void;
 }
 
-/** One member's part. After `leave` both do nothing. */
+/** One member's part. After `leave` both functions do nothing. */
 export interface BudgetShare {
-  /** Says what the member holds now. To be called also when that is as much as before, but more of it is replay. */
+  /** What the member holds now. Call it also when the sum is unchanged but more of it became replay. */
   report(bytes: number): void;
+  /** What was reported last; undefined after `leave`. */
+  readonly reportedBytes: number | undefined;
   leave(): void;
 }
 
-/** Room counts as room when an eighth is free: at the very edge every chunk would stop and start somebody. */
+/** The budget has room again when an eighth is free: at the edge itself, every chunk would stop and start a process. */
 const ROOM = 7 / 8;
 
 export class MemoryBudget {
   readonly #bytes: number;
-  /** The oldest first: it is the first to shed. */
+  /** The oldest first: it is the first to trim. */
   readonly #members = new Set<BudgetMember>();
   #heldBytes = 0;
   #isSpent = false;
-  #isShedding = false;
+  #isTrimming = false;
 
   constructor(bytes: number) {
     this.#bytes = bytes;
   }
 
-  /** What all may hold together. */
+  /** The most that all members may hold together. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** All that members hold. Above the budget only by what attached clients must have to go on. */
+  /** All that members hold. Exceeds the budget only by the little that attached clients need to continue. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -54,6 +57,9 @@ export class MemoryBudget {
     let hasLeft = false;
     this.#members.add(member);
     return {
+      get reportedBytes() {
+        return hasLeft ? undefined : held;
+      },
       report: (bytes) => {
         if (hasLeft) return;
         this.#heldBytes += bytes - held;
@@ -71,15 +77,15 @@ export class MemoryBudget {
   }
 
   #update(reporter?: BudgetMember): void {
-    // Shedding reports, too.
-    if (this.#isShedding) return;
-    // While it is spent nobody has replay left, but who has just reported may have some anew.
-    if (this.#isSpent) this.#shed(reporter === undefined ? [] : [reporter]);
-    else if (this.#heldBytes >= this.#bytes) this.#shed(this.#members);
+    // Members that trim report from within.
+    if (this.#isTrimming) return;
+    // While the budget is spent no member has replay left, except the one that has just reported.
+    if (this.#isSpent) this.#trim(reporter === undefined ? [] : [reporter]);
+    else if (this.#heldBytes >= this.#bytes) this.#trim(this.#members);
     const isSpent = this.#heldBytes >= this.#bytes || (this.#isSpent && !this.#hasRoom);
     if (isSpent === this.#isSpent) return;
     this.#isSpent = isSpent;
-    // All of them, whatever becomes of it on the way: each looks at what is so when it is told.
+    // Every member is called, even if the state changes on the way: each looks at the current state.
     for (const member of this.#members) member.onSpentChange();
   }
 
@@ -87,9 +93,9 @@ export class MemoryBudget {
     return this.#heldBytes <= this.#bytes * ROOM;
   }
 
-  #shed(members: Iterable<BudgetMember>): void {
-    this.#isShedding = true;
-    for (const member of members) while (!this.#hasRoom && member.shed());
-    this.#isShedding = false;
+  #trim(members: Iterable<BudgetMember>): void {
+    this.#isTrimming = true;
+    for (const member of members) while (!this.#hasRoom && member.trim());
+    this.#isTrimming = false;
   }
 }

@@ -1,53 +1,60 @@
-// The fan-out of one process's output. Producers push chunks and one end; subscribers fork, read at their own
-// pace and detach. Does no I/O and knows nothing of processes or RPC; time comes in as an argument. Everything happens
-// in the turn of the event loop in which it is called, so there is no order of events that is not decided here.
+// The fan-out of one process's output. Producers push chunks and one end; subscribers fork, read at
+// their own pace and detach. Does no I/O and knows nothing of processes or RPC; time is an argument.
+// Everything happens within the call, so no order of events is left to chance.
 //
 //            replay                backlog
 //   oldest |--------|--------------------------------------| head
-//                   ^ kept       ^ delivered to somebody
+//                   ^ needed     ^ delivered
 //
-// Kept is where the slowest blocking subscriber has taken to, or with none, `delivered`: above it somebody still needs,
-// or nobody has had, every byte. Below it, replay. A fork without a place of its own begins at `delivered`, so that
-// whatever order forks and detaches come in, no byte falls between two subscribers (rules 5 and 11).
+// Invariants; `checkInvariants` names the one that broke:
+//   I1  needed <= delivered <= head, and oldest <= head. `needed` is where the slowest blocking
+//       subscriber stands, or without one, `delivered`.
+//   I2  Of each subscriber: start <= deliveredTo <= readTo <= head.
+//   I3  No subscriber waits while there is something to read.
+//   I4  The gate is a function of the state (gate.ts), and the producers were told it last.
+//   I5  The stall watch is on exactly while the gate is closed and a blocking subscriber that received
+//       everything waits for more.
+//   I6  A blocking subscriber that has begun to read has no gap before it.
+//   I7  Replay costs at most what `mostHeldFor` says.
+//   I8  The budget knows what is held, until the release.
+// The window and the cursors have their own (I9, I10). `delivered` grows only when a connection has
+// accepted bytes, or when a client resumes above it.
 
 import { HoldfastError } from "../errors.ts";
-import { giveBack } from "./buffer-pool.ts";
+import { BufferReturn } from "./buffer-return.ts";
 import { chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
-import { Cursor } from "./cursor.ts";
-import { Cursors } from "./cursors.ts";
+import { Cursor, Cursors } from "./cursors.ts";
 import { EndSlot } from "./end-slot.ts";
+import { type GateState, isFull, mayRead } from "./gate.ts";
 import type { BudgetShare } from "./memory-budget.ts";
-import { type MultiplexerOptions, mostHeldFor, SPENT_BACKLOG_BYTES } from "./multiplexer-options.ts";
+import type { MultiplexerOptions } from "./multiplexer-options.ts";
 import { OutputWindow } from "./output-window.ts";
+import { mostHeldFor, newestBytesKept, replayFrom } from "./retention.ts";
 import { StallWatch } from "./stall-watch.ts";
-import type { Fork, Read, Subscriber } from "./subscriber.ts";
+import type { Fork, ReadResult, Subscriber } from "./subscriber.ts";
 
 export class Multiplexer<End extends object> {
   readonly #options: MultiplexerOptions;
-  readonly #window = new OutputWindow((chunk) => {
-    // Who is waited for has taken what is let go of: see #kept.
-    if (chunk.offset >= this.#lentTo) giveBack(chunk.data);
-  });
+  readonly #buffers = new BufferReturn();
+  readonly #window = new OutputWindow((chunk) => this.#buffers.drop(chunk));
   readonly #endSlot = new EndSlot<End>();
   readonly #cursors = new Cursors();
   readonly #stallWatch: StallWatch;
   readonly #share: BudgetShare;
-  /** Every byte below was taken by some subscriber, or a client that came to go on from here says that it has it. */
+  /** Every byte below was delivered to a subscriber, or a client that resumed above it says that it has it. */
   #delivered: Offset = offset(0);
-  /** Below, whom nobody waits for (one that left, an observer) may still be writing what it read: that is not given back. */
-  #lentTo: Offset = offset(0);
-  #full = false;
-  #reading = false;
+  #wasFull = false;
+  #isReading = false;
   #pauseCount = 0;
 
   constructor(options: MultiplexerOptions) {
     this.#options = options;
     this.#stallWatch = new StallWatch(options.stallMs, options.clock, () => this.#cutStalled());
     this.#share = options.budget.join({
-      shed: () => {
-        const hasShed = this.#window.trimOldest(this.#kept);
-        if (hasShed) this.#reportHeld();
-        return hasShed;
+      trim: () => {
+        const hasTrimmed = this.#window.trimOldest(this.#needed);
+        if (hasTrimmed) this.#reportHeld();
+        return hasTrimmed;
       },
       onSpentChange: () => {
         this.#updateGate();
@@ -56,7 +63,7 @@ export class Multiplexer<End extends object> {
     });
   }
 
-  /** Total bytes pushed so far. */
+  /** The number of bytes pushed so far. */
   get head(): Offset {
     return this.#window.head;
   }
@@ -70,9 +77,9 @@ export class Multiplexer<End extends object> {
     return this.#window.heldBytes;
   }
 
-  /** Where a fork without a place of its own begins. */
+  /** Where a fork without an offset begins. */
   get attachOffset(): Offset {
-    // Rule 12: who comes after the end gets all that is held, whoever had it before.
+    // Rule 12: a client that comes after the end receives all that is held, delivered before or not.
     return this.#endSlot.isSet && this.oldest < this.#delivered ? this.oldest : this.#delivered;
   }
 
@@ -81,16 +88,16 @@ export class Multiplexer<End extends object> {
   }
 
   /** Whether producers shall read. */
-  get reading(): boolean {
-    return this.#reading;
+  get isReading(): boolean {
+    return this.#isReading;
   }
 
-  /** How often producers were told to stop reading before the end. */
+  /** How often the gate closed before the end. */
   get pauseCount(): number {
     return this.#pauseCount;
   }
 
-  /** How often a subscriber that had taken all began to wait for one that had not. */
+  /** How often a subscriber that had received everything began to wait for a slower one. */
   get stallCount(): number {
     return this.#stallWatch.count;
   }
@@ -100,13 +107,14 @@ export class Multiplexer<End extends object> {
   }
 
   /**
-   * Appends output and wakes who waits for it, within this call. Whether `data` is copied or kept follows
-   * ChunkQueue.append. May be called while the gate says stop, for bytes that are already in hand. Throws after the end.
+   * Appends output and wakes waiting subscribers, within this call. ChunkQueue.append says whether
+   * `data` is copied or kept. May be called while the gate is closed, with bytes that were already read.
+   * Throws after the end.
    */
   push(stream: OutputStream, data: Buffer): void {
     if (this.#endSlot.isSet) throw new Error("output pushed after the end");
     if (data.length === 0) return;
-    if (this.#stallWatch.isOn) this.#excuse(this.head);
+    if (this.#stallWatch.isOn) this.#resetStallClocks(this.head);
     this.#window.append(stream, data);
     this.#keepNewest();
     this.#retain();
@@ -115,16 +123,16 @@ export class Multiplexer<End extends object> {
     this.#watchStall();
   }
 
-  /** Sets the end slot, stops reading for good and wakes who waits. Output must be complete. Throws if called twice. */
+  /** Sets the end slot, stops reading for good and wakes waiting subscribers. All output must be pushed before. Throws if called twice. */
   finish(end: End): void {
-    // Set before waking: whoever is woken, or forks from within its waking, must find it.
+    // Set before waking: a subscriber that is woken, or forks from within, must find it.
     this.#endSlot.set(end);
     this.#updateGate();
     this.#wake();
     this.#watchStall();
   }
 
-  /** Nobody will fork any more: takes what is held off the budget. Subscribers that are attached may read on. */
+  /** No client will fork any more: what is held leaves the budget. Attached subscribers may continue to read. */
   release(): void {
     this.#share.leave();
   }
@@ -133,35 +141,46 @@ export class Multiplexer<End extends object> {
   fork(fork: Fork): Subscriber<End> {
     const start = this.#startOf(fork.from);
     const cursor = new Cursor(start, fork, this.#options.clock.nowMs());
-    // Who asks to go on from here has all that comes before it. An observer may never have wanted it.
-    if (start > this.#delivered && !cursor.skips) this.#delivered = start;
+    // A client that resumes here has received all that comes before. An observer may never have wanted it.
+    if (start > this.#delivered && !cursor.isObserver) this.#delivered = start;
     this.#cursors.add(cursor);
-    this.#settle();
+    this.#update();
     return {
       start,
-      get takenTo() {
-        return cursor.takenTo;
+      get deliveredTo() {
+        return cursor.deliveredTo;
       },
-      read: (maxBytes) => this.#read(cursor, maxBytes),
+      read: () => this.#read(cursor),
       progress: () => this.#progress(cursor),
-      taken: () => this.#taken(cursor),
+      delivered: () => this.#deliver(cursor),
       detach: () => this.#detach(cursor),
     };
   }
 
-  /** Throws if the state is not what the comments say. For tests, after every step. */
+  /** Throws when an invariant does not hold, and names it. Tests call it after every step. */
   checkInvariants(): void {
-    this.#window.checkInvariants();
-    this.#cursors.checkInvariants();
-    if (this.#kept > this.#delivered) throw new Error(`kept ${this.#kept}, delivered ${this.#delivered}`);
+    const { replayBytes } = this.#options;
+    const needed = this.#needed;
+    assertInvariant("I1", needed <= this.#delivered && this.#delivered <= this.head, () => this.#positions());
+    assertInvariant("I1", this.oldest <= this.head, () => this.#positions());
     for (const cursor of this.#cursors) {
-      if (cursor.takenTo > cursor.readTo || cursor.readTo > this.head)
-        throw new Error(`cursor ${cursor.takenTo}..${cursor.readTo}, head ${this.head}`);
-      if (cursor.waiting && (cursor.readTo < this.head || this.#endSlot.isSet))
-        throw new Error(`a subscriber sleeps at ${cursor.readTo} though there is more to read`);
+      const { start, deliveredTo, readTo, isObserver, isWaiting } = cursor;
+      const at = () => `a subscriber at ${start}..${deliveredTo}..${readTo}; ${this.#positions()}`;
+      assertInvariant("I2", start <= deliveredTo && deliveredTo <= readTo && readTo <= this.head, at);
+      assertInvariant("I3", !(isWaiting && (readTo < this.head || this.#endSlot.isSet)), at);
+      assertInvariant("I6", isObserver || readTo >= this.oldest || readTo === start, at);
     }
-    if (this.#stallWatch.isOn !== this.#somebodyIsHeldUp) throw new Error("stall watch");
-    if (this.#mayRead() !== this.#reading) throw new Error(`gate ${this.#reading}, due ${this.#mayRead()}`);
+    const isDue = mayRead(this.#gateState());
+    assertInvariant("I4", isDue === this.#isReading, () => `the gate is ${this.#isReading}, due is ${isDue}`);
+    const isHeldUp = this.#isSubscriberHeldUp;
+    assertInvariant("I5", this.#stallWatch.isOn === isHeldUp, () => `the watch is ${this.#stallWatch.isOn}`);
+    const replay = this.#window.replayBytes;
+    assertInvariant("I7", replay <= mostHeldFor(replayBytes), () => `replay costs ${replay}`);
+    const { reportedBytes } = this.#share;
+    const isReported = reportedBytes === undefined || reportedBytes === this.heldBytes;
+    assertInvariant("I8", isReported, () => `${this.heldBytes} held, ${reportedBytes} reported`);
+    assertPart("I9", () => this.#window.checkInvariants());
+    assertPart("I10", () => this.#cursors.checkInvariants());
   }
 
   #startOf(from: Offset | undefined): Offset {
@@ -173,34 +192,33 @@ export class Multiplexer<End extends object> {
     );
   }
 
-  #read(cursor: Cursor, maxBytes: number): Read<End> {
+  #read(cursor: Cursor): ReadResult<End> {
     this.#assertAttached(cursor);
     const from = cursor.readTo;
     if (from < this.oldest) {
       cursor.readTo = this.oldest;
       return { kind: "gap", from, to: this.oldest };
     }
-    const chunks = this.#window.read(from, maxBytes);
-    const last = chunks.at(-1);
-    if (last !== undefined) {
-      cursor.readTo = chunkEnd(last);
-      if (cursor.skips) this.#lend(cursor);
-      return { kind: "chunks", chunks };
+    const chunk = this.#window.read(from);
+    if (chunk !== undefined) {
+      cursor.readTo = chunkEnd(chunk);
+      if (cursor.isObserver) this.#buffers.markInFlight(cursor.readTo);
+      return { kind: "chunk", chunk };
     }
     const end = this.#endSlot.value;
     if (end !== undefined) return { kind: "end", end };
-    cursor.waiting = true;
+    cursor.isWaiting = true;
     this.#watchStall();
     return { kind: "empty" };
   }
 
-  #taken(cursor: Cursor): void {
+  #deliver(cursor: Cursor): void {
     this.#assertAttached(cursor);
-    if (cursor.readTo === cursor.takenTo) return;
+    if (cursor.readTo === cursor.deliveredTo) return;
     this.#cursors.advance(cursor);
     this.#progress(cursor);
-    if (cursor.takenTo > this.#delivered) this.#delivered = cursor.takenTo;
-    this.#settle();
+    if (cursor.deliveredTo > this.#delivered) this.#delivered = cursor.deliveredTo;
+    this.#update();
   }
 
   #progress(cursor: Cursor): void {
@@ -208,154 +226,146 @@ export class Multiplexer<End extends object> {
   }
 
   #detach(cursor: Cursor): void {
-    // A second detach finds nothing: whoever notices a gone client first, others may notice it too.
-    if (this.#remove(cursor)) this.#settle();
+    // A second detach does nothing: several callers may detect that the client is gone.
+    if (this.#remove(cursor)) this.#update();
   }
 
   #remove(cursor: Cursor): boolean {
-    const was = this.#cursors.delete(cursor);
-    if (was) this.#lend(cursor);
-    return was;
+    const wasAttached = this.#cursors.delete(cursor);
+    if (wasAttached && cursor.readTo > cursor.deliveredTo) this.#buffers.markInFlight(cursor.readTo);
+    return wasAttached;
   }
 
-  /** What it has read and not taken may be on its way to a socket. */
-  #lend(cursor: Cursor): void {
-    if (cursor.readTo > cursor.takenTo && cursor.readTo > this.#lentTo) this.#lentTo = cursor.readTo;
-  }
-
-  /** After any change of who needs what. */
-  #settle(): void {
+  /** To be called after a change to the cursors. */
+  #update(): void {
     this.#retain();
     this.#updateGate();
     this.#watchStall();
   }
 
-  /** Whoever reads below has it from replay. */
-  get #kept(): Offset {
+  /** The lowest byte that a blocking subscriber, or without one the next client, still needs. */
+  get #needed(): Offset {
     return this.#cursors.slowest ?? this.#delivered;
   }
 
-  /** Lets go of what nobody needs and replay does not keep. */
+  /** Drops what no client needs and replay does not keep. */
   #retain(): void {
     const { replayBytes } = this.#options;
-    const kept = this.#kept;
-    if (replayBytes > 0) this.#window.settle(kept);
-    this.#window.trim(offset(Math.min(kept, this.#delivered - replayBytes)));
-    while (this.#window.coldBytes > mostHeldFor(replayBytes) && this.#window.trimOldest(kept));
+    const needed = this.#needed;
+    if (replayBytes > 0) this.#window.moveToReplay(needed);
+    this.#window.trim(offset(replayFrom(needed, this.#delivered, replayBytes)));
+    while (this.#window.replayBytes > mostHeldFor(replayBytes) && this.#window.trimOldest(needed));
     this.#reportHeld();
   }
 
-  /**
-   * Where nobody is waited for, new output pushes out the oldest, whether somebody has had that or not. Only new output:
-   * a client that leaves a ring, or an observer that comes, makes nothing fall out.
-   */
   #keepNewest(): void {
-    const bytes = this.#newestBytes;
+    const bytes = newestBytesKept({ ...this.#options, ...this.#attached() });
     if (bytes === undefined) return;
     this.#window.trim(offset(this.head - bytes));
-    // The very newest stays, whatever it costs.
+    // The newest chunk stays, whatever it costs.
     while (this.#window.heldBytes > mostHeldFor(bytes) && this.#window.trimOldest(offset(this.head - 1)));
-  }
-
-  get #newestBytes(): number | undefined {
-    const { replayBytes, windowBytes, detached } = this.#options;
-    if (this.#cursors.size === 0) return detached.kind === "ring" ? replayBytes : undefined;
-    if (this.#cursors.slowest !== undefined) return undefined;
-    // Only observers: what the process would keep for its next client without them, and a window for them.
-    return Math.max(replayBytes, windowBytes, detached.kind === "buffer" ? detached.bytes : 0);
   }
 
   #reportHeld(): void {
     this.#share.report(this.#window.heldBytes);
   }
 
+  #attached(): Pick<GateState, "subscriberCount" | "isPaced"> {
+    return { subscriberCount: this.#cursors.size, isPaced: this.#cursors.blockingCount > 0 };
+  }
+
+  #gateState(): GateState {
+    const { windowBytes, detached, budget } = this.#options;
+    return {
+      ...this.#attached(),
+      hasEnded: this.#endSlot.isSet,
+      wasFull: this.#wasFull,
+      backlogBytes: this.#window.backlogBytes(this.#needed),
+      undeliveredBytes: this.head - this.#delivered,
+      isBudgetSpent: budget.isSpent,
+      windowBytes,
+      detached,
+    };
+  }
+
   #updateGate(): void {
-    const { windowBytes, onReading } = this.#options;
-    const isPaced = this.#cursors.slowest !== undefined;
-    this.#full =
-      isPaced && (this.#full ? this.#backlogBytes > windowBytes / 2 : this.#backlogBytes >= windowBytes);
-    const reading = this.#mayRead();
-    if (reading === this.#reading) return;
-    this.#reading = reading;
+    const state = this.#gateState();
+    this.#wasFull = isFull(state);
+    const reading = mayRead(state);
+    if (reading === this.#isReading) return;
+    this.#isReading = reading;
     if (!reading && !this.#endSlot.isSet) this.#pauseCount++;
-    onReading(reading);
-  }
-
-  #mayRead(): boolean {
-    if (this.#endSlot.isSet) return false;
-    return this.#cursors.size > 0 ? this.#mayReadAttached() : this.#mayReadDetached();
-  }
-
-  #mayReadAttached(): boolean {
-    if (this.#full) return false;
-    // A spent budget slows clients down, observers too; it must not stop them, or they could never make room.
-    return !this.#options.budget.isSpent || this.#backlogBytes < SPENT_BACKLOG_BYTES;
-  }
-
-  #mayReadDetached(): boolean {
-    const { detached, budget } = this.#options;
-    if (detached.kind === "block" || budget.isSpent) return false;
-    if (detached.kind === "ring") return true;
-    return this.head - this.#delivered < detached.bytes && this.#backlogBytes < mostHeldFor(detached.bytes);
-  }
-
-  /** What the slowest blocking subscriber has before it, or with none, what nobody has had. */
-  get #backlogBytes(): number {
-    return this.#window.backlogBytes(this.#kept);
+    this.#options.onReading(reading);
   }
 
   /**
-   * A Set may change while it is walked: who detaches is not called. Who forks meanwhile is walked, too, and may have read
-   * to the head already: only what came after a subscriber's last read is a reason to call it.
+   * Subscribers may fork and detach meanwhile. A new one may have read to the head already: only output
+   * that came after a subscriber's last read is a reason to wake it.
    */
   #wake(): void {
     for (const cursor of this.#cursors) {
       const hasMore = cursor.readTo < this.head || this.#endSlot.isSet;
-      if (!cursor.waiting || !hasMore) continue;
-      cursor.waiting = false;
+      if (!cursor.isWaiting || !hasMore) continue;
+      cursor.isWaiting = false;
       cursor.onReadable();
     }
   }
 
   #watchStall(): void {
-    this.#stallWatch.set(this.#somebodyIsHeldUp);
+    this.#stallWatch.set(this.#isSubscriberHeldUp);
   }
 
   /**
-   * Who is idle has taken all: so whoever shut the gate is somebody else, and a lone subscriber is never cut. After the end
-   * nobody waits.
+   * An idle subscriber has received everything, so another one closed the gate: a lone subscriber is
+   * never disconnected. After the end no subscriber is held up.
    */
-  get #somebodyIsHeldUp(): boolean {
-    return !this.#reading && this.#cursors.somebodyWaits;
+  get #isSubscriberHeldUp(): boolean {
+    return !this.#isReading && this.#cursors.hasIdle;
   }
 
-  /** Until now, those who have taken all had nothing to take. */
-  #excuse(head: Offset): void {
-    for (const cursor of this.#cursors) if (cursor.takenTo === head) this.#progress(cursor);
+  /** Until now, subscribers that stand at `head` had nothing to accept. */
+  #resetStallClocks(head: Offset): void {
+    for (const cursor of this.#cursors) if (cursor.deliveredTo === head) this.#progress(cursor);
   }
 
   /**
-   * Cuts all at once who have had something before them and took nothing for `stallMs`, also those that are not the
-   * slowest: ten ghosts shall not cost ten times as long as one. All are chosen before any is told: whoever is told first
-   * may change what the choice rests on.
+   * Disconnects at once all subscribers that had something to accept and accepted nothing for `stallMs`,
+   * not only the slowest: ten ghosts shall not cost ten times as long as one. All are chosen before any
+   * `onCut` is called, because that may change the state. Returns in how many ms the next may stall.
    */
   #cutStalled(): number {
     const { clock, stallMs } = this.#options;
     const stalled: Cursor[] = [];
     let nextMs = stallMs;
     for (const cursor of this.#cursors) {
-      if (cursor.skips || cursor.takenTo === this.head) continue;
+      if (cursor.isObserver || cursor.deliveredTo === this.head) continue;
       const dueMs = cursor.progressedAtMs + stallMs - clock.nowMs();
       if (dueMs <= 0) stalled.push(cursor);
       else nextMs = Math.min(nextMs, dueMs);
     }
     for (const cursor of stalled) this.#remove(cursor);
-    this.#settle();
-    for (const { onCut, takenTo } of stalled) onCut?.(takenTo);
+    this.#update();
+    for (const { onCut, deliveredTo } of stalled) onCut?.(deliveredTo);
     return nextMs;
   }
 
   #assertAttached(cursor: Cursor): void {
     if (!this.#cursors.has(cursor)) throw new Error("a detached subscriber was used");
+  }
+
+  #positions(): string {
+    return `oldest ${this.oldest}, needed ${this.#needed}, delivered ${this.#delivered}, head ${this.head}`;
+  }
+}
+
+function assertInvariant(name: string, holds: boolean, state: () => string): void {
+  if (!holds) throw new Error(`${name} does not hold: ${state()}`);
+}
+
+function assertPart(name: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw new Error(`${name} does not hold: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -1,11 +1,12 @@
-// Watches how long a shut gate has kept somebody waiting (rule 7). Who is to blame is the multiplexer's question.
+// Measures how long a closed gate has kept a subscriber waiting (rule 11). The multiplexer decides
+// which subscriber has stalled.
 
 import type { Clock, Timer } from "../clock.ts";
 
 export class StallWatch {
   readonly #stallMs: number;
   readonly #clock: Clock;
-  /** Called when it was on for `stallMs`; returns in how many ms to look again, if it is still on then. */
+  /** Called when the watch was on for `stallMs`; returns in how many ms to call again if it is still on then. */
   readonly #onDue: () => number;
   #timer: Timer | undefined;
   #count = 0;
@@ -25,7 +26,7 @@ export class StallWatch {
     return this.#count;
   }
 
-  /** Whether somebody waits because others do not take. Cheap when nothing changed. */
+  /** Whether a subscriber waits because others do not accept output. Cheap when nothing changed. */
   set(isOn: boolean): void {
     if (isOn === this.isOn) return;
     if (isOn) {
@@ -40,7 +41,7 @@ export class StallWatch {
   #arm(delayMs: number): void {
     const timer = this.#clock.startTimer(delayMs, () => {
       const nextMs = this.#onDue();
-      // What it did may have ended the watch, or begun a new one.
+      // `onDue` may have switched the watch off, or off and on again.
       if (this.#timer === timer) this.#arm(nextMs);
     });
     this.#timer = timer;

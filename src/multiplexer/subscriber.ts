@@ -1,49 +1,50 @@
-// What a multiplexer and its subscribers promise each other.
+// The contract between a multiplexer and its subscribers.
 
 import type { Chunk, Offset } from "./chunk.ts";
 
 export interface Fork {
-  /** Begin exactly here, if that is still held; absent: at the first byte delivered to nobody (rules 10 and 11). */
+  /** Begin exactly here. Absent: at the first byte that is not delivered yet (rule 6). */
   readonly from?: Offset | undefined;
   /**
-   * An observer: never slows the process (but when the budget is spent), and gets a gap when it falls out of the window.
-   * Counts as attached, and what it took as delivered; a `from` of its own claims nothing.
+   * An observer never slows the process, except when the budget is spent, and gets a gap when it falls
+   * behind the window. It counts as attached, and what its connection accepts counts as delivered. A
+   * `from` of its own proves nothing about the bytes below.
    */
-  readonly skips?: boolean | undefined;
+  readonly isObserver?: boolean | undefined;
   /**
-   * Called once after each `empty` read, in the turn in which there is more to read. May do anything, push included, but
-   * throw: who comes after would sleep on.
+   * Called once after each `empty` read, in the turn in which there is more to read. It may do
+   * anything, push included, but must not throw: the subscribers after it would not be woken.
    */
   readonly onReadable: () => void;
   /**
-   * Called when this subscriber was detached because it stalled (rule 7), with the offset it had taken. May do anything but
-   * throw.
+   * Called when this subscriber was disconnected because it stalled (rule 11), with its offset. It may
+   * do anything but throw.
    */
   readonly onCut?: ((offset: Offset) => void) | undefined;
 }
 
-/** What a subscriber finds at its place. */
-export type Read<End> =
-  | { readonly kind: "chunks"; readonly chunks: readonly Chunk[] }
-  /** These bytes are no longer held; reading goes on at `to`. */
+/** What a read finds at the subscriber's position. */
+export type ReadResult<End> =
+  | { readonly kind: "chunk"; readonly chunk: Chunk }
+  /** These bytes are no longer held; the next read continues at `to`. */
   | { readonly kind: "gap"; readonly from: Offset; readonly to: Offset }
-  /** For ever, once all output was read and the end slot is set. */
+  /** Every read returns this once all output was read and the end slot is set. */
   | { readonly kind: "end"; readonly end: End }
-  /** Nothing now: `onReadable` will be called when there is. */
+  /** Nothing now: `onReadable` will be called when there is more. */
   | { readonly kind: "empty" };
 
-/** One attached stream's cursor over the output. After `detach`, or once it was cut, only `detach` may be called. */
+/** One attached stream. After `detach`, or once it was disconnected, only `detach` may be called. */
 export interface Subscriber<End> {
   /** Where this subscriber began; a gap may come first. */
   readonly start: Offset;
-  /** Up to where its client has had the output; also once it is detached. */
-  readonly takenTo: Offset;
-  /** Reads on: at least one chunk, then as many as fit in `maxBytes`. */
-  read(maxBytes: number): Read<End>;
-  /** All that was read so far is delivered: it need not be held for this subscriber or for who comes next. */
-  taken(): void;
-  /** The connection takes what was read, if slowly: this subscriber is not stalled. */
+  /** The client has received the output up to here. Also valid after `detach`. */
+  readonly deliveredTo: Offset;
+  /** Reads the next chunk, whole or what is left of it. */
+  read(): ReadResult<End>;
+  /** The connection has accepted everything that was read so far. */
+  delivered(): void;
+  /** The connection accepts what was read, if slowly: this subscriber is not stalled. */
   progress(): void;
-  /** Leaves. What was read but not taken counts as delivered to nobody, unless somebody else took it. */
+  /** Leaves. What was read and not reported delivered stays undelivered, unless another subscriber received it. */
   detach(): void;
 }

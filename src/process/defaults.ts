@@ -1,6 +1,9 @@
 // The default of every setting of the process layer. Imports nothing, so that flags and help texts
 // can show the numbers without loading native code. `Partial` settings fall back to these values.
 
+/** What can happen to output while no client is attached (rule 9). */
+export const DETACHED_MODES = ["block", "buffer", "ring"] as const;
+
 export const PROCESS_DEFAULTS = {
   /** How long output of orphans is still read after the process exited (rule 4). */
   drainTimeoutMs: 200,

@@ -1,6 +1,7 @@
-// Between Node's HTTP servers and Connect-ES's handlers, which know the protocols (Connect, gRPC, gRPC-web, their
-// compressions, errors and trailers). Like connect-node's own adapter, but it hands the response to handlers (they
-// write output past the library), keeps deadlines Node's timers cannot hold away from it, and survives everything.
+// Connects Node's HTTP servers with Connect-ES's handlers, which implement the protocols (Connect, gRPC, gRPC-web, their
+// compressions, errors and trailers). It differs from connect-node's adapter in three ways: handlers get the response
+// (they write output directly to it), deadlines that are too long for Node's timers are hidden from the library, and
+// no request ends the agent.
 
 import {
   Code,
@@ -31,7 +32,7 @@ import {
   refuse,
 } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
-import { setCall } from "./call-context.ts";
+import { setCallContext } from "./call-context.ts";
 import type { Codec } from "./output/event-frames.ts";
 import { removeTimeout, timeoutMs } from "./request-headers.ts";
 import type { RequestMemory } from "./request-memory.ts";
@@ -43,23 +44,23 @@ export interface AdapterOptions {
   readonly routes: Routes;
   readonly lateRoutes?: LateRoutes;
   readonly logger: Logger;
-  /** One message's size at most, before and after decompression. */
+  /** The largest message, before and after decompression. */
   readonly maxMessageBytes: number;
-  /** How long a request whose message is one piece may take to arrive. */
+  /** How long a request with a single message may take to arrive. */
   readonly requestMs: number;
-  /** Holds what arrives. */
+  /** Counts the bytes of requests while they arrive. */
   readonly memory: RequestMemory;
-  /** What is no RPC. */
+  /** Answers requests that are not RPCs. */
   readonly fallback: RequestListener;
 }
 
 const notLoaded: Refusal = {
   code: Code.Unavailable,
   httpStatus: 503,
-  message: "this service could not be loaded: try again",
+  message: "this service could not be loaded; try again",
 };
 
-/** Services that are loaded with the first call of one of them. */
+/** Services that are loaded at the first call of one of them. */
 export interface LateRoutes {
   readonly paths: readonly string[];
   load(): Promise<Routes>;
@@ -71,7 +72,7 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
   let late: Promise<Handlers> | undefined;
   const loadLate = (routes: LateRoutes) => {
     late ??= routes.load().then((loaded) => handlersOf(loaded, maxMessageBytes));
-    // For want of descriptors, say: the next call tries again.
+    // It can fail for lack of descriptors; the next call tries again.
     late.catch(() => {
       late = undefined;
     });
@@ -79,9 +80,9 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
   };
   return (request, response) => {
     const path = pathOf(request);
-    // Node emits errors of a connection that broke on the response, too, and ends the program when nobody listens.
+    // Node emits the errors of a broken connection on the response also, and ends the program if there is no listener.
     response.on("error", () => {
-      // The handler learns of it by its signal.
+      // The signal of the request reports it to the handler.
     });
     const call = (handler: UniversalHandler | undefined) => {
       if (handler === undefined) return options.fallback(request, response);
@@ -127,23 +128,27 @@ async function serve(
   assertByteStreamRequest(universal);
   const { body, release } = memory.hold(universal.body);
   response.once("close", release);
-  const call = { response, codec: codecOf(request), releaseRequest: release };
-  setCall(values, { ...call, timeoutMs: boundsProcess ? limitMs : undefined });
+  setCallContext(values, {
+    response,
+    codec: codecOf(request),
+    timeoutMs: boundsProcess ? limitMs : undefined,
+    releaseRequest: release,
+  });
   const answer = await handler({ ...universal, body });
   await universalResponseToNodeResponse(withPlainMessage(answer), response);
 }
 
-/** `application/connect+json` and its like, in any case; everything else the library takes is binary. */
+/** `application/connect+json` and the like, in upper or lower case. Every other type that the library accepts is binary. */
 function codecOf(request: NodeRequest): Codec {
   return request.headers["content-type"]?.toLowerCase().includes("json") === true ? "json" : "binary";
 }
 
-/** Whether all of the request can be here before it is answered: what a client streams takes as long as it likes. */
+/** Whether the request is a single message, which has to arrive in time. A client stream has no time limit. */
 function isOneMessage({ method: { methodKind } }: UniversalHandler): boolean {
   return methodKind === "unary" || methodKind === "server_streaming";
 }
 
-/** A request that never ends would hold its connection, and what has arrived of it, for ever. */
+/** Without a limit, a request that never ends would hold its connection and its bytes forever. */
 function limitBody(request: NodeRequest, response: NodeResponse, requestMs: number): void {
   const timer = startTimer(requestMs, () => {
     if (!response.headersSent) response.writeHead(408, { "Content-Type": "text/plain" });
@@ -155,7 +160,7 @@ function limitBody(request: NodeRequest, response: NodeResponse, requestMs: numb
   request.once("end", cancel).once("close", cancel);
 }
 
-/** What the library could not answer in the words of a protocol: a gone client, or no proper HTTP request. */
+/** Ends a request for which the library has no answer: its client is gone, or its URL is malformed. */
 function fail(error: unknown, request: NodeRequest, response: NodeResponse, logger: Logger): void {
   const { code } = ConnectError.from(error);
   if (response.headersSent || response.destroyed || code === Code.Aborted || code === Code.Canceled) {
@@ -169,16 +174,16 @@ function fail(error: unknown, request: NodeRequest, response: NodeResponse, logg
 }
 
 /**
- * The library percent-encodes all of grpc-message that a URI component may not hold: see encodeGrpcMessage. The trailer is
- * complete when the body is.
+ * Encodes grpc-message as gRPC specifies it (encodeGrpcMessage); the library percent-encodes every character that is
+ * not allowed in a URI component. The trailer is complete when the body is.
  */
 function withPlainMessage(answer: UniversalServerResponse): UniversalServerResponse {
   const { body, trailer } = answer;
   if (body === undefined || trailer === undefined) return answer;
-  return { ...answer, body: thenDecodeMessage(body, trailer) };
+  return { ...answer, body: thenEncodeMessage(body, trailer) };
 }
 
-async function* thenDecodeMessage(
+async function* thenEncodeMessage(
   body: AsyncIterable<Uint8Array>,
   trailer: Headers,
 ): AsyncIterable<Uint8Array> {

@@ -1,27 +1,27 @@
-// What a streaming handler needs of its call and Connect-ES does not hand it: the response itself, and the client's
-// limit, which on Start bounds the process and not the call.
+// What a handler needs of its call and Connect-ES does not pass to it: the response itself, its encoding, and the
+// client's time limit, which on Start bounds the process and not the call.
 
 import { type ContextValues, createContextKey } from "@connectrpc/connect";
 import type { NodeResponse } from "../http/index.ts";
 import type { Codec } from "./output/event-frames.ts";
 
-export interface Call {
+export interface CallContext {
   readonly response: NodeResponse;
   readonly codec: Codec;
-  /** On Start, where it was kept from the library: elsewhere `HandlerContext.signal` follows it. */
+  /** Only on Start, where the adapter hides it from the library. Elsewhere `HandlerContext.signal` follows it. */
   readonly timeoutMs: number | undefined;
-  /** Says that the messages received so far are dealt with (request-memory.ts): a stream of them may go on for ever. */
+  /** To be called when the messages received so far are processed (request-memory.ts): a client stream has no end. */
   readonly releaseRequest: () => void;
 }
 
-const callKey = createContextKey<Call | undefined>(undefined, { description: "the call's HTTP response" });
+const contextKey = createContextKey<CallContext | undefined>(undefined, { description: "call context" });
 
-export function setCall(values: ContextValues, call: Call): void {
-  values.set(callKey, call);
+export function setCallContext(values: ContextValues, context: CallContext): void {
+  values.set(contextKey, context);
 }
 
-export function callOf(values: ContextValues): Call {
-  const call = values.get(callKey);
-  if (call === undefined) throw new Error("the handler was called past the adapter");
-  return call;
+export function callContext(values: ContextValues): CallContext {
+  const context = values.get(contextKey);
+  if (context === undefined) throw new Error("the handler was not called by the adapter");
+  return context;
 }

@@ -1,4 +1,5 @@
-// Between the messages of the wire and what src/process understands. Refuses what the wire allows and nobody can mean.
+// Converts the messages of the wire to the types of src/process and back. Refuses messages that the wire allows and that
+// have no meaning: a missing process, an unknown enum value, an offset beyond 2^53.
 
 import { create } from "@bufbuild/protobuf";
 import { HoldfastError } from "../errors.ts";
@@ -28,7 +29,7 @@ import type {
   StartRequest,
 } from "../process/index.ts";
 
-/** `user` and `timeoutMs` come with the headers. */
+/** `user` and `timeoutMs` come from the headers. */
 export function toStartRequest(
   message: WireStart,
   user: string | undefined,
@@ -36,7 +37,7 @@ export function toStartRequest(
 ): StartRequest {
   const { process, pty, tag, stdin } = message;
   if (process === undefined)
-    throw new HoldfastError("invalid_argument", "process is missing: what shall be started?");
+    throw new HoldfastError("invalid_argument", "process is missing; give process.cmd");
   return {
     cmd: process.cmd,
     args: process.args,
@@ -55,7 +56,10 @@ export function toStartRequest(
 function toOutputPolicy(policy: WirePolicy): Partial<OutputPolicy> {
   const detached = detachedModes.get(policy.detached);
   if (detached === undefined)
-    throw new HoldfastError("invalid_argument", `output.detached ${policy.detached} is not known`);
+    throw new HoldfastError(
+      "invalid_argument",
+      `output.detached ${policy.detached} is unknown; give one of the Detached enum`,
+    );
   return {
     ...(detached === "default" ? {} : { detached }),
     ...(policy.detachedBufferBytes === undefined
@@ -72,28 +76,34 @@ const detachedModes = new Map<OutputPolicy_Detached, OutputPolicy["detached"] | 
   [OutputPolicy_Detached.RING, "ring"],
 ]);
 
-/** `name` is that of the field. Throws `out_of_range` for what lies beyond 2^53, which no process will ever reach. */
+/** `name` is the field's. Throws `out_of_range` above 2^53 - 1, which no process ever reaches. */
 export function toOffset(name: string, value: bigint | undefined): Offset | undefined {
   if (value === undefined) return undefined;
   if (value <= Number.MAX_SAFE_INTEGER) return offset(Number(value));
-  throw new HoldfastError("out_of_range", `${name} ${value} is beyond all that any process reads or writes`);
+  throw new HoldfastError(
+    "out_of_range",
+    `${name} ${value} is above the largest offset (${Number.MAX_SAFE_INTEGER})`,
+  );
 }
 
-/** Throws `invalid_argument` for what no machine could hold. */
+/** Throws `invalid_argument` above 2^53 - 1. */
 function toBytes(name: string, value: bigint): number {
   if (value <= Number.MAX_SAFE_INTEGER) return Number(value);
-  throw new HoldfastError("invalid_argument", `${name} is ${value}, more than any agent could hold`);
+  throw new HoldfastError(
+    "invalid_argument",
+    `${name} ${value} is above the largest size (${Number.MAX_SAFE_INTEGER})`,
+  );
 }
 
 export function isObserver(lag: ConnectRequest_Lag): boolean {
   if (lag === ConnectRequest_Lag.BLOCK) return false;
   if (lag === ConnectRequest_Lag.SKIP) return true;
-  throw new HoldfastError("invalid_argument", `lag ${lag} is not known: give LAG_BLOCK or LAG_SKIP`);
+  throw new HoldfastError("invalid_argument", `lag ${lag} is unknown; give LAG_BLOCK or LAG_SKIP`);
 }
 
 export function toPtySize(pty: PTY | undefined): PtySize {
   if (pty?.size === undefined)
-    throw new HoldfastError("invalid_argument", "pty.size is missing: give cols and rows");
+    throw new HoldfastError("invalid_argument", "pty.size is missing; give cols and rows");
   return { cols: pty.size.cols, rows: pty.size.rows };
 }
 
@@ -102,7 +112,7 @@ export function toSelector(selector: WireSelector | undefined): ProcessSelector 
   if (chosen?.case === "pid") return { kind: "pid", pid: chosen.value };
   if (chosen?.case === "tag") return { kind: "tag", tag: chosen.value };
   if (chosen?.case === "processId") return { kind: "process_id", processId: chosen.value };
-  throw new HoldfastError("invalid_argument", "process is missing: select one by pid, tag or process_id");
+  throw new HoldfastError("invalid_argument", "process is missing; select one by pid, tag or process_id");
 }
 
 export function toInput(message: ProcessInput | undefined): {
@@ -111,31 +121,31 @@ export function toInput(message: ProcessInput | undefined): {
 } {
   const input = message?.input;
   if (input?.case === undefined)
-    throw new HoldfastError("unimplemented", "input is missing or of an unknown kind: give stdin or pty");
+    throw new HoldfastError("unimplemented", "input is missing or of an unknown kind; give stdin or pty");
   return { kind: input.case, data: input.value };
 }
 
-/** Where the input belongs, for those who say. A writer that does not count has nothing to be remembered by. */
+/** Where the input belongs, if the client gives an offset. A writer without an offset has no position to remember. */
 export function toInputPlace(offset: bigint | undefined, writer: string | undefined): InputPlace | undefined {
   const at = toOffset("input offset", offset);
   if (at !== undefined) return { at, writer };
   if (writer === undefined) return undefined;
-  throw new HoldfastError("invalid_argument", "writer is given without an offset: what does it count?");
+  throw new HoldfastError("invalid_argument", "writer is given without an offset; give both or neither");
 }
 
-/** The number of a signal this service sends. */
+/** The number of a signal that clients may send. */
 export function toSignal(signal: Signal): number {
   if (signal !== Signal.UNSPECIFIED && Signal[signal] !== undefined) return signal;
-  throw new HoldfastError("invalid_argument", `signal ${signal} is not known: give one of the Signal enum`);
+  throw new HoldfastError("invalid_argument", `signal ${signal} is unknown; give one of the Signal enum`);
 }
 
-/** Whether the signal goes to the process's whole group. */
+/** Whether the signal is for the whole process group. */
 export function toWholeGroup(scope: SignalScope): boolean {
   if (scope === SignalScope.PROCESS) return false;
   if (scope === SignalScope.GROUP) return true;
   throw new HoldfastError(
     "invalid_argument",
-    `scope ${scope} is not known: give SIGNAL_SCOPE_PROCESS or SIGNAL_SCOPE_GROUP`,
+    `scope ${scope} is unknown; give SIGNAL_SCOPE_PROCESS or SIGNAL_SCOPE_GROUP`,
   );
 }
 
@@ -148,7 +158,7 @@ export function toProcessInfo({ pid, request }: Process): ProcessInfo {
   });
 }
 
-/** The additions to ProcessInfo, for those who asked. */
+/** The additions to ProcessInfo, for clients that ask for them. */
 export function toDetails(process: Process): Partial<ProcessInfo> {
   const { processId, output, startedAtMs, request } = process;
   const details = {
@@ -158,7 +168,7 @@ export function toDetails(process: Process): Partial<ProcessInfo> {
     subscribers: output.subscriberCount,
     heldBytes: BigInt(output.heldBytes),
     startedAtMs: BigInt(startedAtMs),
-    reading: output.reading,
+    reading: output.isReading,
     attachOffset: BigInt(output.attachOffset),
   };
   if (output.end === undefined) return details;
@@ -168,7 +178,7 @@ export function toDetails(process: Process): Partial<ProcessInfo> {
   };
 }
 
-/** The end event's content with its additions, for those who asked. */
+/** The end event's content with its additions, for clients that ask for offsets. */
 export function toDetailedEnd({ output, deadlinePassed }: Process, end: ProcessEnd) {
   return { ...end, offset: BigInt(output.head), timedOut: deadlinePassed };
 }

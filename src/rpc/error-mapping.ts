@@ -1,4 +1,4 @@
-// The one table from the agent's error codes to those of the wire.
+// The one table from the agent's error codes to the codes of the wire.
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type ErrorCode, HoldfastError } from "../errors.ts";
@@ -21,16 +21,16 @@ const codes: Readonly<Record<ErrorCode, Code>> = {
   internal: Code.Internal,
 };
 
-/** What a client is told of `error`. Of what should never happen it gets no details: those go to the log. */
+/** The error that the client receives for `error`. A bug of the agent shows no details to clients: they are logged. */
 export function toConnectError(error: unknown, logger: Logger): ConnectError {
   if (error instanceof HoldfastError)
     return new ConnectError(clipMiddle(error.message, MAX_MESSAGE_LENGTH), codes[error.code]);
   if (error instanceof ConnectError) return error;
   if (isGoneClient(error))
     return new ConnectError("the client is gone", Code.Aborted, undefined, undefined, error);
-  logger.error({ err: error }, "a request failed for a reason nobody thought of");
+  logger.error({ err: error }, "internal error in a request");
   return new ConnectError("internal error", Code.Internal);
 }
 
-/** gRPC sends messages in a header, and HTTP/2 bounds those: a command of 100 kB must not cost the answer. */
+/** gRPC sends messages in a header, and clients limit headers: an error that quotes 100 kB would not arrive. */
 const MAX_MESSAGE_LENGTH = 2000;

@@ -1,11 +1,12 @@
-// grpc.health.v1.Health, by which gRPC clients, load balancers and Kubernetes ask whether the agent takes work. The words
-// and the behaviour are those of https://github.com/grpc/grpc/blob/master/doc/health-checking.md.
+// grpc.health.v1.Health: gRPC clients, load balancers and Kubernetes ask here whether the agent accepts work. Statuses and
+// behaviour follow https://github.com/grpc/grpc/blob/master/doc/health-checking.md.
 
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../gen/grpc/health/v1/health_pb.ts";
+import { clip } from "../text.ts";
 import type { ServingState } from "./serving-state.ts";
 
-/** `services`: the full names of those whose health is the agent's own. */
+/** `services`: the full names of the services that share the agent's health. */
 export function healthRoutes(
   state: ServingState,
   services: readonly string[],
@@ -17,7 +18,7 @@ export function healthRoutes(
     router.service(Health, {
       check: ({ service }) => {
         if (isKnown(service)) return statusNow();
-        throw new ConnectError(`no service "${service}"`, Code.NotFound);
+        throw new ConnectError(`service "${clip(service)}" is unknown`, Code.NotFound);
       },
       list: () => ({
         statuses: Object.fromEntries(["", ...services].map((service) => [service, statusNow()])),
@@ -26,7 +27,7 @@ export function healthRoutes(
         yield isKnown(service) ? statusNow() : { status: Status.SERVICE_UNKNOWN };
         if (state.isStopping) return;
         await state.stopped(signal);
-        // Ended then, so that it does not hold up the agent's end: clients ask again.
+        // The stream ends here: an open stream would delay the agent's end. Clients ask again.
         if (isKnown(service) && !signal.aborted) yield statusNow();
       },
     });

@@ -1,5 +1,5 @@
-// Server reflection: clients without a schema at hand (grpcurl, buf curl) ask here which services there are and how their
-// messages look. Both versions of the protocol: the older one is the newer by another name, byte for byte.
+// Server reflection: clients without a schema (grpcurl, buf curl) ask here for the services and their messages. Both
+// versions of the protocol are served; their messages differ only in the package name.
 
 import { create, type DescFile, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
@@ -16,11 +16,12 @@ import {
   ServerReflectionResponseSchema as AlphaResponseSchema,
   ServerReflection as AlphaServerReflection,
 } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { clip } from "../text.ts";
 
 type Response = MessageInitShape<typeof ServerReflectionResponseSchema>;
 type MessageResponse = NonNullable<Response["messageResponse"]>;
 
-/** Reflection of all services in `files` and, as the protocol asks, of itself. */
+/** Reflection of all services in `files` and, as the protocol demands, of itself. */
 export function reflectionRoutes(files: readonly DescFile[]): (router: ConnectRouter) => void {
   const schema = new ReflectedSchema([...files, ServerReflection.file, AlphaServerReflection.file]);
   return (router) => {
@@ -57,15 +58,15 @@ function lookUp(schema: ReflectedSchema, asked: ServerReflectionRequest["message
         value: { service: schema.services.map((name) => ({ name })) },
       };
     case "fileByFilename":
-      return fileResponse(schema.fileNamed(asked.value), `no file "${asked.value}"`);
+      return fileResponse(schema.fileNamed(asked.value), `file "${clip(asked.value)}" is unknown`);
     case "fileContainingSymbol":
-      return fileResponse(schema.fileWith(asked.value), `no symbol "${asked.value}"`);
+      return fileResponse(schema.fileWith(asked.value), `symbol "${clip(asked.value)}" is unknown`);
     case "fileContainingExtension":
-      return errorResponse(Code.NotFound, `no extension of "${asked.value.containingType}"`);
+      return errorResponse(Code.NotFound, `no extension of "${clip(asked.value.containingType)}" is known`);
     case "allExtensionNumbersOfType":
-      // There are none of any type.
+      // No type has extensions.
       return schema.fileWith(asked.value) === undefined
-        ? errorResponse(Code.NotFound, `no type "${asked.value}"`)
+        ? errorResponse(Code.NotFound, `type "${clip(asked.value)}" is unknown`)
         : { case: "allExtensionNumbersResponse", value: { baseTypeName: asked.value } };
     default:
       return errorResponse(Code.InvalidArgument, "message_request is missing or of an unknown kind");
@@ -82,7 +83,7 @@ function errorResponse(errorCode: Code, errorMessage: string): MessageResponse {
   return { case: "errorResponse", value: { errorCode, errorMessage } };
 }
 
-/** Files that import nothing, so that each answers for itself. */
+/** The files by name and by symbol. They import nothing, so each answer is one file. */
 class ReflectedSchema {
   readonly services: readonly string[];
   readonly #byName = new Map<string, Uint8Array>();
@@ -107,7 +108,7 @@ class ReflectedSchema {
   }
 }
 
-/** All that has a full name: types, and what is in them. */
+/** Every symbol with a full name: types and their members. */
 function symbolsOf(file: DescFile): string[] {
   return [...nestedTypes(file)].flatMap((type) => {
     switch (type.kind) {
@@ -116,7 +117,7 @@ function symbolsOf(file: DescFile): string[] {
       case "message":
         return [type.typeName, ...type.fields.map(({ name }) => `${type.typeName}.${name}`)];
       case "enum": {
-        // An enum's values stand beside it, not in it.
+        // An enum's values are in the scope of the enum, not inside it.
         const scope = type.typeName.replace(/[^.]*$/, "");
         return [type.typeName, ...type.values.map(({ name }) => `${scope}${name}`)];
       }

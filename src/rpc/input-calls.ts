@@ -32,15 +32,18 @@ export async function streamInput(
   for await (const { event } of requests) {
     releaseRequest();
     if (event.case === undefined)
-      throw new HoldfastError("unimplemented", "an event of an unknown kind: give start, data or keepalive");
+      throw new HoldfastError(
+        "unimplemented",
+        "the event is of an unknown kind; give start, data or keepalive",
+      );
     if (event.case === "start") {
       if (target !== undefined)
-        throw new HoldfastError("invalid_argument", "a second start event: one stream feeds one process");
+        throw new HoldfastError("invalid_argument", "a second start event; one stream writes to one process");
       target = table.find(toSelector(event.value.process));
       continue;
     }
     if (target === undefined)
-      throw new HoldfastError("invalid_argument", `the first event is ${event.case}, must be start`);
+      throw new HoldfastError("invalid_argument", `the first event is ${event.case}; it must be start`);
     if (event.case === "keepalive") continue;
     const { kind, data } = toInput(event.value.input);
     const place = toInputPlace(event.value.offset, undefined);

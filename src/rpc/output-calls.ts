@@ -9,7 +9,7 @@ import type { ConnectRequest, ProcessEventSchema, StartRequest } from "../gen/pr
 import type { NodeResponse } from "../http/index.ts";
 import { type Offset, offset } from "../multiplexer/index.ts";
 import type { Process, ProcessEnd, ProcessTable } from "../process/index.ts";
-import { callOf } from "./call-context.ts";
+import { callContext } from "./call-context.ts";
 import type { ClientActivity, DetachReason } from "./client-activity.ts";
 import { isObserver, toDetailedEnd, toOffset, toSelector, toStartRequest } from "./conversions.ts";
 import { AttachedStream } from "./output/attached-stream.ts";
@@ -39,7 +39,7 @@ export async function* start(
   // Headers are checked before the start: a header refused later would leave a process that nobody asked for.
   const keepalive = keepaliveMs(context.requestHeader);
   const user = basicUser(context.requestHeader);
-  const { timeoutMs } = callOf(context.values);
+  const { timeoutMs } = callContext(context.values);
   const process = await settings.table.start(toStartRequest(request, user, timeoutMs));
   // A repeated start receives everything that the first one received or should have received.
   const from = request.startId === undefined ? undefined : offset(0);
@@ -51,7 +51,7 @@ export async function* start(
     context,
   );
   if (process.deadlinePassed)
-    throw new HoldfastError("deadline_exceeded", `process ${process.pid} was killed: its time was up`);
+    throw new HoldfastError("deadline_exceeded", `process ${process.pid} was killed: its time limit passed`);
   yield endEvent(process, end, offsets);
 }
 
@@ -88,12 +88,12 @@ async function* stream(
   { activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
   { values, signal }: HandlerContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
-  const { response, codec } = callOf(values);
+  const { response, codec } = callContext(values);
   checkStreamLimit(process, maxStreamsPerProcess);
   const output = new AttachedStream(process, {
     encoding: { codec, offsets },
     from,
-    skips: isObserver,
+    isObserver,
     keepaliveMs,
     progressWatch,
     onGap: (from, to) => activity.gap(from, to),
@@ -112,12 +112,12 @@ async function* stream(
     closeSoon(response);
     throw new HoldfastError(
       "resource_exhausted",
-      `this stream accepted nothing while others waited for it: cut at offset ${outcome.offset}`,
+      `this stream accepted nothing while other streams waited for it; disconnected at offset ${outcome.offset}`,
     );
   } finally {
     output.detach();
     const endsWithAgent = reason === "gone" && serving.isStopping;
-    activity.detached(process, endsWithAgent ? "stopped" : reason, output.takenTo);
+    activity.detached(process, endsWithAgent ? "stopped" : reason, output.deliveredTo);
   }
 }
 
@@ -126,7 +126,7 @@ function checkStreamLimit({ pid, output }: Process, maxStreams: number): void {
   if (attached < maxStreams) return;
   throw new HoldfastError(
     "resource_exhausted",
-    `process ${pid} has ${attached} streams, as many as one may have (--max-streams-per-process)`,
+    `stream limit of process ${pid} reached (${maxStreams}; --max-streams-per-process)`,
   );
 }
 

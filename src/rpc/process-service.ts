@@ -7,7 +7,7 @@ import { HoldfastError } from "../errors.ts";
 import { Process as ProcessService } from "../gen/process_pb.ts";
 import type { Logger } from "../logger.ts";
 import type { ProcessTable } from "../process/index.ts";
-import { callOf } from "./call-context.ts";
+import { callContext } from "./call-context.ts";
 import type { ClientActivity } from "./client-activity.ts";
 import { toDetails, toProcessInfo, toPtySize, toSelector, toSignal, toWholeGroup } from "./conversions.ts";
 import { toConnectError } from "./error-mapping.ts";
@@ -76,7 +76,7 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
       }),
       sendInput: unary((request) => sendInput(table, request)),
       streamInput: unary((requests, { values }) =>
-        streamInput(table, requests, callOf(values).releaseRequest),
+        streamInput(table, requests, callContext(values).releaseRequest),
       ),
       sendSignal: unary(({ process, signal, scope }) => {
         const target = table.find(toSelector(process));

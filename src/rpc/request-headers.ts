@@ -1,4 +1,4 @@
-// What clients say in headers: for how long, how often to be told that we are alive, as whom.
+// Reads what clients request in headers: the time limit, the interval of KeepAlives and the user.
 
 import { HoldfastError } from "../errors.ts";
 import type { HeaderReader } from "../http/index.ts";
@@ -7,7 +7,7 @@ const DEFAULT_KEEPALIVE_SECONDS = 90;
 /** setTimeout's limit, 24 days. */
 const MAX_KEEPALIVE_SECONDS = 2_147_483;
 
-/** How long a stream may be silent before a KeepAlive is due. Throws `invalid_argument` for what is no such time. */
+/** How long a stream may be silent before a KeepAlive is due. Throws `invalid_argument` for a malformed interval. */
 export function keepaliveMs(header: HeaderReader): number {
   const value = header.get("Keepalive-Ping-Interval");
   if (value === null) return DEFAULT_KEEPALIVE_SECONDS * 1000;
@@ -29,15 +29,15 @@ const grpcUnitMs: Readonly<Record<string, number>> = {
 };
 
 /**
- * The client's limit in milliseconds, by the header of its protocol. Undefined for none, for 0, which means none, and for a
- * malformed one, which the library refuses in the words of the protocol.
+ * The client's limit in milliseconds, from the header of its protocol. Undefined without one, for 0 (which means no
+ * limit), and for a malformed one, which the library refuses in the format of the protocol.
  */
 export function timeoutMs(header: HeaderReader): number | undefined {
   const { name, parse } = timeoutHeader(header);
   return parse(header.get(name) ?? "") || undefined;
 }
 
-/** Takes the limit away from the library, which has no room for 0 nor for more than 2^31-1 ms. */
+/** Hides the limit from the library, which supports neither 0 nor more than 2^31-1 ms. */
 export function removeTimeout(header: Headers): void {
   const { name, parse } = timeoutHeader(header);
   if (parse(header.get(name) ?? "") !== undefined) header.delete(name);

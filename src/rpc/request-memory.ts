@@ -1,12 +1,12 @@
-// What all requests together hold while they arrive. Each message is bounded by itself, but a thousand clients that send one
-// each, slowly, would hold a thousand times that.
+// Counts the bytes that all requests together hold while they arrive. Each message has a limit of its own, but a thousand
+// clients that slowly send one message each would hold a thousand times that limit.
 
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** One request's share. */
+/** One request, counted while it arrives. */
 export interface HeldRequest {
   readonly body: AsyncIterable<Uint8Array>;
-  /** What has come so far is parsed and no longer held here. */
+  /** The bytes received so far are parsed and no longer held here. */
   release(): void;
 }
 
@@ -22,30 +22,30 @@ export class RequestMemory {
     return this.#heldBytes;
   }
 
-  /** Passes `body` on, and fails it with `resource_exhausted` where there is no room. Lets go of all when it is over. */
+  /** Counts `body` as it is read, and fails it with `resource_exhausted` at the limit. Its end releases everything. */
   hold(body: AsyncIterable<Uint8Array>): HeldRequest {
     let held = 0;
     const release = () => {
       this.#heldBytes -= held;
       held = 0;
     };
-    const take = (bytes: number) => {
+    const reserve = (bytes: number) => {
       if (this.#heldBytes + bytes > this.#maxBytes) throw noRoom(this.#maxBytes);
       held += bytes;
       this.#heldBytes += bytes;
     };
-    return { body: passOn(body, take, release), release };
+    return { body: passOn(body, reserve, release), release };
   }
 }
 
 async function* passOn(
   body: AsyncIterable<Uint8Array>,
-  take: (bytes: number) => void,
+  reserve: (bytes: number) => void,
   release: () => void,
 ): AsyncIterable<Uint8Array> {
   try {
     for await (const piece of body) {
-      take(piece.length);
+      reserve(piece.length);
       yield piece;
     }
   } finally {
@@ -55,7 +55,7 @@ async function* passOn(
 
 function noRoom(maxBytes: number): ConnectError {
   return new ConnectError(
-    `requests that are arriving hold ${maxBytes} bytes, as much as they may (--request-memory)`,
+    `memory limit for arriving requests reached (${maxBytes} bytes; --request-memory)`,
     Code.ResourceExhausted,
   );
 }

@@ -1,7 +1,7 @@
 // What RPC calls may use at most, and the defaults. A call above a limit fails with
 // `resource_exhausted`, and its message names the flag.
 
-import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "../http/index.ts";
+import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
 
 export interface RpcLimits extends Pick<HttpLimits, "maxStreams"> {
   /** Start and Connect calls attached to one process at once. */

@@ -1,4 +1,4 @@
-// All services of this agent, and who answers each.
+// All services of this agent and their routes.
 
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
@@ -7,12 +7,12 @@ import type { LateRoutes } from "./adapter.ts";
 import { healthRoutes } from "./grpc-health.ts";
 import { type ProcessServiceOptions, processRoutes } from "./process-service.ts";
 
-/** Written down here, because their schema is loaded late, too. test/wire/grpc-reflection.test.ts compares. */
+/** Written here because the schema of reflection is loaded late. test/wire/grpc-reflection.test.ts compares the two. */
 const reflectionPaths = ["v1", "v1alpha"].map(
   (version) => `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
 );
 
-/** The paths of calls that may stay open, whichever side streams. */
+/** The paths of calls in which a side streams, so that they may stay open. */
 export const streamingPaths: ReadonlySet<string> = new Set([
   ...[Process, Health].flatMap(({ typeName, methods }) =>
     methods.filter(({ methodKind }) => methodKind !== "unary").map(({ name }) => `/${typeName}/${name}`),
@@ -27,7 +27,7 @@ export function serviceRoutes(options: ProcessServiceOptions): (router: ConnectR
   };
 }
 
-/** Few ask for it, and all agents would start later for it. */
+/** Loaded at the first call: few clients use it, and loading it would delay the start of every agent. */
 export const reflection: LateRoutes = {
   paths: reflectionPaths,
   load: async () => {

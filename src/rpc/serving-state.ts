@@ -1,4 +1,4 @@
-// Whether the agent takes new work, and whoever wants to be told when it no longer does.
+// Whether the agent accepts new work, and the callers that wait for it to stop.
 
 export class ServingState {
   #isStopping = false;
@@ -8,24 +8,24 @@ export class ServingState {
     return this.#isStopping;
   }
 
-  /** For good. A second call does nothing. */
+  /** Cannot be undone. A second call does nothing. */
   stop(): void {
     this.#isStopping = true;
-    for (const tell of [...this.#waiting]) tell();
+    for (const wake of [...this.#waiting]) wake();
   }
 
   /** Resolves when the agent stops, or when `signal` aborts; leaves no listener behind. */
   stopped(signal: AbortSignal): Promise<void> {
     if (this.#isStopping || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      // By hand: Node 20's AbortSignal.any() keeps what it made for as long as the agent lives.
-      const tell = () => {
-        this.#waiting.delete(tell);
-        signal.removeEventListener("abort", tell);
+      // Not AbortSignal.any(): Node 20 keeps its signals for as long as the agent lives.
+      const wake = () => {
+        this.#waiting.delete(wake);
+        signal.removeEventListener("abort", wake);
         resolve();
       };
-      this.#waiting.add(tell);
-      signal.addEventListener("abort", tell);
+      this.#waiting.add(wake);
+      signal.addEventListener("abort", wake);
     });
   }
 }

@@ -1,12 +1,12 @@
-// A request of Node's as Connect-ES wants it. Like connect-node's universalRequestFromNodeRequest, but its signal aborts only while
-// the request is being answered: the library's does so at the end of each, too, which takes the time of two JSON messages
-// to make an exception that nobody sees.
+// Converts a request of Node's to Connect-ES's form. It differs from connect-node's universalRequestFromNodeRequest in its
+// signal, which aborts only while the request is being answered. The library's signal also aborts at the end of each
+// request; that creates an unused exception and takes as long as two JSON messages.
 
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import type { NodeRequest, NodeResponse } from "../http/index.ts";
 
-/** Throws for a Host and target that make no URL. */
+/** Throws if Host and target together are not a URL. */
 export function universalRequest(
   request: NodeRequest,
   response: NodeResponse,
@@ -16,7 +16,7 @@ export function universalRequest(
   response.once("close", () => {
     if (!response.writableEnded) controller.abort(new ConnectError("the client is gone", Code.Canceled));
   });
-  // Whoever reads the body learns of it there.
+  // The reader of the body receives the error also.
   request.on("error", () => undefined);
   const secure = "encrypted" in request.socket && request.socket.encrypted === true;
   const authority = "authority" in request ? request.authority : request.headers.host;
@@ -32,7 +32,7 @@ export function universalRequest(
   };
 }
 
-/** Without HTTP/2's own, whose names begin with a colon. */
+/** All headers except HTTP/2's own, whose names begin with a colon. */
 function headersOf({ headers }: NodeRequest): Headers {
   const all = new Headers();
   for (const [name, value] of Object.entries(headers)) {

@@ -1,4 +1,4 @@
-// What the log says of processes, clients and refusals, and what it never says.
+// The log lines about processes, clients and refusals, and what the log never contains.
 
 import { expect, onTestFinished, test } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
@@ -18,7 +18,7 @@ function linesOf(agent: { stderr(): string }, message?: string): Line[] {
 
 const UUID = /^[0-9a-f-]{36}$/;
 
-test("a process's life is four lines: start, attach, detach with the reason, end with bytes, duration and exit", async () => {
+test("the life of a process is four log lines: start, attach, detach with the reason, end with bytes, duration and exit", async () => {
   const agent = await startAgent();
   const received = receive(
     plainClient(agent.url).start({
@@ -54,7 +54,7 @@ test("a process's life is four lines: start, attach, detach with the reason, end
   ]);
 });
 
-test("a client that goes and comes back is told apart from one whose process ended", async () => {
+test("a client that disconnects and returns is distinguished from one whose process ended", async () => {
   const agent = await startAgent();
   onTestFinished(() => killAll(agent.url));
   const client = plainClient(agent.url);
@@ -77,7 +77,7 @@ test("a client that goes and comes back is told apart from one whose process end
   ]);
 });
 
-test("a client that is cut is on record as cut, with its offset", async () => {
+test("a client that the agent disconnects is logged with its offset", async () => {
   const agent = await startAgent({ args: ["--stall-timeout", "200ms"] });
   onTestFinished(() => killAll(agent.url));
   const { openConnection } = await import("../support/clients/raw-http.ts");
@@ -103,7 +103,7 @@ test("a client that is cut is on record as cut, with its offset", async () => {
   await other.ended();
 });
 
-test("a process that had to be killed at the stop is named, and the others are not", async () => {
+test("a process that had to be killed at shutdown is logged, and the others are not", async () => {
   const agent = await startAgent({ env: { HOLDFAST_SHUTDOWN_GRACE: "100ms" } });
   const client = plainClient(agent.url);
   const stubborn = receive(
@@ -131,7 +131,7 @@ test("a process that had to be killed at the stop is named, and the others are n
   ]);
 });
 
-/** Each is planted in one place of a session, and none may be found in the log. */
+/** Each is used in one place of a session, and none may appear in the log. */
 const secrets = {
   argument: "secret-in-an-argument",
   variable: "secret-in-a-variable",
@@ -199,7 +199,7 @@ test("neither arguments, variables, input, output nor tokens are logged, at any 
   expect(log).not.toContain("Basic ");
 });
 
-test("with --log-commands commands and their arguments are logged, and still nothing else", async () => {
+test("with --log-commands, commands and their arguments are logged, and no other secret", async () => {
   const agent = await busySession(["--log-commands"]);
   expect(linesOf(agent, "process started")).toMatchObject([
     { cmd: "sh", args: ["-c", expect.stringContaining(secrets.argument)] },
@@ -209,7 +209,7 @@ test("with --log-commands commands and their arguments are logged, and still not
     expect(agent.stderr()).not.toContain(secret);
 });
 
-test("texts that clients choose are cut to a bounded length", async () => {
+test("texts that clients choose are truncated", async () => {
   const agent = await startAgent({ args: ["--log-commands"] });
   const long = "x".repeat(100_000);
   const many = Array.from({ length: 1000 }, () => "an argument");
@@ -221,7 +221,7 @@ test("texts that clients choose are cut to a bounded length", async () => {
   for (const line of agent.stderr().split("\n")) expect(line.length).toBeLessThan(2000);
 });
 
-test("3,000 refusals are a few lines and the right number", async () => {
+test("3,000 refusals become a few lines with the right number", async () => {
   const agent = await startAgent({ env: { HOLDFAST_ACCESS_TOKEN: secrets.token } });
   const body = encodeBody("Connect JSON", "List", [{}]);
   for (let i = 0; i < 30; i++) {
@@ -244,6 +244,6 @@ test("3,000 refusals are a few lines and the right number", async () => {
     code: "unauthenticated",
     peer: "127.0.0.1",
   });
-  // Eleven a second at most, and no test takes two minutes.
+  // At most eleven lines per second, and no test takes two minutes.
   expect(linesOf(agent, "request refused").length).toBeLessThan(1000);
 });

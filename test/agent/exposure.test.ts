@@ -1,4 +1,4 @@
-// Listening where others reach the agent, and what is told to those who configured it wrongly.
+// Listening on an address that other machines can reach, and the messages about a wrong configuration.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,10 +14,10 @@ const serve = async (args: readonly string[], env = {}) => {
 test.each(["0.0.0.0", "::"])("--host %s without a token is one line and exit code 1", async (host) => {
   const { exit, stdout, stderr } = await serve(["--host", host]);
   expect({ exit, stdout }).toEqual({ exit: { code: 1, signal: null }, stdout: "" });
-  expect(stderr).toMatch(/^holdfast: cannot start: .* without an access token .*--access-token-file.*\n$/);
+  expect(stderr).toMatch(/^holdfast: cannot start: .* no access token is set: .*--access-token-file.*\n$/);
 });
 
-test("a variable that says no to --allow-unauthenticated is a no", async () => {
+test("the value no of the variable of --allow-unauthenticated counts", async () => {
   const { exit } = await serve(["--host", "0.0.0.0"], { HOLDFAST_ALLOW_UNAUTHENTICATED: "false" });
   expect(exit.code).toBe(1);
 });
@@ -31,12 +31,12 @@ test.each([
   expect((await fetch(`http://127.0.0.1:${agent.port}/health`)).status).toBe(204);
 });
 
-test("every page's origin without a token is refused", async () => {
+test("--allow-origin * without a token is refused", async () => {
   const { exit, stderr } = await serve(["--allow-origin", "*"]);
   expect({ code: exit.code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("every web page") });
 });
 
-test("a token no header can carry, and a file that is not there, are one line that does not show the token", async () => {
+test("a token that does not fit into a header, or a missing file, is one line that does not show the token", async () => {
   const file = join(createTempFolder(), "token");
   writeFileSync(file, "two words\n");
   for (const [args, env] of [
@@ -53,14 +53,14 @@ test("a token no header can carry, and a file that is not there, are one line th
   }
 });
 
-test("files that are no certificate and key are one line and exit code 1", async () => {
+test("files that are not a certificate and a key are one line and exit code 1", async () => {
   const file = join(createTempFolder(), "cert.pem");
   writeFileSync(file, "nonsense\n");
   const { exit, stderr } = await serve(["--tls-cert", file, "--tls-key", file]);
   expect({ code: exit.code, stderr }).toEqual({
     code: 1,
     stderr: expect.stringMatching(
-      /^holdfast: cannot start: --tls-cert and --tls-key are no certificate .*\n$/,
+      /^holdfast: cannot start: --tls-cert and --tls-key are not a certificate .*\n$/,
     ),
   });
 });

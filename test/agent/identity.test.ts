@@ -1,4 +1,4 @@
-// Who a command is: told by the command itself, for every kind of agent and user, on pipes and on a terminal.
+// The identity of commands as the commands report it, for each kind of agent and user, on pipes and on a terminal.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, statSync } from "node:fs";
@@ -15,7 +15,7 @@ const kinds = [
   ["a terminal", true],
 ] as const;
 
-/** Nothing of these may be seen by a command. */
+/** No command may see any of these. */
 const AGENTS_OWN = {
   HOLDFAST_ACCESS_TOKEN: "",
   HOLDFAST_LOG_LEVEL: "debug",
@@ -25,7 +25,7 @@ const AGENTS_OWN = {
   NODE_OPTIONS: "--no-warnings",
 };
 
-/** As a command on this agent's machine sees itself. Every part is what a real program printed. */
+/** How a command of this agent sees itself. Real programs printed every part. */
 async function identityOf(url: string, user: string | undefined, pty: boolean) {
   const as = user === undefined ? { pty } : { user, pty };
   const print = async (cmd: string, ...args: string[]) => {
@@ -52,7 +52,7 @@ async function identityOf(url: string, user: string | undefined, pty: boolean) {
     groupIds: ids(field("Groups")),
     capabilities: Object.fromEntries(["Inh", "Prm", "Eff", "Amb"].map((set) => [set, field(`Cap${set}`)])),
     noNewPrivs: field("NoNewPrivs"),
-    // The last one is the folder that is being listed.
+    // The last descriptor is the folder that is being listed.
     descriptors: names.split(/\s+/),
     files,
     env: Object.fromEntries(env.split("\n").map((line) => line.split("=", 2))),
@@ -63,7 +63,7 @@ async function identityOf(url: string, user: string | undefined, pty: boolean) {
 const NO_CAPABILITIES = "0".repeat(16);
 const none = { Inh: NO_CAPABILITIES, Prm: NO_CAPABILITIES, Eff: NO_CAPABILITIES, Amb: NO_CAPABILITIES };
 
-/** Made for these tests and removed by them: a user in three groups beside their own. */
+/** Created for these tests and removed by them: a user in three groups in addition to its own. */
 const member = { name: `hf-member-${process.pid}`, groups: [1, 2, 3].map((n) => `hf-g${n}-${process.pid}`) };
 
 describe.runIf(isRoot)("an agent of root's", () => {
@@ -107,7 +107,7 @@ describe.runIf(isRoot)("an agent of root's", () => {
         ...(pty ? { TERM: "xterm-256color" } : {}),
       });
       if (pty) {
-        // The terminal is theirs to open again, and nobody else's.
+        // Only the user can open the terminal again.
         const tty = await answerOf(url, "sh", ["-c", "stat -c '%U %a' \"$(tty)\""], {
           user: member.name,
           pty,
@@ -120,7 +120,7 @@ describe.runIf(isRoot)("an agent of root's", () => {
     },
   );
 
-  test.each(kinds)("runs a command on %s as root for who names nobody", async (_, pty) => {
+  test.each(kinds)("runs a command on %s as root if the request names no user", async (_, pty) => {
     const { url } = await startAgent({ env: AGENTS_OWN });
     const found = await identityOf(url, undefined, pty);
     expect(found).toMatchObject({
@@ -137,7 +137,7 @@ describe.runIf(isRoot)("an agent of root's", () => {
     expect(await identityOf(url, "root", pty)).toMatchObject({ id: found.id, cwd: "/root" });
   });
 
-  test.each(kinds)("starts nothing on %s for a user nobody knows", async (_, pty) => {
+  test.each(kinds)("starts nothing on %s for an unknown user", async (_, pty) => {
     const agent = await startAgent();
     for (const user of ["nobody-knows", `${member.name}x`]) {
       expect(await answerOf(agent.url, "id", [], { user, pty })).toEqual({
@@ -149,14 +149,14 @@ describe.runIf(isRoot)("an agent of root's", () => {
     expect(childrenOf(agent.pid)).toEqual([]);
   });
 
-  test("--default-user is whom a command runs as when the request names nobody, and the request wins", async () => {
+  test("--default-user is the user of a command if the request names none, and the request wins", async () => {
     const { url } = await startAgent({ args: ["--default-user", member.name] });
     expect((await answerOf(url, "id", ["-un"])).stdout).toBe(`${member.name}\n`);
     expect((await answerOf(url, "pwd", [])).stdout).toBe(`/home/${member.name}\n`);
     expect((await answerOf(url, "id", ["-un"], { user: "root" })).stdout).toBe("root\n");
   });
 
-  test("--default-workdir is where a command begins, below the home of whose it is where it says ~", async () => {
+  test("--default-workdir is the cwd of a command, with ~ for the home of its user", async () => {
     const { url } = await startAgent({ args: ["--default-workdir", "/usr/share"] });
     expect((await answerOf(url, "pwd", [], { user: member.name })).stdout).toBe("/usr/share\n");
     expect((await answerOf(url, "pwd", [], { cwd: "/usr" })).stdout).toBe("/usr\n");
@@ -186,10 +186,10 @@ describe.runIf(isRoot)("an agent of root's", () => {
     }
   });
 
-  describe("and one of a user's", () => {
+  describe("an agent that runs as a normal user", () => {
     const asMember = () => ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--init-groups"];
 
-    test.each(kinds)("runs a command on %s as itself only, by name or without", async (_, pty) => {
+    test.each(kinds)("runs a command on %s only as its own user, named or not", async (_, pty) => {
       const agent = await startAgent({ prefix: asMember(), env: { ...AGENTS_OWN, HOME: "/elsewhere" } });
       const found = await identityOf(agent.url, undefined, pty);
       expect(found).toMatchObject({
@@ -211,13 +211,13 @@ describe.runIf(isRoot)("an agent of root's", () => {
       expect(childrenOf(agent.pid)).toEqual([]);
     });
 
-    test("that was given a capability for itself hands it to no command", async () => {
+    test("with a capability passes it to no command", async () => {
       const prefix = [...asMember(), "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"];
       const { url } = await startAgent({ prefix });
       expect((await identityOf(url, undefined, false)).capabilities).toEqual(none);
     });
 
-    test("does not start with a default user it may not become", async () => {
+    test("does not start with a default user that it has no permission for", async () => {
       const command = runCommand({
         prefix: asMember(),
         args: ["serve", "--port", "0", "--default-user", "daemon"],
@@ -237,7 +237,7 @@ test.runIf(!isRoot)(
   },
 );
 
-test("does not start with a default user nobody knows", async () => {
+test("does not start with an unknown default user", async () => {
   const command = runCommand({ args: ["serve", "--port", "0", "--default-user", "nobody-knows"] });
   expect((await command.exited()).code).toBe(1);
   expect(command.stderr()).toBe('holdfast: cannot start: no such user: "nobody-knows"\n');

@@ -1,22 +1,22 @@
-// Starting: the one line on stdout, where it listens, and why it cannot.
+// Starting: the line on stdout, the addresses, and the messages about an address that cannot be used.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { type RunningCommand, runCommand, startAgent } from "../support/agent/agent.ts";
 
-test("it prints exactly one line to stdout, from its start to its end", async () => {
+test("it prints exactly one line to stdout in its whole life", async () => {
   const agent = await startAgent();
   expect(await agent.stop()).toEqual({ code: 0, signal: null });
   expect(agent.stdout()).toBe(`holdfast listening on http://127.0.0.1:${agent.port}\n`);
 });
 
-test("port 0 picks a free port, another one for each agent, and serves there", async () => {
+test("port 0 picks a free port, a different one for each agent", async () => {
   const [one, other] = await Promise.all([startAgent(), startAgent()]);
   expect(one.port).not.toBe(other.port);
   for (const { url } of [one, other]) expect((await fetch(`${url}/health`)).status).toBe(204);
 });
 
-test("an IPv6 host is in brackets in the line, however it was given", async () => {
+test("an IPv6 host is in brackets in the line, with and without brackets in the flag", async () => {
   for (const host of ["::1", "[::1]"]) {
     const agent = await startAgent({ args: ["--host", host] });
     expect(agent.url).toBe(`http://[::1]:${agent.port}`);
@@ -24,7 +24,7 @@ test("an IPv6 host is in brackets in the line, however it was given", async () =
   }
 });
 
-test("a variable sets what its flag sets, and the flag wins over it", async () => {
+test("a variable sets the same as its flag, and the flag wins", async () => {
   const byVariable = await startAgent({ env: { HOLDFAST_HOST: "127.0.0.2" } });
   expect(byVariable.url).toBe(`http://127.0.0.2:${byVariable.port}`);
   const byFlag = await startAgent({
@@ -34,19 +34,19 @@ test("a variable sets what its flag sets, and the flag wins over it", async () =
   expect(byFlag.url).toBe(`http://127.0.0.3:${byFlag.port}`);
 });
 
-test("an empty variable is as good as none", async () => {
+test("an empty variable counts as not set", async () => {
   const agent = await startAgent({ env: { HOLDFAST_HOST: "", HOLDFAST_LOG_LEVEL: "" } });
   expect(agent.url).toBe(`http://127.0.0.1:${agent.port}`);
 });
 
-test("a misspelt variable is named in the log, one of another command is not", async () => {
+test("a misspelled variable is named in the log, a variable of another command is not", async () => {
   const agent = await startAgent({ env: { HOLDFAST_PROT: "80", HOLDFAST_URL: "http://127.0.0.1:1" } });
   await agent.waitFor("stderr", /"level":"warn".*HOLDFAST_PROT/);
   await agent.stop();
   expect(agent.stderr()).not.toContain("HOLDFAST_URL");
 });
 
-test("loopback is no reason for a warning, any other address is", async () => {
+test("any address other than loopback causes a warning", async () => {
   const everywhere = await startAgent({ args: ["--host", "0.0.0.0", "--allow-unauthenticated"] });
   await everywhere.waitFor("stderr", /"level":"warn".*0\.0\.0\.0.*no access token/);
   const local = await startAgent({ args: ["--host", "localhost"] });
@@ -63,7 +63,7 @@ test("a port in use is one line and exit code 1", async () => {
   await expectStartFailure(
     runCommand({ args: ["serve", "--port", String(port)] }),
     `cannot listen on 127.0.0.1:${port}: port ${port} is in use; ` +
-      "stop what uses it, or choose another with --port (0 picks a free one)",
+      "stop the program that uses it, or choose another port with --port (0 picks a free one)",
   );
 });
 
@@ -71,7 +71,7 @@ test("an address of another machine is one line and exit code 1", async () => {
   await expectStartFailure(
     runCommand({ args: ["serve", "--port", "0", "--host", "192.0.2.1"] }),
     "cannot listen on 192.0.2.1:0: this machine has no address 192.0.2.1; " +
-      "choose one of its own with --host (127.0.0.1, or 0.0.0.0 for all)",
+      "choose one of its addresses with --host (127.0.0.1, or 0.0.0.0 for all)",
   );
 });
 
@@ -83,8 +83,8 @@ test("a name without an address is one line and exit code 1", async () => {
   );
 });
 
-test("a low port without the right to it is one line and exit code 1", async () => {
-  // The highest port that needs a right; where none does (a container may set 0), nothing can be refused here.
+test("a low port without permission is one line and exit code 1", async () => {
+  // The highest port that needs a permission. A container may set 0: then no port is refused.
   const port = Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8")) - 1;
   if (port < 1) return;
   const asNobody = [
@@ -99,8 +99,8 @@ test("a low port without the right to it is one line and exit code 1", async () 
   ];
   await expectStartFailure(
     runCommand({ args: ["serve", "--port", String(port)], prefix: process.getuid?.() === 0 ? asNobody : [] }),
-    `cannot listen on 127.0.0.1:${port}: no right to use port ${port}; ` +
-      "low ports need root or CAP_NET_BIND_SERVICE, others do not (see --port)",
+    `cannot listen on 127.0.0.1:${port}: permission denied for port ${port}; ` +
+      "ports below 1024 need root or CAP_NET_BIND_SERVICE (choose another port with --port)",
   );
 });
 

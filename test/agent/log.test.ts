@@ -3,7 +3,7 @@ import { spawn as spawnOnTerminal } from "node-pty";
 import { expect, onTestFinished, test } from "vitest";
 import { cliPath, runCommand, startAgent } from "../support/agent/agent.ts";
 
-test("off a terminal every line is one JSON object with level, time and message", async () => {
+test("without a terminal, every line is one JSON object with level, time and message", async () => {
   const agent = await startAgent({ args: ["--log-level", "debug"] });
   await agent.stop();
   const lines = agent.stderr().trimEnd().split("\n");
@@ -17,13 +17,13 @@ test("off a terminal every line is one JSON object with level, time and message"
   }
 });
 
-test("--log-level error leaves an undisturbed run silent", async () => {
+test("with --log-level error, a run without errors logs nothing", async () => {
   const agent = await startAgent({ env: { HOLDFAST_LOG_LEVEL: "error" } });
   await agent.stop();
   expect(agent.stderr()).toBe("");
 });
 
-test("on a terminal the log reads well, Ctrl-C stops it and the listening line stays as it is", async () => {
+test("on a terminal, the log is for people, Ctrl-C stops the agent and the listening line is unchanged", async () => {
   const { written, exitCode } = await onTerminal(["serve", "--port", "0"]);
   expect(exitCode).toBe(0);
   expect(written).toMatch(/^holdfast listening on http:\/\/127\.0\.0\.1:\d+\r$/m);
@@ -33,20 +33,20 @@ test("on a terminal the log reads well, Ctrl-C stops it and the listening line s
   expect(written).not.toContain('"level"');
 });
 
-test("on a terminal NO_COLOR is heeded", async () => {
+test("on a terminal, NO_COLOR is respected", async () => {
   const { written } = await onTerminal(["serve", "--port", "0"], { NO_COLOR: "1" });
   expect(written).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO .*ready/m);
   expect(written).not.toContain("\u001b[");
 });
 
-test("--log-format decides over the terminal, both ways", async () => {
+test("--log-format overrides the choice by terminal, both ways", async () => {
   const { written } = await onTerminal(["serve", "--port", "0", "--log-format", "json"]);
   expect(written).toMatch(/^\{"level":"info".*"msg":"ready"\}\r$/m);
   const agent = await startAgent({ args: ["--log-format", "pretty"] });
   await agent.waitFor("stderr", /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO .*ready/m);
 });
 
-test("Node's own warnings are log lines like any other", async () => {
+test("Node's own warnings are normal log lines", async () => {
   const warning = 'process.on("SIGUSR2", () => process.emitWarning("careful"))';
   const agent = await startAgent({ nodeArgs: ["--import", `data:text/javascript,${warning}`] });
   agent.kill("SIGUSR2");
@@ -54,7 +54,7 @@ test("Node's own warnings are log lines like any other", async () => {
   expect(agent.stderr()).not.toMatch(/^\(node:/m);
 });
 
-test("nobody reading stdout keeps it neither from serving nor from stopping", async () => {
+test("an unread stdout prevents neither serving nor stopping", async () => {
   const agent = runCommand({ args: ["serve", "--port", "0"] });
   agent.child.stdout?.destroy();
   const [, url] = await agent.waitFor("stderr", /"url":"(http:[^"]+)".*"msg":"ready"/);
@@ -62,21 +62,21 @@ test("nobody reading stdout keeps it neither from serving nor from stopping", as
   expect(await agent.stop()).toEqual({ code: 0, signal: null });
 });
 
-test("stderr going away keeps it neither from serving nor from stopping", async () => {
+test("a closed stderr prevents neither serving nor stopping", async () => {
   const agent = await startAgent({ args: ["--log-level", "debug"] });
   agent.child.stderr?.destroy();
   expect((await fetch(`${agent.url}/health`)).status).toBe(204);
   expect(await agent.stop()).toEqual({ code: 0, signal: null });
 });
 
-test("--help to a reader that has gone is no error", async () => {
+test("--help to a reader that is gone is not an error", async () => {
   const help = runCommand({ args: ["serve", "--help"] });
   help.child.stdout?.destroy();
   expect(await help.exited()).toEqual({ code: 0, signal: null });
   expect(help.stderr()).toBe("");
 });
 
-test("a stderr that is not read neither stalls the agent nor makes it grow: lines are dropped and counted", async () => {
+test("an unread stderr neither blocks the agent nor makes it grow: lines are dropped and counted", async () => {
   const flood =
     'process.on("SIGUSR2", () => { for (let i = 0; i < 10000; i += 1) process.emitWarning("x".repeat(1000)); })';
   const agent = await startAgent({ nodeArgs: ["--import", `data:text/javascript,${flood}`] });
@@ -96,7 +96,7 @@ function onTerminal(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly written: string; readonly exitCode: number }> {
-  // Node takes a terminal in CI for one without colours.
+  // In CI, Node treats a terminal as one without colors.
   const { NO_COLOR: _noColor, FORCE_COLOR: _forceColor, CI: _ci, ...inherited } = process.env;
   const terminal = spawnOnTerminal(process.execPath, [cliPath, ...args], {
     name: "xterm-256color",

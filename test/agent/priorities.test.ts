@@ -1,6 +1,7 @@
-// How the kernel treats commands: not as it treats the agent, whatever a supervisor gave that, and from their first moment on.
+// Kernel priorities and limits of commands: independent of those that a supervisor gave the agent, from the start on.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { getPriority } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type RunningAgent, runCommand, startAgent } from "../support/agent/agent.ts";
@@ -9,13 +10,13 @@ import { answerOf } from "../support/clients/command-answer.ts";
 import { eventually, fdCount } from "../support/proc/proc.ts";
 
 const isRoot = process.getuid?.() === 0;
-/** Which it takes to protect anyone from being killed for memory; root in a container may lack it. */
+/** Needed to lower an OOM score; root in a container may lack it. */
 const hasSysResource = /^CapEff:\s*[0-9a-f]*[13579bdf][0-9a-f]{6}$/m.test(
   readFileSync("/proc/self/status", "utf8"),
 );
 const asNobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
-/** As a command sees itself, and its child as well. */
+/** The values that a command and its child see. */
 async function propertiesOf({ url }: RunningAgent, pty = false) {
   const script = "cat /proc/self/oom_score_adj; nice; ionice; ulimit -Sn; ulimit -Hn";
   const { stdout } = await answerOf(url, "bash", ["-c", script], { pty });
@@ -29,7 +30,7 @@ async function propertiesOf({ url }: RunningAgent, pty = false) {
   };
 }
 
-/** The agent's own, of the thread that starts commands. */
+/** The values of the thread of the agent that starts commands. */
 function ownProperties({ pid }: RunningAgent) {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -42,42 +43,46 @@ function ownProperties({ pid }: RunningAgent) {
   };
 }
 
-/** `bash -c` sets them on itself and becomes the agent. */
+/** `bash -c` applies them to itself and then executes the agent. */
 const supervised = (settings: string) => ["bash", "-c", `${settings}; exec "$@"`, "bash"];
 
 describe.each([
   ["pipes", false],
   ["a terminal", true],
 ] as const)("on %s", (_, pty) => {
-  test("by default commands have a soft limit of 1024 open files and are the first to go when memory runs out", async () => {
+  test("by default, commands have a soft limit of 1024 open files and are killed first when memory runs out", async () => {
     const agent = await startAgent({ prefix: ["prlimit", "--nofile=2048:4096"] });
     const own = ownProperties(agent);
     expect(await propertiesOf(agent, pty)).toMatchObject({
       oomScoreAdj: Math.max(100, own.oomScoreAdj),
-      nice: own.nice,
+      // Only root can lower the nice value.
+      nice: isRoot ? 0 : own.nice,
       soft: 1024,
       hard: 4096,
     });
-    // The agent has what it had, as much as Node took.
+    // The agent keeps its own limit, as Node raised it.
     expect(ownProperties(agent)).toEqual({ ...own, soft: 4096 });
   });
 
-  test.runIf(isRoot)("what a supervisor gave the agent is not handed on, and stays the agent's", async () => {
-    const prefix = supervised(
-      "echo 50 > /proc/self/oom_score_adj; renice -n -5 $$ >/dev/null; ionice -c 2 -n 0 -p $$",
-    );
-    const agent = await startAgent({ prefix });
-    for (let i = 0; i < 3; i++) {
-      expect(await propertiesOf(agent, pty)).toMatchObject({
-        oomScoreAdj: 100,
-        nice: 0,
-        ioPriority: expect.stringMatching(/^none: prio 0$|^best-effort: prio 4$/),
-      });
-      expect(ownProperties(agent)).toMatchObject({ oomScoreAdj: 50, nice: -5 });
-    }
-  });
+  test.runIf(isRoot)(
+    "the values that a supervisor gave the agent do not reach commands, and the agent keeps them",
+    async () => {
+      const prefix = supervised(
+        "echo 50 > /proc/self/oom_score_adj; renice -n -5 $$ >/dev/null; ionice -c 2 -n 0 -p $$",
+      );
+      const agent = await startAgent({ prefix });
+      for (let i = 0; i < 3; i++) {
+        expect(await propertiesOf(agent, pty)).toMatchObject({
+          oomScoreAdj: 100,
+          nice: 0,
+          ioPriority: expect.stringMatching(/^none: prio 0$|^best-effort: prio 4$/),
+        });
+        expect(ownProperties(agent)).toMatchObject({ oomScoreAdj: 50, nice: -5 });
+      }
+    },
+  );
 
-  test.runIf(isRoot)("flags say what commands get", async () => {
+  test.runIf(isRoot)("flags set the values of commands", async () => {
     const args = [
       "--oom-score-adj",
       "321",
@@ -94,10 +99,10 @@ describe.each([
       ioPriority: "best-effort: prio 6",
       soft: 99,
     });
-    expect(ownProperties(agent)).toMatchObject({ nice: 0 });
+    expect(ownProperties(agent)).toMatchObject({ nice: getPriority() });
   });
 
-  test.runIf(isRoot)('with "inherit" they get the agent\'s', async () => {
+  test.runIf(isRoot)('with "inherit", they get the values of the agent', async () => {
     const agent = await startAgent({
       prefix: supervised("echo 50 > /proc/self/oom_score_adj; renice -n 3 $$ >/dev/null; ulimit -n 3000"),
       args: ["--oom-score-adj=inherit", "--nice=inherit", "--io-priority=inherit", "--open-files=inherit"],
@@ -125,19 +130,20 @@ test.runIf(hasSysResource)(
 test.runIf(isRoot)(
   "an agent without the right to change its priority starts, says so, and leaves it as it is",
   async () => {
-    const agent = await startAgent({ prefix: asNobody, args: ["--nice=5"], env: { HOME: "/" } });
+    const prefix = [...supervised("renice -n 0 $$ >/dev/null"), ...asNobody];
+    const agent = await startAgent({ prefix, args: ["--nice=5"], env: { HOME: "/" } });
     expect(await propertiesOf(agent)).toMatchObject({ nice: 0 });
     expect(ownProperties(agent)).toMatchObject({ nice: 0 });
     expect(agent.stderr()).toContain("nice stays 0 for commands: no right to make it 5");
   },
 );
 
-test("an agent with more files open than its commands may have starts them", async () => {
+test("an agent with more open files than the limit of its commands starts them", async () => {
   const agent = await startAgent({ args: ["--open-files", "20"] });
   const held = ["a", "b", "c", "d"].map((tag) => answerOf(agent.url, "cat", [], { tag }));
   onTestFinished(async () => void (await Promise.all(held)));
   onTestFinished(() => killAll(agent.url));
-  // Three pipes and a connection each.
+  // Each needs three pipes and a connection.
   await eventually(
     "the agent has more than 20 descriptors",
     () => fdCount(agent.pid) > 20,
@@ -163,7 +169,7 @@ test.each([
 
 const cgroupRoot = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].find(isWritableCgroup);
 
-/** A cgroup (version 2) may have children made in it by who may write to it. */
+/** A cgroup (version 2) in which this user can create children. */
 function isWritableCgroup(folder: string): boolean {
   if (!existsSync(join(folder, "cgroup.controllers"))) return false;
   const probe = join(folder, `hf-probe-${process.pid}`);
@@ -172,7 +178,7 @@ function isWritableCgroup(folder: string): boolean {
     rmdirSync(probe);
     return true;
   } catch {
-    // EROFS, EACCES: not ours.
+    // EROFS, EACCES: no permission.
     return false;
   }
 }
@@ -187,7 +193,7 @@ function createCgroup(): string {
 describe.runIf(cgroupRoot !== undefined)("in cgroups (version 2)", () => {
   const ownCgroup = "grep ^0: /proc/self/cgroup";
 
-  test("commands on pipes are put below user, those on a terminal below pty, their children with them", async () => {
+  test("commands on pipes go below user, those on a terminal below pty, with their children", async () => {
     const path = createCgroup();
     const agent = await startAgent({ args: ["--cgroup", path] });
     for (const [kind, pty] of [
@@ -205,10 +211,10 @@ describe.runIf(cgroupRoot !== undefined)("in cgroups (version 2)", () => {
     expect(readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory())).toEqual([]);
   });
 
-  test("100 commands that fork at once leave nobody outside", async () => {
+  test("100 commands that fork at once leave no process outside", async () => {
     const path = createCgroup();
     const agent = await startAgent({ args: ["--cgroup", path] });
-    // The quickest there is: no shell stands before the fork.
+    // The fastest possible: no shell runs before the fork.
     const fork = ["-e", "fork; open F, '/proc/self/cgroup'; print grep /^0:/, <F>"];
     for (let i = 0; i < 10; i++) {
       const answers = await Promise.all(Array.from({ length: 10 }, () => answerOf(agent.url, "perl", fork)));

@@ -1,4 +1,4 @@
-// Stopping by signal, as a supervisor, a terminal or an impatient person does it; and the end nobody asked for.
+// Stopping by signal, as a supervisor, a terminal or an impatient person does it; and crashes.
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { startProcess, startUnread } from "../cli/started-process.ts";
@@ -27,7 +27,7 @@ test("a process gets SIGTERM, its client the end event, and the agent exits 0 wi
   await process.gone();
 });
 
-test("a process that ignores SIGTERM is killed after the grace period, its client told, and the agent exits 0", async () => {
+test("a process that ignores SIGTERM is killed after the grace period, its client gets the end event, and the agent exits 0", async () => {
   const agent = await startAgent({ args: ["--shutdown-grace", "300ms"] });
   const process = await startProcess(agent.url, stubborn);
   agent.kill("SIGTERM");
@@ -36,7 +36,7 @@ test("a process that ignores SIGTERM is killed after the grace period, its clien
   await process.gone();
 });
 
-test("while it stops, a new Start is refused and a running stream goes on", async () => {
+test("while it stops, a new Start is refused and a running stream continues", async () => {
   const agent = await startAgent({ args: ["--shutdown-grace", "1h"] });
   const process = await startProcess(
     agent.url,
@@ -64,7 +64,7 @@ test.each(["leaves", "stops reading"] as const)(
   },
 );
 
-test("the same Ctrl-C arriving twice, as under npm start, is one request", async () => {
+test("the same Ctrl-C received twice, as under npm start, is one request", async () => {
   const agent = await startAgent({ args: ["--shutdown-grace", "300ms"] });
   await startProcess(agent.url, stubborn);
   agent.kill("SIGINT");
@@ -75,14 +75,14 @@ test("the same Ctrl-C arriving twice, as under npm start, is one request", async
 test("a second Ctrl-C kills everything at once, with exit code 130", async () => {
   const agent = await startAgent({ args: ["--shutdown-grace", "1h"] });
   const process = await startProcess(agent.url, stubborn);
-  // As a person would: again and again until it is gone.
+  // As a person does: again and again until it has ended.
   const impatient = setInterval(() => agent.kill("SIGINT"), 50);
   const exit = await agent.exited().finally(() => clearInterval(impatient));
   expect(exit).toEqual({ code: 130, signal: null });
   await process.gone();
 });
 
-test("a crash is logged with its cause, takes the processes along and exits 70", async () => {
+test("a crash is logged with its cause, kills the processes and exits 70", async () => {
   const bug =
     'process.on("SIGUSR2", () => Promise.reject(new Error("boom", { cause: new Error("the cause") })))';
   const agent = await startAgent({ nodeArgs: ["--import", `data:text/javascript,${bug}`] });
@@ -93,7 +93,7 @@ test("a crash is logged with its cause, takes the processes along and exits 70",
   await process.gone();
 });
 
-test("signals that mean something to Node or to nobody neither end the agent, open its debugger nor reach a command", async () => {
+test("signals that Node handles or nobody uses neither end the agent, open its debugger nor reach a command", async () => {
   const agent = await startAgent();
   const received = receive(
     plainClient(agent.url).start({
@@ -109,7 +109,7 @@ test("signals that mean something to Node or to nobody neither end the agent, op
   await received.until(() => received.text("stdout") === "ready\n");
   for (const signal of ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH", "SIGVTALRM", "SIGIO", "SIGPWR"] as const)
     agent.kill(signal);
-  // Handled before the next request is.
+  // Handled before the next request.
   expect((await fetch(`${agent.url}/health`)).status).toBe(204);
   expect(agent.stderr()).not.toContain("Debugger");
   const pid = await received.started();

@@ -1,5 +1,5 @@
-// systemd's socket activation: descriptor 3 listens before the agent starts. What systemd does is done here by a few lines of
-// Python that bind, put the socket at 3, and exec.
+// systemd's socket activation: descriptor 3 listens before the agent starts. Here, a few lines of Python replace systemd:
+// they bind, move the socket to descriptor 3, and exec.
 
 import { lstatSync } from "node:fs";
 import { request } from "node:http";
@@ -9,7 +9,7 @@ import { type RunningCommand, runCommand } from "../support/agent/agent.ts";
 import { callRpc, encodeBody } from "../support/clients/rpc-call.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
-/** `bind` makes the socket `s`; `pid` is what LISTEN_PID says. */
+/** `bind` creates the socket `s`; `pid` is the value of LISTEN_PID. */
 function activated(
   bind: string,
   { pid = "os.getpid()", fds = "1", args = [] as string[] } = {},
@@ -33,7 +33,7 @@ async function portOf(agent: RunningCommand): Promise<number> {
   return Number(port);
 }
 
-test("the agent listens on a TCP socket it was given, and no command sees the variables or the socket", async () => {
+test("the agent listens on a passed TCP socket, and no command sees the variables or the socket", async () => {
   const agent = activated(onTcp("127.0.0.1"));
   const port = await portOf(agent);
   await agent.waitFor("stdout", new RegExp(`^holdfast listening on http://127\\.0\\.0\\.1:${port}$`, "m"));
@@ -48,7 +48,7 @@ test("the agent listens on a TCP socket it was given, and no command sees the va
   expect(printed).not.toMatch(/LISTEN_|socket:/);
 });
 
-test("the agent listens on a Unix socket it was given, and leaves the file to its owner", async () => {
+test("the agent listens on a passed Unix socket, and leaves the file to its owner", async () => {
   const path = join(createTempFolder(), "agent.sock");
   const agent = activated(`s = socket.socket(socket.AF_UNIX); s.bind("${path}"); s.listen()`);
   await agent.waitFor("stdout", /^holdfast listening on fd:3$/m);
@@ -64,9 +64,9 @@ test("the agent listens on a Unix socket it was given, and leaves the file to it
   expect(lstatSync(path).isSocket()).toBe(true);
 });
 
-test("two sockets are both listened on", async () => {
+test("the agent listens on both of two sockets", async () => {
   const second = "t = socket.create_server(('127.0.0.1', 0)); os.dup2(t.fileno(), 4)";
-  // Not below 5, or the copy to 3 or 4 would close one of them.
+  // From 5 on: the copy to 3 or 4 would close a lower one.
   const high = "import fcntl; s = socket.socket(fileno=fcntl.fcntl(s.detach(), fcntl.F_DUPFD, 10))";
   const agent = activated(
     `${onTcp("127.0.0.1")}\n${high}\n${second}\nprint("other", t.getsockname()[1], flush=True)`,
@@ -81,13 +81,13 @@ test("two sockets are both listened on", async () => {
     expect((await fetch(`http://127.0.0.1:${each}/health`)).status).toBe(204);
 });
 
-test("a socket that others reach needs a token like any", async () => {
+test("a passed socket that other machines can reach needs a token", async () => {
   const agent = activated(onTcp("0.0.0.0"));
   expect(await agent.exited()).toEqual({ code: 1, signal: null });
-  expect(agent.stderr()).toContain("without an access token");
+  expect(agent.stderr()).toContain("no access token is set");
 });
 
-test("variables meant for another process are not ours", async () => {
+test("variables for another process are ignored", async () => {
   const agent = activated(onTcp("127.0.0.1"), { pid: "os.getpid() + 1" });
   const port = await portOf(agent);
   const [, own] = await agent.waitFor("stdout", /^holdfast listening on http:\/\/127\.0\.0\.1:(\d+)$/m);
@@ -100,5 +100,5 @@ test.each([
 ])("%s at descriptor 3 is one line and exit code 1", async (_, bind) => {
   const agent = activated(bind);
   expect(await agent.exited()).toEqual({ code: 1, signal: null });
-  expect(agent.stderr()).toBe("holdfast: cannot start: descriptor 3 is no listening socket (LISTEN_FDS)\n");
+  expect(agent.stderr()).toBe("holdfast: cannot start: descriptor 3 is not a listening socket (LISTEN_FDS)\n");
 });

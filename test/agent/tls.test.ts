@@ -1,4 +1,4 @@
-// `--tls-cert` and `--tls-key`: HTTP/2 where both sides want it, HTTP/1.1 elsewhere, and nothing in clear.
+// `--tls-cert` and `--tls-key`: HTTP/2 if both sides want it, else HTTP/1.1, and nothing without TLS.
 
 import { readFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
@@ -23,7 +23,7 @@ async function startSecure(): Promise<RunningCommand & { readonly url: string; r
   return { ...agent, url, port: Number(new URL(url).port) };
 }
 
-test.each(["http/1.1", "h2"])("ALPN: who offers %s alone gets it", async (protocol) => {
+test.each(["http/1.1", "h2"])("a client that offers only %s by ALPN gets it", async (protocol) => {
   const { url } = await startSecure();
   if (protocol === "h2") {
     const session = connectHttp2(url, { ca });
@@ -70,7 +70,7 @@ test.each([
   expect({ bytes, exitCode }).toEqual({ bytes: 5_000_000, exitCode: 0 });
 });
 
-test("who speaks in clear, or nonsense, or breaks off, gets no answer and leaves nothing", async () => {
+test("a client without TLS, with garbage, or that disconnects gets no answer and leaves nothing behind", async () => {
   const agent = await startSecure();
   const before = fdCount(agent.pid);
   for (const bytes of [
@@ -92,7 +92,7 @@ test("who speaks in clear, or nonsense, or breaks off, gets no answer and leaves
   );
 });
 
-test("who says nothing is closed after ten seconds, and others are answered meanwhile", async () => {
+test("a silent client is disconnected after ten seconds, and others are answered meanwhile", async () => {
   const { port, url } = await startSecure();
   const silent = connectPlain({ port, host: "127.0.0.1" });
   onTestFinished(() => void silent.destroy());

@@ -1,4 +1,4 @@
-// `--listen unix:/path`: who may connect, what becomes of a file that is there already, and that none is left.
+// `--listen unix:/path`: permissions, existing files at the path, and removal of the file.
 
 import { lstatSync, readFileSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
@@ -33,7 +33,7 @@ function health(socketPath: string, host = "localhost"): Promise<number | undefi
   });
 }
 
-test("it answers there under any Host, over HTTP/1.1 and h2c, and says so in its one line", async () => {
+test("it answers there with any Host, over HTTP/1.1 and h2c, and its line on stdout names the path", async () => {
   const path = socketPath();
   const agent = await startOn(path);
   expect(agent.stdout()).toBe(`holdfast listening on unix:${path}\n`);
@@ -47,7 +47,7 @@ test("it answers there under any Host, over HTTP/1.1 and h2c, and says so in its
   expect(status).toBe(204);
 });
 
-test("a command runs over it, and its output comes whole", async () => {
+test("a command runs over it, and its output is complete", async () => {
   const path = socketPath();
   await startOn(path);
   const message = JSON.stringify({ process: { cmd: "seq", args: ["200000"] } });
@@ -105,7 +105,7 @@ test("the file of an agent that was killed is replaced by the next one", async (
   expect(await health(path)).toBe(204);
 });
 
-test("a socket that somebody answers on stays his", async () => {
+test("a socket on which another program answers is left alone", async () => {
   const path = socketPath();
   await startOn(path);
   const second = serveOn(path);
@@ -116,9 +116,9 @@ test("a socket that somebody answers on stays his", async () => {
   expect(await health(path)).toBe(204);
 });
 
-test("a socket whose owner has no time to accept stays his, too", async () => {
+test("a socket whose owner is too busy to accept is also left alone", async () => {
   const path = socketPath();
-  // Nobody accepts while this test waits for the agent in a turn of its own: connections pile up in the kernel.
+  // This test blocks its own event loop while the agent starts: connections wait in the kernel.
   const owner = createServer({ pauseOnConnect: true });
   onTestFinished(() => void owner.close());
   await new Promise<void>((resolve) => owner.listen({ path, backlog: 1 }, resolve));
@@ -127,7 +127,7 @@ test("a socket whose owner has no time to accept stays his, too", async () => {
   expect(lstatSync(path).isSocket()).toBe(true);
 });
 
-test("a file that is no socket is left as it is", async () => {
+test("a file that is not a socket is left unchanged", async () => {
   const path = socketPath();
   writeFileSync(path, "precious");
   const agent = serveOn(path);
@@ -148,7 +148,7 @@ test.each([
   expect(command.stderr()).toContain(says);
 });
 
-test("a folder that is not there is one line and exit code 1", async () => {
+test("a missing folder is one line and exit code 1", async () => {
   const path = join(createTempFolder(), "missing", "agent.sock");
   const agent = serveOn(path);
   expect(await agent.exited()).toEqual({ code: 1, signal: null });

@@ -1,5 +1,5 @@
-// A client whose network dies without a word, no FIN and no RST, is found out within a bounded time, whether its stream
-// was idle or in the middle of a flood, over HTTP/1.1 and h2c, and then leaves no subscriber behind.
+// A client whose network dies silently, without FIN or RST, is detected within a bounded time, idle
+// or in the middle of a flood, over HTTP/1.1 and h2c. Afterwards it leaves no subscriber behind.
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { beforeAll, describe, expect, test, vi } from "vitest";
@@ -10,10 +10,13 @@ import { killNetwork } from "../support/network/dead-network.ts";
 import { eventually } from "../support/proc/proc.ts";
 import { tcpQueues } from "../support/proc/proc-activity.ts";
 
-// The kernel takes its time.
+// The kernel's probes take long.
 vi.setConfig({ testTimeout: 90_000 });
 
-/** For an idle one, 15 s until the kernel asks and three questions 5 s apart; twice that for a busy machine. */
+/**
+ * The kernel probes an idle connection after 15 s, then three times 5 s apart. Twice that for a
+ * busy machine.
+ */
 const FOUND_OUT_MS = 60_000;
 
 let agent: RunningAgent;
@@ -26,7 +29,10 @@ beforeAll(async () => {
   };
 });
 
-/** A stream over a connection of its own, open once the process is there; what comes is read and thrown away. */
+/**
+ * A stream over a connection of its own, open once the process runs. Its output is read and
+ * dropped.
+ */
 async function openStream(version: "HTTP/1.1" | "h2c", cmd: string): Promise<Socket> {
   const socket = connect({ port: agent.port, host: "127.0.0.1" });
   const body = encodeBody("Connect binary", "Start", [{ process: { cmd }, tag: `${cmd} over ${version}` }]);
@@ -42,7 +48,7 @@ async function openStream(version: "HTTP/1.1" | "h2c", cmd: string): Promise<Soc
   } else {
     const session = connectHttp2(agent.url, { createConnection: () => socket });
     session.on("error", () => {
-      // The agent's RST, once the filter is gone with the socket.
+      // The agent's RST, after the filter has gone with the socket.
     });
     const stream = session.request({ ":method": "POST", ":path": path, "content-type": type });
     stream.on("error", () => {
@@ -55,11 +61,11 @@ async function openStream(version: "HTTP/1.1" | "h2c", cmd: string): Promise<Soc
   return socket;
 }
 
-/** What it has still to send it would send again and again, and so give signs of life. */
-async function untilAllIsSaid(socket: Socket): Promise<void> {
+/** Unsent data would be retransmitted, and each retransmission would be a sign of life. */
+async function untilAcknowledged(socket: Socket): Promise<void> {
   let quiet = 0;
   await eventually(
-    "its last words are acknowledged",
+    "everything sent is acknowledged",
     () => {
       quiet = tcpQueues(socket.localPort ?? 0, agent.port).sent === 0 ? quiet + 1 : 0;
       return quiet >= 20;
@@ -85,7 +91,7 @@ describe.concurrent("a client whose network dies", () => {
       const socket = await openStream(version, cmd);
       const tag = `${cmd} over ${version}`;
       expect(await subscribersOf(tag)).toBe(1);
-      if (cmd === "cat") await untilAllIsSaid(socket);
+      if (cmd === "cat") await untilAcknowledged(socket);
       killNetwork(socket);
       await eventually(
         "its subscriber is gone",

@@ -1,5 +1,6 @@
-// Subscribers that accept nothing any more beside one that does (rule 7): the live one goes on as far as the window reaches,
-// waits at most once for all of them, and whoever was cut comes back to where it was.
+// Subscribers that stop reading beside one that reads (rule 11): the live one continues to the end of the
+// window and waits at most once for all the others. A subscriber that was disconnected can resume.
+
 import { connect } from "node:net";
 import { expect, test, vi } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
@@ -14,7 +15,7 @@ import { LINE_BYTES, NumbersCheck, numbersCommand } from "../support/proc/number
 import { eventually } from "../support/proc/proc.ts";
 import { untilBlockedInWrite } from "../support/proc/proc-activity.ts";
 
-// Many of these are a lot of work, and the machine may have other things to do.
+// Generous: the tests move much output, and the machine can be busy.
 vi.setConfig({ testTimeout: 120_000 });
 
 const LINES = 600_000;
@@ -26,11 +27,11 @@ interface Crowd {
   readonly live: StreamClient;
   readonly liveNumbers: NumbersCheck;
   readonly ghosts: readonly StreamClient[];
-  /** Lets the process print. */
+  /** Starts the output of the process. */
   open(): void;
 }
 
-/** One process whose output one client reads and `ghosts` others do not. */
+/** One process with a client that reads its output and `ghosts` that do not. */
 async function openCrowd(agent: RunningAgent, ghosts: number): Promise<Crowd> {
   const fifo = createFifo();
   const liveNumbers = new NumbersCheck(0);
@@ -51,7 +52,7 @@ async function openCrowd(agent: RunningAgent, ghosts: number): Promise<Crowd> {
 }
 
 test.each(counts)(
-  "beside %i that read nothing, a live one gets a window's worth without any timer",
+  "beside %i subscribers that read nothing, a live one receives a window of output without any timer",
   async (count) => {
     const agent = await startAgent({ nodeArgs: slowNetworkArgs, args: ["--stall-timeout", "1h"] });
     const { pid, live, ghosts, open } = await openCrowd(agent, count);
@@ -60,14 +61,14 @@ test.each(counts)(
     await untilBlockedInWrite(pid);
     expect(live.bytes).toBeGreaterThanOrEqual(WINDOW_BYTES);
 
-    // All of them hold it back, so only the last to leave lets it go on.
+    // Each of them blocks the process, so it continues when the last one leaves.
     for (const ghost of ghosts) ghost.cut("reset");
     expect(await live.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
   },
 );
 
 test.each(counts)(
-  "%i that read nothing are cut, all at once, and the live one gets everything",
+  "%i subscribers that read nothing are disconnected at once, and the live one receives everything",
   async (count) => {
     const agent = await startAgent({
       nodeArgs: slowNetworkArgs,
@@ -78,7 +79,7 @@ test.each(counts)(
     open();
     expect(await live.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
     expect(liveNumbers.end).toBe(LINES * LINE_BYTES);
-    // One second each would be ten seconds.
+    // Ten seconds if they were disconnected one after another.
     expect(pauses.stop()).toBeLessThan(5_000);
 
     for (const ghost of ghosts) {
@@ -89,7 +90,7 @@ test.each(counts)(
       const [, code, at] = /"code":"(\w+)".* at offset (\d+)/.exec(String(failure)) ?? [];
       expect({ failure, code }).toMatchObject({ code: "resource_exhausted" });
       const next = ghost.startOffset + ghost.bytes;
-      // What was on its way when it was cut came, too.
+      // Bytes in flight when it was disconnected also arrived.
       expect(Number(at)).toBeLessThanOrEqual(next);
       const rest = new NumbersCheck(next - "ready\n".length);
       const back = connectStream(
@@ -104,10 +105,10 @@ test.each(counts)(
   },
 );
 
-test("a live one that takes longer over a frame than others may be held up is slow, not stalled, and is not cut", async () => {
+test("a subscriber that takes longer than the stall timeout to read a frame is slow and is not disconnected", async () => {
   const agent = await startAgent({ nodeArgs: slowNetworkArgs, args: ["--stall-timeout", "1s"] });
   const { pid, live, open } = await openCrowd(agent, 0);
-  // A frame of 64 KiB takes it more than a second.
+  // It takes more than a second to read a frame of 64 KiB.
   const slow = readSlowly(agent.port, pid, 8192, 100);
   await slow.received(1);
   open();
@@ -118,7 +119,7 @@ test("a live one that takes longer over a frame than others may be held up is sl
   expect(await live.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
 });
 
-test("an observer that reads nothing holds up nobody, is never cut, and is told exactly what it missed", async () => {
+test("an observer that reads nothing blocks nothing, is never disconnected, and its gaps add up to what it missed", async () => {
   const agent = await startAgent({ nodeArgs: slowNetworkArgs, args: ["--stall-timeout", "1h"] });
   const { pid, live, open } = await openCrowd(agent, 0);
   const observer = connectStream(agent.port, pid, {}, { lag: 1, offsets: true });
@@ -133,7 +134,7 @@ test("an observer that reads nothing holds up nobody, is never cut, and is told 
   expect(observer.startOffset + observer.bytes + missed).toBe("ready\n".length + LINES * LINE_BYTES);
 });
 
-test("a process that only observers watch runs on, and they are no reason to hold more than their window", async () => {
+test("a process with only an observer attached runs to its end", async () => {
   const agent = await startAgent({ nodeArgs: slowNetworkArgs });
   const { pid, live, open } = await openCrowd(agent, 0);
   const observer = connectStream(agent.port, pid, {}, { lag: 1, offsets: true });
@@ -153,7 +154,7 @@ test("a process that only observers watch runs on, and they are no reason to hol
   );
 });
 
-/** A stream over a connection that takes `bytes` every `everyMs`, and whose kernel holds hardly more. */
+/** A stream over a connection that reads `bytes` every `everyMs`, with a small receive buffer. */
 function readSlowly(port: number, pid: number, bytes: number, everyMs: number) {
   const body = encodeBody("Connect binary", "Connect", [{ process: { pid } }]);
   const headers = { "content-type": contentType("Connect binary", "Connect") };
@@ -182,7 +183,7 @@ function readSlowly(port: number, pid: number, bytes: number, everyMs: number) {
   };
 }
 
-/** How long, in all, nothing came for more than a quarter of a second. */
+/** The sum of all pauses of more than a quarter of a second. */
 function watchPauses(stream: StreamClient): { stop(): number } {
   let paused = 0;
   let bytes = stream.bytes;

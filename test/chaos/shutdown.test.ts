@@ -1,16 +1,16 @@
-// SIGTERM to an agent that is busy: every client is told, nothing is left.
+// SIGTERM to a busy agent: every client gets its end event, and nothing is left behind.
 import { expect, test, vi } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
 import { startStream } from "../support/clients/stream-client.ts";
 import { createFifo } from "../support/proc/fifo.ts";
 import { childrenOf, stateOf } from "../support/proc/proc.ts";
 
-// Many of these are a lot of work, and the machine may have other things to do.
+// These tests do much work, and the machine may be busy.
 vi.setConfig({ testTimeout: 120_000 });
 
 const pty = { size: { cols: 80, rows: 24 } };
 
-/** Each ten times. The last ignores SIGTERM, and is killed after the grace period. */
+/** Ten times each. The last kind ignores SIGTERM and is killed after the grace period. */
 const kinds = (wait: string) => [
   { script: "echo ready; exec yes", status: "signal: terminated" },
   { script: "echo ready; exec yes", status: "signal: terminated", pty },
@@ -21,7 +21,7 @@ const kinds = (wait: string) => [
 
 const tenTimes = <T>(items: readonly T[]): T[] => Array.from({ length: 10 }, () => items).flat();
 
-test("SIGTERM with 50 streams open gives each its end event, ends every process, and the agent exits 0", async () => {
+test("at SIGTERM with 50 open streams each stream gets its end event, every process ends, and the agent exits with 0", async () => {
   const agent = await startAgent();
   const started = await Promise.all(
     tenTimes(kinds(createFifo().wait)).map(async ({ script, status, ...rest }) => {

@@ -1,5 +1,5 @@
-// The command as npm installs it: a bundle, and beside it what V8 compiled it to. That is made by the first start that may,
-// used by the next ones, and never in the way.
+// The command as npm installs it: a bundle, and next to it V8's compiled form. The first start that has permission writes
+// the compiled form, later starts use it, and it never prevents a start.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -24,7 +24,7 @@ const root = dirname(dirname(dirname(cliPath)));
 /** A copy of the command and its bundle, never started. */
 function install() {
   const folder = createTempFolder();
-  // For whoever runs it.
+  // Other users must be able to run it.
   chmodSync(folder, 0o755);
   const bundle = join(folder, "dist/bundle");
   mkdirSync(bundle, { recursive: true });
@@ -60,7 +60,7 @@ async function keptAll({ compiled }: Installed): Promise<void> {
 
 const isFinished = (name: string) => name.endsWith(".compiled");
 
-test("the first start keeps what it compiled, the second uses it", async () => {
+test("the first start stores the compiled form, the second uses it", async () => {
   const installed = install();
   const first = await installed.start();
   expect(installed.compiled()).toEqual([]);
@@ -71,19 +71,19 @@ test("the first start keeps what it compiled, the second uses it", async () => {
   const times = () => names.map((name) => statSync(join(installed.bundle, name)).mtimeMs);
   const before = times();
   const second = await installed.start();
-  // As long as it took the first one to write them: what was rejected would be written anew.
+  // After this time the first start had written the files: rejected files would be written again.
   await new Promise((resolve) => setTimeout(resolve, 1500));
   expect(times()).toEqual(before);
   await second.stop();
 });
 
-describe("what was kept is not used, and is kept anew", () => {
+describe("the stored form is not used, and is written again", () => {
   test.each<[string, (file: string) => void]>([
     ["it is empty", (file) => truncateSync(file, 0)],
-    ["it is cut short", (file) => truncateSync(file, 5000)],
+    ["it is truncated", (file) => truncateSync(file, 5000)],
     // V8 would end the program over it.
     ["half of it is zeros", (file) => zeroSecondHalf(file)],
-    ["others may write it", (file) => chmodSync(file, 0o666)],
+    ["other users can write it", (file) => chmodSync(file, 0o666)],
   ])("when %s", async (_, damage) => {
     const installed = install();
     const first = await installed.start();
@@ -94,7 +94,7 @@ describe("what was kept is not used, and is kept anew", () => {
     damage(file);
     const second = await installed.start();
     await eventually(
-      "a new one is there",
+      "a new file is there",
       () => statSync(file).size > 0.9 * before.length && (statSync(file).mode & 0o777) === 0o644,
       () => statSync(file),
     );
@@ -102,7 +102,7 @@ describe("what was kept is not used, and is kept anew", () => {
     expect((await installed.start()).url).toMatch(/^http/);
   });
 
-  test("when the program is another of the same length", async () => {
+  test("when the program is another one of the same length", async () => {
     const installed = install();
     const first = await installed.start();
     await keptAll(installed);
@@ -112,7 +112,7 @@ describe("what was kept is not used, and is kept anew", () => {
     const changed = text.replace("The agent inside a sandbox", "The agent beside a sandbox").slice(18);
     expect(changed).not.toBe(text.slice(18));
     expect(changed.length + 18).toBe(text.length);
-    // As scripts/bundle.mjs would begin it.
+    // The beginning that scripts/bundle.mjs would write.
     const hash = createHash("sha256").update(changed.slice(2)).digest("hex").slice(0, 16);
     writeFileSync(main, `/*${hash}${changed}`);
     const { stdout } = spawnSync(process.execPath, [installed.command, "--help"], { encoding: "utf8" });
@@ -120,7 +120,7 @@ describe("what was kept is not used, and is kept anew", () => {
   });
 });
 
-test("nobody else may write what is kept, whatever the umask", async () => {
+test("other users cannot write the stored files, with any umask", async () => {
   const installed = install();
   const agent = await installed.start(["bash", "-c", 'umask 0; exec "$@"', "bash"]);
   await keptAll(installed);
@@ -129,10 +129,10 @@ test("nobody else may write what is kept, whatever the umask", async () => {
     expect(statSync(join(installed.bundle, name)).mode & 0o777).toBe(0o644);
 });
 
-test.runIf(process.getuid?.() === 0)("where nothing can be kept, it runs all the same", async () => {
+test.runIf(process.getuid?.() === 0)("the command runs if nothing can be stored", async () => {
   const installed = install();
   const agent = await installed.start(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
-  // Longer than it waits before it tries.
+  // Longer than the command waits before it writes.
   await new Promise((resolve) => setTimeout(resolve, 1500));
   expect((await fetch(`${agent.url}/health`)).status).toBe(204);
   expect(installed.compiled()).toEqual([]);

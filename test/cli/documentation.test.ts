@@ -1,4 +1,4 @@
-// What docs/cli.md shows is what a reader gets who does the same.
+// A reader who types the commands of docs/cli.md gets what it shows.
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ const examples = [...text.matchAll(/```sh\n(.*?)```\n\n```text\n(.*?)```/gs)].ma
   ([, commands = "", shown = ""]) => ({ commands, shown }),
 );
 
-/** One session after the other: what is typed into a shell, and what holdfast says. */
+/** The sessions in order: the lines typed into a shell, and the notices of holdfast. */
 const sessions = [...text.matchAll(/```console\n(.*?)```/gs)].flatMap(([, lines = ""]) => lines.split("\n"));
 const typed = sessions.filter((line) => line.startsWith("$ holdfast ")).map((line) => line.slice(2));
 const said = sessions.filter((line) => line.startsWith("holdfast: "));
@@ -26,7 +26,7 @@ test("every block of docs/cli.md is run by a test below", () => {
 });
 
 test("the commands in docs/cli.md print what is shown there", async () => {
-  // One shell runs them all, as a reader would.
+  // One shell runs all of them, as for a reader.
   const { url } = await startAgent();
   const folder = mkdtempSync(join(tmpdir(), "holdfast-docs-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -36,14 +36,14 @@ test("the commands in docs/cli.md print what is shown there", async () => {
   const env = cleanEnvironment({ HOLDFAST_URL: url, PATH: `${folder}:${process.env["PATH"]}` });
   for (const { commands, shown } of examples) {
     const printed = await new Promise<string>((resolve) => {
-      // Failing is part of what is shown.
+      // Some of the shown commands fail.
       execFile("bash", ["-c", `exec 2>&1; ${commands}`], { env }, (_error, stdout) => resolve(stdout));
     });
     expect(withoutChance(printed)).toBe(withoutChance(shown));
   }
 });
 
-test("the terminal in docs/cli.md is told what is shown there, when the same happens to it", async () => {
+test("a terminal shows the notices of docs/cli.md when the same happens", async () => {
   const agent = await startAgent();
   const proxy = await startCuttingProxy({ port: agent.port });
   const [run = [], attach = [], elsewhere = []] = typed.map((line) => line.split(" ").slice(1));
@@ -79,7 +79,7 @@ function withoutIds(line = ""): string {
   return line.replace(/"[\da-f]{8}-[^"]*"/, "ID").replace(/\d+/g, "N");
 }
 
-/** Pids and ids are others each time. So is, in the table, how far a process has got; and it lists what ran before, too. */
+/** Pids, ids and the progress of a process differ each time. The table also lists processes that ran before. */
 function withoutChance(output: string): string {
   return output
     .replace(/^ *\d+ {2}- {2}.*\n/gm, "")

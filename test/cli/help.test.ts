@@ -73,7 +73,7 @@ test("--version prints the package's version", async () => {
   });
 });
 
-test("no command at all is a usage error that prints the help to stderr", async () => {
+test("a missing command is a usage error that prints the help to stderr", async () => {
   const { exit, stdout, stderr } = await printed();
   expect(exit.code).toBe(2);
   expect(stdout).toBe("");

@@ -1,10 +1,10 @@
-// The command line as its user has it: `holdfast ARGS` with the agent's address in HOLDFAST_URL, and what became of it.
+// Runs `holdfast ARGS` with the address of the agent in HOLDFAST_URL, and returns its output and exit code.
 import { expect } from "vitest";
 import { createClient, type ProcessInfo, type StartRequest } from "../../src/client/index.ts";
 import { type CommandOptions, cliPath, type RunningCommand, runCommand } from "../support/agent/agent.ts";
 import { type OnTerminal, type OnTerminalOptions, onTerminal } from "../support/proc/on-terminal.ts";
 
-/** On pipes. stdin is /dev/null, unless `options` say "pipe". */
+/** On pipes. stdin is /dev/null, unless `options` contain "pipe". */
 export function holdfast(
   url: string,
   args: readonly string[],
@@ -59,7 +59,7 @@ export async function untilProcess(
   return found;
 }
 
-/** Starts `script` in bash and leaves it: nobody is attached when this resolves, and it has written `bytes`. */
+/** Starts `script` in bash and detaches. When this resolves, nobody is attached and it has written `bytes`. */
 export async function leave(
   baseUrl: string,
   script: string,

@@ -1,5 +1,5 @@
-// A process started through a running agent, as the tests of the command see it: its output, its end, and when it is
-// really gone. Everything is an event with a deadline: nothing here polls or sleeps.
+// A process that a running agent started, for tests: its output, its end, and the moment when it is dead. Every wait is for
+// an event, with a deadline; nothing polls or sleeps.
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { createServer, type Socket } from "node:net";
@@ -11,13 +11,13 @@ import { Process, type ProcessEvent, type ProcessEvent_EndEvent } from "../../sr
 const DEADLINE_MS = 15_000;
 
 export interface StartedProcess {
-  /** To its descriptor 9, which needs no RPC. */
+  /** Writes to its descriptor 9, without an RPC. */
   tell(text: string): void;
   /** Once its stdout matches. */
   output(pattern: RegExp): Promise<void>;
-  /** Once its end event came and its stream ended cleanly. */
+  /** Once its end event arrived and its stream ended cleanly. */
   end(): Promise<ProcessEvent_EndEvent>;
-  /** Once the kernel has closed its descriptors: it is dead, whoever is left to say so. */
+  /** Once the kernel has closed its descriptors: the process is dead. */
   gone(): Promise<void>;
 }
 
@@ -41,7 +41,7 @@ export async function startProcess(agentUrl: string, script: string): Promise<St
   const ended = (async () => {
     for await (const { event } of stream) if (event !== undefined) receive(event);
   })();
-  // Whoever waits below reports it; until somebody does, it is not unhandled.
+  // The waits below report a rejection; without them it must not count as unhandled.
   ended.catch(() => undefined);
 
   const output = (pattern: RegExp): Promise<void> => {
@@ -74,7 +74,7 @@ export async function startProcess(agentUrl: string, script: string): Promise<St
   };
 }
 
-/** Starts `script` and reads the first bytes of its stream, and then no more; the caller may destroy it. */
+/** Starts `script` and reads only the first bytes of its stream; the caller may destroy the stream. */
 export async function startUnread(agentUrl: string, script: string): Promise<IncomingMessage> {
   const message = Buffer.from(JSON.stringify({ process: { cmd: "/bin/bash", args: ["-c", script] } }));
   const envelope = Buffer.alloc(5);
@@ -98,14 +98,14 @@ interface Lifeline {
   tell(text: string): void;
 }
 
-/** A connection the process holds open as long as it lives. */
+/** A connection that the process keeps open as long as it lives. */
 async function openLifeline(): Promise<Lifeline> {
   let connection: Socket | undefined;
   const server = createServer();
   const cut = new Promise<void>((resolve) => {
     server.once("connection", (socket) => {
       connection = socket;
-      // Some ways to die reset the connection: dead is dead.
+      // Some ways to die reset the connection, which also counts as closed.
       socket.on("error", () => undefined).on("close", () => resolve());
       socket.resume();
     });

@@ -1,5 +1,5 @@
-// What a user may get wrong on the command line: one line that names the flag or variable, the value and what would be
-// right, exit code 2, nothing on stdout, no stack trace.
+// Wrong command lines: one line that names the flag or variable, the value and the valid values, exit code 2, nothing on
+// stdout, no stack trace.
 import { expect, test } from "vitest";
 import { runCommand } from "../support/agent/agent.ts";
 
@@ -108,7 +108,7 @@ test.each([
   ["run", "--while-detached", "sometimes", "true"],
   ["run", "--env", "=1", "true"],
   ["attach", "--give-up-after", "5", "x"],
-])("%s %s %s is one line too, and exit code 125, which no program is likely to have", async (...args) => {
+])("%s %s %s is one line and exit code 125, which programs rarely use", async (...args) => {
   const command = runCommand({ args });
   expect((await command.exited()).code).toBe(125);
   expect(command.stdout()).toBe("");

@@ -1,4 +1,4 @@
-// When the client tries again, and when it stops: in fake time, with the jitter at will.
+// When the client retries and when it stops, in fake time and with fixed jitter.
 
 import { describe, expect, test } from "vitest";
 import { Backoff } from "../../src/client/backoff.ts";
@@ -27,21 +27,21 @@ describe("the n-th try in a row waits", () => {
     expect(delays.map(() => tries.afterFailure("lost")?.delayMs)).toEqual(delays);
   });
 
-  test("no longer than at first once something came of one", () => {
+  test("no longer than the first one after a try succeeded", () => {
     const { backoff: tries } = backoff();
     for (const _ of [1, 2, 3]) tries.afterFailure("lost");
     tries.succeeded();
     expect(tries.afterFailure("lost")).toEqual({ attempt: 1, delayMs: 50 });
   });
 
-  test("at most the longest delay also after a thousand failures", () => {
+  test("at most the longest delay, even after a thousand failures", () => {
     const { backoff: tries } = backoff();
     for (let n = 0; n < 2000; n++) tries.afterFailure("lost");
     expect(tries.afterFailure("lost")).toEqual({ attempt: 2001, delayMs: 500 });
   });
 });
 
-test("no try begins when patience is over, counted from the beginning or from the first failure after a success", () => {
+test("no try begins after the retry time, counted from construction or from the first failure after a success", () => {
   const { clock, backoff: tries } = backoff({ patienceMs: 1000 });
   clock.advance(800);
   expect(tries.afterFailure("lost")).toEqual({ attempt: 1, delayMs: 50 });
@@ -56,7 +56,7 @@ test("no try begins when patience is over, counted from the beginning or from th
   expect(tries.afterFailure("lost")).toBeUndefined();
 });
 
-test("a connection that held starts patience anew, and longer than the next wait also the delays", () => {
+test("a connection restarts the retry time, and the delays too if it lasted longer than the next wait", () => {
   const { clock, backoff: tries } = backoff({ patienceMs: 1000 });
   for (const attempt of [1, 2, 3, 4]) expect(tries.afterFailure("lost")).toMatchObject({ attempt });
   clock.advance(900);
@@ -68,7 +68,7 @@ test("a connection that held starts patience anew, and longer than the next wait
   expect(tries.afterFailure("lost")).toEqual({ attempt: 1, delayMs: 50 });
 });
 
-test("a connection that breaks as soon as it is made does not shorten the delays, nor does it end doubts", () => {
+test("a connection that breaks at once neither shortens the delays nor resets the count of doubtful failures", () => {
   const { backoff: tries } = backoff();
   const attempts = [1, 2, 3, 4].map(() => {
     tries.reached();
@@ -79,7 +79,7 @@ test("a connection that breaks as soon as it is made does not shorten the delays
   expect(tries.afterFailure("doubtful")).toBeUndefined();
 });
 
-test("a final failure and the fifth doubtful one in a row are not tried again", () => {
+test("a final failure and the fifth doubtful one in a row are not retried", () => {
   const { backoff: tries } = backoff();
   expect(tries.afterFailure("final")).toBeUndefined();
   const doubts = ["doubtful", "lost", "doubtful", "doubtful", "doubtful", "doubtful"] as const;
@@ -93,7 +93,7 @@ test("a final failure and the fifth doubtful one in a row are not tried again", 
   ]);
 });
 
-test("a connection that says nothing for twice the keepalive interval is lost, and resumed", async () => {
+test("a connection that is silent for twice the keepalive interval is lost and resumed", async () => {
   const intervals: (string | null)[] = [];
   const url = await serveScript({
     async *start(_request, { requestHeader, signal }) {
@@ -113,7 +113,7 @@ test("a connection that says nothing for twice the keepalive interval is lost, a
   const process = await client.start({ cmd: "x" }, { onState: (state) => states.push(state) });
   const iterator = process[Symbol.asyncIterator]();
   await iterator.next();
-  // Nobody waits for anything: nothing can be missed.
+  // No timer is set, so no try can be missed.
   expect(clock.pendingMs).toEqual([]);
 
   const next = iterator.next();
@@ -142,10 +142,10 @@ test("a connection that says nothing for twice the keepalive interval is lost, a
   expect(intervals).toEqual(["30"]);
 });
 
-test("a start that nobody answers is given up after callRetryMs, with the last reason", async () => {
+test("a start without an answer fails after callRetryMs, with the last error", async () => {
   const clock = new FakeClock();
   const states: ConnectionState[] = [];
-  // Port 9 of this machine: nobody listens.
+  // Nothing listens on port 9 of this machine.
   const client = connectTo("http://127.0.0.1:9", {
     reconnect: { clock, initialDelayMs: 4000, maxDelayMs: 4000, random: () => 0.5 },
   });
@@ -171,7 +171,7 @@ test("a start that nobody answers is given up after callRetryMs, with the last r
   expect(states[14]).toMatchObject({ kind: "gone" });
 });
 
-test("options that cannot be meant are refused at once", () => {
+test("invalid options are refused at once", () => {
   const baseUrl = "http://127.0.0.1:9";
   expect(() => createClient({})).toThrow(TypeError);
   expect(() => createClient({ baseUrl: "127.0.0.1:49983" })).toThrow("must be like http://127.0.0.1:49983");

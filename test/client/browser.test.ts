@@ -1,4 +1,4 @@
-// The client where there is no Node: nothing of Node in what a bundler would take in, and all of it over fetch.
+// The client without Node: a bundler takes in no module of Node's, and everything works over fetch.
 
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -13,7 +13,7 @@ import { agentForFile } from "./file-agent.ts";
 
 const agent = agentForFile();
 
-test("the browser's door takes in no module of Node's", () => {
+test("the browser's module imports no module of Node's", () => {
   const door = join(import.meta.dirname, "../../src/client/browser.ts");
   const packages = [...modulesFrom(door)].filter((name) => !name.startsWith("/"));
   expect(packages.sort()).toEqual([
@@ -23,19 +23,19 @@ test("the browser's door takes in no module of Node's", () => {
   ]);
 });
 
-test("both doors offer the same", () => {
+test("both modules export the same names", () => {
   expect(Object.keys(browserDoor).sort()).toEqual(Object.keys(nodeDoor).sort());
 });
 
-test("without a transport the browser's door says what to give it", () => {
+test("without a transport the browser's createClient names what it needs", () => {
   expect(() => createClient({ baseUrl: agent.url })).toThrow("@connectrpc/connect-web");
 });
 
-test("over Connect-Web's transport as it is by default nothing is lost when connections are cut", async () => {
+test("over Connect-Web's default transport nothing is lost when connections are cut", async () => {
   const proxy = await startCuttingProxy({
     port: agent.port,
     kinds: ["rst", "fin"],
-    // A connection that never lasts for one message, 64 KiB or as JSON 88, gets nowhere.
+    // A connection must last for one message (64 KiB, as JSON 88 KiB), or nothing ever arrives.
     afterBytes: { min: 1000, max: 150_000 },
   });
   const client = createClient({
@@ -52,11 +52,11 @@ test("over Connect-Web's transport as it is by default nothing is lost when conn
   expect(proxy.cuts.rst + proxy.cuts.fin).toBeGreaterThan(3);
 });
 
-/** All modules a bundler would take in: the paths of our own files, the names of packages. */
+/** All modules that a bundler would take in: the paths of our own files, the names of packages. */
 function modulesFrom(file: string, found = new Set<string>()): Set<string> {
   if (found.has(file)) return found;
   found.add(file);
-  // Types are gone before a bundler sees them.
+  // Bundlers do not see type imports.
   const imports = readFileSync(file, "utf8").matchAll(/^(?:import|export)(?! type)[^;]*? from "([^"]+)";/gm);
   for (const [, specifier = ""] of imports)
     if (specifier.startsWith(".")) modulesFrom(join(dirname(file), specifier), found);

@@ -1,4 +1,4 @@
-// Reads a process to its end, checking on the way that no offset is doubled or left out.
+// Reads a process to its end and checks that no offset is repeated or skipped.
 
 import { createHash } from "node:crypto";
 import type { DataEvent, Exit, GapEvent, RemoteProcess } from "../../src/client/index.ts";
@@ -10,7 +10,7 @@ export interface Collected {
   readonly gaps: readonly GapEvent[];
 }
 
-/** Keeps the text of at most 4 MiB a stream. */
+/** Keeps at most 4 MiB of text per stream. */
 export async function collect(process: RemoteProcess): Promise<Collected> {
   const kinds = ["stdout", "stderr", "pty"] as const;
   const text = { stdout: "", stderr: "", pty: "" };
@@ -19,7 +19,7 @@ export async function collect(process: RemoteProcess): Promise<Collected> {
   let at = process.offset;
   for await (const event of process) {
     const from = event.kind === "gap" ? event.from : event.offset;
-    if (from !== at) throw new Error(`a ${event.kind} event came at ${from}, expected at ${at}`);
+    if (from !== at) throw new Error(`a ${event.kind} event arrived at ${from}, expected ${at}`);
     if (event.kind === "gap") {
       gaps.push(event);
       at = event.to;

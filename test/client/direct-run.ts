@@ -1,14 +1,14 @@
-// What a script writes when nothing lies between, as hashes to compare with.
+// What a script writes when it runs without an agent, as hashes to compare with.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 
-/** 0.4 MB on each of two streams, by turns. */
+/** 0.4 MB on each of two streams, alternating. */
 export const talk = `awk 'BEGIN { for (i = 0; i < 40000; i++) { print "out", i; print "err", i > "/dev/stderr" } }'`;
 
 let hashes: { readonly stdout: string; readonly stderr: string } | undefined;
 
-/** Of `talk`, by stream. */
+/** The hashes of `talk`, by stream. */
 export function talkOnPipes(): { readonly stdout: string; readonly stderr: string } {
   hashes ??= {
     stdout: outputHash(`${talk} 2>/dev/null`),
@@ -17,7 +17,7 @@ export function talkOnPipes(): { readonly stdout: string; readonly stderr: strin
   return hashes;
 }
 
-/** The SHA-256 of what bash writes to stdout. */
+/** The SHA-256 of the script's stdout under bash. */
 export function outputHash(script: string): string {
   const output = execFileSync("bash", ["-c", script], { maxBuffer: 2 ** 30 });
   return createHash("sha256").update(output).digest("hex");

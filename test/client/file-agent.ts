@@ -1,10 +1,11 @@
-// One agent for all tests of a file: starting one costs a second or two. Each test finds no process of another's.
+// One agent for all tests of a file, because a start takes a second or two. Every test finds it
+// without processes.
 
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { createClient } from "../../src/client/index.ts";
 import { type CommandOptions, type RunningAgent, startAgent } from "../support/agent/agent.ts";
 
-/** To be called at the top of a file; what it returns answers from within tests. */
+/** Call it at the top of a file. The result is usable within tests. */
 export function agentForFile(options: CommandOptions = {}): { readonly url: string; readonly port: number } {
   let agent: RunningAgent | undefined;
   const running = () => {
@@ -26,7 +27,7 @@ export function agentForFile(options: CommandOptions = {}): { readonly url: stri
   };
 }
 
-/** Kills whatever still runs, and waits for its end. */
+/** Kills every process that still runs, and waits for its end. */
 async function endAll(baseUrl: string): Promise<void> {
   const client = createClient({ baseUrl });
   for (const { processId } of await client.list()) {

@@ -1,4 +1,5 @@
-// The HTTP/2 connection under all streams: checked by pings, dropped when it is dead, and not for being slow.
+// The HTTP/2 connection under all streams: pinged, dropped when it is dead, and kept when it is
+// slow.
 
 import type { ClientHttp2Stream } from "node:http2";
 import { expect, onTestFinished, test } from "vitest";
@@ -10,7 +11,7 @@ import { connectTo } from "./test-client.ts";
 
 const agent = agentForFile();
 
-test("a connection that goes silent fails its streams, also those nobody reads, and the next request makes another", async () => {
+test("a silent connection fails its streams, unread ones included, and the next request makes another", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   const session = openSession(proxy.url, 50);
   const stream = await openStream(session);
@@ -21,15 +22,16 @@ test("a connection that goes silent fails its streams, also those nobody reads, 
   expect(proxy.connections).toBe(2);
 });
 
-test("a program that was busy itself for longer than an interval keeps its connection", async () => {
+test("a program that was itself busy for longer than an interval keeps its connection", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   const session = openSession(proxy.url, 200);
   const stream = await openStream(session);
   stream.on("error", () => {
-    // Shown below.
+    // The test reads the stream's state below.
   });
   beBusy(300);
-  // Timers come before sockets: in the second turn a ping is due, and the answer to it is read only after the next is, too.
+  // Node runs timers before sockets: in the second turn a ping is due, and its answer is read only
+  // after the next ping is due.
   await new Promise((resolve) => setImmediate(resolve));
   await new Promise((resolve) => setImmediate(resolve));
   beBusy(300);
@@ -40,7 +42,7 @@ test("a program that was busy itself for longer than an interval keeps its conne
   });
 });
 
-test("streams beside one that nobody reads go on", async () => {
+test("an unread stream does not block the streams beside it", async () => {
   const client = connectTo(agent.url, { httpVersion: "2" });
   const unread = await client.start({ cmd: "yes" });
   await unread[Symbol.asyncIterator]().next();
@@ -63,9 +65,9 @@ function openSession(url: string, keepaliveMs: number): Http2Session {
   return session;
 }
 
-/** One that stays open until its connection ends: it waits for input. */
+/** A stream that waits for input, so it stays open until its connection ends. */
 async function openStream(session: Http2Session): Promise<ClientHttp2Stream> {
-  // Now the connection is there.
+  // Now the connection is established.
   expect(await statusOf(session)).toBe(404);
   return session.request("POST", "/process.Process/StreamInput", {
     "content-type": "application/connect+proto",

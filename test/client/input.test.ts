@@ -1,4 +1,4 @@
-// What is written arrives once and in order, whatever happens to the connections it takes.
+// Input arrives once and in order, whatever happens to the connections.
 
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
@@ -9,14 +9,13 @@ import { collect } from "./collect.ts";
 import { agentForFile } from "./file-agent.ts";
 import { losingTransport } from "./losing-transport.ts";
 import { serveScript, startEvent } from "./scripted-agent.ts";
-import { untilSignalled } from "./scripts.ts";
-import { connectTo, httpVersions } from "./test-client.ts";
+import { connectTo, httpVersions, untilSignalled } from "./test-client.ts";
 
 const agent = agentForFile();
 const MIB = 1024 * 1024;
 
 describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
-  test("input of any size arrives whole over connections that are cut again and again", async () => {
+  test("input of any size arrives complete over connections that are cut repeatedly", async () => {
     const proxy = await startCuttingProxy({
       port: agent.port,
       kinds: ["rst", "fin"],
@@ -46,7 +45,7 @@ test("writes that are not awaited keep their order", async () => {
   expect(text.stdout).toBe(words.join(""));
 });
 
-test("two clients feed one process, and neither takes the other's input for its own", async () => {
+test("two clients write to one process, and the agent counts their input apart", async () => {
   const one = await connectTo(agent.url).start({ cmd: "cat", stdin: true });
   const other = await connectTo(agent.url).attach(one.processId, { lag: "skip" });
   for (const n of [1, 2, 3]) {
@@ -59,7 +58,7 @@ test("two clients feed one process, and neither takes the other's input for its 
   });
 });
 
-test("an attached terminal takes input as one", async () => {
+test("an attached terminal receives input on its pty", async () => {
   const client = connectTo(agent.url);
   const started = await client.start({
     cmd: "bash",
@@ -72,7 +71,7 @@ test("an attached terminal takes input as one", async () => {
   expect((await collect(attached)).text.pty).toContain("got hello\r\n");
 });
 
-test("a write that nobody answers is tried again, and doubles nothing", async () => {
+test("a write without an answer is repeated, and no byte arrives twice", async () => {
   const clock = new FakeClock();
   const client = connectTo(agent.url, { reconnect: { clock, keepaliveSeconds: 10, random: () => 0 } });
   const process = await client.start({
@@ -101,7 +100,7 @@ test("a write that nobody answers is tried again, and doubles nothing", async ()
   expect((await collect(process)).text.stdout).toBe(`${sha256(input)}  -\n`);
 });
 
-test("a process that does not read keeps its writer waiting for longer than an agent may be out of reach", async () => {
+test("a write to a process that does not read waits for longer than giveUpAfterMs", async () => {
   const { transport, sent } = losingTransport(agent.url, {});
   const client = connectTo("", { transport, reconnect: { keepaliveSeconds: 1, giveUpAfterMs: 0 } });
   const process = await client.start({
@@ -112,7 +111,7 @@ test("a process that does not read keeps its writer waiting for longer than an a
   await process[Symbol.asyncIterator]().next();
   const input = numbered(MIB);
   const write = process.write(input);
-  // The agent said twice that it still waits.
+  // The agent has answered twice that it still waits.
   await untilFound(
     () => sent("SendInput") > 3 || undefined,
     () => sent("SendInput"),
@@ -123,7 +122,7 @@ test("a process that does not read keeps its writer waiting for longer than an a
   expect((await collect(process)).text.stdout).toBe(`${sha256(input)}  -\n`);
 });
 
-test("an aborted write rejects at once, and later ones arrive whole", async () => {
+test("an aborted write rejects at once, and later writes arrive complete", async () => {
   const process = await connectTo(agent.url).start({
     cmd: "bash",
     args: ["-c", `${untilSignalled}; exec cat`],
@@ -140,11 +139,11 @@ test("an aborted write rejects at once, and later ones arrive whole", async () =
   await process.signal("SIGUSR1");
   const { text } = await collect(process);
   await last;
-  // Some of what was aborted may have been taken before; nothing of what waited behind it.
+  // A part of the aborted write may have been accepted before; nothing of the writes behind it.
   expect(text.stdout.replaceAll("\0", "")).toBe("the last");
 });
 
-test("a write to a process that has ended is refused, and says so", async () => {
+test("a write to a process that has ended fails and names the reason", async () => {
   const process = await connectTo(agent.url).start({ cmd: "true", stdin: true });
   await process.discardOutput();
   await expect(process.write("x")).rejects.toMatchObject({
@@ -154,7 +153,7 @@ test("a write to a process that has ended is refused, and says so", async () => 
   });
 });
 
-test("a write whose answer was lost succeeds also when the process has ended since", async () => {
+test("a write whose answer was lost succeeds even if the process has ended since", async () => {
   const { transport, sent } = losingTransport(agent.url, { SendInput: 2 });
   const client = connectTo("", { transport });
   const process = await client.start({ cmd: "head", args: ["-c", "5"], stdin: true });
@@ -163,7 +162,7 @@ test("a write whose answer was lost succeeds also when the process has ended sin
   expect(sent("SendInput")).toBe(3);
 });
 
-test("a lost answer to closeStdin is no failure when the process has ended of it", async () => {
+test("closeStdin succeeds if its answer was lost and the process has ended because of it", async () => {
   const { transport, sent } = losingTransport(agent.url, { CloseStdin: 2 });
   const client = connectTo("", { transport });
   const process = await client.start({ cmd: "cat", stdin: true });
@@ -171,7 +170,7 @@ test("a lost answer to closeStdin is no failure when the process has ended of it
   expect(sent("CloseStdin")).toBeGreaterThan(1);
 });
 
-test("a signal whose answer was lost is sent again only where twice is the same as once", async () => {
+test("a signal whose answer was lost is sent again only if twice has the same effect as once", async () => {
   const { transport, sent } = losingTransport(agent.url, { SendSignal: 2 });
   const client = connectTo("", { transport });
   const process = await client.start({ cmd: "sleep", args: ["60"] });
@@ -181,7 +180,7 @@ test("a signal whose answer was lost is sent again only where twice is the same 
   expect(sent("SendSignal")).toBe(3);
 });
 
-test("an agent that accepts more than it was sent is not believed", async () => {
+test("an agent that accepts more input than was sent fails the write", async () => {
   const url = await serveScript({
     async *start() {
       yield { event: { event: startEvent(0) } };

@@ -1,4 +1,5 @@
-// Leaving a process by abort, detach or close: at once, with nothing left behind, and never the process's end.
+// Leaving a process by abort, detach or close takes effect at once, leaves nothing behind, and
+// never ends the process.
 
 import { describe, expect, test } from "vitest";
 import type { CallOptions, ConnectionState, RemoteProcess } from "../../src/client/index.ts";
@@ -6,14 +7,14 @@ import { ClientError, DetachedError } from "../../src/client/index.ts";
 import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { untilFound } from "../support/until-found.ts";
 import { agentForFile } from "./file-agent.ts";
-import { dataEvent, type Event, endEvent, serveScript, startEvent } from "./scripted-agent.ts";
+import { dataEvent, endEvent, type StreamEvent, serveScript, startEvent } from "./scripted-agent.ts";
 import { connectTo, httpVersions } from "./test-client.ts";
 
 const agent = agentForFile();
 const sleeper = { cmd: "sleep", args: ["60"] };
 
 describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
-  test("detach ends a waiting loop without an error, and drops the connection", async () => {
+  test("detach ends a waiting loop without an error and drops the connection", async () => {
     const client = connectTo(agent.url, { httpVersion });
     const process = await client.start(sleeper);
     const next = process[Symbol.asyncIterator]().next();
@@ -26,7 +27,7 @@ describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
     await unattended(process);
   });
 
-  test("an abort rejects the loop, the exit and what waits, with its reason", async () => {
+  test("an abort rejects the loop, the exit and pending calls with its reason", async () => {
     const client = connectTo(agent.url, { httpVersion });
     const controller = new AbortController();
     const states: ConnectionState[] = [];
@@ -45,7 +46,7 @@ describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
   });
 });
 
-test("an abort before anything is sent starts nothing", async () => {
+test("a start that is aborted before it is sent starts nothing", async () => {
   const client = connectTo(agent.url);
   const signal = AbortSignal.abort(new Error("too late"));
   await expect(client.start(sleeper, { signal })).rejects.toThrow("too late");
@@ -55,7 +56,7 @@ test("an abort before anything is sent starts nothing", async () => {
   expect(await client.list()).toEqual([]);
 });
 
-test("an abort ends a call that nobody answers, and one that waits to be tried again", async () => {
+test("an abort ends a call without an answer and a call that waits for its next try", async () => {
   const url = await serveScript({ list: () => new Promise(() => undefined) });
   for (const baseUrl of [url, "http://127.0.0.1:9"]) {
     const controller = new AbortController();
@@ -67,7 +68,7 @@ test("an abort ends a call that nobody answers, and one that waits to be tried a
   }
 });
 
-test("an abort ends a start and an attach that nobody answers, and the wait between two tries of them", async () => {
+test("an abort ends a start and an attach without an answer, and the wait between their tries", async () => {
   const url = await serveScript({ start: forEver, connect: forEver });
   for (const baseUrl of [url, "http://127.0.0.1:9"]) {
     const client = connectTo(baseUrl, { reconnect: { initialDelayMs: 20_000, maxDelayMs: 20_000 } });
@@ -86,8 +87,8 @@ const calls: readonly [string, (process: RemoteProcess, signal?: AbortSignal) =>
   ["a signal", (process, signal) => process.signal("SIGTERM", callOptions(signal))],
 ];
 
-describe.each(calls)("%s that nobody answers ends", (_name, call) => {
-  test("by its own signal, and the process stays attached", async () => {
+describe.each(calls)("%s without an answer ends", (_name, call) => {
+  test("at its own signal, and the process stays attached", async () => {
     const { process } = await startUnanswered([startEvent(0), dataEvent("abc", 0)]);
     const controller = new AbortController();
     const pending = call(process, controller.signal);
@@ -96,7 +97,7 @@ describe.each(calls)("%s that nobody answers ends", (_name, call) => {
     await expect(process[Symbol.asyncIterator]().next()).resolves.toMatchObject({ done: false });
   });
 
-  test.each<[string, Event[]]>([
+  test.each<[string, StreamEvent[]]>([
     ["runs", [startEvent(0), dataEvent("abc", 0)]],
     ["has ended", [startEvent(0), endEvent(0)]],
   ])("by the signal of a process that %s, by detach and by close", async (_state, events) => {
@@ -136,7 +137,7 @@ test("an abort ends the wait between two tries of an attached process", async ()
   await expect(next).rejects.toMatchObject({ name: "AbortError" });
 });
 
-test("a hundred processes may follow one signal", async () => {
+test("a hundred processes can share one signal", async () => {
   const client = connectTo(agent.url);
   const controller = new AbortController();
   const processes = await Promise.all(
@@ -145,10 +146,10 @@ test("a hundred processes may follow one signal", async () => {
   controller.abort();
   const exits = await Promise.allSettled(processes.map(({ exit }) => exit));
   expect(exits.map(({ status }) => status)).toEqual(processes.map(() => "rejected"));
-  // test/project/fail-on-warnings.ts fails the file for Node's warning of a listener leak.
+  // test/project/fail-on-warnings.ts fails the file when Node warns of a listener leak.
 });
 
-test("close leaves every process and fails what is pending", async () => {
+test("close leaves every process running and fails pending calls", async () => {
   const client = connectTo(agent.url);
   const process = await client.start(sleeper);
   const blocked = await client.start({ ...sleeper, stdin: true });
@@ -163,7 +164,7 @@ test("close leaves every process and fails what is pending", async () => {
   await unattended(process);
 });
 
-test("an event that came while detach was called is not counted as read", async () => {
+test("an event that arrives during detach does not count as read", async () => {
   const client = connectTo(agent.url);
   const process = await client.start({
     cmd: "bash",
@@ -180,8 +181,8 @@ test("an event that came while detach was called is not counted as read", async 
   });
 });
 
-/** A process of an agent that answers nothing but its start. */
-async function startUnanswered(events: readonly Event[]) {
+/** A process of an agent that answers only its start. */
+async function startUnanswered(events: readonly StreamEvent[]) {
   const url = await serveScript({
     async *start(_request, { signal }) {
       for (const event of events) yield { event: { event } };
@@ -200,7 +201,7 @@ async function startUnanswered(events: readonly Event[]) {
 
 function noAnswer(): Promise<never> {
   return new Promise(() => {
-    // Never.
+    // Never settles.
   });
 }
 
@@ -212,7 +213,7 @@ function callOptions(signal: AbortSignal | undefined): CallOptions {
   return signal === undefined ? {} : { signal };
 }
 
-/** Once the process runs on with nobody attached. */
+/** Resolves when the process runs with no stream attached. */
 async function unattended({ processId }: RemoteProcess): Promise<void> {
   const client = connectTo(agent.url);
   const look = async () => (await client.list()).find((info) => info.processId === processId);

@@ -1,10 +1,13 @@
-// A transport over real HTTP that loses answers: the agent has done what it was asked, and the client does not learn of
-// it.
+// A transport over real HTTP that loses answers: the agent carries out the call, and the client
+// does not learn of it.
 
 import type { Interceptor, StreamResponse } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 
-/** `lose` is how many answers of each method get lost, the first ones: `{ SendInput: 1 }`. Of a stream, all of it. */
+/**
+ * `lose` says how many first answers of each method are lost: `{ SendInput: 1 }`. A stream is lost
+ * as a whole.
+ */
 export function losingTransport(baseUrl: string, lose: Readonly<Record<string, number>>) {
   const left = new Map(Object.entries(lose));
   const sent = new Map<string, number>();

@@ -1,5 +1,5 @@
-// What comes is checked against the client's own place: an agent or a path that doubles, drops or mixes up something is
-// found out, left, and asked again for exactly what is missing.
+// The client checks what arrives against its own offset. It abandons a stream that repeats, drops
+// or reorders output, and asks again for exactly the missing bytes.
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
@@ -7,9 +7,9 @@ import type { ConnectionState } from "../../src/client/index.ts";
 import { collect } from "./collect.ts";
 import {
   dataEvent,
-  type Event,
   endEvent,
   gapEvent,
+  type StreamEvent,
   serveScript,
   serveStreams,
   startEvent,
@@ -18,15 +18,15 @@ import { connectTo } from "./test-client.ts";
 
 const rest = [startEvent(3), dataEvent("def", 3), endEvent(6)];
 
-test.each<[string, Event[]]>([
-  ["a doubled chunk", [dataEvent("abc", 0), dataEvent("abc", 0)]],
-  ["a hole", [dataEvent("abc", 0), dataEvent("f", 5)]],
-  ["a gap elsewhere", [dataEvent("abc", 0), gapEvent(4, 5)]],
+test.each<[string, StreamEvent[]]>([
+  ["a repeated chunk", [dataEvent("abc", 0), dataEvent("abc", 0)]],
+  ["a missing chunk", [dataEvent("abc", 0), dataEvent("f", 5)]],
+  ["a gap at another offset", [dataEvent("abc", 0), gapEvent(4, 5)]],
   ["a gap that goes back", [dataEvent("abc", 0), gapEvent(3, 1)]],
-  ["an end before the last byte", [dataEvent("abc", 0), endEvent(6)]],
+  ["an end event before the last byte", [dataEvent("abc", 0), endEvent(6)]],
   ["a second start event", [dataEvent("abc", 0), startEvent(3)]],
   ["a stream that ends without an end event", [dataEvent("abc", 0)]],
-])("after %s the stream is resumed at the last right byte", async (_what, events) => {
+])("after %s the stream is resumed at the last correct byte", async (_what, events) => {
   const agent = await serveStreams([startEvent(0), ...events], rest);
   const process = await connectTo(agent.url).start({ cmd: "x" });
   const { text, exit } = await collect(process);
@@ -34,25 +34,25 @@ test.each<[string, Event[]]>([
   expect(agent.asked).toEqual([undefined, 3n]);
 });
 
-test.each<[string, Event]>([
+test.each<[string, StreamEvent]>([
   ["another process", startEvent(3, "two")],
   ["another offset", startEvent(0)],
   ["output before the start event", dataEvent("def", 3)],
-])("a resumed stream of %s is left for another", async (_what, first) => {
+])("a resumed stream of %s is abandoned for another", async (_what, first) => {
   const agent = await serveStreams([startEvent(0), dataEvent("abc", 0)], [first, dataEvent("xyz", 0)], rest);
   const process = await connectTo(agent.url).start({ cmd: "x" });
   await expect(collect(process)).resolves.toMatchObject({ text: { stdout: "abcdef" } });
   expect(agent.asked).toEqual([undefined, 3n, 3n]);
 });
 
-test("an end event that was lost is had by coming back", async () => {
+test("a lost end event is read by attaching again", async () => {
   const agent = await serveStreams([startEvent(0), dataEvent("abc", 0)], [startEvent(3), endEvent(3)]);
   const process = await connectTo(agent.url).start({ cmd: "x" });
   await expect(collect(process)).resolves.toMatchObject({ text: { stdout: "abc" }, exit: { offset: 3 } });
   expect(agent.asked).toEqual([undefined, 3n]);
 });
 
-test("a path that never gets it right is given up, with the reason", async () => {
+test("a path that never delivers correctly is given up with its error", async () => {
   const agent = await serveStreams(
     [startEvent(0), dataEvent("abc", 0)],
     [startEvent(3), dataEvent("abc", 0)],
@@ -68,11 +68,12 @@ test("a path that never gets it right is given up, with the reason", async () =>
   await expect(process.exit).rejects.toMatchObject(failure);
   await expect(process[Symbol.asyncIterator]().next()).rejects.toMatchObject(failure);
   expect(states.at(-1)).toMatchObject({ kind: "gone", error: failure });
-  // The first failure in a row is the stream without an end; doubts are counted from then on.
+  // The first failure in a row is the stream without an end event; doubtful failures are counted
+  // from the next one on.
   expect(agent.asked).toHaveLength(6);
 });
 
-test("an agent without process ids is refused: it could not resume", async () => {
+test("an agent without process ids is refused, because its streams cannot be resumed", async () => {
   const agent = await serveStreams([startEvent(0, "")]);
   await expect(connectTo(agent.url).start({ cmd: "x" })).rejects.toMatchObject({ code: "unimplemented" });
 });
@@ -87,7 +88,7 @@ test.each([
   Code.Unimplemented,
   Code.AlreadyExists,
   Code.ResourceExhausted,
-])("a start that is refused with code %i is not repeated", async (code) => {
+])("a start refused with code %i is not repeated", async (code) => {
   let starts = 0;
   const url = await serveScript({
     // biome-ignore lint/correctness/useYield: it refuses.
@@ -101,7 +102,7 @@ test.each([
   expect(starts).toBe(1);
 });
 
-test("a stream that was cut as stalled is resumed", async () => {
+test("a stream that was disconnected as stalled is resumed", async () => {
   let streams = 0;
   const url = await serveScript({
     async *start() {
@@ -110,7 +111,7 @@ test("a stream that was cut as stalled is resumed", async () => {
       throw new ConnectError("cut at offset 3", Code.ResourceExhausted);
     },
     async *connect() {
-      // Out of descriptors, say: a lack will not keep a client from coming back.
+      // For example out of descriptors: a shortage does not stop the client from returning.
       if (++streams < 3) throw new ConnectError("too many", Code.ResourceExhausted);
       for (const event of rest) yield { event: { event } };
     },
@@ -120,7 +121,7 @@ test("a stream that was cut as stalled is resumed", async () => {
   });
 });
 
-test("an internal error is believed at the fifth time in a row", async () => {
+test("the fifth internal error in a row is final", async () => {
   let starts = 0;
   const url = await serveScript({
     // biome-ignore lint/correctness/useYield: it fails.
@@ -133,7 +134,7 @@ test("an internal error is believed at the fifth time in a row", async () => {
   expect(starts).toBe(5);
 });
 
-test("an unknown event is passed over", async () => {
+test("an unknown event is ignored", async () => {
   const agent = await serveStreams([
     startEvent(0),
     { case: undefined },

@@ -1,4 +1,4 @@
-// The client as `npm pack` gives it to others, in a folder of its own: what they import, and the types they get with it.
+// The client as `npm pack` packs it, in a folder of its own: its imports and its types.
 
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -41,7 +41,7 @@ test.each([
     "a bundler for browsers",
     ["--module", "esnext", "--moduleResolution", "bundler", "--customConditions", "browser"],
   ],
-])("its types hold in a strict program for %s that has no types of Node's", async (_where, flags) => {
+])("its types check in a strict program for %s without Node's types", async (_where, flags) => {
   await writeFile(join(folder, "program.ts"), program);
   const tsc = join(root, "node_modules/.bin/tsc");
   const strict = [
@@ -63,17 +63,17 @@ test.each([
 test.each([
   ["Node", [], "createClient needs a baseUrl"],
   ["browsers", ["--conditions=browser"], "createClient needs a transport here"],
-])("the import finds the door for %s", async (_where, flags, complaint) => {
+])("the import resolves to the module for %s", async (_where, flags, complaint) => {
   const script = `import { createClient } from "holdfast/client"; try { createClient({}) } catch (e) { console.log(e.message) }`;
   expect(await outputOf(script, flags)).toContain(complaint);
 });
 
-test("what is installed talks to an agent, and lets its program end by itself", async () => {
+test("the installed package talks to an agent, and its program ends by itself", async () => {
   const agent = await startAgent();
   const script = `
     import { createClient } from "holdfast/client";
     for (const httpVersion of ["1.1", "2"]) {
-      // Not closed: nothing of an idle client keeps a program running.
+      // The client is not closed: an idle client does not keep its program running.
       const client = createClient({ baseUrl: "${agent.url}", httpVersion });
       const hello = await client.start({ cmd: "echo", args: ["hello over HTTP/" + httpVersion] });
       for await (const event of hello) console.log(new TextDecoder().decode(event.data).trim());
@@ -84,7 +84,7 @@ test("what is installed talks to an agent, and lets its program end by itself", 
   );
 });
 
-test("nothing but the client can be imported", async () => {
+test("only the client can be imported", async () => {
   const script = `await import("holdfast/dist/client/call.js").catch((error) => console.log(error.code));`;
   expect(await outputOf(script)).toBe("ERR_PACKAGE_PATH_NOT_EXPORTED\n");
 });
@@ -95,7 +95,10 @@ async function outputOf(script: string, flags: readonly string[] = []): Promise<
   return stdout;
 }
 
-/** What `npm install` would do, without the network: what is packed, and of other packages those it says it needs. */
+/**
+ * Does the work of `npm install` without the network: the packed files, and the packages that they
+ * depend on.
+ */
 async function installPackage(): Promise<void> {
   const modules = join(folder, "node_modules");
   const target = join(modules, "holdfast");

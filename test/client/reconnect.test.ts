@@ -1,4 +1,5 @@
-// Connections break, processes do not: what arrives over a proxy that cuts is what arrives without one.
+// Connections break, processes do not: over a proxy that cuts, the same output arrives as without
+// one.
 
 import { describe, expect, test } from "vitest";
 import { type ConnectionState, GapError, ProcessGoneError } from "../../src/client/index.ts";
@@ -8,14 +9,13 @@ import { untilFound } from "../support/until-found.ts";
 import { collect } from "./collect.ts";
 import { outputHash, talk, talkOnPipes } from "./direct-run.ts";
 import { agentForFile } from "./file-agent.ts";
-import { untilSignalled } from "./scripts.ts";
-import { connectTo, httpVersions } from "./test-client.ts";
+import { connectTo, httpVersions, untilSignalled } from "./test-client.ts";
 
 const agent = agentForFile();
 
 describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
   test.each(["rst", "fin"] as const)(
-    "both streams arrive whole over connections that end by %s",
+    "both streams arrive complete over connections that end by %s",
     async (kind) => {
       const proxy = await startCuttingProxy({
         port: agent.port,
@@ -34,7 +34,7 @@ describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
     },
   );
 
-  test("a terminal's output arrives whole over connections that are cut", async () => {
+  test("a terminal's output arrives complete over connections that are cut", async () => {
     const proxy = await startCuttingProxy({
       port: agent.port,
       kinds: ["rst", "fin"],
@@ -52,7 +52,7 @@ describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
   });
 });
 
-test("each change of the connection is told, with its reason", async () => {
+test("onState reports each change of the connection with its reason", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   const states: ConnectionState[] = [];
   const client = connectTo(proxy.url);
@@ -82,7 +82,7 @@ test("each change of the connection is told, with its reason", async () => {
     });
 });
 
-test("a process that ends while its client is cut off hands over its output and its exit", async () => {
+test("a process that ends while its client is disconnected delivers its output and its exit later", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   const process = await connectTo(proxy.url).start({
     cmd: "bash",
@@ -106,8 +106,8 @@ test("a process that ends while its client is cut off hands over its output and 
   });
 });
 
-describe("what the agent no longer holds", () => {
-  test("comes as a gap event that says what is missing", async () => {
+describe("output that the agent no longer holds", () => {
+  test("arrives as a gap event with the missing range", async () => {
     const process = await readLate("event");
     const { gaps, exit, text } = await collect(process);
     const heldBytes = text.stdout.length;
@@ -116,14 +116,17 @@ describe("what the agent no longer holds", () => {
     expect(exit.offset).toBe(100_006);
   });
 
-  test("is an error for those who want it so, and the exit's, too", async () => {
+  test("is an error of the iteration and of the exit with onGap error", async () => {
     const process = await readLate("error");
     await expect(collect(process)).rejects.toBeInstanceOf(GapError);
     await expect(process.exit).rejects.toMatchObject({ from: 6, to: expect.any(Number), code: "data_loss" });
     expect(process.offset).toBe(6);
   });
 
-  /** Has read "ready\n" when its connection is cut; 100,000 bytes follow before it can come back, 1,000 or a few more are kept. */
+  /**
+   * The client has read "ready\n" when its connection is cut. 100,000 bytes follow before it can
+   * return, and the agent keeps 1,000 or a few more.
+   */
   async function readLate(onGap: "event" | "error") {
     const proxy = await startCuttingProxy({ port: agent.port });
     const process = await connectTo(proxy.url).start(
@@ -148,7 +151,7 @@ describe("what the agent no longer holds", () => {
   }
 });
 
-test("a process the agent knows no more is gone, and the client says so plainly", async () => {
+test("attaching to a process that the agent no longer knows fails with ProcessGoneError", async () => {
   const proxied = await startAgent({ args: ["--retain-ended", "0s"] });
   const proxy = await startCuttingProxy({ port: proxied.port });
   const states: ConnectionState[] = [];
@@ -173,14 +176,14 @@ test("a process the agent knows no more is gone, and the client says so plainly"
   expect(states.at(-1)).toMatchObject({ kind: "gone", error: { name: "ProcessGoneError" } });
 });
 
-test("a restarted agent knows nothing of the processes before it, and whoever reads or writes one is told", async () => {
+test("after the agent restarts, reads and writes of its earlier processes fail with ProcessGoneError", async () => {
   const first = await startAgent();
   const client = connectTo(first.url);
   // They end with their stdin and stdout, and so with the agent.
   const read = await client.start({ cmd: "cat", stdin: true });
   const written = await client.start({ cmd: "cat", stdin: true });
   const next = read[Symbol.asyncIterator]().next();
-  // Nobody reads what it writes: it cannot take all of it.
+  // No client reads its output, so it cannot take all of the input.
   const write = written.write(new Uint8Array(32 * 1024 * 1024));
   first.kill("SIGKILL");
   await first.exited();
@@ -189,7 +192,7 @@ test("a restarted agent knows nothing of the processes before it, and whoever re
   await expect(write).rejects.toBeInstanceOf(ProcessGoneError);
 });
 
-test("an agent that stays away is given up after giveUpAfterMs", async () => {
+test("an agent that stays out of reach is given up after giveUpAfterMs", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   const process = await connectTo(proxy.url, { reconnect: { giveUpAfterMs: 200 } }).start({
     cmd: "sleep",
@@ -200,7 +203,7 @@ test("an agent that stays away is given up after giveUpAfterMs", async () => {
   await expect(collect(process)).rejects.toMatchObject({ code: "unavailable" });
 });
 
-test("an observer that skips resumes as one, and never slows the process", async () => {
+test("an observer resumes as an observer and never slows the process", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   const started = await connectTo(agent.url).start({
     cmd: "bash",

@@ -1,4 +1,4 @@
-// What a client has had can be had again, as far back as its start asked for.
+// Delivered output can be read again, as far back as the start asked for.
 
 import { expect, test } from "vitest";
 import { untilFound } from "../support/until-found.ts";
@@ -8,7 +8,7 @@ import { connectTo } from "./test-client.ts";
 const agent = agentForFile();
 
 test.each([1000, 30_000, 60_000])(
-  "the last %d bytes are held also when they came as part of a larger piece",
+  "the last %d bytes are held even if they arrived as part of a larger piece",
   async (replayBytes) => {
     const client = connectTo(agent.url);
     const process = await client.start({

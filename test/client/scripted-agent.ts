@@ -1,4 +1,5 @@
-// An agent that says what a test tells it to, over real HTTP: for what a real agent never does.
+// An agent that sends what the test scripts, over real HTTP: for events that a real agent never
+// sends.
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,21 +9,21 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { onTestFinished } from "vitest";
 import { Process, type ProcessEventSchema } from "../../src/gen/process_pb.ts";
 
-export type Event = NonNullable<MessageInitShape<typeof ProcessEventSchema>["event"]>;
+export type StreamEvent = NonNullable<MessageInitShape<typeof ProcessEventSchema>["event"]>;
 
-export const startEvent = (offset: number, processId = "one"): Event => ({
+export const startEvent = (offset: number, processId = "one"): StreamEvent => ({
   case: "start",
   value: { pid: 12, processId, offset: BigInt(offset) },
 });
-export const dataEvent = (text: string, offset: number): Event => ({
+export const dataEvent = (text: string, offset: number): StreamEvent => ({
   case: "data",
   value: { output: { case: "stdout", value: Buffer.from(text) }, offset: BigInt(offset) },
 });
-export const gapEvent = (from: number, to: number): Event => ({
+export const gapEvent = (from: number, to: number): StreamEvent => ({
   case: "gap",
   value: { from: BigInt(from), to: BigInt(to) },
 });
-export const endEvent = (offset: number): Event => ({
+export const endEvent = (offset: number): StreamEvent => ({
   case: "end",
   value: { exitCode: 0, exited: true, status: "exit status 0", offset: BigInt(offset) },
 });
@@ -40,8 +41,11 @@ export async function serveScript(service: Partial<ServiceImpl<typeof Process>>)
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** The n-th stream, Start or Connect, gives the n-th list of events, and the last list again from then on. */
-export async function serveStreams(...streams: readonly (readonly Event[])[]) {
+/**
+ * The n-th stream, Start or Connect, sends the n-th list of events; later streams send the last
+ * list.
+ */
+export async function serveStreams(...streams: readonly (readonly StreamEvent[])[]) {
   const asked: (bigint | undefined)[] = [];
   async function* next(from: bigint | undefined) {
     asked.push(from);

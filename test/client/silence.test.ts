@@ -1,5 +1,6 @@
-// Connections that go silent without a word: found out by the signs of life that are missing, left and made again. Each
-// silence takes two seconds to notice, so both HTTPs go at once.
+// Connections that go silent without an error: the missing keepalives reveal them, and the client
+// makes new ones. Each silence takes two seconds to detect, so both HTTP versions run at the same
+// time.
 
 import { expect, test } from "vitest";
 import type { ConnectionState } from "../../src/client/index.ts";
@@ -10,10 +11,11 @@ import { talk, talkOnPipes } from "./direct-run.ts";
 import { agentForFile } from "./file-agent.ts";
 import { connectTo, type HttpVersion, httpVersions } from "./test-client.ts";
 
-// What went silent is a ghost at the agent, and holds up its successor until it is cut.
+// A silent connection stays attached at the agent, and holds up its successor until the agent
+// disconnects it.
 const agent = agentForFile({ args: ["--stall-timeout", "1s"] });
 
-overEach("output arrives whole over connections that go silent", async (httpVersion) => {
+overEach("output arrives complete over connections that go silent", async (httpVersion) => {
   const proxy = await startCuttingProxy({
     port: agent.port,
     kinds: ["silent"],
@@ -34,12 +36,12 @@ overEach("output arrives whole over connections that go silent", async (httpVers
 });
 
 overEach(
-  "input arrives once over connections that go silent when they have delivered it",
+  "input arrives once over connections that go silent after they delivered it",
   async (httpVersion) => {
     const proxy = await startCuttingProxy({
       port: agent.port,
       kinds: ["silent"],
-      // Past the request, short of its answer's end.
+      // After the request, before the end of its answer.
       afterBytes: { min: 300, max: 900 },
       maxCuts: 1,
     });
@@ -53,7 +55,7 @@ overEach(
 );
 
 overEach(
-  "an idle process's connection that goes silent is made again before there is anything to read",
+  "the silent connection of an idle process is replaced before there is output",
   async (httpVersion) => {
     const proxy = await startCuttingProxy({ port: agent.port });
     const states: ConnectionState[] = [];
@@ -75,7 +77,7 @@ overEach(
   },
 );
 
-test("a connection that gives its signs of life is kept, however long there is nothing to read", async () => {
+test("a connection with keepalives is kept, however long there is no output", async () => {
   const states: ConnectionState[] = [];
   const client = connectTo(agent.url);
   const process = await client.start({ cmd: "cat", stdin: true }, { onState: (state) => states.push(state) });

@@ -1,4 +1,5 @@
-// A process through the client while nothing breaks: started, read, signalled, resized, listed, found again.
+// A process through the client on sound connections: started, read, signalled, resized, listed,
+// found again.
 
 import { describe, expect, test } from "vitest";
 import type { OutputEvent } from "../../src/client/index.ts";
@@ -11,7 +12,7 @@ import { connectTo, httpVersions } from "./test-client.ts";
 const agent = agentForFile();
 
 describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
-  test("a command's output comes by stream and offset, then its exit", async () => {
+  test("a command's output arrives with stream and offset, then its exit", async () => {
     const client = connectTo(agent.url, { httpVersion });
     const process = await client.start({
       cmd: "bash",
@@ -45,7 +46,7 @@ describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
     expect(process.offset).toBe(8);
   });
 
-  test("a terminal has the size it was started with, and the one it is given later", async () => {
+  test("a terminal has its first size, and after a resize the new one", async () => {
     const client = connectTo(agent.url, { httpVersion });
     const process = await client.start({
       cmd: "bash",
@@ -65,7 +66,7 @@ describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
   });
 });
 
-test("a size no terminal has fails its own resize and no other's", async () => {
+test("an invalid size fails its own resize and no other", async () => {
   const client = connectTo(agent.url);
   const process = await client.start({
     cmd: "bash",
@@ -79,7 +80,7 @@ test("a size no terminal has fails its own resize and no other's", async () => {
   expect((await collect(process)).text.pty).toContain("30 90");
 });
 
-test("env, cwd, tag, user and output policy arrive", async () => {
+test("env, cwd, tag, user and output policy reach the process", async () => {
   const client = connectTo(agent.url, { user: "root" });
   const process = await client.start({
     cmd: "bash",
@@ -114,7 +115,7 @@ test("without stdin a process reads the end of file at once", async () => {
   await expect(process.write("x")).rejects.toMatchObject({ code: "failed_precondition" });
 });
 
-test("a process that outlives its timeout is killed, and its exit says so", async () => {
+test("a process is killed at its time limit, and its exit has timedOut", async () => {
   const client = connectTo(agent.url);
   const process = await client.start({
     cmd: "bash",
@@ -131,13 +132,13 @@ test("a process that outlives its timeout is killed, and its exit says so", asyn
   expect(await client.list()).toEqual([]);
 });
 
-test("a timeout is told also by an agent that retains no ended process", async () => {
+test("the exit has timedOut even if the agent retains no ended processes", async () => {
   const client = connectTo((await startAgent({ args: ["--retain-ended", "0s"] })).url);
   const process = await client.start({ cmd: "sleep", args: ["60"], timeoutMs: 200 });
   await expect(process.discardOutput()).resolves.toMatchObject({ signal: "SIGKILL", timedOut: true });
 });
 
-test("an exit waits for its reader, also when the process has ended long since", async () => {
+test("exit waits for a reader, even if the process ended long before", async () => {
   const client = connectTo(agent.url);
   const process = await client.start({ cmd: "bash", args: ["-c", "echo hello; exit 3"] });
   const look = async () =>
@@ -148,7 +149,7 @@ test("an exit waits for its reader, also when the process has ended long since",
   await expect(process.exit).resolves.toMatchObject({ exitCode: 3 });
 });
 
-test("leaving a loop keeps the place, and a second loop goes on there", async () => {
+test("a loop that is left keeps its place, and a second loop continues there", async () => {
   const client = connectTo(agent.url);
   const process = await client.start({
     cmd: "bash",
@@ -180,7 +181,7 @@ test("a signal reaches a process by tag, and a group signal its descendants", as
   expect({ signal: exit.signal, text: text.stdout }).toEqual({ signal: "SIGTERM", text: "" });
 });
 
-test("attach finds a process by pid, tag or process_id, from its first byte or from an offset", async () => {
+test("attach selects a process by pid, tag or process_id and starts at its first byte or at an offset", async () => {
   const client = connectTo(agent.url);
   const started = await client.start({
     cmd: "bash",

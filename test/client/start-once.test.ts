@@ -1,4 +1,4 @@
-// One start, one process, whatever is lost on the way.
+// One start makes one process, whatever is lost on the way.
 
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { connectTo, httpVersions } from "./test-client.ts";
 
 const agent = agentForFile();
 
-test("a start whose answers are lost starts one process, and all of its output comes", async () => {
+test("a start whose answers are lost starts one process, and all of its output arrives", async () => {
   const { transport, sent } = losingTransport(agent.url, { Start: 3 });
   const states: ConnectionState[] = [];
   const starts = await countedScript("echo hello");
@@ -76,7 +76,7 @@ test("the same startId gives the same process from its first byte, and another r
   await expect(client.start({ ...request, cmd: "true" })).rejects.toMatchObject({ code: "already_exists" });
 });
 
-test("what no agent could start is refused before it is sent", async () => {
+test("a request that no agent could start fails before it is sent", async () => {
   const client = connectTo("http://127.0.0.1:9");
   for (const wrong of [
     { timeoutMs: 0 },
@@ -94,7 +94,7 @@ test("what no agent could start is refused before it is sent", async () => {
   await expect(client.signal("x", "SIGNOPE" as "SIGHUP")).rejects.toMatchObject({ code: "invalid_argument" });
 });
 
-test("a user name goes out as UTF-8, and one the agent does not know is refused once", async () => {
+test("a user name is sent as UTF-8, and an unknown user is refused once", async () => {
   const refused = connectTo(agent.url, { user: "nobody here ü" }).start({ cmd: "true" });
   await expect(refused).rejects.toMatchObject({
     code: "unauthenticated",
@@ -102,7 +102,7 @@ test("a user name goes out as UTF-8, and one the agent does not know is refused 
   });
 });
 
-/** A bash script that also leaves a mark in a file of its own each time it is started. */
+/** A bash script that also leaves a mark in its own file each time it is started. */
 async function countedScript(script: string) {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-start-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));

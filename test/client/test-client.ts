@@ -1,4 +1,4 @@
-// A client for one test: quick to come back, closed when the test is finished.
+// A client for one test: it reconnects quickly, and is closed when the test is finished.
 
 import { onTestFinished } from "vitest";
 import { type Client, type ClientOptions, createClient } from "../../src/client/index.ts";
@@ -15,3 +15,8 @@ export function connectTo(baseUrl: string, options: ClientOptions = {}): Client 
   onTestFinished(() => client.close());
   return client;
 }
+/**
+ * For bash: prints "ready", then waits for a SIGUSR1. It loops, because `wait` would continue to
+ * sleep if the signal came before it.
+ */
+export const untilSignalled = `trap go=1 USR1; echo ready; until [ "$go" ]; do sleep 0.05; done`;

@@ -1,4 +1,4 @@
-// Over whatever transport there is: the same processes, and the same back-pressure.
+// The same processes and the same back-pressure over every transport.
 
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import {
@@ -29,28 +29,31 @@ const transports: readonly [string, (baseUrl: string) => ClientOptions][] = [
   ["gRPC-web by fetch", (baseUrl) => ({ transport: createGrpcWebFetchTransport({ baseUrl }) })],
 ];
 
-test.each(transports)("a whole life over %s, with connections that are cut", async (_name, optionsFor) => {
-  const proxy = await startCuttingProxy({
-    port: agent.port,
-    kinds: ["rst", "fin"],
-    afterBytes: { min: 1000, max: 300_000 },
-  });
-  const client = connectTo(proxy.url, optionsFor(proxy.url));
-  const input = Array.from({ length: 60_000 }, (_, n) => `line ${n}\n`).join("");
-  const process = await client.start({
-    cmd: "bash",
-    args: ["-c", "cat; exit 3"],
-    stdin: true,
-    output: { replayBytes: 4 * 1024 * 1024 },
-  });
-  const written = process.write(input).then(() => process.closeStdin());
-  const { text, exit } = await collect(process);
-  await written;
-  expect({ same: text.stdout === input, exitCode: exit.exitCode }).toEqual({ same: true, exitCode: 3 });
-  expect(proxy.cuts.rst + proxy.cuts.fin).toBeGreaterThan(1);
-});
+test.each(transports)(
+  "start, input, output and exit work over %s while connections are cut",
+  async (_name, optionsFor) => {
+    const proxy = await startCuttingProxy({
+      port: agent.port,
+      kinds: ["rst", "fin"],
+      afterBytes: { min: 1000, max: 300_000 },
+    });
+    const client = connectTo(proxy.url, optionsFor(proxy.url));
+    const input = Array.from({ length: 60_000 }, (_, n) => `line ${n}\n`).join("");
+    const process = await client.start({
+      cmd: "bash",
+      args: ["-c", "cat; exit 3"],
+      stdin: true,
+      output: { replayBytes: 4 * 1024 * 1024 },
+    });
+    const written = process.write(input).then(() => process.closeStdin());
+    const { text, exit } = await collect(process);
+    await written;
+    expect({ same: text.stdout === input, exitCode: exit.exitCode }).toEqual({ same: true, exitCode: 3 });
+    expect(proxy.cuts.rst + proxy.cuts.fin).toBeGreaterThan(1);
+  },
+);
 
-test.each(transports)("what the agent refuses, and a timeout, is told over %s", async (_name, optionsFor) => {
+test.each(transports)("a refusal and a time limit are reported over %s", async (_name, optionsFor) => {
   const client = connectTo(agent.url, optionsFor(agent.url));
   await expect(client.start({ cmd: "no-such-command" })).rejects.toMatchObject({ code: "invalid_argument" });
   await expect(client.attach({ tag: "nobody" })).rejects.toMatchObject({ name: "ProcessGoneError" });
@@ -60,14 +63,14 @@ test.each(transports)("what the agent refuses, and a timeout, is told over %s", 
 });
 
 test.each(transports)(
-  "a process nobody reads waits, over %s, and goes on when it is read",
+  "an unread process waits over %s and continues when it is read",
   async (_name, optionsFor) => {
     const client = connectTo(agent.url, optionsFor(agent.url));
     const process = await client.start({ cmd: "yes" });
     const iterator = process[Symbol.asyncIterator]();
     await iterator.next();
     const stopped = await stoppedReading(async () => (await client.list())[0]);
-    // The kernel's buffers, the agent's window and one read ahead.
+    // The kernel's buffers, the agent's window and one event read ahead.
     expect(stopped.offset).toBeLessThan(32 * 1024 * 1024);
     while (process.offset < stopped.offset) await iterator.next();
     expect((await client.list())[0]?.offset).toBeGreaterThan(stopped.offset);
@@ -88,7 +91,7 @@ test.each([
   expect(states).toEqual([{ kind: "connected", offset: 0 }]);
 });
 
-test("a transport that cannot be made fails the call, and says why", async () => {
+test("a transport function that throws fails the call with its message", async () => {
   const client = connectTo("", {
     transport: () => {
       throw new Error("no certificate");
@@ -104,7 +107,7 @@ test("a transport that cannot be made fails the call, and says why", async () =>
 });
 
 test.each(httpVersions)(
-  "a connection that was idle for a while is not used again, over HTTP/%s",
+  "a connection that was idle for the keepalive interval is not reused, over HTTP/%s",
   async (httpVersion) => {
     const proxy = await startCuttingProxy({ port: agent.port });
     const client = connectTo(proxy.url, { httpVersion });
@@ -119,7 +122,7 @@ test.each(httpVersions)(
   },
 );
 
-/** Once the agent reads no more, and nothing moves between two looks. */
+/** Resolves when the agent has stopped reading, and two looks in a row see the same. */
 async function stoppedReading(look: () => Promise<ProcessInfo | undefined>): Promise<ProcessInfo> {
   let last: ProcessInfo | undefined;
   return untilFound(

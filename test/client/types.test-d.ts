@@ -1,4 +1,4 @@
-// The types of holdfast/client, as its users see them. `npm run typecheck` checks this file; nothing runs it.
+// The types of holdfast/client. `npm run typecheck` checks this file; it is never run.
 
 import type { Transport } from "@connectrpc/connect";
 import { expectTypeOf } from "vitest";
@@ -30,7 +30,7 @@ import {
   ProcessGoneError,
 } from "../../src/client/index.ts";
 
-// The doors: the browser's has the same exports with the same types.
+// The browser's module has the same exports with the same types.
 expectTypeOf<keyof typeof browser>().toEqualTypeOf<keyof typeof import("../../src/client/index.ts")>();
 expectTypeOf<typeof browser.createClient>().toEqualTypeOf<typeof createClient>();
 expectTypeOf<browser.RemoteProcess>().toEqualTypeOf<RemoteProcess>();
@@ -53,25 +53,25 @@ expectTypeOf<Client["attach"]>().toEqualTypeOf<
 expectTypeOf<Client["list"]>().toEqualTypeOf<(options?: ListOptions) => Promise<ProcessInfo[]>>();
 expectTypeOf<Client["close"]>().toEqualTypeOf<() => void>();
 
-// A selector is a process_id or an object with exactly one key.
+// A selector is a process_id, or an object with a pid, a tag or a process_id.
 expectTypeOf<string>().toExtend<Selector>();
 expectTypeOf<{ pid: number }>().toExtend<Selector>();
 expectTypeOf<{ tag: string }>().toExtend<Selector>();
 expectTypeOf<number>().not.toExtend<Selector>();
 expectTypeOf<{ pid: string }>().not.toExtend<Selector>();
 
-// A start needs a command and nothing else.
+// A start needs only a command.
 expectTypeOf<{ cmd: string }>().toExtend<StartRequest>();
 expectTypeOf<Omit<StartRequest, "cmd">>().not.toExtend<StartRequest>();
 expectTypeOf<readonly string[]>().toExtend<StartRequest["args"]>();
 
-// Options that narrow: an observer is an attach option, and not one of start.
+// Only attach accepts the options of an observer.
 expectTypeOf<AttachOptions>().toExtend<ProcessOptions>();
 expectTypeOf<AttachOptions["lag"]>().toEqualTypeOf<"block" | "skip" | undefined>();
 expectTypeOf<ProcessOptions>().not.toHaveProperty("lag");
 expectTypeOf<ProcessOptions["onGap"]>().toEqualTypeOf<"event" | "error" | undefined>();
 
-// The iteration yields events that `kind` tells apart.
+// `kind` tells the events of the iteration apart.
 expectTypeOf<RemoteProcess>().toExtend<AsyncIterable<OutputEvent>>();
 expectTypeOf<Extract<OutputEvent, { kind: "gap" }>>().toEqualTypeOf<GapEvent>();
 expectTypeOf<Exclude<OutputEvent, { kind: "gap" }>>().toEqualTypeOf<DataEvent>();
@@ -81,7 +81,7 @@ expectTypeOf<RemoteProcess["write"]>().parameter(0).toEqualTypeOf<string | Uint8
 expectTypeOf<Extract<ConnectionState, { kind: "reconnecting" }>["reason"]>().toEqualTypeOf<ClientError>();
 expectTypeOf<Extract<ConnectionState, { kind: "gone" }>["error"]>().toEqualTypeOf<ClientError>();
 
-// What a caller gets cannot be changed by it.
+// Results are read-only.
 expectTypeOf<Exit>().toEqualTypeOf<Readonly<Exit>>();
 expectTypeOf<ProcessInfo>().toEqualTypeOf<Readonly<ProcessInfo>>();
 expectTypeOf<Exit["signal"]>().toEqualTypeOf<string | undefined>();
@@ -98,6 +98,6 @@ expectTypeOf(ClientError).instance.toExtend<Error>();
 expectTypeOf(ProcessGoneError).instance.toHaveProperty("code");
 expectTypeOf(DetachedError).instance.toHaveProperty("code");
 
-// Signals have their names.
+// Signals are known by their names.
 expectTypeOf<"SIGTERM">().toExtend<SignalName>();
 expectTypeOf<"TERM">().not.toExtend<SignalName>();

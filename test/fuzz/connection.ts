@@ -1,4 +1,4 @@
-// One connection's worth of mutated requests, and what becomes of it.
+// The mutated requests of one connection, and the answers to them.
 
 import { connect } from "node:net";
 import { frameType, HELLO } from "../support/clients/http2-frames.ts";
@@ -9,14 +9,17 @@ import { mutate, pick } from "./mutations.ts";
 
 export const REQUESTS_PER_CONNECTION = 20;
 
-/** After so long without more of an answer nothing is waited for: a stream that is open may well stay so. */
+/**
+ * The connection is left after this long without more of an answer: a stream that is open may stay
+ * open.
+ */
 const SILENCE_MS = 60;
-/** Until the first of it. */
+/** The time limit for the first answer. */
 const LONGEST_MS = 1000;
 
 /**
- * Follows from the seed alone. Most requests are whole as far as HTTP goes, with a mutated message inside: the first that is not
- * ends its connection, and what comes after it is never looked at.
+ * Follows from the seed alone. Most requests are valid HTTP with a mutated message inside: the
+ * first invalid one ends its connection, and the agent never sees the requests behind it.
  */
 export function bytesOf(seed: number): Buffer {
   const random = seededRandom(seed);
@@ -36,7 +39,7 @@ function http1Request(random: () => number): Buffer {
   const { body, headers = {} } = request;
   if (random() < 0.05) return mutate(random() < 0.5 ? requestBytes(request) : chunked(request), random);
   const [name, value] = pick(Object.entries({ "x-nothing": "1", ...headers }), random);
-  // A header that may be wrong and is no end of the head.
+  // A header that may be invalid, but does not end the head.
   const mutated =
     random() < 0.1
       ? {
@@ -53,7 +56,7 @@ function http1Request(random: () => number): Buffer {
   return random() < 0.2 && body !== undefined ? chunked(mutant) : requestBytes(mutant);
 }
 
-/** The frames stay whole: what is mutated is the last one's payload, which is the message. */
+/** The frames stay intact. Only the payload of the last one is mutated, which is the message. */
 function mutateBody(frames: Buffer, random: () => number): Buffer {
   const headersEnd = 9 + frames.readUIntBE(0, 3);
   const data = frames.subarray(headersEnd);
@@ -63,7 +66,10 @@ function mutateBody(frames: Buffer, random: () => number): Buffer {
   return Buffer.concat([frames.subarray(0, headersEnd), head, payload]);
 }
 
-/** Resolves with how many answers came, when the agent closed, fell silent, or time was up. Never rejects. */
+/**
+ * Resolves with the number of answers when the agent has closed the connection, fallen silent, or
+ * used up the time. Never rejects.
+ */
 export function attack(port: number, bytes: Buffer): Promise<number> {
   return new Promise((resolve) => {
     const received: Buffer[] = [];
@@ -82,12 +88,12 @@ export function attack(port: number, bytes: Buffer): Promise<number> {
         clearTimeout(silence);
         silence = setTimeout(done, SILENCE_MS);
       });
-    // Not ended: that would be a client that leaves.
+    // Without an end: a client that ends its side leaves.
     socket.write(bytes);
   });
 }
 
-/** Status lines, or of HTTP/2 the streams that were answered. */
+/** The number of status lines, or over HTTP/2 of answered streams. */
 function answersIn(received: Buffer): number {
   const statuses = received.toString("latin1").split("HTTP/1.1 ").length - 1;
   if (statuses > 0) return statuses;

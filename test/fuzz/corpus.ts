@@ -1,11 +1,11 @@
-// What the fuzzing begins with: a valid request of every RPC in every protocol, over HTTP/1.1 and HTTP/2, and of every path
-// that is no RPC.
+// The requests that fuzzing starts from: a valid request of every RPC in every protocol, over
+// HTTP/1.1 and HTTP/2, and one for every path that is not an RPC.
 
 import type { JsonValue } from "@bufbuild/protobuf";
 import { END_HEADERS, END_STREAM, frame, frameType, postBlock } from "../support/clients/http2-frames.ts";
 import { contentType, encodeBody, type Protocol, protocols } from "../support/clients/rpc-call.ts";
 
-/** Nobody's: for requests about a process that is not there, or that mutations make into one that is. */
+/** No process has this tag, until a mutated start uses it. */
 const PROCESS = { tag: "fuzz" };
 
 const messages: readonly (readonly [rpc: string, messages: readonly JsonValue[]])[] = [
@@ -33,7 +33,7 @@ const messages: readonly (readonly [rpc: string, messages: readonly JsonValue[]]
 const headers = {
   "keepalive-ping-interval": "1",
   "connect-protocol-version": "1",
-  // So that one that stays open makes room for the next on its connection.
+  // A stream that stays open ends soon and makes room for the next request on its connection.
   "connect-timeout-ms": "30",
   authorization: `Basic ${btoa("nobody:")}`,
 };
@@ -64,7 +64,7 @@ export interface Http1Request {
   readonly body?: Buffer;
 }
 
-/** Requests whose body can be another without the head's being wrong about it. */
+/** Requests whose body can change while the head stays correct. */
 export const http1: readonly Http1Request[] = [
   ...messages.flatMap(([rpc, all]) =>
     protocols
@@ -83,7 +83,7 @@ export const http1: readonly Http1Request[] = [
   ...other.map(([path, body]) => ({ path, headers: { "content-type": "application/grpc-web" }, body })),
 ];
 
-/** Functions of the stream's number to the frames of one whole request. */
+/** Functions from a stream's number to the frames of one complete request. */
 export const http2: readonly ((stream: number) => Buffer)[] = [
   ...messages.flatMap(([rpc, all]) =>
     protocols.map((protocol: Protocol) => {

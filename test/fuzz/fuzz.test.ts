@@ -1,6 +1,7 @@
-// `npm run fuzz`: mutated requests over both HTTP versions, as many as fit in the time. After each batch the agent must be alive, run
-// a command, and have nothing left of the batch; its log must not say that anything was its own fault. A batch follows from its
-// seed; one that fails is halved until the least is found that fails again.
+// `npm run fuzz`: mutated requests over both HTTP versions, as many as fit into the time. After
+// each batch the agent must be alive, run a command, and hold nothing of the batch; its log must
+// not contain an error of its own. A batch follows from its seed. A batch that fails is halved
+// until the smallest part is found that still fails.
 
 import { chmodSync, symlinkSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -15,10 +16,13 @@ const seconds = Number(process.env["HOLDFAST_FUZZ_SECONDS"] ?? 180);
 const seed = Number(process.env["HOLDFAST_FUZZ_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const CONNECTIONS_PER_BATCH = 250;
 const AT_ONCE = 60;
-/** A client that goes with a stream open and something unsent is found out by a look at its socket, after seconds. */
+/**
+ * The agent takes seconds to detect a client that leaves with a stream open and unsent data,
+ * because it looks at the socket.
+ */
 const BATCHES_BETWEEN_LOOKS = 10;
 const WARM_BATCHES = 20;
-/** Beyond what the first batches took. Node keeps freed memory for a while. */
+/** Growth beyond the first batches. Node keeps freed memory for a while. */
 const MOST_GROWTH_BYTES = 80 * 2 ** 20;
 const OWN_FAULT = /"level":"error"|a warning from Node|internal error/;
 
@@ -48,7 +52,7 @@ test("mutated requests neither crash the agent nor leave anything behind", {
     }
     if (batches % BATCHES_BETWEEN_LOOKS !== 0) continue;
     await settled(agent, fds);
-    // Grown by what is made at first use and what the heap is let grow to.
+    // The warm-up includes everything made at first use, and the heap's own growth.
     if (batches === WARM_BATCHES) warmBytes = (await agent.probe()).rssBytes;
   }
   await settled(agent, fds);
@@ -63,7 +67,7 @@ test("mutated requests neither crash the agent nor leave anything behind", {
   expect(await agent.stop()).toEqual({ code: 0, signal: null });
 });
 
-/** What a mutated Start may run is harmless: three programs, by a user without rights. */
+/** A mutated Start can run harmless programs only: three programs, as a user without rights. */
 async function startFuzzedAgent(): Promise<ProbedAgent> {
   const bin = createTempFolder();
   chmodSync(bin, 0o755);
@@ -114,7 +118,10 @@ async function runBatch(agent: ProbedAgent, seeds: readonly number[]): Promise<B
   }
 }
 
-/** Nothing of what was is left; a connection that lied about its request may take as long as a request may. */
+/**
+ * Resolves when nothing of the batch is left. A connection with a false Content-Length may stay for
+ * a request's time limit.
+ */
 async function settled(
   agent: ProbedAgent,
   most = Number.POSITIVE_INFINITY,
@@ -131,7 +138,7 @@ async function settled(
   }
 }
 
-/** The fewest connections that still fail on an agent of their own, if they fail again at all. */
+/** The fewest connections that still fail on a new agent, if they fail again at all. */
 async function shrink(seeds: readonly number[]): Promise<readonly number[]> {
   let least = seeds;
   for (let size = Math.ceil(least.length / 2); least.length > 1; ) {
@@ -155,7 +162,7 @@ async function shrink(seeds: readonly number[]): Promise<readonly number[]> {
   return least;
 }
 
-/** Timers, sockets, pipes: the event loop waits for no more of any than before. */
+/** Resolves when the event loop waits for no more timers, sockets and pipes than before. */
 async function untilNoMoreResources(agent: ProbedAgent, before: readonly string[]): Promise<Holdings> {
   const deadline = performance.now() + 15_000;
   for (;;) {
@@ -163,7 +170,7 @@ async function untilNoMoreResources(agent: ProbedAgent, before: readonly string[
     const countIn = (names: readonly string[], name: string) =>
       names.filter((other) => other === name).length;
     const isMore = (name: string) => countIn(holdings.resources, name) > countIn(before, name);
-    // Immediates are the probe's own.
+    // The probe itself uses immediates.
     if (!holdings.resources.some((name) => name !== "Immediate" && isMore(name))) return holdings;
     if (performance.now() > deadline) expect(holdings.resources).toEqual(before);
   }

@@ -1,8 +1,8 @@
-// Makes something else of a request, as its random numbers say.
+// Changes a request, as its random numbers decide.
 
 type Random = () => number;
 
-/** What parsers are known to stumble over. */
+/** Input that is known to confuse parsers. */
 const dictionary = [
   ...[
     "\r\n",
@@ -81,7 +81,7 @@ const mutations: readonly ((bytes: Buffer, random: Random) => Buffer)[] = [
   repeat,
 ];
 
-/** 0 to 6 mutations of a copy of `bytes`; one in ten stays as it is. */
+/** 0 to 6 mutations of a copy of `bytes`; one copy in ten stays unchanged. */
 export function mutate(bytes: Buffer, random: Random): Buffer {
   let mutant = Buffer.from(bytes);
   if (random() < 0.1) return mutant;
@@ -102,7 +102,7 @@ function place(bytes: Buffer, random: Random): number {
   return Math.floor(random() * bytes.length);
 }
 
-/** Short ones are likelier. */
+/** Short spans are likelier. */
 function span(bytes: Buffer, random: Random): readonly [from: number, to: number] {
   const from = place(bytes, random);
   return [from, Math.min(bytes.length, from + 1 + Math.floor(random() ** 3 * bytes.length))];
@@ -131,7 +131,7 @@ function duplicate(bytes: Buffer, random: Random): Buffer {
 }
 
 function insertWord(bytes: Buffer, random: Random): Buffer {
-  // Half of them where a line of the head begins, where they are headers of their own.
+  // Half of them at the start of a line of the head, where they become headers.
   const lines = random() < 0.5 ? bytes.indexOf("\r\n", place(bytes, random)) : -1;
   const at = lines < 0 ? place(bytes, random) : lines + 2;
   return Buffer.concat([bytes.subarray(0, at), pick(dictionary, random), bytes.subarray(at)]);
@@ -141,7 +141,7 @@ function truncate(bytes: Buffer, random: Random): Buffer {
   return bytes.subarray(0, place(bytes, random));
 }
 
-/** A number in the text: lengths, timeouts, offsets. */
+/** Changes a number in the text: lengths, time limits, offsets. */
 function changeNumber(bytes: Buffer, random: Random): Buffer {
   const numbers = [...bytes.toString("latin1").matchAll(/\d+/g)];
   if (numbers.length === 0) return bytes;

@@ -1,7 +1,8 @@
-// A multiplexer to write short tests with: output is text, reads are text, time is a fake clock, the gate's transitions are
-// kept, and the invariants are checked after every step.
+// A multiplexer for short tests: output is text, reads are text, time is a fake clock, the gate's
+// transitions are recorded, and the invariants are checked after every step.
 
 import {
+  chunkEnd,
   MemoryBudget,
   Multiplexer,
   type MultiplexerOptions,
@@ -16,7 +17,7 @@ interface End {
   readonly status: string;
 }
 
-/** What a read found: the text of its chunks, or one of these, or `(gap FROM..TO)`. */
+/** A read returns the text of chunks, or one of these, or `(gap FROM..TO)`. */
 export const EMPTY = "(empty)";
 export const END = "(end)";
 
@@ -24,18 +25,18 @@ export const STALL_MS = 10_000;
 
 export interface ClientOptions {
   readonly from?: number;
-  readonly skips?: boolean;
+  readonly isObserver?: boolean;
   readonly onCut?: (offset: Offset) => void;
 }
 
 export class CheckedMultiplexer {
   readonly raw: Multiplexer<End>;
   readonly clock: FakeClock;
-  /** All that onReading was told. */
+  /** The arguments of each call of onReading. */
   readonly gate: boolean[] = [];
   #depth = 0;
 
-  /** Unless told otherwise as it was before there was replay: what everybody has had is not held. */
+  /** By default without replay. */
   constructor(windowBytes = 10_000, options: Partial<MultiplexerOptions & { clock: FakeClock }> = {}) {
     this.clock = options.clock ?? new FakeClock();
     this.raw = new Multiplexer({
@@ -90,9 +91,10 @@ export class Client {
   readonly subscriber: Subscriber<End>;
   /** How often it was woken. */
   wakings = 0;
-  /** What onCut was told. */
+  /** The offsets that onCut was called with. */
   readonly cuts: number[] = [];
   readonly #multiplexer: CheckedMultiplexer;
+  #readTo = 0;
 
   constructor(
     multiplexer: CheckedMultiplexer,
@@ -102,7 +104,7 @@ export class Client {
     this.#multiplexer = multiplexer;
     this.subscriber = multiplexer.raw.fork({
       from: options.from === undefined ? undefined : offset(options.from),
-      skips: options.skips,
+      isObserver: options.isObserver,
       onReadable: () => {
         this.wakings++;
         onReadable?.(this);
@@ -114,23 +116,40 @@ export class Client {
     });
   }
 
-  read(maxBytes = 1_000_000): string {
+  /** One chunk, or what else there is. */
+  readOne(): string {
     return this.#multiplexer.step(() => {
-      const read = this.subscriber.read(maxBytes);
-      if (read.kind === "chunks") return read.chunks.map((chunk) => chunk.data.toString()).join("");
-      if (read.kind === "gap") return `(gap ${read.from}..${read.to})`;
-      return read.kind === "end" ? END : EMPTY;
+      const read = this.subscriber.read();
+      if (read.kind === "end") return END;
+      if (read.kind === "empty") return EMPTY;
+      this.#readTo = read.kind === "gap" ? read.to : chunkEnd(read.chunk);
+      return read.kind === "gap" ? `(gap ${read.from}..${read.to})` : read.chunk.data.toString();
     });
   }
 
-  taken(): void {
-    this.#multiplexer.step(() => this.subscriber.taken());
+  /** All chunks up to the head, or one other thing. */
+  read(): string {
+    let all = this.readOne();
+    const isOutput = all !== END && all !== EMPTY && !all.startsWith("(gap");
+    while (isOutput && this.#readTo < this.#multiplexer.raw.head) all += this.readOne();
+    return all;
   }
 
-  /** Reads once and takes it. */
-  take(maxBytes?: number): string {
-    const found = this.read(maxBytes);
-    this.taken();
+  delivered(): void {
+    this.#multiplexer.step(() => this.subscriber.delivered());
+  }
+
+  /** Reads all chunks up to the head, or one other thing, and reports it delivered. */
+  take(): string {
+    const found = this.read();
+    this.delivered();
+    return found;
+  }
+
+  /** The same with one chunk. */
+  takeOne(): string {
+    const found = this.readOne();
+    this.delivered();
     return found;
   }
 

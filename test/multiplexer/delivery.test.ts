@@ -57,7 +57,7 @@ describe("a fork", () => {
     const first = multiplexer.attach();
     multiplexer.push("abc");
     multiplexer.push("def", "stderr");
-    first.take(3);
+    first.takeOne();
     first.read();
     expect(multiplexer.attach().takeAll()).toBe("def");
   });
@@ -71,9 +71,13 @@ describe("output", () => {
     multiplexer.push("bb", "stderr");
     multiplexer.push("ccc", "stdout");
     multiplexer.push("dddd", "pty");
-    const read = subscriber.read(100);
-    if (read.kind !== "chunks") throw new Error(`read ${read.kind}`);
-    expect(read.chunks.map(({ stream, offset, data }) => [stream, offset, data.toString()])).toEqual([
+    const read = () => {
+      const found = subscriber.read();
+      if (found.kind !== "chunk") throw new Error(`read ${found.kind}`);
+      const { stream, offset, data } = found.chunk;
+      return [stream, offset, data.toString()];
+    };
+    expect([read(), read(), read(), read()]).toEqual([
       ["stdout", 0, "a"],
       ["stderr", 1, "bb"],
       ["stdout", 3, "ccc"],
@@ -87,9 +91,9 @@ describe("output", () => {
     const first = multiplexer.attach().subscriber;
     const second = multiplexer.attach().subscriber;
     multiplexer.push("shared");
-    const [one, two] = [first.read(100), second.read(100)];
-    if (one.kind !== "chunks" || two.kind !== "chunks") throw new Error(`read ${one.kind}, ${two.kind}`);
-    expect(two.chunks[0]).toBe(one.chunks[0]);
+    const [one, two] = [first.read(), second.read()];
+    if (one.kind !== "chunk" || two.kind !== "chunk") throw new Error(`read ${one.kind}, ${two.kind}`);
+    expect(two.chunk).toBe(one.chunk);
   });
 
   test("is held until the last of those attached has taken it, and then no longer", () => {
@@ -121,7 +125,7 @@ describe("output", () => {
     expect(client.read()).toBe("ab");
     multiplexer.push("cd");
     expect(client.read()).toBe("cd");
-    client.taken();
+    client.delivered();
     expect(multiplexer.raw.heldBytes).toBe(0);
   });
 });
@@ -187,7 +191,7 @@ describe("a detach", () => {
     client.read();
     client.detach();
     expect(() => client.read()).toThrow("a detached subscriber was used");
-    expect(() => client.taken()).toThrow("a detached subscriber was used");
+    expect(() => client.delivered()).toThrow("a detached subscriber was used");
     expect(multiplexer.attach().takeAll()).toBe("x");
   });
 });
@@ -216,7 +220,7 @@ describe("two forks and a detach in one turn", () => {
     multiplexer.push("d");
     expect(forks.map((fork) => fork.takeAll())).toEqual(["bcd", "bcd"]);
     expect(multiplexer.raw.heldBytes).toBe(0);
-    expect(multiplexer.raw.reading).toBe(true);
+    expect(multiplexer.raw.isReading).toBe(true);
   });
 
   test.each(orders)("%s, %s, %s: the gate is shut only while nobody is attached", (...order) => {
@@ -239,7 +243,7 @@ describe("two forks and a detach in one turn", () => {
     leaving.read();
     multiplexer.push("c");
     const early = when === "before" ? multiplexer.attach() : undefined;
-    leaving.taken();
+    leaving.delivered();
     const fork = early ?? multiplexer.attach();
     leaving.detach();
     expect(fork.takeAll()).toBe(expected);

@@ -4,7 +4,7 @@
 import { describe, expect, test } from "vitest";
 import { CHUNK_OVERHEAD_BYTES, KEEP_BY_REFERENCE_BYTES } from "../../src/multiplexer/chunk-queue.ts";
 import type { DetachedMode } from "../../src/multiplexer/index.ts";
-import { mostHeldFor } from "../../src/multiplexer/multiplexer-options.ts";
+import { mostHeldFor } from "../../src/multiplexer/retention.ts";
 import { CheckedMultiplexer, EMPTY, END } from "./checked-multiplexer.ts";
 
 /** One that was attached to and left, in the given mode. */
@@ -40,9 +40,9 @@ describe("buffer", () => {
     multiplexer.push("x".repeat(500));
     client.takeAll();
     client.detach();
-    expect(multiplexer.raw.reading).toBe(true);
+    expect(multiplexer.raw.isReading).toBe(true);
     multiplexer.push("y".repeat(100));
-    expect(multiplexer.raw.reading).toBe(false);
+    expect(multiplexer.raw.isReading).toBe(false);
   });
 
   test("counts what a client that left had not taken", () => {
@@ -51,7 +51,7 @@ describe("buffer", () => {
     multiplexer.push("x".repeat(100));
     client.read();
     client.detach();
-    expect(multiplexer.raw.reading).toBe(false);
+    expect(multiplexer.raw.isReading).toBe(false);
   });
 
   test("hands all of it over, and reads on only when that is taken", () => {
@@ -66,7 +66,7 @@ describe("buffer", () => {
   test("of short pieces stops where they cost mostHeldFor, and loses none of them", () => {
     const bytes = 100_000;
     const multiplexer = left({ kind: "buffer", bytes });
-    while (multiplexer.raw.reading) pushPieces(multiplexer, 100);
+    while (multiplexer.raw.isReading) pushPieces(multiplexer, 100);
     const pieces = multiplexer.raw.head;
     expect(pieces).toBeLessThan(bytes);
     const last = 100 * 17 + CHUNK_OVERHEAD_BYTES;
@@ -80,7 +80,7 @@ describe("buffer", () => {
     const line = "a line of output, one by one: 42\n";
     for (let bytes = 0; bytes + line.length < 1_000_000; bytes += line.length)
       multiplexer.raw.push("stdout", Buffer.from(line));
-    expect(multiplexer.raw.reading).toBe(true);
+    expect(multiplexer.raw.isReading).toBe(true);
     expect(multiplexer.raw.heldBytes).toBeLessThan(1_020_000);
   });
 
@@ -148,7 +148,7 @@ describe("ring", () => {
     const client = multiplexer.attach();
     for (const [index, text] of ["aaaa", "bbbb", "cccc", "dddd"].entries())
       multiplexer.push(text, index % 2 ? "stdout" : "stderr");
-    expect(multiplexer.raw.reading).toBe(false);
+    expect(multiplexer.raw.isReading).toBe(false);
     expect(client.takeAll()).toBe("aaaabbbbccccdddd");
   });
 
@@ -225,8 +225,8 @@ describe("the memory of a ring", () => {
     const client = multiplexer.attach();
     for (let times = 0; times < 20_000; times++) {
       multiplexer.raw.push("stdout", Buffer.alloc(40));
-      client.subscriber.read(1);
-      client.subscriber.taken();
+      client.subscriber.read();
+      client.subscriber.delivered();
     }
     multiplexer.raw.checkInvariants();
     const { head, oldest, heldBytes } = multiplexer.raw;

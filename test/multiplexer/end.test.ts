@@ -10,7 +10,7 @@ describe("the end", () => {
     multiplexer.push("a");
     multiplexer.push("b", "stderr");
     multiplexer.finish();
-    expect([client.read(1), client.read(1), client.read(1)]).toEqual(["a", "b", END]);
+    expect([client.readOne(), client.readOne(), client.readOne()]).toEqual(["a", "b", END]);
   });
 
   test("is the same for everyone and for ever", () => {
@@ -22,7 +22,7 @@ describe("the end", () => {
     expect(end).toEqual({ status: "signal: killed" });
     for (const { subscriber } of clients) {
       for (let times = 0; times < 3; times++) {
-        const read = subscriber.read(1);
+        const read = subscriber.read();
         expect(read.kind === "end" && read.end).toBe(end);
       }
     }
@@ -36,7 +36,7 @@ describe("the end", () => {
     client.read();
     expect(client.read()).toBe(END);
     expect(multiplexer.raw.heldBytes).toBeGreaterThan(0);
-    client.taken();
+    client.delivered();
     expect(multiplexer.raw.heldBytes).toBe(0);
     expect(client.read()).toBe(END);
   });
@@ -107,7 +107,7 @@ describe("after the end", () => {
     gone.read();
     gone.detach();
     const late = multiplexer.attach();
-    expect([late.read(1), late.read(1), late.read(1)]).toEqual(["a", "b", END]);
+    expect([late.readOne(), late.readOne(), late.readOne()]).toEqual(["a", "b", END]);
   });
 
   test("a fork that comes when all was taken reads the end at once", () => {
@@ -130,7 +130,7 @@ describe("after the end", () => {
     }
     multiplexer.finish();
     fast.detach();
-    expect([slow.take(1), slow.take(1), slow.take(1), slow.take(1)]).toEqual(["a", "b", "c", END]);
+    expect([slow.takeOne(), slow.takeOne(), slow.takeOne(), slow.takeOne()]).toEqual(["a", "b", "c", END]);
   });
 });
 

@@ -14,14 +14,14 @@ describe("detached", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("in hand");
     expect(multiplexer.gate).toEqual([]);
-    expect(multiplexer.raw.reading).toBe(false);
+    expect(multiplexer.raw.isReading).toBe(false);
   });
 
   test("the first fork resumes reading within the call", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.attach();
     expect(multiplexer.gate).toEqual([true]);
-    expect(multiplexer.raw.reading).toBe(true);
+    expect(multiplexer.raw.isReading).toBe(true);
   });
 
   test("a second fork does not tell the producer to read once more", () => {
@@ -61,7 +61,7 @@ describe("detached", () => {
     multiplexer.push(costing(5_000), "stderr");
     const client = multiplexer.attach();
     expect(multiplexer.gate).toEqual([]);
-    client.take(1);
+    client.takeOne();
     expect(multiplexer.gate).toEqual([true]);
   });
 });
@@ -83,7 +83,7 @@ describe("full", () => {
     multiplexer.push(costing(10_000));
     client.read();
     expect(multiplexer.gate).toEqual([true, false]);
-    client.taken();
+    client.delivered();
     expect(multiplexer.gate).toEqual([true, false, true]);
   });
 
@@ -95,9 +95,9 @@ describe("full", () => {
     const client = multiplexer.attach();
     multiplexer.push(costing(6_000));
     multiplexer.push(costing(left), "stderr");
-    client.take(1);
+    client.takeOne();
     expect(multiplexer.raw.heldBytes).toBe(left);
-    expect(multiplexer.raw.reading).toBe(expected === "resumes");
+    expect(multiplexer.raw.isReading).toBe(expected === "resumes");
   });
 
   test("once reopened, the gate stays open until the whole window is full again", () => {
@@ -105,7 +105,7 @@ describe("full", () => {
     const client = multiplexer.attach();
     multiplexer.push(costing(5_000));
     multiplexer.push(costing(5_000), "stderr");
-    client.take(1);
+    client.takeOne();
     multiplexer.push(costing(4_999));
     expect(multiplexer.gate).toEqual([true, false, true]);
     multiplexer.push("x");
@@ -123,7 +123,7 @@ describe("full", () => {
     const multiplexer = new CheckedMultiplexer(50_000);
     multiplexer.attach();
     const pushBytes = 7_000;
-    while (multiplexer.raw.reading) multiplexer.push("x".repeat(pushBytes), "stdout");
+    while (multiplexer.raw.isReading) multiplexer.push("x".repeat(pushBytes), "stdout");
     expect(multiplexer.raw.heldBytes).toBeLessThan(50_000 + pushBytes + CHUNK_OVERHEAD_BYTES);
   });
 
@@ -175,13 +175,13 @@ describe("several subscribers", () => {
     multiplexer.push(costing(6_000));
     multiplexer.push(costing(3_000), "stderr");
     multiplexer.push(costing(3_000), "pty");
-    slow.take(1);
+    slow.takeOne();
     fast.takeAll();
     expect(multiplexer.gate).toEqual([true, false]);
     slowest.detach();
     expect(multiplexer.raw.heldBytes).toBe(6_000);
     expect(multiplexer.gate).toEqual([true, false]);
-    slow.take(1);
+    slow.takeOne();
     expect(multiplexer.raw.heldBytes).toBe(3_000);
     expect(multiplexer.gate).toEqual([true, false, true]);
   });

@@ -16,17 +16,17 @@ export type Step =
       readonly on: number;
       /** In thousandths of the head; above 1000, beyond it. */
       readonly from?: number | undefined;
-      readonly skips?: boolean;
+      readonly isObserver?: boolean;
       /** What the new subscriber does each time it is woken, and when it is cut. */
       readonly onReadable: readonly Step[];
       readonly onCut?: readonly Step[];
     }
-  | { readonly do: "read"; readonly who: Who; readonly maxBytes: number }
+  | { readonly do: "read"; readonly who: Who }
   /** Reads until there is nothing, and so waits. */
   | { readonly do: "readAll"; readonly who: Who }
   /** The same, taking it. */
   | { readonly do: "takeAll"; readonly who: Who }
-  | { readonly do: "taken"; readonly who: Who }
+  | { readonly do: "delivered"; readonly who: Who }
   | { readonly do: "progress"; readonly who: Who }
   | { readonly do: "detach"; readonly who: Who }
   | { readonly do: "finish"; readonly on: number }
@@ -90,12 +90,12 @@ class Interleaving {
     // By index: a waking during the finish may have forked; all of them are read out.
     for (let who = 0; who < this.#forks.length; who++) {
       this.step({ do: "takeAll", who });
-      this.step({ do: "taken", who });
+      this.step({ do: "delivered", who });
     }
     for (const multiplexer of this.#multiplexers) {
       const { model, isReleased } = multiplexer;
       if (!isReleased) assert.equal(model.delivered, model.head);
-      for (const { takenTo } of model.places) assert.equal(takenTo, model.head);
+      for (const { deliveredTo } of model.places) assert.equal(deliveredTo, model.head);
       multiplexer.checkContent();
     }
     for (const on of this.#multiplexers.keys()) this.step({ do: "release", on });
@@ -122,14 +122,14 @@ class Interleaving {
       if (this.#depth === 1 || this.#nestedPushes++ < NESTED_PUSHES)
         multiplexer.push(step.stream, step.bytes);
     } else if (!multiplexer.isReleased) {
-      const { from, skips = false, onReadable, onCut = [] } = step;
+      const { from, isObserver = false, onReadable, onCut = [] } = step;
       const { head } = multiplexer.model;
       const react = (reactions: readonly Step[]) => (self: Attached) => {
         for (const reaction of reactions) this.#take(reaction, self);
       };
       const place =
         from === undefined ? undefined : from > 1000 ? head + from - 1000 : Math.floor((head * from) / 1000);
-      const attached = multiplexer.fork(place, skips, react(onReadable), react(onCut));
+      const attached = multiplexer.fork(place, isObserver, react(onReadable), react(onCut));
       if (attached !== undefined) this.#forks.push(attached);
     }
   }
@@ -137,13 +137,13 @@ class Interleaving {
   #takeBy(step: Extract<Step, { who: Who }>, who: Attached): void {
     const { of } = who;
     if (step.do === "detach") of.detach(who);
-    else if (!of.isAttached(who)) assert.throws(() => who.subscriber.read(1), /detached/);
-    else if (step.do === "taken") of.taken(who);
+    else if (!of.isAttached(who)) assert.throws(() => who.subscriber.read(), /detached/);
+    else if (step.do === "delivered") of.delivered(who);
     else if (step.do === "progress") of.progress(who);
-    else if (step.do === "read") of.read(who, step.maxBytes);
+    else if (step.do === "read") of.read(who);
     else
-      for (let found = of.read(who, 8); found === "chunks" || found === "gap"; found = of.read(who, 8)) {
-        if (step.do === "takeAll") of.taken(who);
+      for (let found = of.read(who); found === "chunk" || found === "gap"; found = of.read(who)) {
+        if (step.do === "takeAll") of.delivered(who);
         if (!of.isAttached(who)) return;
       }
   }

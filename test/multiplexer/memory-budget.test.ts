@@ -89,7 +89,7 @@ describe("a spent budget", () => {
     const client = multiplexers[1]?.attach();
     client?.takeAll();
     client?.detach();
-    expect(multiplexers.map(({ raw }) => raw.reading)).toEqual([true, true, true]);
+    expect(multiplexers.map(({ raw }) => raw.isReading)).toEqual([true, true, true]);
     for (const { raw } of multiplexers) raw.checkInvariants();
   });
 
@@ -108,9 +108,9 @@ describe("a spent budget", () => {
     const multiplexer = under(budget);
     const client = multiplexer.attach();
     for (let times = 1; times <= 3; times++) {
-      expect(multiplexer.raw.reading).toBe(true);
+      expect(multiplexer.raw.isReading).toBe(true);
       multiplexer.push("x".repeat(64 * 1024 - CHUNK_OVERHEAD_BYTES));
-      expect(multiplexer.raw.reading).toBe(false);
+      expect(multiplexer.raw.isReading).toBe(false);
       expect(client.takeAll()).toHaveLength(64 * 1024 - CHUNK_OVERHEAD_BYTES);
     }
     expect(budget.isSpent).toBe(true);
@@ -130,11 +130,11 @@ describe("a spent budget", () => {
     const budget = new MemoryBudget(100 * KB);
     under(budget).push(costing(100 * KB));
     const multiplexer = under(budget);
-    const observer = multiplexer.attachTo({ skips: true });
+    const observer = multiplexer.attachTo({ isObserver: true });
     multiplexer.push("x".repeat(64 * 1024));
-    expect(multiplexer.raw.reading).toBe(false);
+    expect(multiplexer.raw.isReading).toBe(false);
     expect(observer.takeAll()).toHaveLength(64 * 1024);
-    expect(multiplexer.raw.reading).toBe(true);
+    expect(multiplexer.raw.isReading).toBe(true);
   });
 
   test("keeps a new process in mode buffer from reading ahead, from the first byte", () => {
@@ -150,9 +150,9 @@ describe("a spent budget", () => {
     ended.push(costing(100 * KB));
     ended.finish();
     const multiplexer = buffering(budget);
-    expect(multiplexer.raw.reading).toBe(false);
+    expect(multiplexer.raw.isReading).toBe(false);
     ended.raw.release();
-    expect(multiplexer.raw.reading).toBe(true);
+    expect(multiplexer.raw.isReading).toBe(true);
   });
 
   test("tells the others when replay that has just become such makes room", () => {
@@ -161,10 +161,10 @@ describe("a spent budget", () => {
     const multiplexer = under(budget, { replayBytes: 1_000 * KB });
     const client = multiplexer.attach();
     multiplexer.push(costing(100 * KB));
-    expect(waiting.raw.reading).toBe(false);
+    expect(waiting.raw.isReading).toBe(false);
     client.takeAll();
     expect(budget.heldBytes).toBe(0);
-    expect(waiting.raw.reading).toBe(true);
+    expect(waiting.raw.isReading).toBe(true);
   });
 
   test("tells the others, though one of them spends the room at once within its telling", () => {
@@ -181,10 +181,10 @@ describe("a spent budget", () => {
     greedyPushes = 1;
     full.attach().takeAll();
     expect(budget.isSpent).toBe(true);
-    expect(multiplexers.map(({ raw }) => raw.reading)).toEqual([false, false, false]);
+    expect(multiplexers.map(({ raw }) => raw.isReading)).toEqual([false, false, false]);
     for (const { raw } of multiplexers) raw.checkInvariants();
     greedy.attach().takeAll();
-    expect(multiplexers.map(({ raw }) => raw.reading)).toEqual([true, true, true]);
+    expect(multiplexers.map(({ raw }) => raw.isReading)).toEqual([true, true, true]);
   });
 });
 
@@ -212,7 +212,7 @@ describe("replay", () => {
   test("that an observer was reading is a gap for it", () => {
     const budget = new MemoryBudget(80 * KB);
     const multiplexer = replaying(budget, 20 * KB);
-    const observer = multiplexer.attachTo({ skips: true, from: 5 });
+    const observer = multiplexer.attachTo({ isObserver: true, from: 5 });
     under(budget).push(costing(70 * KB));
     expect(observer.read()).toBe(`(gap 5..${20 * KB - CHUNK_OVERHEAD_BYTES})`);
   });
@@ -232,7 +232,7 @@ describe("replay", () => {
   test("of a released multiplexer stays for who still reads it: it would make no room", () => {
     const budget = new MemoryBudget(80 * KB);
     const multiplexer = replaying(budget, 20 * KB);
-    const observer = multiplexer.attachTo({ skips: true, from: 0 });
+    const observer = multiplexer.attachTo({ isObserver: true, from: 0 });
     multiplexer.finish();
     multiplexer.raw.release();
     under(budget).push(costing(90 * KB));
@@ -253,13 +253,13 @@ describe("sixty processes that write for ever, detached", () => {
     const multiplexers = Array.from({ length: 60 }, () => under(budget, options));
     for (const multiplexer of multiplexers) multiplexer.attach().detach();
     for (let times = 0; times < 40; times++)
-      for (const { raw } of multiplexers) if (raw.reading) raw.push("stdout", Buffer.alloc(READ));
+      for (const { raw } of multiplexers) if (raw.isReading) raw.push("stdout", Buffer.alloc(READ));
     expect(budget.heldBytes).toBeLessThan(BUDGET + READ + CHUNK_OVERHEAD_BYTES);
     for (const multiplexer of multiplexers) {
       const client = multiplexer.attach();
       for (let times = 0; times < 20; times++) {
         client.takeAll();
-        expect(multiplexer.raw.reading).toBe(true);
+        expect(multiplexer.raw.isReading).toBe(true);
         multiplexer.raw.push("stdout", Buffer.alloc(READ));
       }
       client.takeAll();

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { CHUNK_OVERHEAD_BYTES, KEEP_BY_REFERENCE_BYTES } from "../../src/multiplexer/chunk-queue.ts";
+import { SPENT_BACKLOG_BYTES } from "../../src/multiplexer/gate.ts";
 import {
   type Chunk,
   chunkEnd,
@@ -11,10 +12,11 @@ import {
   Multiplexer,
   type OutputStream,
   offset,
+  type ReadResult,
   type Subscriber,
   takeBuffer,
 } from "../../src/multiplexer/index.ts";
-import { mostHeldFor, SPENT_BACKLOG_BYTES } from "../../src/multiplexer/multiplexer-options.ts";
+import { mostHeldFor } from "../../src/multiplexer/retention.ts";
 import type { FakeClock } from "../support/fake-clock.ts";
 import { type Bounds, outputAt, type Place, ReferenceModel } from "./reference-model.ts";
 
@@ -116,7 +118,7 @@ export class ModelledMultiplexer {
   /** Undefined, and nothing changed, for a `from` beyond the head. */
   fork(
     from: number | undefined,
-    skips: boolean,
+    isObserver: boolean,
     onReadable: (self: Attached) => void,
     onCut: (self: Attached) => void,
   ): Attached | undefined {
@@ -126,20 +128,22 @@ export class ModelledMultiplexer {
         onReadable(attached);
       },
       onCut: (at: number) => {
-        assert.equal(at, attached.place.takenTo, "where a subscriber was cut");
+        assert.equal(at, attached.place.deliveredTo, "where a subscriber was cut");
         assert.ok(this.#dueCuts.delete(attached.place), "a subscriber was cut that was not due");
         onCut(attached);
       },
     };
     const place = from === undefined ? undefined : offset(from);
     if (place !== undefined && place > this.model.head) {
-      assert.throws(() => this.real.fork({ from: place, skips, ...callbacks }), { code: "out_of_range" });
+      assert.throws(() => this.real.fork({ from: place, isObserver, ...callbacks }), {
+        code: "out_of_range",
+      });
       return undefined;
     }
     if (from !== undefined) this.#hasForkedInside = true;
     this.model.mayDropReplay(this.#world.isPressed());
-    const modelled = this.model.fork(from, skips, this.real.oldest, this.#world.clock.nowMs());
-    const subscriber = this.real.fork({ from: place, skips, ...callbacks });
+    const modelled = this.model.fork(from, isObserver, this.real.oldest, this.#world.clock.nowMs());
+    const subscriber = this.real.fork({ from: place, isObserver, ...callbacks });
     const attached: Attached = { of: this, subscriber, place: modelled, emptyAt: undefined };
     assert.equal(subscriber.start, modelled.start, "where a fork begins");
     this.#changed();
@@ -150,10 +154,10 @@ export class ModelledMultiplexer {
     return this.model.places.has(place);
   }
 
-  read(attached: Attached, maxBytes: number): Exclude<ReturnType<Subscriber<object>["read"]>["kind"], never> {
+  read(attached: Attached): ReadResult<object>["kind"] {
     const { place, subscriber } = attached;
     const { oldest } = this.real;
-    const read = subscriber.read(maxBytes);
+    const read = subscriber.read();
     assert.equal(read.kind, this.model.due(place, oldest));
     place.sleeps = read.kind === "empty";
     if (read.kind === "empty") {
@@ -162,22 +166,22 @@ export class ModelledMultiplexer {
       this.#watch();
     }
     if (read.kind === "end") assert.equal(read.end, this.#end);
-    if (read.kind === "chunks") this.#advance(place, read.chunks, maxBytes);
+    if (read.kind === "chunk") this.#advance(place, read.chunk);
     if (read.kind === "gap") {
       assert.deepEqual([read.from, read.to], [place.readTo, oldest], "the gap");
-      assert.ok(place.skips || place.readTo === place.start, "a gap for one that is waited for");
+      assert.ok(place.isObserver || place.readTo === place.start, "a gap for one that is waited for");
       place.readTo = oldest;
     }
     return read.kind;
   }
 
-  taken(attached: Attached): void {
-    const moves = attached.place.takenTo !== attached.place.readTo;
-    this.model.taken(attached.place, this.#world.clock.nowMs());
+  delivered(attached: Attached): void {
+    const moves = attached.place.deliveredTo !== attached.place.readTo;
+    this.model.deliver(attached.place, this.#world.clock.nowMs());
     // As whoever writes them: they are looked at until then.
     this.checkContent();
     this.#inUse.delete(attached.place);
-    attached.subscriber.taken();
+    attached.subscriber.delivered();
     if (moves) this.#changed();
   }
 
@@ -232,17 +236,13 @@ export class ModelledMultiplexer {
     for (const chunks of this.#inUse.values()) for (const chunk of chunks) assertContent(chunk);
   }
 
-  #advance(place: Place, chunks: readonly Chunk[], maxBytes: number): void {
-    const from = place.readTo;
-    for (const chunk of chunks) {
-      assert.equal(chunk.offset, place.readTo, "output out of order");
-      assertContent(chunk);
-      this.#checkShared(chunk);
-      this.#inUse.set(place, [...(this.#inUse.get(place) ?? []), chunk]);
-      place.readTo = chunkEnd(chunk);
-    }
+  #advance(place: Place, chunk: Chunk): void {
+    assert.equal(chunk.offset, place.readTo, "output out of order");
+    assertContent(chunk);
+    this.#checkShared(chunk);
+    this.#inUse.set(place, [...(this.#inUse.get(place) ?? []), chunk]);
+    place.readTo = chunkEnd(chunk);
     assert.ok(place.readTo <= this.model.head);
-    assert.ok(chunks.length === 1 || place.readTo - from <= maxBytes, "more was read than asked for");
   }
 
   /** Without replay, and where nobody came to go on inside one, a chunk that is no piece of a run is the same object for all. */
@@ -307,8 +307,8 @@ export class ModelledMultiplexer {
     if (sinceMs === undefined) return [];
     const untilMs = this.#world.clock.nowMs() - STALL_MS;
     return this.model.blocking.filter(
-      ({ takenTo, progressedAtMs }) =>
-        takenTo < this.model.head && Math.max(sinceMs, progressedAtMs) <= untilMs,
+      ({ deliveredTo, progressedAtMs }) =>
+        deliveredTo < this.model.head && Math.max(sinceMs, progressedAtMs) <= untilMs,
     );
   }
 
@@ -337,10 +337,10 @@ export class ModelledMultiplexer {
   }
 
   #checkGate(): void {
-    assert.equal(this.real.reading, this.#gate);
+    assert.equal(this.real.isReading, this.#gate);
     assert.ok(this.#mayBe(this.#gate), `the gate is ${this.#gate}`);
     const { ended, blocking, head } = this.model;
-    if (!ended && blocking.length > 0 && blocking.every(({ takenTo }) => takenTo === head))
+    if (!ended && blocking.length > 0 && blocking.every(({ deliveredTo }) => deliveredTo === head))
       assert.ok(this.#gate, "all have taken all, and nothing is read");
   }
 

@@ -20,23 +20,22 @@ const selfOrOther = fc.oneof(
 );
 const on = fc.nat(2);
 const from = fc.option(fc.oneof(fc.nat(1000), fc.constantFrom(0, 1000, 1001)), { nil: undefined, freq: 2 });
-const skips = fc.oneof(
+const isObserver = fc.oneof(
   { weight: 3, arbitrary: fc.constant(false) },
   { weight: 1, arbitrary: fc.constant(true) },
 );
 
 interface Sizes {
   readonly bytes: fc.Arbitrary<number>;
-  readonly maxBytes: fc.Arbitrary<number>;
 }
 
 /** What a subscriber does when it is woken, or cut. */
-function reaction({ bytes, maxBytes }: Sizes): fc.Arbitrary<Step> {
+function reaction({ bytes }: Sizes): fc.Arbitrary<Step> {
   return fc.oneof(
     { weight: 3, arbitrary: fc.record({ do: fc.constant("readAll" as const), who: selfOrOther }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant("takeAll" as const), who: selfOrOther }) },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant("read" as const), who: selfOrOther, maxBytes }) },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant("taken" as const), who: selfOrOther }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("read" as const), who: selfOrOther }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("delivered" as const), who: selfOrOther }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("detach" as const), who: selfOrOther }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("push" as const), on, stream, bytes }) },
     {
@@ -45,7 +44,7 @@ function reaction({ bytes, maxBytes }: Sizes): fc.Arbitrary<Step> {
         do: fc.constant("fork" as const),
         on,
         from,
-        skips,
+        isObserver,
         onReadable: fc.constant<Step[]>([]),
       }),
     },
@@ -53,7 +52,7 @@ function reaction({ bytes, maxBytes }: Sizes): fc.Arbitrary<Step> {
 }
 
 function steps(sizes: Sizes): fc.Arbitrary<Step[]> {
-  const { bytes, maxBytes } = sizes;
+  const { bytes } = sizes;
   const reactions = fc.array(reaction(sizes), { maxLength: 4 });
   const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
     { weight: 10, arbitrary: fc.record({ do: fc.constant("push" as const), on, stream, bytes }) },
@@ -63,15 +62,15 @@ function steps(sizes: Sizes): fc.Arbitrary<Step[]> {
         do: fc.constant("fork" as const),
         on,
         from,
-        skips,
+        isObserver,
         onReadable: reactions,
         onCut: reactions,
       }),
     },
     { weight: 3, arbitrary: fc.record({ do: fc.constant("readAll" as const), who: other }) },
     { weight: 5, arbitrary: fc.record({ do: fc.constant("takeAll" as const), who: other }) },
-    { weight: 4, arbitrary: fc.record({ do: fc.constant("read" as const), who: other, maxBytes }) },
-    { weight: 5, arbitrary: fc.record({ do: fc.constant("taken" as const), who: other }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant("read" as const), who: other }) },
+    { weight: 5, arbitrary: fc.record({ do: fc.constant("delivered" as const), who: other }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("progress" as const), who: other }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant("detach" as const), who: other }) },
     {
@@ -123,7 +122,6 @@ const arbitraries = {
       eager: [3],
     }),
     bytes: fc.integer({ min: 1, max: 8 }),
-    maxBytes: fc.constantFrom(0, 1, 4, 9, 1_000),
     runs: 13_000,
   },
   "around the thresholds": {
@@ -135,7 +133,6 @@ const arbitraries = {
       eager: [1, 64 * 1024],
     }),
     bytes: fc.constantFrom(...thresholds),
-    maxBytes: fc.constantFrom(1, half, half * 2, 64 * 1024, 128 * 1024),
     runs: 7_000,
   },
 };
@@ -172,7 +169,7 @@ test.each<[name: string, setting: Setting, steps: Step[]]>([
         do: "fork",
         on: 0,
         from: undefined,
-        skips: false,
+        isObserver: false,
         onReadable: [
           { do: "readAll", who: "self" },
           { do: "push", on: 0, stream: "stdout", bytes: 1 },
@@ -185,7 +182,7 @@ test.each<[name: string, setting: Setting, steps: Step[]]>([
       { do: "push", on: 0, stream: "stdout", bytes: 1 },
       { do: "detach", who: 0 },
       { do: "push", on: 0, stream: "stdout", bytes: 1 },
-      { do: "fork", on: 0, from: undefined, skips: true, onReadable: [], onCut: [] },
+      { do: "fork", on: 0, from: undefined, isObserver: true, onReadable: [], onCut: [] },
       { do: "push", on: 0, stream: "pty", bytes: 1 },
       { do: "push", on: 0, stream: "stdout", bytes: 1 },
     ],
@@ -203,8 +200,8 @@ test.each<[name: string, setting: Setting, steps: Step[]]>([
       ]),
       { do: "push", on: 0, stream: "stdout", bytes: 1 },
       { do: "push", on: 0, stream: "stderr", bytes: 1 },
-      { do: "read", who: 1, maxBytes: 1 },
-      { do: "taken", who: 1 },
+      { do: "read", who: 1 },
+      { do: "delivered", who: 1 },
       { do: "takeAll", who: 0 },
     ],
   ],

@@ -1,20 +1,20 @@
-// Random bursts of small pieces, reads from any place, settling and trims, long enough for the window to compact itself
-// many times, compared with nothing but the bytes that were appended.
+// Random bursts of small pieces, reads from any offset, moves to replay and trims, long enough for the
+// window to compact itself many times, compared with the bytes that were appended.
 
 import fc from "fast-check";
 import { test } from "vitest";
-import { type Chunk, offset } from "../../src/multiplexer/chunk.ts";
+import { type Chunk, chunkEnd, offset } from "../../src/multiplexer/chunk.ts";
 import type { OutputStream } from "../../src/multiplexer/index.ts";
 import { OutputWindow } from "../../src/multiplexer/output-window.ts";
 import { outputAt } from "./reference-model.ts";
 
 type Step =
   | { readonly do: "append"; readonly streams: readonly OutputStream[]; readonly bytes: number }
-  | { readonly do: "read"; readonly maxBytes: number }
+  | { readonly do: "read" }
   /** From so many thousandths of what is held. */
-  | { readonly do: "readFrom"; readonly place: number; readonly maxBytes: number }
+  | { readonly do: "readFrom"; readonly place: number }
   /** To this many bytes below what was read. */
-  | { readonly do: "settle"; readonly below: number }
+  | { readonly do: "moveToReplay"; readonly below: number }
   | { readonly do: "trim"; readonly below: number };
 
 const streams = fc.array(fc.constantFrom<OutputStream>("stdout", "stderr", "pty"), {
@@ -30,16 +30,15 @@ const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
       bytes: fc.integer({ min: 1, max: 8 }),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("read" as const), maxBytes: fc.nat(300) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("read" as const) }) },
   {
     weight: 1,
     arbitrary: fc.record({
       do: fc.constant("readFrom" as const),
       place: fc.nat(1000),
-      maxBytes: fc.nat(300),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("settle" as const), below: fc.nat(200) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("moveToReplay" as const), below: fc.nat(200) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("trim" as const), below: fc.nat(200) }) },
 );
 
@@ -57,18 +56,16 @@ function run(steps: readonly Step[]): void {
     window.append(stream, outputAt(stream, window.head, bytes));
   }
 
-  /** Returns where it has read to. */
-  function read(from: number, maxBytes: number): number {
-    let at = from;
-    const chunks = window.read(offset(from), maxBytes);
-    for (const chunk of chunks) {
-      if (chunk.offset !== at) throw new Error(`${chunk.offset} read where ${at} was due`);
-      at += chunk.data.length;
+  /** Returns the offset behind what it read. */
+  function read(from: number): number {
+    const chunk = window.read(offset(from));
+    if (chunk === undefined) {
+      if (from < window.head) throw new Error(`nothing at ${from}`);
+      return from;
     }
-    if (from < window.head && chunks.length === 0) throw new Error(`nothing at ${from}`);
-    if (chunks.length > 1 && at - from > maxBytes) throw new Error(`${at - from} read of ${maxBytes}`);
-    chunksRead.push(...chunks);
-    return at;
+    if (chunk.offset !== from) throw new Error(`${chunk.offset} read, ${from} expected`);
+    chunksRead.push(chunk);
+    return chunkEnd(chunk);
   }
 
   function trim(to: number): void {
@@ -82,15 +79,15 @@ function run(steps: readonly Step[]): void {
   for (const step of steps) {
     const to = Math.max(0, readTo - ("below" in step ? step.below : 0));
     if (step.do === "append") for (const stream of step.streams) append(stream, step.bytes);
-    else if (step.do === "read") readTo = read(readTo, step.maxBytes);
-    else if (step.do === "settle") window.settle(offset(to));
+    else if (step.do === "read") readTo = read(readTo);
+    else if (step.do === "moveToReplay") window.moveToReplay(offset(to));
     else if (step.do === "trim") trim(to);
-    else read(window.oldest + Math.floor(((window.head - window.oldest) * step.place) / 1000), step.maxBytes);
+    else read(window.oldest + Math.floor(((window.head - window.oldest) * step.place) / 1000));
     window.checkInvariants();
   }
   let at: number = window.oldest;
-  while (at < window.head) at = read(at, Number.POSITIVE_INFINITY);
-  // What was read must be right still: nothing may have been written over it.
+  while (at < window.head) at = read(at);
+  // Chunks that were read must be unchanged: nothing may have been written over them.
   for (const { stream, offset: from, data } of chunksRead)
     if (!data.equals(outputAt(stream, from, data.length))) throw new Error(`wrong at ${from}`);
 }

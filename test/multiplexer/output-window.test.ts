@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { type Chunk, type Offset, type OutputStream, offset } from "../../src/multiplexer/chunk.ts";
+import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "../../src/multiplexer/chunk.ts";
 import {
   CHUNK_OVERHEAD_BYTES,
   KEEP_BY_REFERENCE_BYTES,
@@ -25,8 +25,21 @@ function append(window: OutputWindow, text: string, stream: OutputStream = "stdo
   window.checkInvariants();
 }
 
-function read(window: OutputWindow, from: number, maxBytes: number = ALL): string[] {
-  return textsOf(window.read(offset(from), maxBytes));
+/** The chunks from `from` to the head, or the first so many of them. */
+function chunksFrom(window: OutputWindow, from: number, most = ALL): Chunk[] {
+  const chunks: Chunk[] = [];
+  let at = offset(from);
+  while (chunks.length < most) {
+    const chunk = window.read(at);
+    if (chunk === undefined) break;
+    chunks.push(chunk);
+    at = chunkEnd(chunk);
+  }
+  return chunks;
+}
+
+function read(window: OutputWindow, from: number, most = ALL): string[] {
+  return textsOf(chunksFrom(window, from, most));
 }
 
 function textsOf(chunks: readonly Chunk[]): string[] {
@@ -56,7 +69,7 @@ describe("appended data", () => {
     const window = new OutputWindow();
     const data = Buffer.alloc(bytes, "x");
     window.append("stdout", data);
-    const { data: held } = only(window.read(offset(0), ALL));
+    const { data: held } = only(chunksFrom(window, 0));
     expect(held.equals(data)).toBe(true);
     expect(held.buffer === data.buffer).toBe(kept === "the caller's memory");
   });
@@ -81,7 +94,7 @@ describe("gathering", () => {
     const window = new OutputWindow();
     for (const piece of ["a", "bc", "def", "g"]) append(window, piece);
     expect(window.heldBytes).toBe(7 + CHUNK_OVERHEAD_BYTES);
-    const chunk = only(window.read(offset(0), ALL));
+    const chunk = only(chunksFrom(window, 0));
     expect(chunk.data.toString()).toBe("abcdefg");
     expect(chunk).toMatchObject({ stream: "stdout", offset: 0 });
   });
@@ -100,16 +113,16 @@ describe("gathering", () => {
 
   test("never changes a chunk that was read", () => {
     const window = windowOf("abc");
-    const chunk = only(window.read(offset(0), ALL));
+    const chunk = only(chunksFrom(window, 0));
     append(window, "def");
     expect(chunk.data.toString()).toBe("abc");
     expect(read(window, 0)).toEqual(["abc", "def"]);
-    expect(only(window.read(offset(0), 3))).toBe(chunk);
+    expect(only(chunksFrom(window, 0, 1))).toBe(chunk);
   });
 
   test("goes on in a last chunk that a read's limit left unread", () => {
     const window = windowOf("abc", "de");
-    expect(read(window, 0, 3)).toEqual(["abc"]);
+    expect(read(window, 0, 1)).toEqual(["abc"]);
     append(window, "f", "stderr");
     expect(read(window, 3)).toEqual(["def"]);
   });
@@ -141,7 +154,7 @@ describe("gathering", () => {
 
   test("begins anew after everything was trimmed", () => {
     const window = windowOf("abc");
-    window.read(offset(0), ALL);
+    chunksFrom(window, 0);
     window.trim(offset(3));
     append(window, "d");
     append(window, "e");
@@ -168,7 +181,7 @@ describe("the memory of a held chunk", () => {
   ])("that gathered %i pieces of %i bytes is at most twice that and the overhead", (pieces, bytes) => {
     const window = new OutputWindow();
     for (let piece = 0; piece < pieces; piece++) append(window, "x".repeat(bytes));
-    const { data } = only(window.read(offset(0), ALL));
+    const { data } = only(chunksFrom(window, 0));
     expect(data.buffer.byteLength).toBeLessThanOrEqual(2 * pieces * bytes + CHUNK_OVERHEAD_BYTES);
   });
 
@@ -187,7 +200,7 @@ describe("the memory of a held chunk", () => {
     const data = Buffer.alloc(KEEP_BY_REFERENCE_BYTES);
     window.append("stdout", data);
     append(window, "x");
-    window.read(offset(0), ALL);
+    chunksFrom(window, 0);
     window.trim(offset(data.length));
     const weak = new WeakRef(data);
     return () => weak.deref() === undefined;
@@ -207,7 +220,7 @@ describe("the memory of a held chunk", () => {
     const piece = Buffer.from("x");
     for (let chunk = 0; chunk < chunks; chunk++) {
       window.append("stdout", piece);
-      window.read(window.oldest, ALL);
+      window.read(window.oldest);
       window.trim(offset(window.head - 1));
     }
   }
@@ -227,19 +240,6 @@ describe("the memory of a held chunk", () => {
 describe("a read", () => {
   const texts = ["aaa", "bb", "cccc"];
 
-  test.each([
-    [0, ["aaa"]],
-    [2, ["aaa"]],
-    [3, ["aaa"]],
-    [4, ["aaa"]],
-    [5, ["aaa", "bb"]],
-    [8, ["aaa", "bb"]],
-    [9, ["aaa", "bb", "cccc"]],
-    [ALL, ["aaa", "bb", "cccc"]],
-  ])("of at most %d bytes finds %j: one chunk, then as many as fit", (maxBytes, expected) => {
-    expect(read(windowOf(...texts), 0, maxBytes)).toEqual(expected);
-  });
-
   test("from any chunk's start finds that chunk", () => {
     const window = windowOf(...texts);
     expect([0, 3, 5].map((from) => read(window, from, 1))).toEqual([["aaa"], ["bb"], ["cccc"]]);
@@ -252,9 +252,9 @@ describe("a read", () => {
 
   test("twice from one place finds the same chunks, with what was kept on them", () => {
     const window = windowOf("abc");
-    const chunk = only(window.read(offset(0), ALL));
+    const chunk = only(chunksFrom(window, 0));
     chunk.frames = new Map([["json", ["frame"]]]);
-    expect(only(window.read(offset(0), ALL))).toBe(chunk);
+    expect(only(chunksFrom(window, 0))).toBe(chunk);
   });
 
   test.each([
@@ -264,15 +264,15 @@ describe("a read", () => {
   ])("from %i, within a chunk, finds what is left of it first", (from, expected) => {
     const window = windowOf(...texts);
     expect(read(window, from)).toEqual(expected);
-    expect(window.read(offset(from), 1)).toMatchObject([{ offset: from, frames: undefined }]);
+    expect(chunksFrom(window, from, 1)).toMatchObject([{ offset: from, frames: undefined }]);
   });
 
   test("from within a chunk does not touch the chunk, which others read whole", () => {
     const window = windowOf("abc");
-    const whole = only(window.read(offset(0), ALL));
+    const whole = only(chunksFrom(window, 0));
     whole.frames = new Map([["json", ["frame"]]]);
-    expect(only(window.read(offset(1), ALL)).frames).toBeUndefined();
-    expect(only(window.read(offset(0), ALL))).toBe(whole);
+    expect(only(chunksFrom(window, 1)).frames).toBeUndefined();
+    expect(only(chunksFrom(window, 0))).toBe(whole);
     expect(whole.data.toString()).toBe("abc");
   });
 
@@ -289,16 +289,16 @@ describe("a read", () => {
     [-1, "before the start"],
   ])("from %i, %s, throws", (from) => {
     const window = windowOf(...texts);
-    expect(() => window.read(offset(from), ALL)).toThrow(`no byte ${from} in [0, 9]`);
+    expect(() => chunksFrom(window, from)).toThrow(`no byte ${from} in [0, 9]`);
     window.checkInvariants();
   });
 
   test("from below what is held throws and does not pretend that what is held comes next", () => {
     const window = windowOf(...texts);
     window.trim(offset(3));
-    expect(() => window.read(offset(0), ALL)).toThrow("no byte 0 in [3, 9]");
+    expect(() => chunksFrom(window, 0)).toThrow("no byte 0 in [3, 9]");
     window.trim(offset(9));
-    expect(() => window.read(offset(5), ALL)).toThrow("no byte 5 in [9, 9]");
+    expect(() => chunksFrom(window, 5)).toThrow("no byte 5 in [9, 9]");
   });
 });
 
@@ -351,10 +351,10 @@ describe("settling", () => {
   test("gathers short chunks that were read one by one, of one stream, and costs one overhead for them", () => {
     const window = readOneByOne(["a", "bc", "def"]);
     expect(window.heldBytes).toBe(6 + 3 * CHUNK_OVERHEAD_BYTES);
-    window.settle(offset(6));
+    window.moveToReplay(offset(6));
     window.checkInvariants();
     expect(read(window, 0)).toEqual(["abcdef"]);
-    expect([window.heldBytes, window.coldBytes]).toEqual([
+    expect([window.heldBytes, window.replayBytes]).toEqual([
       6 + CHUNK_OVERHEAD_BYTES,
       6 + CHUNK_OVERHEAD_BYTES,
     ]);
@@ -362,36 +362,36 @@ describe("settling", () => {
 
   test("does not join streams", () => {
     const window = windowOf("a", "b", "c");
-    window.settle(offset(3));
+    window.moveToReplay(offset(3));
     expect(read(window, 0)).toEqual(["a", "b", "c"]);
   });
 
   test("moves whole chunks only", () => {
     const window = readOneByOne(["abc", "def"]);
-    window.settle(offset(5));
+    window.moveToReplay(offset(5));
     window.checkInvariants();
-    expect(window.coldBytes).toBe(3 + CHUNK_OVERHEAD_BYTES);
-    expect([read(window, 0), read(window, 3)]).toEqual([["abc"], ["def"]]);
+    expect(window.replayBytes).toBe(3 + CHUNK_OVERHEAD_BYTES);
+    expect([read(window, 0), read(window, 1)]).toEqual([["abc"], ["def"]]);
   });
 
   test("leaves who stands inside at his byte, wherever gathered chunks then begin", () => {
     const window = readOneByOne(["abc", "def", "ghi"]);
-    window.settle(offset(9));
+    window.moveToReplay(offset(9));
     const found = Array.from({ length: 9 }, (_, from) => read(window, from, 1));
     expect(found).toEqual(Array.from({ length: 9 }, (_, from) => ["abcdefghi".slice(from)]));
   });
 
   test("leaves unchanged what was read before and after, however it gathers on", () => {
     const window = readOneByOne(["abc"]);
-    const hot = only(window.read(offset(0), ALL));
-    window.settle(offset(3));
-    const cold = only(window.read(offset(1), ALL));
+    const recent = only(chunksFrom(window, 0));
+    window.moveToReplay(offset(3));
+    const merged = only(chunksFrom(window, 1));
     for (const piece of ["d", "e".repeat(1000), "f".repeat(3000)]) {
       append(window, piece);
-      window.read(offset(window.head - piece.length), ALL);
-      window.settle(window.head);
+      chunksFrom(window, window.head - piece.length);
+      window.moveToReplay(window.head);
     }
-    expect([hot.data.toString(), cold.data.toString()]).toEqual(["abc", "bc"]);
+    expect([recent.data.toString(), merged.data.toString()]).toEqual(["abc", "bc"]);
     expect(read(window, 0)).toEqual([`abcd${"e".repeat(1000)}${"f".repeat(3000)}`]);
   });
 
@@ -399,63 +399,63 @@ describe("settling", () => {
     const window = new OutputWindow();
     for (const bytes of [10, KEEP_BY_REFERENCE_BYTES]) {
       window.append("stdout", Buffer.alloc(bytes, "x"));
-      for (const chunk of window.read(offset(window.head - bytes), ALL))
+      for (const chunk of chunksFrom(window, window.head - bytes))
         chunk.frames = new Map([["json", ["frame"]]]);
     }
-    window.settle(window.head);
-    for (const chunk of window.read(offset(0), ALL)) {
+    window.moveToReplay(window.head);
+    for (const chunk of chunksFrom(window, 0)) {
       expect(chunk.frames).toBeUndefined();
       chunk.frames = new Map([["json", ["frame"]]]);
     }
-    expect(window.read(offset(0), ALL).map(({ frames }) => frames)).toEqual([undefined, undefined]);
+    expect(chunksFrom(window, 0).map(({ frames }) => frames)).toEqual([undefined, undefined]);
   });
 
   test("keeps long chunks by reference", () => {
     const window = new OutputWindow();
     const data = Buffer.alloc(KEEP_BY_REFERENCE_BYTES);
     window.append("stdout", data);
-    window.settle(window.head);
-    expect(only(window.read(offset(0), ALL)).data).toBe(data);
+    window.moveToReplay(window.head);
+    expect(only(chunksFrom(window, 0)).data).toBe(data);
   });
 
   test("to below what is settled changes nothing", () => {
     const window = readOneByOne(["abc", "def"]);
-    window.settle(offset(6));
-    window.settle(offset(3));
+    window.moveToReplay(offset(6));
+    window.moveToReplay(offset(3));
     window.checkInvariants();
     expect(read(window, 0)).toEqual(["abcdef"]);
   });
 
   test("and then trimming everything leaves nothing, and appending begins anew", () => {
     const window = readOneByOne(["abc"]);
-    window.settle(offset(3));
+    window.moveToReplay(offset(3));
     window.trim(offset(3));
-    expect([window.heldBytes, window.coldBytes, window.oldest]).toEqual([0, 0, 3]);
+    expect([window.heldBytes, window.replayBytes, window.oldest]).toEqual([0, 0, 3]);
     append(window, "d");
-    window.settle(offset(4));
+    window.moveToReplay(offset(4));
     window.checkInvariants();
     expect(read(window, 3)).toEqual(["d"]);
   });
 
-  test("makes what a reader has before it the gathered bytes and the hot chunks' cost", () => {
+  test("makes what a reader has before it the gathered bytes and the recent chunks' cost", () => {
     const window = readOneByOne(["abc", "def", "ghi"]);
-    window.settle(offset(6));
-    const hot = 3 + CHUNK_OVERHEAD_BYTES;
+    window.moveToReplay(offset(6));
+    const recent = 3 + CHUNK_OVERHEAD_BYTES;
     expect([0, 2, 6, 9].map((from) => window.backlogBytes(offset(from)))).toEqual([
-      hot + 6,
-      hot + 4,
-      hot,
-      hot,
+      recent + 6,
+      recent + 4,
+      recent,
+      recent,
     ]);
     window.trim(offset(6));
-    expect(window.backlogBytes(offset(0))).toBe(hot);
+    expect(window.backlogBytes(offset(0))).toBe(recent);
   });
 });
 
 describe("trimming the oldest", () => {
   test("takes one chunk, replay first, and none that reaches beyond the limit", () => {
     const window = readOneByOne(["abc", "def", "ghi"]);
-    window.settle(offset(3));
+    window.moveToReplay(offset(3));
     expect(window.trimOldest(offset(2))).toBe(false);
     expect(window.trimOldest(offset(6))).toBe(true);
     expect(window.oldest).toBe(3);
@@ -475,7 +475,7 @@ function readOneByOne(texts: readonly string[]): OutputWindow {
   const window = new OutputWindow();
   for (const text of texts) {
     append(window, text);
-    window.read(offset(window.head - text.length), ALL);
+    chunksFrom(window, window.head - text.length);
   }
   return window;
 }
@@ -496,7 +496,7 @@ describe("short pieces of two streams in turn", () => {
 
   test.each(["held for a reader", "held for replay"])("%s cost less than twice their bytes", (how) => {
     const window = filled();
-    if (how === "held for replay") window.settle(window.head);
+    if (how === "held for replay") window.moveToReplay(window.head);
     window.checkInvariants();
     expect(window.heldBytes).toBeLessThan(2 * text.length);
   });
@@ -506,7 +506,7 @@ describe("short pieces of two streams in turn", () => {
     let at = 0;
     for (const { stream, text: expected } of pieces) {
       for (const skipped of [0, 3, expected.length - 1]) {
-        const [chunk] = window.read(offset(at + skipped), 1);
+        const [chunk] = chunksFrom(window, at + skipped, 1);
         expect([chunk?.stream, chunk?.offset, chunk?.data.toString()]).toEqual([
           stream,
           at + skipped,
@@ -520,7 +520,7 @@ describe("short pieces of two streams in turn", () => {
 
   test("that are read while more come stay what they were", () => {
     const window = filled();
-    const chunks = window.read(offset(0), ALL);
+    const chunks = chunksFrom(window, 0);
     const last = pieces.at(-1)?.stream ?? "stdout";
     for (let times = 0; times < 100; times++) window.append(last, Buffer.from("more"));
     window.checkInvariants();

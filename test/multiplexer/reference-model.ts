@@ -7,14 +7,14 @@ import {
   SHORT_PIECE_BYTES,
 } from "../../src/multiplexer/chunk-queue.ts";
 import type { DetachedMode, OutputStream } from "../../src/multiplexer/index.ts";
-import { mostHeldFor } from "../../src/multiplexer/multiplexer-options.ts";
+import { mostHeldFor } from "../../src/multiplexer/retention.ts";
 
 export interface Place {
   readonly start: number;
   /** An observer. */
-  readonly skips: boolean;
+  readonly isObserver: boolean;
   readTo: number;
-  takenTo: number;
+  deliveredTo: number;
   /** When it last took something, said so, or had nothing to take. */
   progressedAtMs: number;
   /** Its last read was `empty`, and it was not called since. */
@@ -44,7 +44,7 @@ export class ReferenceModel {
   }
 
   push(stream: OutputStream, bytes: number, nowMs: number): void {
-    for (const place of this.places) if (place.takenTo === this.head) place.progressedAtMs = nowMs;
+    for (const place of this.places) if (place.deliveredTo === this.head) place.progressedAtMs = nowMs;
     this.head += bytes;
     this.#pushes.push({ stream, bytes, end: this.head });
     const newest = this.#newestBytes;
@@ -55,49 +55,49 @@ export class ReferenceModel {
   }
 
   /** `from` is at most the head. `oldest`: what is held now. */
-  fork(from: number | undefined, skips: boolean, oldest: number, nowMs: number): Place {
+  fork(from: number | undefined, isObserver: boolean, oldest: number, nowMs: number): Place {
     const start = from ?? (this.ended ? Math.min(oldest, this.delivered) : this.delivered);
     const place = {
       start,
-      skips,
+      isObserver,
       readTo: start,
-      takenTo: start,
+      deliveredTo: start,
       progressedAtMs: nowMs,
       sleeps: false,
       waits: false,
     };
-    if (!skips) this.delivered = Math.max(this.delivered, start);
+    if (!isObserver) this.delivered = Math.max(this.delivered, start);
     this.places.add(place);
     return place;
   }
 
   /** What a read at `place` must find. */
-  due(place: Place, oldest: number): "gap" | "chunks" | "end" | "empty" {
+  due(place: Place, oldest: number): "gap" | "chunk" | "end" | "empty" {
     if (place.readTo < oldest) return "gap";
-    if (place.readTo < this.head) return "chunks";
+    if (place.readTo < this.head) return "chunk";
     return this.ended ? "end" : "empty";
   }
 
-  taken(place: Place, nowMs: number): void {
-    if (place.takenTo === place.readTo) return;
+  deliver(place: Place, nowMs: number): void {
+    if (place.deliveredTo === place.readTo) return;
     place.progressedAtMs = nowMs;
-    place.takenTo = place.readTo;
-    this.delivered = Math.max(this.delivered, place.takenTo);
+    place.deliveredTo = place.readTo;
+    this.delivered = Math.max(this.delivered, place.deliveredTo);
   }
 
   get blocking(): Place[] {
-    return [...this.places].filter(({ skips }) => !skips);
+    return [...this.places].filter(({ isObserver }) => !isObserver);
   }
 
   /** All from here on is needed: by the slowest that is waited for, or because nobody has had it. */
   get kept(): number {
     const { blocking } = this;
-    return blocking.length > 0 ? Math.min(...blocking.map(({ takenTo }) => takenTo)) : this.delivered;
+    return blocking.length > 0 ? Math.min(...blocking.map(({ deliveredTo }) => deliveredTo)) : this.delivered;
   }
 
   /** Somebody has accepted all there is and waits for more. */
   get somebodyWaits(): boolean {
-    return this.blocking.some(({ waits, takenTo, readTo }) => waits && takenTo === readTo);
+    return this.blocking.some(({ waits, deliveredTo, readTo }) => waits && deliveredTo === readTo);
   }
 
   /** To be called after each change. `isPressed`: the budget was or is spent, so replay may be gone altogether. */

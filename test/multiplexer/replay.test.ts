@@ -31,15 +31,14 @@ describe("a resume", () => {
 
   test("inside a chunk says the place and the stream of what is left of it", () => {
     const [multiplexer] = delivered(100);
-    const read = multiplexer.attachTo({ from: 5 }).subscriber.read(1);
-    if (read.kind !== "chunks") throw new Error(`read ${read.kind}`);
-    expect(read.chunks).toMatchObject([{ stream: "stderr", offset: 5, data: Buffer.from("fg") }]);
+    const read = multiplexer.attachTo({ from: 5 }).subscriber.read();
+    expect(read).toMatchObject({ chunk: { stream: "stderr", offset: 5, data: Buffer.from("fg") } });
   });
 
   test("goes on with what comes while it catches up", () => {
     const [multiplexer] = delivered(100);
     const client = multiplexer.attachTo({ from: 4 });
-    expect(client.take(1)).toBe("efg");
+    expect(client.takeOne()).toBe("efg");
     multiplexer.push("jk", "pty");
     expect(client.takeAll()).toBe("hijk");
   });
@@ -57,7 +56,7 @@ describe("a resume", () => {
     const client = multiplexer.attachTo({ from: 0 });
     multiplexer.push("jklmno", "pty");
     fast.takeAll();
-    expect([client.read(), client.read(1)]).toEqual(["(gap 0..3)", "defg"]);
+    expect([client.read(), client.readOne()]).toEqual(["(gap 0..3)", "defg"]);
     expect(client.takeAll()).toBe("hijklmno");
   });
 
@@ -112,9 +111,10 @@ describe("a resume", () => {
     );
     client.detach();
     const resumed = multiplexer.attachTo({ from: 0 });
-    expect(multiplexer.raw.reading).toBe(false);
-    while (multiplexer.raw.head - resumed.subscriber.start > 0 && !multiplexer.raw.reading) resumed.take(1);
-    expect(multiplexer.raw.reading).toBe(true);
+    expect(multiplexer.raw.isReading).toBe(false);
+    while (multiplexer.raw.head - resumed.subscriber.start > 0 && !multiplexer.raw.isReading)
+      resumed.takeOne();
+    expect(multiplexer.raw.isReading).toBe(true);
     expect(resumed.takeAll().length).toBe(5_000);
   });
 });
@@ -157,13 +157,13 @@ describe("replay", () => {
   test("gathered under a reader that has read and not taken goes on at its byte", () => {
     const multiplexer = new CheckedMultiplexer(10_000, { replayBytes: 1_000 });
     const fast = multiplexer.attach();
-    const observer = multiplexer.attachTo({ skips: true });
+    const observer = multiplexer.attachTo({ isObserver: true });
     let seen = "";
     for (const text of ["ab", "c", "defg", "h"]) {
       multiplexer.push(text);
       // Every piece is a chunk of its own for who reads at once; the observer is one piece behind.
       fast.read();
-      seen += observer.read(1);
+      seen += observer.readOne();
       multiplexer.push(text.toUpperCase());
       fast.takeAll();
     }
@@ -175,18 +175,18 @@ describe("an observer", () => {
   test("begins like any other", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("undelivered");
-    expect(multiplexer.attachTo({ skips: true }).takeAll()).toBe("undelivered");
+    expect(multiplexer.attachTo({ isObserver: true }).takeAll()).toBe("undelivered");
   });
 
   test("makes a detached process run on", () => {
     const multiplexer = new CheckedMultiplexer();
-    multiplexer.attachTo({ skips: true });
+    multiplexer.attachTo({ isObserver: true });
     expect(multiplexer.gate).toEqual([true]);
   });
 
   test("never slows the process", () => {
     const multiplexer = new CheckedMultiplexer(1_000);
-    multiplexer.attachTo({ skips: true });
+    multiplexer.attachTo({ isObserver: true });
     const client = multiplexer.attach();
     for (let times = 0; times < 50; times++) {
       multiplexer.push("x".repeat(300));
@@ -198,7 +198,7 @@ describe("an observer", () => {
   test("that falls out of the window finds a gap from its place to what is held, and goes on there", () => {
     const multiplexer = new CheckedMultiplexer(10_000, { replayBytes: 3 });
     const client = multiplexer.attach();
-    const observer = multiplexer.attachTo({ skips: true });
+    const observer = multiplexer.attachTo({ isObserver: true });
     multiplexer.push("seen");
     expect(observer.read()).toBe("seen");
     for (const [index, text] of ["missed", "missed too", "held"].entries()) {
@@ -210,7 +210,7 @@ describe("an observer", () => {
 
   test("that is inside the window finds no gap, whatever it has not taken", () => {
     const [multiplexer, client] = delivered(100);
-    const observer = multiplexer.attachTo({ skips: true, from: 0 });
+    const observer = multiplexer.attachTo({ isObserver: true, from: 0 });
     multiplexer.push("new");
     client.takeAll();
     expect([observer.read(), observer.read()]).toEqual([`${ALL}new`, EMPTY]);
@@ -219,7 +219,7 @@ describe("an observer", () => {
   test("that waits is woken by the next push and is not called for a gap alone", () => {
     const multiplexer = new CheckedMultiplexer();
     const found: string[] = [];
-    const observer = multiplexer.attach((self) => found.push(self.read()), { skips: true });
+    const observer = multiplexer.attach((self) => found.push(self.read()), { isObserver: true });
     observer.read();
     multiplexer.push("x");
     expect(found).toEqual(["x"]);
@@ -227,7 +227,7 @@ describe("an observer", () => {
 
   test("on its own keeps a window of the newest, and the process never waits for it", () => {
     const multiplexer = new CheckedMultiplexer(50_000);
-    const observer = multiplexer.attachTo({ skips: true });
+    const observer = multiplexer.attachTo({ isObserver: true });
     for (let times = 0; times < 20; times++) multiplexer.push("x".repeat(40_000));
     expect(multiplexer.gate).toEqual([true]);
     expect([observer.read(), observer.read().length]).toEqual(["(gap 0..720000)", 80_000]);
@@ -235,7 +235,7 @@ describe("an observer", () => {
 
   test("on its own, of short pieces, keeps no more than their memory may count", () => {
     const multiplexer = new CheckedMultiplexer(50_000);
-    multiplexer.attachTo({ skips: true });
+    multiplexer.attachTo({ isObserver: true });
     for (let times = 0; times < 5_000; times++)
       multiplexer.raw.push(times % 2 ? "stdout" : "pty", Buffer.from("x"));
     expect(multiplexer.raw.heldBytes).toBeLessThanOrEqual(2 * 50_000 + 128 * 1024);
@@ -245,7 +245,7 @@ describe("an observer", () => {
     const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "buffer", bytes: 200_000 } });
     multiplexer.attach().detach();
     multiplexer.push("x".repeat(100_000));
-    multiplexer.attachTo({ skips: true });
+    multiplexer.attachTo({ isObserver: true });
     multiplexer.push("y".repeat(50_000));
     expect(multiplexer.attach().takeAll()).toHaveLength(150_000);
   });
@@ -254,23 +254,23 @@ describe("an observer", () => {
     const multiplexer = new CheckedMultiplexer(1_000);
     multiplexer.push("x".repeat(800));
     multiplexer.push("y".repeat(800), "stderr");
-    multiplexer.attachTo({ skips: true }).detach();
+    multiplexer.attachTo({ isObserver: true }).detach();
     expect(multiplexer.attach().takeAll()).toHaveLength(1_600);
   });
 
   test("that asks to go on from the head does not claim what nobody has had", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("undelivered");
-    const observer = multiplexer.attachTo({ skips: true, from: 11 });
+    const observer = multiplexer.attachTo({ isObserver: true, from: 11 });
     observer.read();
-    observer.taken();
+    observer.delivered();
     expect(multiplexer.attach().takeAll()).toBe("undelivered");
   });
 
   test("that took it has had it: the next client goes on from there", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("seen");
-    const observer = multiplexer.attachTo({ skips: true });
+    const observer = multiplexer.attachTo({ isObserver: true });
     observer.takeAll();
     observer.detach();
     expect(multiplexer.attach().subscriber.start).toBe(4);
@@ -318,7 +318,7 @@ describe("after the end", () => {
     multiplexer.push("x".repeat(1_000));
     multiplexer.push("y".repeat(1_000), "stderr");
     multiplexer.finish();
-    multiplexer.attachTo({ skips: true }).detach();
+    multiplexer.attachTo({ isObserver: true }).detach();
     expect(multiplexer.attach().takeAll()).toHaveLength(2_000);
   });
 });

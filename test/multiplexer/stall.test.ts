@@ -77,7 +77,7 @@ describe("a stalled subscriber", () => {
       multiplexer.push("x".repeat(500), stream);
     live.takeAll();
     multiplexer.advance(STALL_MS - 1);
-    slow.take(1);
+    slow.takeOne();
     multiplexer.advance(STALL_MS - 1);
     expect(slow.cuts).toEqual([]);
     multiplexer.advance(1);
@@ -190,7 +190,7 @@ describe("never cut is", () => {
   test("a slow one because an observer waits", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const slow = multiplexer.attach();
-    const observer = multiplexer.attachTo({ skips: true });
+    const observer = multiplexer.attachTo({ isObserver: true });
     multiplexer.push(FULL);
     observer.takeAll();
     multiplexer.advance(100 * STALL_MS);
@@ -199,7 +199,7 @@ describe("never cut is", () => {
 
   test("an observer", () => {
     const { multiplexer, ghosts } = stalled();
-    const observer = multiplexer.attachTo({ skips: true, from: 0 });
+    const observer = multiplexer.attachTo({ isObserver: true, from: 0 });
     multiplexer.advance(STALL_MS);
     expect([ghosts[0]?.cuts, observer.cuts]).toEqual([[0], []]);
   });
@@ -238,7 +238,7 @@ describe("ten ghosts", () => {
       ghost.takeAll();
     }
     live.takeAll();
-    expect(multiplexer.raw.reading).toBe(false);
+    expect(multiplexer.raw.isReading).toBe(false);
     multiplexer.push("in hand");
     live.takeAll();
     multiplexer.advance(STALL_MS);
@@ -308,8 +308,8 @@ test("a ghost that holds up a live one because the budget is spent is cut, too, 
   const live = multiplexer.attach();
   multiplexer.push("x".repeat(64 * 1024));
   live.takeAll();
-  expect(multiplexer.raw.reading).toBe(false);
+  expect(multiplexer.raw.isReading).toBe(false);
   multiplexer.advance(STALL_MS);
   expect(ghost.cuts).toEqual([0]);
-  expect(multiplexer.raw.reading).toBe(true);
+  expect(multiplexer.raw.isReading).toBe(true);
 });

@@ -1,4 +1,4 @@
-// The single executable (npm run build:binary) where there is nothing else: a bare Debian, as process 1.
+// The single executable (npm run build:binary) on a bare Debian, as process 1.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ describe.skipIf(reason !== undefined)("on a bare Debian", () => {
   });
   afterAll(() => root.remove());
 
-  test("there is no Node, and the executable knows its version and its commands", async () => {
+  test("without Node the executable prints its version and its commands", async () => {
     await expect(root.run("which", "node")).rejects.toThrow();
     await expect(root.run("find", "/usr", "-name", "libatomic*")).resolves.toMatchObject({ stdout: "" });
     const { stdout } = await root.run("/usr/local/bin/holdfast", "--version");
@@ -30,7 +30,7 @@ describe.skipIf(reason !== undefined)("on a bare Debian", () => {
     });
   });
 
-  test("run, ps and serve of the executable talk to each other", async () => {
+  test("run and ps of the executable talk to its serve", async () => {
     const agent = await startAsInit();
     const run = await root.run("/usr/local/bin/holdfast", "run", "--url", agent.url, "--", "echo", "hello");
     expect(run.stdout).toBe("hello\n");
@@ -67,13 +67,13 @@ describe.skipIf(reason !== undefined)("on a bare Debian", () => {
     expect(stdout).toBe("");
   });
 
-  test("where nothing can be written to it says in a line what it needs, and exits with 1", async () => {
+  test("without a writable folder it prints one line with the need and exits with 1", async () => {
     const failure = await root.runReadOnly("/usr/local/bin/holdfast", "serve", "--port", "0").catch((e) => e);
     expect(failure).toMatchObject({ code: 1, stdout: "" });
     expect(failure.stderr).toMatch(/^holdfast: .*mount a tmpfs at \/run, or set TMPDIR .*\n$/);
   });
 
-  test("without /proc its native parts take a folder that is gone at once, and it says what is missing", async () => {
+  test("without /proc its native parts use a folder that is removed at once, and it names what is missing", async () => {
     const failure = await root.run("/usr/local/bin/holdfast", "serve", "--port", "0").catch((e) => e);
     expect(failure).toMatchObject({
       code: 1,
@@ -84,7 +84,7 @@ describe.skipIf(reason !== undefined)("on a bare Debian", () => {
     expect(stdout).toBe("");
   });
 
-  test("as process 1 it adopts an orphan and reaps it", async () => {
+  test("as process 1 it reaps an orphan", async () => {
     const sandbox = await connect(await startAsInit());
     const { stdout } = await sandbox.commands.run("sleep 1000 >/dev/null 2>&1 & echo $!");
     const pid = Number(stdout);
@@ -102,17 +102,17 @@ describe.skipIf(reason !== undefined)("on a bare Debian", () => {
     );
   });
 
-  test("as process 1 it stops on SIGTERM, ends what runs, and exits with 0", async () => {
+  test("as process 1 it stops at SIGTERM, ends its processes and exits with 0", async () => {
     const agent = await startAsInit();
     const sandbox = await connect(agent);
     const command = await sandbox.commands.run("exec sleep 1000", { background: true });
-    // unshare waits with SIGTERM blocked, and ends as its child does.
+    // unshare blocks SIGTERM while it waits, and exits as its child does.
     for (const pid of childrenOf(agent.pid)) process.kill(pid, "SIGTERM");
     await expect(command.wait()).rejects.toMatchObject({ error: "signal: terminated" });
     expect(await agent.exited()).toEqual({ code: 0, signal: null });
   });
 
-  test("started by the microVM's init it listens with a token, as process 1, and stops on SIGTERM", async () => {
+  test("started by the microVM's init it listens as process 1 with a token and stops at SIGTERM", async () => {
     const agent = await startAgent({ program: root.asMicrovm });
     expect(agent.url).toBe("http://0.0.0.0:49983");
     await agent.waitFor("stderr", /"pid":1,.*"msg":"ready"/);

@@ -1,4 +1,4 @@
-// A Debian with nothing installed but what every Debian has, by debootstrap, in memory; and the agent as its process 1.
+// A minimal Debian, made by debootstrap in memory, with the agent as its process 1.
 
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import {
@@ -17,9 +17,9 @@ import { promisify } from "node:util";
 
 const MIRROR = "http://deb.debian.org/debian";
 const NEEDED = ["debootstrap", "unshare", "mount", "chroot"];
-/** The tests' own variables (NODE_EXTRA_CA_CERTS, say) mean nothing in there. */
+/** The tests' own variables (for example NODE_EXTRA_CA_CERTS) have no meaning in there. */
 const PATH_ONLY = { PATH: process.env["PATH"] };
-/** Where the executable is, for those in it. */
+/** The path of the executable inside. */
 const HOLDFAST = "/usr/local/bin/holdfast";
 const MICROVM_INIT = join(import.meta.dirname, "../../packaging/microvm/init");
 
@@ -33,21 +33,25 @@ export function whyNoBareRoot(): string | undefined {
 }
 
 export interface BareRoot {
-  /** Runs a program in it, with no file systems mounted, to its end. */
+  /** Runs a program inside to its end, without mounted file systems. */
   run(...command: readonly string[]): Promise<{ readonly stdout: string }>;
-  /** The same with nothing in it that could be written to. */
+  /** The same, with nothing writable inside. */
   runReadOnly(...command: readonly string[]): Promise<{ readonly stdout: string }>;
-  /** Before the arguments of `holdfast`: process 1 of pid and mount namespaces of its own, root read-only. */
+  /**
+   * Goes before the arguments of `holdfast`: process 1 of its own pid and mount namespaces, with a
+   * read-only root.
+   */
   readonly asInit: readonly string[];
-  /** packaging/microvm/init, in a network of its own as well; it takes no arguments. */
+  /** packaging/microvm/init, in its own network namespace as well; it has no arguments. */
   readonly asMicrovm: readonly string[];
   remove(): void;
 }
 
-/** With `executable` in it. A quarter of a minute and 200 MB of memory. */
+/** With `executable` inside. Takes 15 s and 200 MB of memory. */
 export async function makeBareRoot(executable: string): Promise<BareRoot> {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-bare-"));
-  // On a disk dpkg waits for each file to be written: 80 s instead of 25 (`time debootstrap …`, two busy cores).
+  // On a disk dpkg waits for each file to be written: 80 s instead of 25 (`time debootstrap …`, two
+  // busy cores).
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=800m,mode=755", "tmpfs", folder]);
   const root: BareRoot = {
     run: (...command) => promisify(execFile)("chroot", [folder, ...command], { env: PATH_ONLY }),
@@ -60,7 +64,7 @@ export async function makeBareRoot(executable: string): Promise<BareRoot> {
     asInit: [
       ...["unshare", "--pid", "--mount", "--fork", "--kill-child=SIGKILL"],
       ...["sh", "-euc", INIT, folder, "chroot", folder],
-      // What the kernel gives a first process, and no more.
+      // The environment that the kernel gives a first process.
       ...["/usr/bin/env", "-i", "HOME=/", "TERM=linux", HOLDFAST],
     ],
     asMicrovm: [
@@ -95,7 +99,10 @@ const READ_ONLY = `
   exec "$@"
 `;
 
-/** What an image's init has to mount; packaging/microvm/init does the same. $0 is the folder, the rest the program. */
+/**
+ * The mounts that an image's init must make; packaging/microvm/init makes the same. $0 is the
+ * folder, the rest the program.
+ */
 const INIT = `
   mount --bind "$0" "$0"
   mount -t proc proc "$0/proc"

@@ -1,4 +1,5 @@
-// The package as a user gets it: packed, installed into an empty folder from the registry, and started by npx.
+// The package as users install it: packed, installed from the registry into an empty folder, and
+// started by npx.
 
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -24,14 +25,15 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test("npx serves from an empty folder, commands on pipes and on terminals", async () => {
+test("npx serves from an empty folder and runs commands on pipes and on terminals", async () => {
   const agent = await startAgent({
     program: ["npx", "--yes", `--package=${tarball}`, "--", "holdfast"],
     cwd: createTempFolder(),
     env: npmEnvironment(),
     deadlineMs: 50_000,
   });
-  // npx runs it below a shell that does not pass SIGTERM on: the agent itself gets it.
+  // npx runs it below a shell that does not forward SIGTERM, so the signal goes to the agent
+  // itself.
   const [, pid] = await agent.waitFor("stderr", /"pid":(\d+)/);
   onTestFinished(() => stopAgent(Number(pid)));
   expect(await output(agent, ["-c", "echo on pipes"])).toBe("on pipes\n");
@@ -40,7 +42,7 @@ test("npx serves from an empty folder, commands on pipes and on terminals", asyn
   expect(await agent.exited()).toEqual({ code: 0, signal: null });
 });
 
-test("installed without install scripts it runs commands on pipes, and for a terminal says what is missing", async () => {
+test("installed without install scripts it runs commands on pipes, and refuses a terminal with the fix", async () => {
   const project = createTempFolder();
   mkdirSync(join(project, "node_modules"));
   await run("npm", ["install", "--ignore-scripts", "--no-audit", tarball], {
@@ -70,7 +72,10 @@ async function output(agent: RunningAgent, args: string[], pty?: { cols: number;
   return text;
 }
 
-/** As outside of `npm run`, which tells an npm inside it of this repository; and nothing is kept in the user's cache. */
+/**
+ * The environment outside of `npm run`, which would point an npm inside it to this repository, with
+ * a cache of its own.
+ */
 function npmEnvironment(): Record<string, string | undefined> {
   const ours = Object.keys(process.env).filter((name) =>
     /^npm_(?!config_(registry|cafile|nodedir)$)/i.test(name),

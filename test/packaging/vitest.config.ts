@@ -1,4 +1,5 @@
-// What is delivered, tried where it is to run: slow, needs root and registries, and so apart from `npm test`.
+// Tests of the packages where they are installed: slow, with root and registries, and so apart from
+// `npm test`.
 import { defineConfig } from "vitest/config";
 import base from "../../vitest.config.ts";
 

@@ -1,100 +1,88 @@
-// The folders' arrow as biome.jsonc keeps it: an import that crosses a folder is either allowed here by name or
-// refused; and what STYLE.md rules out in any file. All cases are written to a temporary folder and linted in one run
-// under the project's configuration.
+// The lint rules of biome.jsonc, tried: every import across folders that scripts/layout/layout.mjs allows passes and
+// every other one is refused; circles are refused; the constructs that the project does not use are refused. All cases
+// are written to a temporary folder and linted in one run under the project's configuration.
 
 import { execFile } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { doorsOf, layout, restricted, shared } from "../../scripts/layout/layout.mjs";
 
 const root = join(import.meta.dirname, "../..");
 
-const allowed = {
-  src: ["./errors.ts", "node:os"],
-  "src/multiplexer": ["./window.ts", "../errors.ts"],
-  "src/process": [
-    "./reaper.ts",
-    "./pty/open.ts",
-    "../errors.ts",
-    "../logger.ts",
-    "../multiplexer/index.ts",
-    "koffi",
-  ],
-  "src/rpc": ["./auth.ts", "../errors.ts", "../logger.ts", "../gen/process_pb.ts", "../multiplexer/index.ts"],
-  "src/rpc/codec": ["./json.ts"],
-  "src/control": [
-    "./init.ts",
-    "../errors.ts",
-    "../logger.ts",
-    "../token-format.ts",
-    "../process/index.ts",
-    "../rpc/index.ts",
-    "prom-client",
-  ],
-  "src/client": ["./types.ts", "../errors.ts", "../gen/process_pb.ts", "@connectrpc/connect"],
-  "src/cli": [
-    "./main.ts",
-    "../errors.ts",
-    "../logger.ts",
-    "../client/index.ts",
-    "../control/index.ts",
-    "../process/index.ts",
-    "../rpc/index.ts",
-    "../token-format.ts",
-    "node:net",
-  ],
-  "test/rpc": ["../../src/rpc/auth.ts", "../../src/process/index.ts", "node:child_process"],
-};
+const doors = doorsOf(Object.keys(layout));
 
-const refused = {
-  src: ["./process/index.ts", "./gen/process_pb.ts", "../test/support/agent.ts"],
-  "src/multiplexer": [
-    "../process/index.ts",
-    "../rpc/index.ts",
-    "../cli/index.ts",
-    "../logger.ts",
-    "node:fs",
-    "koffi",
-  ],
-  "src/process": ["../rpc/index.ts", "../cli/index.ts", "../gen/process_pb.ts", "../multiplexer/window.ts"],
-  "src/rpc": [
-    "../cli/index.ts",
-    "../client/index.ts",
-    "../multiplexer/window.ts",
-    "../process/sub/index.ts",
-    "node:child_process",
-  ],
-  "src/control": [
-    "../cli/program.ts",
-    "../client/index.ts",
-    "../gen/process_pb.ts",
-    "../multiplexer/index.ts",
-    "../rpc/access-token.ts",
-    "../process/process.ts",
-    "node:child_process",
-  ],
-  "src/client": [
-    "../rpc/index.ts",
-    "../process/index.ts",
-    "../multiplexer/index.ts",
-    "../cli/program.ts",
-    "../logger.ts",
-    "node:http",
-    "node:timers/promises",
-    "@connectrpc/connect-node",
-  ],
-  "src/cli": [
-    "../client/output.ts",
-    "../multiplexer/index.ts",
-    "../gen/process_pb.ts",
-    "../rpc/auth.ts",
-    "../control/init.ts",
-    "../process/reaper.ts",
-  ],
-};
+/** What a file of `folder` may import from elsewhere in src, and what it may not; paths are relative to src. */
+function importsOf(folder: string) {
+  const row = layout[folder];
+  if (row === undefined) throw new Error(`${folder} is not in the layout`);
+  const ownShared = row.shared ?? shared;
+  const messages = ["gen/process_pb.ts"];
+  const ownDoors = doorsOf(row.folders);
+  const others = doors.filter((door) => !ownDoors.includes(door) && !door.startsWith(`${folder}/`));
+  return {
+    allowed: [...ownShared, ...ownDoors, ...(row.gen ? messages : [])],
+    refused: [
+      ...shared.filter((file) => !ownShared.includes(file)),
+      ...others,
+      ...(row.gen ? [] : messages),
+      // Not by the door.
+      ...Object.keys(layout)
+        .filter((name) => name !== folder)
+        .flatMap((name) => [`${name}/inside.ts`, `${name}/story/inside.ts`, `${name}/story/index.ts`]),
+      "new-shared-file.ts",
+      "../test/support/agent.ts",
+    ],
+  };
+}
 
-// However an import of another folder's inside is spelled.
+const crossing = Object.keys(layout).flatMap((folder) => {
+  const { allowed, refused } = importsOf(folder);
+  // A file of a sub-folder spells the same path with one more "../".
+  return [
+    { folder: `src/${folder}`, up: "../" },
+    { folder: `src/${folder}/story`, up: "../../" },
+  ].flatMap(({ folder, up }) => [
+    ...imports(
+      folder,
+      allowed.map((path) => up + path),
+      "allowed",
+    ),
+    ...imports(
+      folder,
+      refused.map((path) => up + path),
+      "refused",
+    ),
+  ]);
+});
+
+const inside = Object.keys(layout).flatMap((folder) => [
+  ...imports(`src/${folder}`, ["./beside.ts", "./story/below.ts"], "allowed"),
+  ...imports(`src/${folder}/story`, ["./beside.ts", "../above.ts", "../tale/other.ts"], "allowed"),
+  ...imports(`src/${folder}`, ["..", "./story/../../errors.ts"], "refused"),
+  ...imports(`src/${folder}/story`, ["..", "../..", "../tale/../../errors.ts"], "refused"),
+]);
+
+const packages = Object.entries(restricted).flatMap(([name, folders]) =>
+  Object.keys(layout).flatMap((folder) => {
+    const verdict = folders.includes(folder) ? "allowed" : "refused";
+    return [`src/${folder}`, `src/${folder}/story`].flatMap((place) => imports(place, [name], verdict));
+  }),
+);
+
+const others = [
+  ...imports("src", ["./errors.ts", "node:os"], "allowed"),
+  ...imports("src", ["./process/index.ts", "./gen/process_pb.ts", "../test/support/agent.ts"], "refused"),
+  ...imports("src", ["koffi", "node:child_process"], "refused"),
+  ...imports("src/multiplexer", ["node:fs"], "refused"),
+  ...imports("src/control", ["prom-client", "node:os"], "allowed"),
+  ...imports("src/client", ["@connectrpc/connect"], "allowed"),
+  ...imports("src/client", ["node:http", "node:timers/promises", "@connectrpc/connect-node"], "refused"),
+  ...imports("test/rpc", ["../../src/rpc/auth.ts", "node:child_process", "koffi"], "allowed"),
+];
+
+/** The ways to write an import of a file inside another folder. */
 const spellings = [
   'import { x } from "../process/reaper.ts"; x();',
   'import "../process/reaper.ts";',
@@ -110,8 +98,10 @@ const spellings = [
 ];
 
 const cases = [
-  ...importsIn(allowed, "allowed"),
-  ...importsIn(refused, "refused"),
+  ...crossing,
+  ...inside,
+  ...packages,
+  ...others,
   ...spellings.map((code) => ({ folder: "src/rpc", code, verdict: "refused" })),
 ].map((entry, index) => ({ ...entry, file: `${entry.folder}/case-${index}.ts` }));
 
@@ -128,6 +118,16 @@ const style: [rule: string, code: string][] = [
   ["correctness/noUnusedVariables", "const x = 1;"],
   ["nursery/noFloatingPromises", "const f = async () => 1; f();"],
 ];
+// Three circles of two files each: by value, by type, and through a folder's own index.
+const circles: Record<string, string> = {
+  "src/rpc/circle-a.ts": 'import { b } from "./circle-b.ts"; export const a = () => b;',
+  "src/rpc/circle-b.ts": 'import { a } from "./circle-a.ts"; export const b = () => a;',
+  "src/rpc/type-a.ts": 'import type { B } from "./type-b.ts"; export interface A { b: B }',
+  "src/rpc/type-b.ts": 'import type { A } from "./type-a.ts"; export interface B { a: A }',
+  "src/control/index.ts": 'export { y } from "./through-door.ts";',
+  "src/control/through-door.ts": 'import { y as z } from "./index.ts"; export const y = () => z;',
+};
+
 const styleCases = style.map(([rule, code], index) => ({ rule, code, file: `test/style/case-${index}.ts` }));
 
 let project: string;
@@ -138,7 +138,8 @@ beforeAll(async () => {
   for (const part of ["biome.jsonc", "scripts/lint"]) {
     cpSync(join(root, part), join(project, part), { recursive: true });
   }
-  for (const { file, code } of [...cases, ...styleCases]) {
+  const circleFiles = Object.entries(circles).map(([file, code]) => ({ file, code }));
+  for (const { file, code } of [...cases, ...styleCases, ...circleFiles]) {
     mkdirSync(dirname(join(project, file)), { recursive: true });
     writeFileSync(join(project, file), code);
   }
@@ -147,10 +148,24 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
-test.each(cases)("in $folder, $code is $verdict", ({ file, verdict }) => {
+test.each([
+  "src",
+  "test/rpc",
+  ...Object.keys(layout).flatMap((name) => [`src/${name}`, `src/${name}/story`]),
+])("%s imports what the layout allows and nothing else", (folder) => {
   const importRules = ["lint/style/noRestrictedImports", "plugin"];
-  const isRefused = findings.some((f) => f.location.path === file && importRules.includes(f.category));
-  expect(isRefused ? "refused" : "allowed").toBe(verdict);
+  const refused = new Set(
+    findings.filter((f) => importRules.includes(f.category)).map((f) => f.location.path),
+  );
+  const own = cases.filter((entry) => entry.folder === folder);
+  expect(own.length).toBeGreaterThan(0);
+  const wrong = own.filter((entry) => refused.has(entry.file) !== (entry.verdict === "refused"));
+  expect(wrong.map(({ code, verdict }) => `${code} should be ${verdict}`)).toEqual([]);
+});
+
+test.each(Object.keys(circles))("%s is refused as part of a circle", (file) => {
+  const rules = findings.filter((f) => f.location.path === file).map((f) => f.category);
+  expect(rules).toContain("lint/suspicious/noImportCycles");
 });
 
 test.each(styleCases)("$code breaks $rule", ({ file, rule }) => {
@@ -158,10 +173,12 @@ test.each(styleCases)("$code breaks $rule", ({ file, rule }) => {
   expect(rules).toContain(`error lint/${rule}`);
 });
 
-function importsIn(table: Record<string, string[]>, verdict: string) {
-  return Object.entries(table).flatMap(([folder, specifiers]) =>
-    specifiers.map((specifier) => ({ folder, code: `import { x } from "${specifier}"; x();`, verdict })),
-  );
+function imports(folder: string, specifiers: string[], verdict: "allowed" | "refused") {
+  return specifiers.map((specifier) => ({
+    folder,
+    code: `import { x } from "${specifier}"; x();`,
+    verdict,
+  }));
 }
 
 interface Finding {

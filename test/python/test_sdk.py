@@ -1,6 +1,6 @@
-"""The unmodified `e2b` SDK for Python against a real agent, in debug mode, as test/wire/e2b.test.ts has it for JavaScript.
+"""The unmodified `e2b` SDK for Python against a real agent, in debug mode; test/wire/e2b.test.ts is the same for JavaScript.
 
-Run by .ci/run; at a desk, after `npm run build`, with a Python that has e2b:
+.ci/run runs it. By hand, after `npm run build`, with a Python that has e2b:
     python -m unittest discover -s test/python -v
 """
 
@@ -24,7 +24,7 @@ DEADLINE_S = 15
 
 
 class Text:
-    """What a callback is given, from whatever thread, and waiting for some of it."""
+    """Collects the text that a callback receives, from any thread, and waits for parts of it."""
 
     def __init__(self):
         self._text = ""
@@ -45,7 +45,7 @@ class Text:
 class SdkTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        # The SDK asks for the agent's port, and no other.
+        # The SDK needs the agent's port only.
         env = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
         cls.agent = subprocess.Popen(
             ["node", str(ROOT / "dist/cli/main.cjs"), "serve", "--port", "0", "--shutdown-grace", "500ms"],
@@ -117,7 +117,7 @@ class SdkTest(unittest.TestCase):
 
     def test_a_terminal_takes_input_is_resized_and_ends_with_its_shell(self):
         output = Text()
-        # Its prompt, whatever the machine's own files say: to type before it is back may be to lose what is typed.
+        # A prompt that is the same on every machine: input before the prompt can be lost.
         envs = {"HOME": "/", "PROMPT_COMMAND": "PS1='ready$((6*7))> '"}
         terminal = self.sandbox.pty.create(PtySize(rows=24, cols=80), envs=envs)
         reader = threading.Thread(target=lambda: exits.append(ended_with(terminal, output.add)))
@@ -151,7 +151,7 @@ class SdkTest(unittest.TestCase):
 
 
 def ended_with(handle, on_pty):
-    """Reads a terminal to its end, and returns the exit code."""
+    """Reads the output of a terminal to its end and returns the exit code."""
     try:
         return handle.wait(on_pty=on_pty).exit_code
     except CommandExitException as error:

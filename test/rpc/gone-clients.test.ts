@@ -1,5 +1,5 @@
-// Clients that vanish, seen from inside the agent: no subscriber, timer or listener is left of them, and what they started
-// runs on. From outside, with a thousand of them, the same is test/wire/vanish.test.ts.
+// Clients that disconnect, seen from inside the agent: they leave no subscriber, timer or listener, and their processes
+// continue to run. test/wire/vanish.test.ts shows the same from outside, with a thousand clients.
 
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
@@ -20,15 +20,15 @@ const TYPE = { "content-type": "application/connect+json" };
 interface Server {
   readonly port: number;
   readonly table: ProcessTable;
-  /** What the agent calls its own fault. */
+  /** Errors that the agent logs as its own. */
   readonly errors: readonly object[];
 }
 
 async function serve(): Promise<Server> {
-  // Retaining what has ended takes a timer.
+  // Ended processes are retained with a timer.
   const table = createTable({ retainEndedMs: 0 });
   const silent = () => {
-    // Nobody reads it.
+    // Other levels are not checked.
   };
   const errors: object[] = [];
   const logger = {
@@ -53,13 +53,13 @@ async function serve(): Promise<Server> {
   return { port: server.port, table, errors };
 }
 
-/** A client that can stop at any point of one call, which is a Start unless it is opened for another. */
+/** A client that can stop at any point of one call: a Start, unless another path is given. */
 interface Client {
-  /** Sends the request but for its last `missing` bytes. */
+  /** Sends the request without its last `missing` bytes. */
   send(body: Buffer, missing: number): void;
-  /** Once `text` is in what came. */
+  /** Resolves when `text` has been received. */
   received(text: string): Promise<void>;
-  /** Reads no more. */
+  /** Stops reading. */
   pause(): void;
   leave(): void;
 }
@@ -97,7 +97,7 @@ async function http2Client(port: number, how: "stream" | "session", path = START
   stream.on("data", (bytes: Buffer) => {
     text = (text + bytes.toString("latin1")).slice(-100_000);
   });
-  // "Reset" by ourselves.
+  // The client itself resets it.
   stream.on("error", () => undefined);
   return {
     send: (body, missing) => {
@@ -114,7 +114,7 @@ async function http2Client(port: number, how: "stream" | "session", path = START
     leave: () => {
       if (how === "session") return session.destroy();
       stream.close(constants.NGHTTP2_CANCEL);
-      // An idle connection may have a timer of its own.
+      // An idle connection may have its own timer.
       stream.once("close", () => session.close());
     },
   };
@@ -132,7 +132,7 @@ function start(cmd: string, args: readonly string[] = []): Buffer {
   return envelope(JSON.stringify({ process: { cmd, args } }));
 }
 
-/** What was sent before is read before this is answered: it arrived earlier. */
+/** Everything that was sent before is read before this request is answered. */
 async function untilReadUpToHere({ port }: Server): Promise<void> {
   const connection = await openConnection(port);
   connection.send(requestBytes({ method: "GET", path: "/health" }));
@@ -140,7 +140,7 @@ async function untilReadUpToHere({ port }: Server): Promise<void> {
   connection.cut();
 }
 
-/** The one process there is. */
+/** The only process. */
 function only({ table }: Server): Process {
   const [process] = table.list();
   if (process === undefined) throw new Error("no process runs");
@@ -160,7 +160,7 @@ async function untilNothingIsLeft({ table }: Server, timersBefore: number): Prom
 }
 
 for (const [way, openClient] of ways) {
-  test(`a client that leaves ${way} before its request is whole has started nothing`, async () => {
+  test(`a client that leaves ${way} before its request is complete has started nothing`, async () => {
     const server = await serve();
     const before = agentTimers();
     const client = await openClient(server.port);
@@ -179,7 +179,7 @@ for (const [way, openClient] of ways) {
       client.send(start("cat"), 0);
       client.leave();
     }
-    // Answered after all of those were read.
+    // This answer comes after all of those requests were read.
     const last = await http1Client(server.port, "FIN");
     last.send(start("cat"), 0);
     await last.received('"start"');
@@ -210,18 +210,18 @@ for (const [way, openClient] of ways) {
     const { output } = only(server);
     let head = -1;
     const isFull = () => {
-      const stands = !output.reading && output.head === head;
+      const stands = !output.isReading && output.head === head;
       head = output.head;
       return stands;
     };
-    await eventually("the window is full", isFull, () => ({ head, reading: output.reading }));
+    await eventually("the window is full", isFull, () => ({ head, reading: output.isReading }));
     client.leave();
     await untilNothingIsLeft(server, before);
-    expect(output.reading).toBe(false);
+    expect(output.isReading).toBe(false);
     expect(only(server).isRunning).toBe(true);
   });
 
-  test(`a client that leaves ${way} when it has the end event leaves nothing`, async () => {
+  test(`a client that leaves ${way} after the end event leaves nothing`, async () => {
     const server = await serve();
     const before = agentTimers();
     const client = await openClient(server.port);
@@ -232,11 +232,11 @@ for (const [way, openClient] of ways) {
     expect(server.table.list()).toEqual([]);
   });
 
-  test(`a client that leaves ${way} before it has read the end leaves nothing`, async () => {
+  test(`a client that leaves ${way} before it has read the end event leaves nothing`, async () => {
     const server = await serve();
     const before = agentTimers();
     const client = await openClient(server.port);
-    // More than the connection takes, less than the window and the pipe do.
+    // More than the connection buffers, less than the window and the pipe hold.
     client.send(start("sh", ["-c", "printf x; read _; head -c 300000 /dev/zero"]), 0);
     await client.received('"stdout"');
     client.pause();
@@ -252,7 +252,7 @@ for (const [way, openClient] of ways) {
 }
 
 for (const [way, openClient] of ways)
-  test(`a client that leaves ${way} in the middle of a StreamInput is no error of the agent's`, async () => {
+  test(`a client that leaves ${way} in the middle of a StreamInput causes no error of the agent`, async () => {
     const server = await serve();
     const before = agentTimers();
     const starting = await http1Client(server.port, "FIN");
@@ -266,7 +266,7 @@ for (const [way, openClient] of ways)
       { keepalive: {} },
     ];
     client.send(Buffer.concat(events.map((event) => envelope(JSON.stringify(event)))), 3);
-    // What came of it is written; the rest is waited for.
+    // The part that arrived is written; the agent waits for the rest.
     await starting.received('"aGk="');
     client.leave();
     starting.leave();
@@ -275,7 +275,7 @@ for (const [way, openClient] of ways)
     expect(server.errors).toEqual([]);
   });
 
-test("a client that leaves with a second stream queued behind its first leaves nothing of either", async () => {
+test("a client that leaves with a second stream queued behind its first leaves nothing of both", async () => {
   const server = await serve();
   const before = agentTimers();
   const connection = await openConnection(server.port);
@@ -283,14 +283,14 @@ test("a client that leaves with a second stream queued behind its first leaves n
   for (const cmd of ["cat", "yes"])
     connection.send(requestBytes({ path: START, headers: TYPE, body: start(cmd) }));
   await untilReadUpToHere(server);
-  // The second waits for its turn, which never comes.
+  // The second request waits for the first response, which never ends.
   expect(only(server).output.subscriberCount).toBe(1);
   connection.cut();
   await untilNothingIsLeft(server, before);
   expect(server.table.list()).toHaveLength(1);
 });
 
-/** How many listeners each event of each of the server's sockets has. */
+/** The number of listeners of each event on each of the server's sockets. */
 function watchServerSockets(): () => string[] {
   const sockets: Socket[] = [];
   const note = (message: unknown) => void sockets.push((message as { socket: Socket }).socket);

@@ -1,5 +1,5 @@
-// A request that is one message has a limited time to arrive; StreamInput, which is many, has not. In the test's own
-// process, because the agent's limit is a minute.
+// A request with a single message has a limited time to arrive; StreamInput has not. The listener runs in the test's
+// process, with a limit of 100 ms instead of a minute.
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -16,7 +16,7 @@ import { eventually } from "../support/proc/proc.ts";
 
 const REQUEST_MS = 100;
 const silent = () => {
-  // Nobody reads it.
+  // Logs are not checked here.
 };
 
 function listener() {
@@ -88,12 +88,12 @@ test("half a request over h2c is answered with 408", async () => {
   stream.destroy();
 });
 
-test("a StreamInput may take longer than that", async () => {
+test("a StreamInput may take longer than the limit", async () => {
   const port = await listen(createServer(listener()));
   const input = await connectTo(port);
   input.send(head("StreamInput", "connect+json", "Transfer-Encoding: chunked"));
   input.send(`7\r\n${envelope("{}")}\r\n`);
-  // Begun later, over first.
+  // This request begins later and ends first.
   const late = await connectTo(port);
   late.send(head("List", "json", "Content-Length: 5"));
   expect(await late.response()).toMatchObject({ status: 408 });
@@ -105,7 +105,7 @@ test("a request that arrived in time leaves no timer", async () => {
   const before = agentTimers();
   const connection = await connectTo(await listen(createServer(listener())));
   connection.send(`${head("List", "json", "Content-Length: 2")}{}`);
-  // Not implemented here, but answered.
+  // The RPC is not implemented here; the answer is an error.
   expect(await connection.response()).toMatchObject({ status: 501 });
   await eventually("no timer more than before", () => agentTimers() <= before, agentTimers);
 });

@@ -1,4 +1,4 @@
-// What Connect-ES is handed of a request, and when its signal aborts.
+// The request as Connect-ES receives it, and when its signal aborts.
 
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -24,7 +24,7 @@ async function receive(head: string, answer: (response: ServerResponse) => void)
 const HEAD =
   "POST /process.Process/List?x=1 HTTP/1.1\r\nHost: agent:1\r\nX-Two: a\r\nX-Two: b\r\nContent-Length: 2\r\n\r\n{}";
 
-test("has the request's method, address, headers and body", async () => {
+test("Connect-ES receives the method, address, headers and body of the request", async () => {
   const { universal } = await receive(HEAD, (response) => void response.end());
   expect(universal).toMatchObject({
     method: "POST",
@@ -37,7 +37,7 @@ test("has the request's method, address, headers and body", async () => {
   expect(Buffer.concat(body).toString()).toBe("{}");
 });
 
-test("its signal aborts when the client leaves before it is answered", async () => {
+test("the signal aborts when the client leaves before the answer", async () => {
   const { universal, response, client } = await receive(HEAD, () => undefined);
   client.destroy();
   await once(response, "close");
@@ -45,7 +45,7 @@ test("its signal aborts when the client leaves before it is answered", async () 
   expect(ConnectError.from(universal.signal.reason).code).toBe(Code.Canceled);
 });
 
-test("and not when it has been answered", async () => {
+test("the signal does not abort when the request has been answered", async () => {
   const { universal, response, client } = await receive(HEAD, (response) => void response.end("done"));
   client.resume();
   if (!response.closed) await once(response, "close");

@@ -1,4 +1,5 @@
-// What may happen to a process, one function each: starts one, checks every byte of it, and rejects with what was wrong.
+// The lives that a process can have, one function each. A life starts a process, checks every byte
+// of it, and rejects with the first error.
 
 import type { Client, DetachedError, OutputPolicy, RemoteProcess } from "../../src/client/index.ts";
 import { connectStream } from "../support/clients/stream-client.ts";
@@ -6,7 +7,7 @@ import { LINE_BYTES, NumbersCheck, numbersBytes, numbersCommand } from "../suppo
 
 export interface World {
   readonly port: number;
-  /** Past the proxy, and through it. */
+  /** Beside the proxy, and through it. */
   readonly direct: Client;
   readonly cut: Client;
   readonly random: () => number;
@@ -15,7 +16,7 @@ export interface World {
 export type Life = (world: World) => Promise<void>;
 
 const MODES = ["block", "buffer", "ring"] as const;
-/** Nothing may fall out of a ring that is read to its end. */
+/** A ring that is read to its end must not lose anything. */
 const REPLAY_BYTES = 8 * 2 ** 20;
 
 function between(least: number, most: number, random: () => number): number {
@@ -59,7 +60,7 @@ const floodOnTerminal: Life = async ({ cut, random }) => {
   );
 };
 
-/** What is written over connections that break comes back once. */
+/** Input over connections that break returns exactly once. */
 const echo: Life = async ({ cut, random }) => {
   const bytes = between(1, 300_000, random);
   const process = await cut.start({ cmd: "cat", stdin: true, output: outputPolicy(random) });
@@ -84,7 +85,7 @@ async function readNumbersOf(process: RemoteProcess, bytes: number): Promise<voi
     throw new Error(`${found.length} bytes came back, not the ${bytes} that were written`);
 }
 
-/** Left, and found again by its tag, from where it was. */
+/** Left, and found again by its tag, at its offset. */
 const leaveAndReturn: Life = async ({ direct, cut, random }) => {
   const lines = between(1000, 100_000, random);
   const first = await direct.start({
@@ -110,7 +111,10 @@ const leaveAndReturn: Life = async ({ direct, cut, random }) => {
   if (check.end !== lines * LINE_BYTES) throw new Error(`${check.end} bytes, not ${lines * LINE_BYTES}`);
 };
 
-/** An orphan holds the output open: the end comes all the same, and with all that was written before it. */
+/**
+ * An orphan holds the output open: the end event still comes, after all output that was written
+ * before it.
+ */
 const orphan: Life = async ({ direct, random }) => {
   const lines = between(1, 5000, random);
   const script = `(sleep 1; ${numbersCommand(20_000)}) & ${numbersCommand(lines)}`;
@@ -128,7 +132,7 @@ const signalled: Life = async ({ direct, cut, random }) => {
   if (signal !== "SIGKILL") throw new Error(`it ended by ${signal}`);
 };
 
-/** Killed by the agent, with what it wrote until then. */
+/** Killed by the agent at its time limit, with its output until then. */
 const timedOut: Life = async ({ direct, random }) => {
   const process = await direct.start({
     cmd: "sh",
@@ -142,7 +146,10 @@ const timedOut: Life = async ({ direct, random }) => {
     throw new Error(`${JSON.stringify(exit)}, ${check.end} bytes`);
 };
 
-/** One that reads all, an observer that may meet gaps, and one that stops reading and vanishes. */
+/**
+ * One client reads everything, one is an observer that may get gaps, one stops reading and
+ * vanishes.
+ */
 const company: Life = async ({ direct, port, random }) => {
   const lines = between(50_000, 200_000, random);
   const process = await direct.start({
@@ -171,7 +178,7 @@ async function observe(observer: RemoteProcess): Promise<void> {
   }
 }
 
-/** Nobody reads it for a while: it waits, or goes on as its mode says, and is then killed. */
+/** It is not read for a while: it waits or continues, as its mode says, and is then killed. */
 const abandoned: Life = async ({ direct, random }) => {
   const process = await direct.start({
     cmd: "sh",

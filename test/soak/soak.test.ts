@@ -1,5 +1,6 @@
-// `npm run soak`: an hour of a busy agent's life in ten minutes. A dozen processes at any time live one of the lives in lives.ts, chosen
-// at random, over connections that break; at the end every byte was right, and the agent holds what it held at the start.
+// `npm run soak`: an hour of a busy agent's life in ten minutes. A dozen processes at any time live
+// one of the lives in lives.ts, chosen at random, over connections that break. At the end every
+// byte was correct, and the agent holds as much as at the start.
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -16,12 +17,15 @@ const minutes = Number(process.env["HOLDFAST_SOAK_MINUTES"] ?? 10);
 const seed = Number(process.env["HOLDFAST_SOAK_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const AT_ONCE = 12;
 const MOST_HEAP_GROWTH_BYTES = 8 * 2 ** 20;
-/** Beside the output of processes that are still retained. The allocator keeps freed buffers, the more the busier it was. */
+/**
+ * Without the output of retained processes. The allocator keeps freed buffers, more of them the
+ * busier it was.
+ */
 const MOST_RESIDENT_GROWTH_BYTES = 250 * 2 ** 20;
 
 const all = Object.entries(lives);
 
-test("after many lives of processes every byte was right and the agent is as it was", {
+test("after many lives of processes every byte was correct and the agent holds as much as before", {
   timeout: 2 ** 31 - 1,
 }, async () => {
   const agent = await startProbedAgent({
@@ -40,7 +44,8 @@ test("after many lives of processes every byte was right and the agent is as it 
   const proxy = await startCuttingProxy({
     port: agent.port,
     afterBytes: { min: 1, max: 1_000_000 },
-    // A silent one takes its client two seconds, and of those who read on after the end few may need more than are retained for.
+    // A silent cut costs its client two seconds. Few clients that still read after the end may need
+    // more time than ended processes are retained for.
     kinds: ["rst", "fin", "rst", "fin", "rst", "fin", "silent"],
     seed,
   });
@@ -69,7 +74,7 @@ test("after many lives of processes every byte was right and the agent is as it 
   };
   await expectCommandRuns(agent.port);
   const rest = await agent.probe();
-  // Each life once, without cuts, so that what is made at first use is there.
+  // Each life once, without cuts, so that everything made at first use exists.
   const whole = clients[0]?.direct ?? fail();
   await Promise.all(all.map(([, life]) => life({ port: agent.port, direct: whole, cut: whole, random })));
   const before = await agent.probe();
@@ -79,8 +84,8 @@ test("after many lives of processes every byte was right and the agent is as it 
   const work = async () => {
     while (performance.now() < endsAt) {
       await live(++ordinal);
-      // The agent retains 256 ended processes: more in the seconds that a silent cut takes to be found out would push out those
-      // whose clients have still to come back.
+      // The agent retains 256 ended processes. If more ended in the seconds until a silent cut is
+      // detected, they would evict those whose clients have yet to return.
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
   };
@@ -108,9 +113,13 @@ test("after many lives of processes every byte was right and the agent is as it 
   expect(await agent.stop()).toEqual({ code: 0, signal: null });
 });
 
-/** Once nothing runs and there is nothing more than at `rest`: no timer, no connection, no pipe, no descriptor. */
+/**
+ * Resolves when nothing runs and nothing is left beyond `rest`: no timer, connection, pipe or
+ * descriptor.
+ */
 async function atRest(agent: ProbedAgent, proxy: CuttingProxy, rest: Holdings): Promise<Holdings> {
-  // Whose other end the kernel still answers for: the agent cannot know that they are dead.
+  // The kernel still acknowledges data on these connections, so the agent cannot detect that they
+  // are dead.
   proxy.resetSilent();
   await killProcesses(agent.port);
   let last: Holdings | undefined;
@@ -118,7 +127,7 @@ async function atRest(agent: ProbedAgent, proxy: CuttingProxy, rest: Holdings): 
     "nothing more than at rest",
     async () => {
       last = await agent.probe();
-      // A timer for what is retained was there at rest, and the probe's own immediate may be.
+      // The timer for retained processes existed at rest, and an immediate may belong to the probe.
       const kinds = ({ resources }: Holdings) =>
         resources.filter((name) => !/Timeout|Immediate/.test(name)).join();
       const timers = ({ resources }: Holdings) => resources.filter((name) => name === "Timeout").length;

@@ -1,8 +1,8 @@
-// Waiting that ends: at the deadline it fails with the state of what was waited for, so that a failure explains itself.
+// Waits with a deadline: the error shows the state of what was waited for.
 
 const DEADLINE_MS = 15_000;
 
-/** What `promise` gives, or at the deadline a rejection with `state()`. */
+/** Settles as `promise` does, or rejects with `state()` at the deadline. */
 export async function inTime<T>(promise: Promise<T>, state: () => string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

@@ -1,4 +1,4 @@
-// Time that passes when a test says so.
+// Time that passes only when the test advances it.
 
 interface FakeTimer {
   readonly dueMs: number;
@@ -19,12 +19,12 @@ export class FakeClock {
     return { cancel: () => void this.#timers.delete(timer) };
   }
 
-  /** How long each timer that is set has still to go, the soonest first. */
+  /** The remaining times of all timers, the soonest first. */
   get pendingMs(): number[] {
     return [...this.#timers].map(({ dueMs }) => dueMs - this.#nowMs).sort((one, other) => one - other);
   }
 
-  /** Fires what comes due on the way, in its order, each at its time. */
+  /** Fires the timers that come due on the way, in order, each at its time. */
   advance(ms: number): void {
     const untilMs = this.#nowMs + ms;
     for (;;) {

@@ -1,6 +1,9 @@
-// Many of one thing, a few at a time.
+// Runs many jobs, a few at a time.
 
-/** Calls `work` with 0 to `count` - 1, `width` at a time. Rejects with the first that does, starting no more. */
+/**
+ * Calls `work` with 0 to `count` - 1, `width` at a time. Rejects with the first error, and starts
+ * no more.
+ */
 export async function inParallel(
   count: number,
   width: number,

@@ -1,4 +1,7 @@
-/** Numbers in [0, 1) that follow from `seed` alone: mulberry32, mixed so that neighbouring seeds have nothing in common. */
+/**
+ * Numbers in [0, 1) that follow from `seed` alone: mulberry32, hashed so that neighbouring seeds
+ * are unrelated.
+ */
 export function seededRandom(seed: number): () => number {
   let state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) >>> 0;
   return () => {

@@ -1,6 +1,6 @@
 /**
- * What `look` finds once it finds something, asked again and again: for state that brings no event. Rejects at the deadline
- * with the last of what `state` says.
+ * Calls `look` until it finds something, for state that brings no event. Rejects at the deadline
+ * with the latest `state`.
  */
 export async function untilFound<T>(
   look: () => T | undefined | Promise<T | undefined>,

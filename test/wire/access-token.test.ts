@@ -1,5 +1,5 @@
-// An agent with an access token: who does not bring it is refused in the words of his protocol, before anything of what he sent
-// is read.
+// An agent with an access token: a request without it is refused in the format of its protocol, before
+// anything of its body is read.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -26,9 +26,9 @@ function startGuarded(args: readonly string[] = []) {
 
 const START = [{ process: { cmd: "sleep", args: ["1000"] } }];
 const none = { code: "unauthenticated", message: expect.stringContaining("no access token") };
-const wrong = { code: "unauthenticated", message: expect.stringContaining("not the one") };
+const wrong = { code: "unauthenticated", message: expect.stringContaining("wrong access token") };
 
-describe("without the token nothing is answered and nothing starts", () => {
+describe("without the token every call is refused and nothing starts", () => {
   const offers: readonly (readonly [string, Record<string, string>, object])[] = [
     ["no token", {}, none],
     ["a wrong one of equal length", { "x-access-token": WRONG }, wrong],
@@ -96,7 +96,7 @@ test.each([
   expect(await callOverEvery(agent.port, call)).toEqual(overEvery({ code: "ok", message: "" }));
 });
 
-test("who brings the token and an unknown user learns of the user", async () => {
+test("a request with the token and an unknown user is refused because of the user", async () => {
   const agent = await startGuarded();
   const headers = { "x-access-token": TOKEN, authorization: `Basic ${btoa("no-such-user:")}` };
   const call = (protocol: Protocol) => ({
@@ -127,7 +127,7 @@ test.each(protocols.filter((protocol) => protocol !== "gRPC"))(
   },
 );
 
-test("plain HTTP gets 401, only the health check is for everybody", async () => {
+test("plain HTTP requests without the token are answered with 401, except the health check", async () => {
   const agent = await startGuarded();
   const status = async (method: string, path: string, headers = {}) =>
     (await rawCall(agent.port, { method, path, headers })).status;
@@ -141,7 +141,7 @@ test("plain HTTP gets 401, only the health check is for everybody", async () => 
   expect(headers.get("www-authenticate")).toBe("Bearer");
 });
 
-test("--access-token-file does the same, and wins over the variable", async () => {
+test("--access-token-file sets the token, and takes precedence over the variable", async () => {
   const file = join(createTempFolder(), "token");
   writeFileSync(file, "from-the-file\n");
   const agent = await startGuarded(["--access-token-file", file]);

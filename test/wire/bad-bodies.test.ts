@@ -1,6 +1,6 @@
-// Bodies that are no proper request: broken envelopes, codecs and compressions, and sizes beyond the limit, over every
-// protocol. DESIGN.md names the codes for what is too big and what is malformed; where it is silent the code is that of
-// Connect-ES, which follows the protocols' own specifications, and is marked with "open".
+// Malformed bodies over every protocol: broken envelopes, codecs and compressions, and sizes beyond the limit. DESIGN.md
+// names the codes for large and malformed messages. Cases marked "open" have the code of Connect-ES, which follows the
+// specifications of the protocols.
 
 import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
 import { expect, test } from "vitest";
@@ -49,7 +49,7 @@ const envelopes: Case[] = [
   ), // open
   start("half an envelope's head", () => Buffer.alloc(3), "invalid_argument", /incomplete envelope/),
   start(
-    "less than the envelope promises",
+    "fewer bytes than the envelope announces",
     (message) => envelope(message, 0, 1000),
     "invalid_argument",
     /incomplete/,
@@ -66,9 +66,9 @@ const envelopes: Case[] = [
     "resource_exhausted",
     /16777217 .* 16777216/,
   ),
-  // What is left is taken for the next envelope, whose length the message's text makes.
+  // The remaining bytes are read as the next envelope, and the text of the message as its length.
   start(
-    "more than the envelope promises",
+    "more bytes than the envelope announces",
     (message) => envelope(message, 0, 0),
     "resource_exhausted",
     /is larger than/,
@@ -131,7 +131,7 @@ function wrap(protocol: Protocol, rpc: string, message: Uint8Array | string, fla
 
 const json: Case[] = [
   broken("cut JSON", "Start", '{"process":', /process\.StartRequest from JSON: .*end of JSON/),
-  broken("no JSON at all", "List", "", /process\.ListRequest from JSON/),
+  broken("an empty text", "List", "", /process\.ListRequest from JSON/),
   broken("a JSON array", "List", "[]", /process\.ListRequest from JSON: Array/),
   broken("a JSON null", "Start", "null", /process\.StartRequest from JSON: null/),
   broken("a million brackets", "Start", "[".repeat(1e6), /process\.StartRequest from JSON/),
@@ -160,7 +160,7 @@ const json: Case[] = [
     /ProcessInput\.stdin .*base64/,
   ),
   broken(
-    "base64 of no length",
+    "base64 of an impossible length",
     "SendInput",
     '{"process":{"pid":1},"input":{"pty":"a"}}',
     /ProcessInput\.pty .*base64/,
@@ -183,7 +183,7 @@ const binary: Case[] = [
   // open: Connect-ES calls a message that cannot be decoded internal, as gRPC does.
   undecodable("strings of invalid UTF-8", [0x0a, 4, 0x0a, 2, 0xff, 0xfe], /not valid for encoding utf-8/),
   undecodable("a field longer than the message", [0x0a, 40, 0x0a, 2, 0x61, 0x62], /premature EOF/),
-  undecodable("a wire type there is not", [0x0f, 7], /illegal tag/),
+  undecodable("an unknown wire type", [0x0f, 7], /illegal tag/),
   undecodable("field 0", [0, 7], /illegal tag/),
   undecodable(
     "a number without end",
@@ -221,7 +221,7 @@ const compressions: Case[] = [
   ),
   compressed("identity for a compression", "identity", (message) => message, "ok", /^$/, 0),
   compressed(
-    "gzip that is none",
+    "bytes that are not gzip",
     "gzip",
     () => Buffer.from("not compressed"),
     "invalid_argument",
@@ -235,7 +235,7 @@ const compressions: Case[] = [
     /decompression failed/,
   ), // open
   compressed(
-    "brotli that is none",
+    "bytes that are not brotli",
     "br",
     () => Buffer.from("not compressed"),
     "invalid_argument",
@@ -293,14 +293,14 @@ for (const { name, rpc, body, headers, code, says = /^$/, among = protocols } of
 
 test.each([
   ["gzip", "one byte more than the limit", gzipSync(Buffer.alloc(LIMIT + 1))],
-  // One member after the other is one file.
+  // Concatenated gzip members are one file.
   [
     "gzip",
     "1 GiB",
     Buffer.concat(Array.from({ length: 64 }, () => gzipSync(Buffer.alloc(LIMIT), { level: 1 }))),
   ],
   ["br", "one byte more than the limit", brotli(Buffer.alloc(LIMIT + 1))],
-])("a %s bomb of %s is resource_exhausted, and little memory", async (encoding, _, bomb) => {
+])("a %s bomb of %s is resource_exhausted and costs little memory", async (encoding, _, bomb) => {
   forgetPeakRss(agent.pid);
   const before = rssBytes(agent.pid);
   for (const rpc of ["Start", "SendInput"])
@@ -313,7 +313,7 @@ test.each([
       const message = expect.stringMatching(/larger than .* 16777216 after decompression/);
       expect(answer).toEqual({ [protocol]: { code: "resource_exhausted", message } });
     }
-  // What zlib has in hand, and garbage not yet collected: some multiples of the limit, nowhere near 1 GiB.
+  // zlib's buffers and uncollected garbage: a few times the limit, far below 1 GiB.
   expect(peakRssBytes(agent.pid) - before).toBeLessThan(200 * 1024 * 1024);
 });
 

@@ -1,5 +1,5 @@
-// Limits, keepalive intervals and users that no client can mean, over every protocol that has the header. A Start that is
-// refused for one starts nothing.
+// Malformed time limits, keepalive intervals and users, over every protocol that has the header. A Start
+// that is refused because of one starts nothing.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// Requests that are no proper HTTP/1.1, or no RPC. Each is answered in HTTP's words or its connection is closed, and the
-// next command runs.
+// Requests that are not valid HTTP/1.1, or not an RPC. Each gets an HTTP error or its connection is
+// closed, and the next command runs.
 
 import { expect, test } from "vitest";
 import { survivingAgent } from "../support/agent/surviving-agent.ts";
@@ -34,12 +34,12 @@ test.each([
   expect(await rawCall(agent.port, { path, headers: HEADERS, body: "{}" })).toMatchObject({ status: 404 });
 });
 
-test("an absolute URL means the path in it", async () => {
+test("a request whose target is an absolute URL is answered as one for its path", async () => {
   const path = `http://localhost:${agent.port}${LIST}`;
   expect(await rawCall(agent.port, { path, headers: HEADERS, body: "{}" })).toMatchObject({ status: 200 });
 });
 
-test("a query is ignored", async () => {
+test("the query of an RPC is ignored", async () => {
   const path = `${LIST}?x=${"y".repeat(1000)}`;
   expect(await rawCall(agent.port, { path, headers: HEADERS, body: "{}" })).toMatchObject({ status: 200 });
 });
@@ -70,7 +70,7 @@ test.each([
 });
 
 test.each(["application/connect+JSON", "Application/Connect+Json"])(
-  "%s is JSON all through the stream",
+  "a stream of type %s is JSON from the first message to the last",
   async (type) => {
     const body = envelope('{"process":{"cmd":"echo","args":["hi"]}}');
     const response = await rawCall(agent.port, { path: START, headers: { "content-type": type }, body });
@@ -152,14 +152,14 @@ test("CONNECT to another host is closed without an answer", async () => {
 });
 
 test.each(["h2c", "websocket"])(
-  "an upgrade to %s is not taken, the request is answered",
+  "an upgrade to %s is ignored and the request is answered",
   async (protocol) => {
     const headers = { ...HEADERS, connection: "upgrade", upgrade: protocol };
     expect(await rawCall(agent.port, { path: LIST, headers, body: "{}" })).toMatchObject({ status: 200 });
   },
 );
 
-test("garbage behind a request does not spoil its answer, and ends the connection", async () => {
+test("garbage after a request ends the connection after the answer", async () => {
   const connection = await openConnection(agent.port);
   connection.send(`${POST}Content-Length: 2\r\n\r\n{}`);
   expect(await connection.response()).toMatchObject({ status: 200 });
@@ -167,7 +167,7 @@ test("garbage behind a request does not spoil its answer, and ends the connectio
   await connection.closed();
 });
 
-test("garbage while a stream runs ends that connection and not the process", async () => {
+test("garbage during a stream ends the connection and not the process", async () => {
   const connection = await openConnection(agent.port);
   const body = envelope('{"process":{"cmd":"cat"},"tag":"garbage"}');
   const type = "application/connect+json";

@@ -1,5 +1,6 @@
-// Frames that are no proper HTTP/2. Where one spoils the connection, the agent says GOAWAY or closes it; where it spoils a
-// request, the next one on the same connection is answered. Either way nothing is left of it once the client is gone.
+// Frames that are not valid HTTP/2. After a connection error the agent sends GOAWAY or closes the
+// connection. After a stream error the next request on the same connection is answered. In both cases
+// nothing is left in the agent once the client is gone.
 
 import { test } from "vitest";
 import { survivingAgent } from "../support/agent/surviving-agent.ts";
@@ -25,12 +26,12 @@ const { settings, headers, data, ping, reset, windowUpdate, goaway, continuation
 const request = postBlock(LIST, [["content-type", "application/proto"]]);
 const ALL = END_STREAM | END_HEADERS;
 
-/** Frames after which RFC 9113 has the whole connection end. */
+/** Connection errors of RFC 9113. */
 const connectionErrors: readonly (readonly [string, Buffer])[] = [
   ["HTTP/1.1 after the preface", Buffer.concat([PREFACE, Buffer.from("GET / HTTP/1.1\r\n\r\n")])],
   ["0xff after the preface", Buffer.concat([PREFACE, Buffer.alloc(1000, 0xff)])],
-  ["a preface that goes astray", Buffer.from("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n")],
-  ["PRI for a method of HTTP/1.1", Buffer.from(`PRI ${LIST} HTTP/1.1\r\nHost: localhost\r\n\r\n`)],
+  ["a preface with wrong bytes at its end", Buffer.from("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n")],
+  ["PRI as a method of HTTP/1.1", Buffer.from(`PRI ${LIST} HTTP/1.1\r\nHost: localhost\r\n\r\n`)],
   ["settings of 5 bytes", Buffer.concat([PREFACE, frame(settings, 0, 0, Buffer.alloc(5))])],
   ["settings of a stream", Buffer.concat([HELLO, frame(settings, 0, 1)])],
   [
@@ -53,7 +54,10 @@ const connectionErrors: readonly (readonly [string, Buffer])[] = [
   ["a request on an even stream", Buffer.concat([HELLO, frame(headers, ALL, 2, request)])],
   ["a push from the client", Buffer.concat([HELLO, frame(pushPromise, END_HEADERS, 1, Buffer.alloc(8))])],
   ["a frame of 16 MiB", Buffer.concat([HELLO, Buffer.from([255, 255, 255, 0, 0, 0, 0, 0, 1])])],
-  ["a continuation of nothing", Buffer.concat([HELLO, frame(continuation, END_HEADERS, 1, Buffer.alloc(8))])],
+  [
+    "a continuation without headers before it",
+    Buffer.concat([HELLO, frame(continuation, END_HEADERS, 1, Buffer.alloc(8))]),
+  ],
   ["headers of garbage", Buffer.concat([HELLO, frame(headers, ALL, 1, Buffer.alloc(20, 0xff))])],
   ["more padding than frame", Buffer.concat([HELLO, frame(headers, ALL | PADDED, 1, Buffer.from([255, 0]))])],
   ["goaway", Buffer.concat([HELLO, frame(goaway, 0, 0, Buffer.alloc(8))])],
@@ -83,7 +87,7 @@ test.each(connectionErrors)("h2c: %s ends the connection", async (_, bytes) => {
   }
 });
 
-/** Requests that are refused alone: the one behind them on the same connection is answered. */
+/** Stream errors: the next request on the same connection is answered. */
 test.each([
   ["no headers", frame(headers, ALL, 1)],
   [
@@ -169,7 +173,7 @@ test.each([
     Buffer.concat([frame(headers, ALL, 1, request), frame(reset, 0, 1, Buffer.from([0, 0, 0, 8]))]),
   ],
   ["a frame of unknown type", frame(0x77, 0xff, 1, Buffer.alloc(100))],
-])("h2c: %s spoils one stream only", async (_, bytes) => {
+])("h2c: %s fails one stream only", async (_, bytes) => {
   const connection = await openConnection(agent.port);
   try {
     connection.send(Buffer.concat([HELLO, bytes, frame(headers, ALL, 3, request)]));
@@ -179,7 +183,7 @@ test.each([
   }
 });
 
-/** Whether a response's headers came on `stream`, the first of which is `:status: 200` (0x88 in any table). */
+/** True if response headers arrived on `stream` and the first one is `:status: 200` (0x88 in any table). */
 function isAnswered(received: Buffer, stream: number): boolean {
   for (let at = 0; at + 9 < received.length; at += 9 + received.readUIntBE(at, 3))
     if (received.readUInt8(at + 3) === headers && received.readUInt32BE(at + 5) === stream)
@@ -187,7 +191,7 @@ function isAnswered(received: Buffer, stream: number): boolean {
   return false;
 }
 
-test("h2c: 300 requests that are reset at once hold nobody up", async () => {
+test("h2c: after 300 requests that are reset at once the next one is answered, or the connection ends", async () => {
   const connection = await openConnection(agent.port);
   try {
     const streams = Array.from({ length: 300 }, (_, index) => 2 * index + 1);
@@ -196,7 +200,7 @@ test("h2c: 300 requests that are reset at once hold nobody up", async () => {
       frame(reset, 0, stream, Buffer.from([0, 0, 0, 8])),
     ]);
     connection.send(Buffer.concat([HELLO, ...storm, frame(headers, ALL, 601, request)]));
-    // Or the connection's end: HTTP/2 libraries take such a storm for an attack, as it may be.
+    // A GOAWAY is also right: HTTP/2 libraries take such a storm for an attack.
     await connection.until(
       "an answer to the last, or a goaway",
       (received) => isAnswered(received, 601) || frameTypes(received).includes(goaway) || undefined,

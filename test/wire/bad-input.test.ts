@@ -1,5 +1,5 @@
-// What clients may ask for and nobody can do, over every protocol: well-formed messages that mean nothing. Each gets the
-// code of DESIGN.md and a message that names the value, and the next command runs.
+// Well-formed requests that cannot be fulfilled, over every protocol. Each receives the code of DESIGN.md and a message that
+// names the value, and the next command runs.
 
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,10 +12,10 @@ import { callOverEvery, callRpc, encodeBody, overEvery, type RpcName } from "../
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
 
 interface Case {
-  /** Reads on with "is" and the code. */
+  /** The test's name continues with "is" and the code. */
   readonly name: string;
   readonly rpc: RpcName;
-  /** One, or for StreamInput any number. */
+  /** One message, or for StreamInput any number. */
   readonly messages: readonly JsonValue[] | (() => readonly JsonValue[]);
   readonly code: string;
   readonly says?: RegExp;
@@ -24,7 +24,7 @@ interface Case {
 const agent = survivingAgent();
 const folder = mkdtempSync(join(tmpdir(), "holdfast-bad-input-"));
 
-/** The processes there are, by tag. */
+/** The running processes, by tag. */
 const PIPES = { tag: "on pipes" };
 const PTY = { tag: "on a pty" };
 const NO_STDIN = { tag: "without stdin" };
@@ -70,7 +70,7 @@ const starts: Case[] = [
   start("a script of no interpreter", { cmd: `${folder}/no-interpreter` }, /no-interpreter: .*ENOENT/),
   start("a link to itself for a command", { cmd: `${folder}/loop` }, /loop" cannot be executed: ELOOP/),
   start("a command of 5,000 characters", { cmd: "x".repeat(5000) }, /xxx" .*ENAMETOOLONG/),
-  // Over gRPC the message is a header, which HTTP/2 libraries take up to some kilobytes.
+  // Over gRPC the message is a header, and HTTP/2 libraries accept headers of a few kilobytes.
   start("a command of 100,000 characters", { cmd: "x".repeat(100_000) }, /xxx.* .*ENAMETOOLONG/),
   start("more arguments than the kernel takes", { cmd: "true", args: ["x".repeat(1e6)] }, /E2BIG/),
   start("a NUL in cmd", { cmd: "tr\0ue" }, /cmd holds a NUL byte at 2/),
@@ -94,7 +94,7 @@ const starts: Case[] = [
   start("a cwd that links to itself", { cmd: "true", cwd: `${folder}/loop` }, /cwd ".*loop" .*ELOOP/),
   start("another user's ~", { cmd: "true", cwd: "~nobody" }, /cwd "~nobody" does not exist/),
   {
-    name: "a Start of nothing",
+    name: "a Start without a process",
     rpc: "Start",
     messages: [{}],
     code: "invalid_argument",
@@ -115,7 +115,7 @@ function start(name: string, process: JsonValue, says: RegExp): Case {
 
 const sizes: readonly (readonly [string, JsonValue, RegExp])[] = [
   ["a pty without a size", {}, /pty\.size is missing/],
-  ["a pty of size nothing", { size: {} }, /cols is 0, must be 1 to 65535/],
+  ["a pty with an empty size", { size: {} }, /cols is 0, must be 1 to 65535/],
   ["a pty of 0 columns", { size: { cols: 0, rows: 24 } }, /cols is 0, must be 1 to 65535/],
   ["a pty of 0 rows", { size: { cols: 80, rows: 0 } }, /rows is 0, must be 1 to 65535/],
   ["a pty of 65,536 columns", { size: { cols: 65_536, rows: 24 } }, /cols is 65536/],
@@ -235,7 +235,7 @@ const inputs: Case[] = [
   stream(
     "StreamInput of data before start",
     [{ data: { input: STDIN } }],
-    /first event is data, must be start/,
+    /first event is data; it must be start/,
   ),
   stream("StreamInput of a keepalive before start", [{ keepalive: {} }], /first event is keepalive/),
   stream(
@@ -245,7 +245,10 @@ const inputs: Case[] = [
   ),
   stream("StreamInput of no event", [], /ended without a start event/),
   stream("StreamInput of a start without a process", [{ start: {} }], /process is missing/),
-  { ...stream("StreamInput of an unknown event", [{}], /event of an unknown kind/), code: "unimplemented" },
+  {
+    ...stream("StreamInput of an unknown event", [{}], /event is of an unknown kind/),
+    code: "unimplemented",
+  },
   {
     ...stream(
       "StreamInput of an unknown event after start",
@@ -271,7 +274,7 @@ const signals: Case[] = [0, 4, 64, 2_147_483_647, -1].map((signal) => ({
   rpc: "SendSignal",
   messages: [{ process: PIPES, signal }],
   code: "invalid_argument",
-  says: new RegExp(`signal ${signal} is not known`),
+  says: new RegExp(`signal ${signal} is unknown`),
 }));
 
 const scopes: Case[] = [2, -1].map((scope) => ({
@@ -279,7 +282,7 @@ const scopes: Case[] = [2, -1].map((scope) => ({
   rpc: "SendSignal",
   messages: [{ process: PIPES, signal: 10, scope }],
   code: "invalid_argument",
-  says: new RegExp(`scope ${scope} is not known`),
+  says: new RegExp(`scope ${scope} is unknown`),
 }));
 
 for (const { name, rpc, messages, code, says = /^$/ } of [

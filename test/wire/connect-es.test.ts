@@ -103,7 +103,7 @@ describe.each(transportKinds)("$name:", (kind: TransportKind) => {
   });
 
   if (kind.streamsRequests)
-    test("a stream of input arrives whole and in its order", async () => {
+    test("a stream of input arrives complete and in order", async () => {
       const received = receive(client.start({ process: { cmd: "sha256sum" } }));
       const pid = await received.started();
       const sum = createHash("sha256");
@@ -123,7 +123,7 @@ describe.each(transportKinds)("$name:", (kind: TransportKind) => {
       expect(received.text("stdout")).toBe(`${sum.digest("hex")}  -\n`);
     });
 
-  test("a terminal has the size it was given, then the one of the update, and takes input", async () => {
+  test("a terminal has the size of the Start, then that of the Update, and accepts input", async () => {
     const received = receive(
       client.start({
         process: { cmd: "sh", args: ["-c", "stty size; read line; stty size; echo got $line"] },
@@ -141,7 +141,7 @@ describe.each(transportKinds)("$name:", (kind: TransportKind) => {
     expect(received.text("pty")).toContain("43 132\r\ngot that\r\n");
   });
 
-  test("errors have the code and the message that DESIGN.md gives them", async () => {
+  test("errors have the codes of DESIGN.md and name the value", async () => {
     const start = (request: Parameters<typeof client.start>[0]) => receive(client.start(request)).failed();
     const reason = (call: Promise<unknown>) => call.catch((error: unknown) => error);
     const { pid } = await startCat();
@@ -177,7 +177,7 @@ describe.each(transportKinds)("$name:", (kind: TransportKind) => {
       [
         await reason(client.sendSignal({ process: exactly(pid) })),
         Code.InvalidArgument,
-        /^signal 0 is not known/,
+        /^signal 0 is unknown/,
       ],
       [await reason(client.sendInput({ process: exactly(pid) })), Code.Unimplemented, /give stdin or pty/],
       [
@@ -192,14 +192,14 @@ describe.each(transportKinds)("$name:", (kind: TransportKind) => {
     }
   });
 
-  test("a deadline on Start kills the process, and the client is told by whom", async () => {
+  test("a deadline on Start kills the process, and the error names the process", async () => {
     const limited = receive(client.start({ process: { cmd: "cat" } }, { timeoutMs: 100 }));
-    // Only the agent knows of this one: what it says is not what the client says for it.
+    // Only the agent knows this deadline, so the message is not one of the client library.
     const told = receive(client.start({ process: { cmd: "cat" } }, { headers: timeoutHeader(kind, 50) }));
     const pid = await told.started();
     expect(await told.failed()).toMatchObject({
       code: Code.DeadlineExceeded,
-      rawMessage: `process ${pid} was killed: its time was up`,
+      rawMessage: `process ${pid} was killed: its time limit passed`,
     });
     expect(await limited.failed()).toMatchObject({ code: Code.DeadlineExceeded });
     await untilNone(other, () => true);
@@ -230,7 +230,7 @@ describe.each(transportKinds)("$name:", (kind: TransportKind) => {
   });
 });
 
-test("over every transport, an idle stream gets KeepAlives at the interval asked for, and a busy one none", async () => {
+test("over every transport, an idle stream receives KeepAlives at the requested interval, and a busy one none", async () => {
   const open = transportKinds.map((kind) => kind.open(agent.url));
   onTestFinished(() => {
     for (const { close } of open) close();
@@ -238,7 +238,7 @@ test("over every transport, an idle stream gets KeepAlives at the interval asked
   const clients = open.map(({ transport }) => createClient(Process, transport));
   const start = (client: Client<typeof Process>, cmd: string, ...args: string[]) =>
     receive(client.start({ process: { cmd, args } }, { headers: { "Keepalive-Ping-Interval": "1" } }));
-  // Two will do: they never rest, so that no loaded machine lets one fall silent for a second.
+  // Two processes that never stop writing: one of them could be silent for a second on a loaded machine.
   const busy = clients.slice(1, 3).map((client) => start(client, "sh", "-c", "while :; do echo; done"));
   await Promise.all(busy.map((received) => received.started()));
   const idle = clients.map((client) => start(client, "cat"));

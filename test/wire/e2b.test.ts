@@ -36,7 +36,7 @@ const rejection = (promise: Promise<unknown>) =>
     (error: unknown) => error,
   );
 
-/** Collects what a callback is given, and waits for some of it. */
+/** Collects the text that a callback receives, and waits for parts of it. */
 function collector() {
   let text = "";
   let seen = (): void => undefined;
@@ -60,11 +60,11 @@ function collector() {
   };
 }
 
-test("the sandbox says that it is running", async () => {
+test("the sandbox reports that it is running", async () => {
   expect(await sandbox.isRunning()).toBe(true);
 });
 
-test("run gives back stdout, stderr and exit code 0, and its callbacks have seen the same", async () => {
+test("run returns stdout, stderr and exit code 0, and its callbacks receive the same output", async () => {
   const [stdout, stderr] = [collector(), collector()];
   const result = await sandbox.commands.run("echo out; echo é err >&2", {
     onStdout: stdout.add,
@@ -80,7 +80,7 @@ test("a command that fails throws CommandExitError with its exit code, message a
   expect(error).toMatchObject({ exitCode: 42, error: "exit status 42", stdout: "out\n", stderr: "err\n" });
 });
 
-test("a command that is not found is bash's to report", async () => {
+test("an unknown command is reported by bash", async () => {
   const error = await rejection(sandbox.commands.run("no-such-command"));
   expect(error).toMatchObject({
     exitCode: 127,
@@ -88,7 +88,7 @@ test("a command that is not found is bash's to report", async () => {
   });
 });
 
-test("a background command runs on while others do, is listed, and is killed", async () => {
+test("a background command runs beside others, is listed, and is killed", async () => {
   const command = await sandbox.commands.run("exec sleep 1000", { background: true, envs: { MARK: "here" } });
   expect(await sandbox.commands.run("echo meanwhile")).toMatchObject({ stdout: "meanwhile\n" });
   expect(await sandbox.commands.list()).toEqual([
@@ -110,7 +110,7 @@ test("input goes to the command by handle and by pid, and closing it is the end 
   expect(await command.wait()).toMatchObject({ exitCode: 0, stdout: "by handle, by pid" });
 });
 
-test("a command without stdin finds an end of file there, and input to it is an error", async () => {
+test("a command without stdin reads an end of file, and input to it is an error", async () => {
   expect(await sandbox.commands.run("cat; echo over")).toMatchObject({ stdout: "over\n" });
   const command = await sandbox.commands.run("exec sleep 1000", { background: true });
   const error = await rejection(command.sendStdin("nobody reads"));
@@ -120,7 +120,7 @@ test("a command without stdin finds an end of file there, and input to it is an 
   });
 });
 
-test("a second handle by connect sees output and end of a running command", async () => {
+test("a second handle by connect receives the output and the end of a running command", async () => {
   const command = await sandbox.commands.run("cat", { background: true, stdin: true });
   const output = collector();
   const connected = await sandbox.commands.connect(command.pid, { onStdout: output.add });
@@ -132,7 +132,7 @@ test("a second handle by connect sees output and end of a running command", asyn
   expect(await command.wait()).toMatchObject({ exitCode: 0, stdout: "seen by both" });
 });
 
-test("a handle that disconnects leaves the command running, and another can take over", async () => {
+test("a handle that disconnects leaves the command running for the next handle", async () => {
   const first = await sandbox.commands.run("cat", { background: true, stdin: true });
   await first.disconnect();
   expect(await sandbox.commands.list()).toMatchObject([{ pid: first.pid }]);
@@ -152,7 +152,7 @@ test("envs and cwd reach the command", async () => {
 });
 
 test("a command runs as the user it asks for", async () => {
-  // Only root may become somebody else.
+  // Only root may run commands as another user.
   const user = process.getuid?.() === 0 ? "nobody" : userInfo().username;
   const result = await sandbox.commands.run('echo "$(id -un) $USER"', { user });
   expect(result.stdout).toBe(`${user} ${user}\n`);
@@ -171,7 +171,7 @@ test("a missing cwd is an InvalidArgumentError that names it", async () => {
   expect(error).toMatchObject({ message: expect.stringContaining('cwd "/no/such/folder" does not exist') });
 });
 
-test("an unknown pid is a NotFoundError, and nothing to kill", async () => {
+test("an unknown pid is a NotFoundError, and kill returns false", async () => {
   const error = await rejection(sandbox.commands.connect(999_999_999));
   expect(error).toBeInstanceOf(NotFoundError);
   expect(error).toMatchObject({ message: expect.stringContaining("no process with pid 999999999") });
@@ -200,7 +200,7 @@ test("timeoutMs 0 sets no limit", async () => {
   expect(await command.wait()).toMatchObject({ exitCode: 0 });
 });
 
-test("50 MB of output arrive whole", { timeout: 120_000 }, async () => {
+test("50 MB of output arrive complete", { timeout: 120_000 }, async () => {
   const sum = createHash("sha256");
   let bytes = 0;
   const result = await sandbox.commands.run("seq -w 0 6249999", {
@@ -208,7 +208,7 @@ test("50 MB of output arrive whole", { timeout: 120_000 }, async () => {
       bytes += text.length;
       sum.update(text, "latin1");
     },
-    // The SDK's own minute may pass: most of the time goes into its decoding.
+    // More than the SDK's default of a minute: its decoding takes most of the time.
     timeoutMs: 0,
   });
   expect(result).toMatchObject({ exitCode: 0, stderr: "" });
@@ -218,8 +218,8 @@ test("50 MB of output arrive whole", { timeout: 120_000 }, async () => {
 });
 
 /**
- * Resolves at the shell's first prompt, which is `ready42> ` whatever the machine's own files say. To type before the
- * prompt is back is to lose or even to end it: bash and the kernel switch the terminal's mode meanwhile.
+ * Resolves at the shell's first prompt, which is `ready42> ` on every machine. Input before the prompt can be lost or can
+ * end the shell: bash and the kernel change the terminal's mode at that time.
  */
 async function openTerminal(output: ReturnType<typeof collector>): Promise<CommandHandle> {
   const envs = { HOME: "/", PROMPT_COMMAND: "PS1='ready$((6*7))> '" };
@@ -228,7 +228,7 @@ async function openTerminal(output: ReturnType<typeof collector>): Promise<Comma
   return terminal;
 }
 
-test("a terminal takes input, has its size, is resized, and ends with its shell", async () => {
+test("a terminal accepts input, has its size, is resized, and ends with its shell", async () => {
   const output = collector();
   const terminal = await openTerminal(output);
   const type = (text: string) => sandbox.pty.sendInput(terminal.pid, encode(text));
@@ -241,10 +241,10 @@ test("a terminal takes input, has its size, is resized, and ends with its shell"
   expect(await rejection(terminal.wait())).toMatchObject({ exitCode: 3, error: "exit status 3" });
 });
 
-test("Ctrl-C interrupts what runs in a terminal, and the shell goes on", async () => {
+test("Ctrl-C interrupts the command in a terminal, and the shell continues", async () => {
   const output = collector();
   const terminal = await openTerminal(output);
-  // Said by the sleeper itself: before it has the terminal, bash may swallow the interrupt.
+  // The sleeping command prints this: until it has the terminal, bash may swallow the interrupt.
   await sandbox.pty.sendInput(terminal.pid, encode("sh -c 'echo sleeping; exec sleep 1000'\n"));
   await output.until(/sleeping\r\n/);
   await sandbox.pty.sendInput(terminal.pid, encode("\x03"));
@@ -253,7 +253,7 @@ test("Ctrl-C interrupts what runs in a terminal, and the shell goes on", async (
   await output.until(/status 130\r\n/);
 });
 
-test("a terminal lives on without its client, who comes back by connect", async () => {
+test("a terminal continues without its client, which returns by connect", async () => {
   const first = await openTerminal(collector());
   await first.disconnect();
   const output = collector();
@@ -270,7 +270,7 @@ test("a terminal is killed once", async () => {
   expect(await sandbox.pty.kill(terminal.pid)).toBe(false);
 });
 
-test("resizing what is no terminal, or to nothing, is an error that says so", async () => {
+test("resizing a process without a terminal, or to size 0, is an error that says so", async () => {
   const command = await sandbox.commands.run("exec sleep 1000", { background: true });
   const resized = await rejection(sandbox.pty.resize(command.pid, { cols: 1, rows: 1 }));
   expect(resized).toBeInstanceOf(SandboxError);

@@ -1,4 +1,5 @@
-// Each limit that is a flag: at its edge it says so by name, below it all is well, and what is refused has started nothing.
+// Each limit that is a flag: a request at the limit succeeds, a larger one is refused by an error that names
+// the flag, and has started nothing.
 
 import { readFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
@@ -24,7 +25,7 @@ const JSON_TYPE = { "content-type": "application/json" };
 const sleep = { process: { cmd: "sleep", args: ["1000"] } };
 
 function exhausted(flag: string) {
-  return { code: "resource_exhausted", message: expect.stringContaining(`(${flag})`) };
+  return { code: "resource_exhausted", message: expect.stringMatching(new RegExp(`\\((.*; )?${flag}\\)`)) };
 }
 
 async function connected(port: number): Promise<RawConnection> {
@@ -36,7 +37,7 @@ async function connected(port: number): Promise<RawConnection> {
 const startHead =
   "POST /process.Process/Start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/connect+json\r\n";
 
-/** Whether nothing that was sent waits to be read: of the agent's end /proc/net/tcp tells what does. */
+/** True if the agent has read every byte sent: /proc/net/tcp shows what waits at its end. */
 function isTaken({ socket }: RawConnection, port: number): boolean {
   const hex = (number = 0) => number.toString(16).toUpperCase().padStart(4, "0");
   const ends = new RegExp(`:${hex(port)} \\w+:${hex(socket.localPort)} 01 \\w+:(\\w+) `);
@@ -53,7 +54,7 @@ async function openStart(port: number, message: object): Promise<RawConnection> 
   return connection;
 }
 
-test("--max-processes: one more is refused over every protocol, and when one is gone the next runs", async () => {
+test("--max-processes: one more is refused over every protocol, and runs after another has ended", async () => {
   const agent = await startAgent({ args: ["--max-processes", "3", "--retain-ended", "0"] });
   for (let i = 0; i < 3; i++) expect(await startAndLeave(agent.port, sleep)).toMatchObject({ code: "ok" });
   const children = childrenOf(agent.pid);
@@ -64,7 +65,7 @@ test("--max-processes: one more is refused over every protocol, and when one is 
   await expectCommandRuns(agent.port);
 });
 
-test("--max-streams: one more is refused, unary calls go on, and a stream that ends makes room", async () => {
+test("--max-streams: one more is refused, unary calls are answered, and a stream that ends makes room", async () => {
   const agent = await startAgent({ args: ["--max-streams", "2"] });
   const [first] = [await openStart(agent.port, sleep), await openStart(agent.port, sleep)];
   const message = { process: { pid: childrenOf(agent.pid)[0] ?? 0 } };
@@ -85,7 +86,7 @@ test("--max-streams: one more is refused, unary calls go on, and a stream that e
   await eventually("room for a stream", works, () => childrenOf(agent.pid));
 });
 
-test("--max-streams holds for one HTTP/2 connection, too", async () => {
+test("--max-streams also limits the streams of one HTTP/2 connection", async () => {
   const agent = await startAgent({ args: ["--max-streams", "2"] });
   const client = openGrpcClient(agent.port);
   const open = async () => {
@@ -95,10 +96,10 @@ test("--max-streams holds for one HTTP/2 connection, too", async () => {
   };
   await open();
   await open();
-  await expect(open()).rejects.toMatchObject({ details: expect.stringContaining("(--max-streams)") });
+  await expect(open()).rejects.toMatchObject({ details: "stream limit reached (2; --max-streams)" });
 });
 
-test("--max-streams-per-process: one more is refused, other processes are open to all", async () => {
+test("--max-streams-per-process: one more is refused, and other processes are not affected", async () => {
   const agent = await startAgent({ args: ["--max-streams-per-process", "1"] });
   await openStart(agent.port, sleep);
   const [pid = 0] = childrenOf(agent.pid);
@@ -109,7 +110,7 @@ test("--max-streams-per-process: one more is refused, other processes are open t
 });
 
 test.each([
-  // "true", its NUL and that of the argument are 6 bytes of these.
+  // "true", its NUL and that of the argument are 6 of the bytes.
   [
     "--max-arguments",
     { process: { cmd: "true", args: ["x".repeat(94)] } },
@@ -130,7 +131,7 @@ test.each([
     { process: { cmd: "true", envs: { A: "x".repeat(97) } } },
     { process: { cmd: "true", envs: { A: "x".repeat(98) } } },
   ],
-])("%s 100B: 100 bytes are taken, one more is not", async (flag, fits, tooMuch) => {
+])("%s 100B: 100 bytes are accepted, one more is refused", async (flag, fits, tooMuch) => {
   const { port, pid } = await startAgent({ args: [flag, "100B"] });
   expect(await startAndLeave(port, fits)).toMatchObject({ code: "ok" });
   await killProcesses(port);
@@ -139,7 +140,7 @@ test.each([
   expect(childrenOf(pid)).toEqual([]);
 });
 
-test("--max-message: a byte more is resource_exhausted and names both sizes", async () => {
+test("--max-message: one byte more is resource_exhausted and names both sizes", async () => {
   const { port } = await startAgent({ args: ["--max-message", "1KiB"] });
   const body = (bytes: number) => `{${" ".repeat(bytes - 2)}}`;
   const list = (bytes: number) => callRpc(port, "Connect JSON", { rpc: "List", body: body(bytes) });
@@ -150,7 +151,7 @@ test("--max-message: a byte more is resource_exhausted and names both sizes", as
   });
 });
 
-test("--max-header: HTTP/1.1 says 431, HTTP/2 resource_exhausted in the words of the protocol", async () => {
+test("--max-header: HTTP/1.1 answers 431, HTTP/2 resource_exhausted in the format of the protocol", async () => {
   const { port } = await startAgent({ args: ["--max-header", "2KiB"] });
   const status = async (bytes: number) => {
     const headers = { ...JSON_TYPE, "x-filler": "x".repeat(bytes) };
@@ -160,7 +161,7 @@ test("--max-header: HTTP/1.1 says 431, HTTP/2 resource_exhausted in the words of
   const refused = await status(2048);
   expect({ status: refused.status, body: refused.body.toString() }).toEqual({
     status: 431,
-    body: "the request's head has more than 2048 bytes (--max-header)\n",
+    body: "the request's headers have more than 2048 bytes (--max-header)\n",
   });
   const call = (bytes: number) => ({
     rpc: "List",
@@ -171,7 +172,7 @@ test("--max-header: HTTP/1.1 says 431, HTTP/2 resource_exhausted in the words of
   expect(await callRpc(port, "gRPC", call(2048))).toMatchObject(exhausted("--max-header"));
 });
 
-test("HTTP/2 headers far beyond the limit spoil their stream only", async () => {
+test("HTTP/2 headers far above the limit fail their stream only, or end the connection", async () => {
   const agent = await startAgent();
   const connection = await connected(agent.port);
   const filler = Array.from({ length: 6 }, (_, index) => [`x-${index}`, "y".repeat(12_000)] as const);
@@ -187,7 +188,7 @@ test("HTTP/2 headers far beyond the limit spoil their stream only", async () => 
   const next = postBlock("/process.Process/List", [["content-type", "application/proto"]]);
   const ask = frame(frameType.headers, END_STREAM | END_HEADERS, 3, next);
   connection.send(Buffer.concat([HELLO, ...frames, ask]));
-  // Of the second, or the whole connection's end.
+  // An answer to the second request, or the end of the connection.
   await Promise.race([
     connection.closed(),
     connection.until(
@@ -198,7 +199,7 @@ test("HTTP/2 headers far beyond the limit spoil their stream only", async () => 
   await expectCommandRuns(agent.port);
 });
 
-test("--request-timeout: a body that does not come is answered with 408 that names it", async () => {
+test("--request-timeout: a body that does not arrive is answered with 408 that names the flag", async () => {
   const { port } = await startAgent({ args: ["--request-timeout", "100ms"] });
   const connection = await connected(port);
   connection.send(`${startHead}Content-Length: 100\r\n\r\n`);
@@ -210,7 +211,7 @@ test("--request-timeout: a body that does not come is answered with 408 that nam
   await connection.closed();
 });
 
-test("--request-memory: what has no room is refused, others are answered, and room made is room for the next", async () => {
+test("--request-memory: a request above it is refused, others are answered, and it succeeds once there is room", async () => {
   const agent = await startAgent({ args: ["--request-memory", "1MiB"] });
   const held = 5 + 900_000;
   const arriving = await connected(agent.port);
@@ -218,7 +219,7 @@ test("--request-memory: what has no room is refused, others are answered, and ro
   arriving.send(envelope(Buffer.alloc(899_999), 0, 900_000));
   const big = { rpc: "SendInput", body: `{${" ".repeat(500_000)}}` };
   await eventually(
-    "all of it is read",
+    "the agent has read all of it",
     () => isTaken(arriving, agent.port),
     () => arriving.socket.writableLength,
   );
@@ -229,7 +230,7 @@ test("--request-memory: what has no room is refused, others are answered, and ro
   await eventually("room again", answered, () => 0);
 });
 
-test("--request-memory: a StreamInput that sends more than that in all, message by message, goes on", async () => {
+test("--request-memory: a StreamInput whose messages add up to more is not refused", async () => {
   const agent = await startAgent({ args: ["--request-memory", "1MiB"] });
   const client = openGrpcClient(agent.port);
   const reader = client.stream("start", { process: { cmd: "wc", args: ["-c"] }, stdin: true });
@@ -247,7 +248,7 @@ test("--request-memory: a StreamInput that sends more than that in all, message 
   expect(JSON.stringify(Buffer.from(value.event.event.value.output.value).toString())).toBe('"5000000\\n"');
 });
 
-test("--max-idle-connections: the longest idle is closed, one with a stream never", async () => {
+test("--max-idle-connections: the longest idle one is closed, and one with a stream never", async () => {
   const agent = await startAgent({ args: ["--max-idle-connections", "5"] });
   const busy = await openStart(agent.port, sleep);
   const idle: RawConnection[] = [];
@@ -261,7 +262,7 @@ test("--max-idle-connections: the longest idle is closed, one with a stream neve
   expect(await last?.response()).toMatchObject({ status: 204 });
 });
 
-test("--idle-timeout: a connection is closed when it has been idle for so long after a request", async () => {
+test("--idle-timeout: a connection is closed after it has been idle for so long", async () => {
   const agent = await startAgent({ args: ["--idle-timeout", "200ms"] });
   const before = fdCount(agent.pid);
   const connection = await connected(agent.port);

@@ -1,5 +1,4 @@
-// grpc.health.v1.Health as its users call it: the unmodified @grpc/grpc-js client, the service loaded from its published
-// schema.
+// grpc.health.v1.Health, called by the unmodified @grpc/grpc-js client with the published schema.
 
 import { fileURLToPath } from "node:url";
 import {
@@ -48,15 +47,15 @@ function check(client: HealthClient, service?: string): Promise<string> {
   );
 }
 
-test("Check says that the agent and its process service serve, and knows no other", async () => {
+test("Check reports SERVING for the agent and its process service, and not_found for others", async () => {
   const { port } = await startAgent();
   const client = openHealthClient(port);
-  // What a Kubernetes probe sends when it names no service.
+  // A Kubernetes probe without a service name sends this.
   expect(await check(client)).toBe("SERVING");
   expect(await check(client, "process.Process")).toBe("SERVING");
   await expect(check(client, "process.Proces")).rejects.toMatchObject({
     code: status.NOT_FOUND,
-    details: 'no service "process.Proces"',
+    details: 'service "process.Proces" is unknown',
   });
 });
 
@@ -69,7 +68,7 @@ test("List names the agent and each service with its status", async () => {
   expect(statuses).toEqual({ "": { status: "SERVING" }, "process.Process": { status: "SERVING" } });
 });
 
-test("Watch says SERVING at once, NOT_SERVING when the agent begins to stop, and then ends", async () => {
+test("Watch reports SERVING at once, NOT_SERVING when the agent begins to stop, and then ends", async () => {
   const agent = await startAgent();
   const seen: string[] = [];
   const watching = openHealthClient(agent.port).watch({ service: "process.Process" });
@@ -84,11 +83,11 @@ test("Watch says SERVING at once, NOT_SERVING when the agent begins to stop, and
   expect((await agent.exited()).code).toBe(0);
 });
 
-test("Watch of a service nobody knows says SERVICE_UNKNOWN and stays open, as the protocol asks", async () => {
+test("Watch of an unknown service reports SERVICE_UNKNOWN and stays open, as the protocol demands", async () => {
   const agent = await startAgent();
   const client = openHealthClient(agent.port);
   const watching = client.watch({ service: "nobody" });
-  // Of the client's own cancelling.
+  // The client's own cancellation.
   watching.on("error", () => undefined);
   const answer = await new Promise<Answer>((resolve) => watching.once("data", resolve));
   expect(answer.status).toBe("SERVICE_UNKNOWN");
@@ -122,7 +121,7 @@ test("with an access token, Check is refused without it", async () => {
   await expect(check(openHealthClient(port))).rejects.toMatchObject({ code: status.UNAUTHENTICATED });
 });
 
-test("a stream that watches counts among --max-streams", async () => {
+test("a Watch stream counts towards --max-streams", async () => {
   const { port } = await startAgent({ args: ["--max-streams", "1"] });
   const client = openHealthClient(port);
   const watching = client.watch({});

@@ -75,7 +75,7 @@ test("Update resizes a terminal", async () => {
   expect(received.text("pty")).toBe("30 100\r\n\r\n1 65535\r\n");
 });
 
-test("20 MB of streamed input arrive whole and in order", async () => {
+test("20 MB of streamed input arrive complete and in order", async () => {
   const client = openGrpcClient(agent.port);
   const received = receive(client.stream("start", { process: { cmd: "sha256sum" } }));
   const pid = await received.started();
@@ -95,7 +95,7 @@ test("20 MB of streamed input arrive whole and in order", async () => {
   expect(received.text("stdout")).toBe(`${sum.digest("hex")}  -\n`);
 });
 
-test("one message may be 12 MB, and one of 17 MB is refused without harm to the process", async () => {
+test("a message of 12 MB is accepted, and one of 17 MB is refused without harm to the process", async () => {
   const client = openGrpcClient(agent.port);
   const received = receive(client.stream("start", { process: { cmd: "sha256sum" } }));
   const process = byPid(await received.started());
@@ -109,7 +109,7 @@ test("one message may be 12 MB, and one of 17 MB is refused without harm to the 
   expect(received.text("stdout")).toBe(`${createHash("sha256").update(stdin).digest("hex")}  -\n`);
 });
 
-test("gzip-compressed requests are understood", async () => {
+test("gzip-compressed requests are accepted", async () => {
   const client = openGrpcClient(agent.port, { "grpc.default_compression_algorithm": 2 });
   const received = receive(client.stream("start", { process: { cmd: "cat" }, tag: "t".repeat(5_000) }));
   const process = byPid(await received.started());
@@ -134,7 +134,7 @@ test("a cancelled Start leaves the process running for the next client", async (
   await second.until(() => second.text("stdout") === "alive");
 });
 
-test("a deadline on Start kills the process: DEADLINE_EXCEEDED, and who else is attached gets the end event", async () => {
+test("a deadline on Start kills the process: DEADLINE_EXCEEDED, and other subscribers receive the end event", async () => {
   const client = openGrpcClient(agent.port);
   const limited = receive(client.stream("start", { process: { cmd: "cat" } }, { deadlineMs: 1500 }));
   const second = receive(client.stream("connect", { process: byPid(await limited.started()) }));
@@ -149,7 +149,7 @@ test("a deadline that only the agent watches is reported by it", async () => {
   const pid = await received.started();
   expect(await received.failed()).toMatchObject({
     code: status.DEADLINE_EXCEEDED,
-    details: `process ${pid} was killed: its time was up`,
+    details: `process ${pid} was killed: its time limit passed`,
   });
 });
 
@@ -165,7 +165,7 @@ test("a deadline on Connect ends only that stream", async () => {
   await received.until(() => received.text("stdout") === "goes on");
 });
 
-test("an idle stream gets a KeepAlive after keepalive-ping-interval", async () => {
+test("an idle stream receives a KeepAlive after keepalive-ping-interval", async () => {
   const client = openGrpcClient(agent.port);
   const metadata = { "keepalive-ping-interval": "1" };
   const received = receive(client.stream("start", { process: { cmd: "cat" } }, { metadata }));
@@ -176,7 +176,7 @@ test("an idle stream gets a KeepAlive after keepalive-ping-interval", async () =
   expect(received.kinds).toEqual(["start", "keepalive", "end"]);
 });
 
-test("errors have gRPC's codes and say what was wrong with which value", async () => {
+test("errors have gRPC's codes and name the wrong value", async () => {
   const client = openGrpcClient(agent.port);
   const { pid } = await startCat(client);
   const gone = { process: byPid(999_999_999) };
@@ -219,9 +219,9 @@ test("errors have gRPC's codes and say what was wrong with which value", async (
       status.FAILED_PRECONDITION,
       new RegExp(`^process ${pid} has no pty input`),
     ],
-    [await unary("sendSignal", { process: byPid(pid) }), status.INVALID_ARGUMENT, /^signal 0 is not known/],
+    [await unary("sendSignal", { process: byPid(pid) }), status.INVALID_ARGUMENT, /^signal 0 is unknown/],
     [await unary("closeStdin", {}), status.INVALID_ARGUMENT, /select one by pid, tag or process_id/],
-    [await inputWithoutStart(), status.INVALID_ARGUMENT, /^the first event is data, must be start$/],
+    [await inputWithoutStart(), status.INVALID_ARGUMENT, /^the first event is data; it must be start$/],
   ];
   for (const [error, code, details] of answers)
     expect(error).toMatchObject({ code, details: expect.stringMatching(details) });

@@ -1,4 +1,4 @@
-// Server reflection: by a command-line client that has no schema, and call by call in both versions of the protocol.
+// Server reflection: with a command-line client that has no schema, and call by call in both versions of the protocol.
 
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -32,7 +32,7 @@ async function ask(
   version: typeof ServerReflection | typeof AlphaServerReflection,
   ...questions: Question[]
 ): Promise<ServerReflectionResponse["messageResponse"][]> {
-  // Of the same shape in both.
+  // Both versions have the same shape.
   const client = createClient(
     version as typeof ServerReflection,
     createGrpcTransport({ baseUrl: agent.url }),
@@ -55,7 +55,7 @@ const SERVICES = [
   "grpc.reflection.v1alpha.ServerReflection",
 ];
 
-test("buf curl lists the methods and calls one with no schema at hand", async () => {
+test("buf curl lists the methods and calls one without a schema", async () => {
   const { stdout: methods } = await run(buf, [
     "curl",
     "--http2-prior-knowledge",
@@ -81,7 +81,7 @@ test("buf curl lists the methods and calls one with no schema at hand", async ()
 test.each([
   ["v1", ServerReflection],
   ["v1alpha", AlphaServerReflection],
-] as const)("%s tells services, files and symbols, and what there is not", async (_, version) => {
+] as const)("%s describes services, files and symbols, and refuses unknown ones", async (_, version) => {
   const [services, file, service, method, message, field, value, extensions] = await ask(
     version,
     { case: "listServices", value: "" },
@@ -119,17 +119,17 @@ test.each([
     { case: undefined },
   );
   expect(missing).toMatchObject([
-    { case: "errorResponse", value: { errorCode: 5, errorMessage: 'no file "proces.proto"' } },
-    { case: "errorResponse", value: { errorCode: 5, errorMessage: 'no symbol "process.Proces"' } },
+    { case: "errorResponse", value: { errorCode: 5, errorMessage: 'file "proces.proto" is unknown' } },
+    { case: "errorResponse", value: { errorCode: 5, errorMessage: 'symbol "process.Proces" is unknown' } },
     { case: "errorResponse", value: { errorCode: 5 } },
     { case: "errorResponse", value: { errorCode: 5 } },
     { case: "errorResponse", value: { errorCode: 3 } },
   ]);
 });
 
-test("a client that takes its time between two questions is not cut by the limit for one message", async () => {
+test("a client that waits between two questions is not disconnected by the limit for one message", async () => {
   const client = createClient(ServerReflection, createGrpcTransport({ baseUrl: agent.url }));
-  // Past the limit, whenever this machine comes to it.
+  // The limit passes meanwhile, however loaded the machine is.
   const pause = () => new Promise((resolve) => setTimeout(resolve, 300));
   const question = () =>
     create(ServerReflectionRequestSchema, { messageRequest: { case: "listServices", value: "" } });
@@ -146,7 +146,7 @@ test("a client that takes its time between two questions is not cut by the limit
   expect(answers).toBe(2);
 });
 
-test("over HTTP/1.1, where both sides cannot stream, the call is refused as the protocol says", async () => {
+test("over HTTP/1.1, which has no bidirectional streams, the call is refused as the protocol demands", async () => {
   const response = await fetch(`${agent.url}/grpc.reflection.v1.ServerReflection/ServerReflectionInfo`, {
     method: "POST",
     headers: { "Content-Type": "application/grpc" },
@@ -155,7 +155,7 @@ test("over HTTP/1.1, where both sides cannot stream, the call is refused as the 
   expect(response.status).toBe(505);
 });
 
-test("its paths, written down apart from the schema, are those of the schema", () => {
+test("the paths in services.ts are those of the schema", () => {
   const paths = [ServerReflection, AlphaServerReflection].map(
     ({ typeName, method }) => `/${typeName}/${method.serverReflectionInfo.name}`,
   );

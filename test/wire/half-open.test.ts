@@ -1,6 +1,5 @@
-// Connections that begin something and do not go on. The agent closes them within the time it gives a request's headers
-// (HEADERS_MS in src/rpc/server.ts: 10 s), and serves everyone else meanwhile. That time passes for real here, once for
-// all tests: they run side by side.
+// Connections that send half of something and then stop. The agent closes them after `--header-timeout`,
+// and serves the others meanwhile.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
@@ -10,23 +9,23 @@ import { END_STREAM, frame, frameType, HELLO, PREFACE, postBlock } from "../supp
 import { openConnection, type RawConnection, rawCall } from "../support/clients/raw-http.ts";
 
 let agent: RunningAgent;
-/** For what is known to have stopped an agent: the others shall not suffer. */
+/** For bytes that once stopped an agent, so that the other tests do not fail with them. */
 let other: RunningAgent;
 
 beforeAll(async () => {
-  agent = await startAgent();
-  other = await startAgent();
+  agent = await startAgent({ args: ["--header-timeout", "1s"] });
+  other = await startAgent({ args: ["--header-timeout", "1s"] });
 });
 afterAll(async () => {
   await agent.stop();
   await other.stop();
 });
 
-/** Well beyond the agent's 10 s. */
-const CLOSED_WITHIN_MS = 20_000;
+/** The header timeout, and a sweep. */
+const CLOSED_WITHIN_MS = 10_000;
 const HEAD = "POST /process.Process/List HTTP/1.1\r\nHost: localhost\r\n";
 
-describe.concurrent("a connection is closed within seconds that sends", () => {
+describe.concurrent("a connection is closed by the header timeout after it has sent", () => {
   test.each([
     ["nothing", ""],
     ["half a request line", "POST /process.Proc"],
@@ -35,7 +34,7 @@ describe.concurrent("a connection is closed within seconds that sends", () => {
     ["half of HTTP/2's preface", PREFACE.subarray(0, 16)],
     ["HTTP/2's preface and nothing else", PREFACE],
     [
-      "a cut HTTP/2 frame",
+      "a truncated HTTP/2 frame",
       Buffer.concat([HELLO, frame(frameType.headers, 0, 1, postBlock("/")).subarray(0, 20)]),
     ],
     [
@@ -52,10 +51,10 @@ describe.concurrent("a connection is closed within seconds that sends", () => {
     }
   });
 
-  test("a header at a byte a second", async () => {
+  test("a header at ten bytes a second", async () => {
     const connection = await openConnection(agent.port);
     connection.send(`${HEAD}X: `);
-    const timer = setInterval(() => connection.send("y"), 1000);
+    const timer = setInterval(() => connection.send("y"), 100);
     try {
       await connection.closed(CLOSED_WITHIN_MS);
     } finally {
@@ -77,7 +76,7 @@ describe.concurrent("a connection is closed within seconds that sends", () => {
   });
 
   test.each(["P", "PR", "PRI"])(
-    "%s, which may be the begin of POST or of HTTP/2's preface",
+    "%s, which can be the start of POST or of HTTP/2's preface",
     async (bytes) => {
       const connection = await openConnection(other.port);
       try {
@@ -90,12 +89,12 @@ describe.concurrent("a connection is closed within seconds that sends", () => {
   );
 });
 
-test("after all that commands run", async () => {
+test("after all these connections commands run", async () => {
   await expectCommandRuns(agent.port);
   await expectCommandRuns(other.port);
 });
 
-test("a request whose first bytes come one by one is answered, and holds nobody up", async () => {
+test("a request whose first bytes arrive one by one is answered, and others are served meanwhile", async () => {
   const apart = await startAgent();
   const connection = await openConnection(apart.port);
   try {
@@ -112,7 +111,7 @@ test("a request whose first bytes come one by one is answered, and holds nobody 
   }
 });
 
-test("a connection whose request was refused before its end goes on with the next, or is closed", async () => {
+test("after a request that was refused before its end the connection is closed, or the next one is answered", async () => {
   const connection = await openConnection(agent.port);
   try {
     const body = Buffer.concat([envelope("", 0, 2 ** 32 - 1), Buffer.alloc(8_000_000)]);

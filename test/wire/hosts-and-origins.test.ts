@@ -1,4 +1,5 @@
-// A web page must not reach the agent: neither under a name of its own (DNS rebinding) nor from an origin nobody named.
+// A web page must not reach the agent, neither under its own name (DNS rebinding) nor from an origin that
+// is not allowed.
 
 import { connect } from "node:http2";
 import { expect, onTestFinished, test } from "vitest";
@@ -33,16 +34,16 @@ test.each([
   expect(await statusFor(agent.port, { host })).toBe(status);
 });
 
-test("the refusal names the host and the flag, in the words of the protocol", async () => {
+test("the refusal of a Host names it and the flag, in the format of the protocol", async () => {
   const headers = { ...JSON_TYPE, host: "evil.example" };
   const { body } = await rawCall(agent.port, { path: LIST, headers, body: "{}" });
   expect(JSON.parse(body.toString())).toEqual({
     code: "permission_denied",
-    message: 'Host "evil.example" is no name of this agent\'s: name it with --allow-host if it should be',
+    message: 'Host "evil.example" is not allowed; add it with --allow-host',
   });
 });
 
-test("the health check under a foreign name is refused, too", async () => {
+test("the health check under a foreign name is also refused", async () => {
   const request = { method: "GET", path: "/health", headers: { host: "evil.example" } };
   expect(await rawCall(agent.port, request)).toMatchObject({ status: 403 });
 });
@@ -62,7 +63,7 @@ test.each([
   expect(answered).toBe(status);
 });
 
-test("names that are named are answered, and the name that is listened on", async () => {
+test("requests for names given with --allow-host, and for the name in --host, are answered", async () => {
   const args = [
     "--host",
     "localhost",
@@ -85,18 +86,18 @@ test("names that are named are answered, and the name that is listened on", asyn
     expect([host, await statusFor(port, { host })]).toEqual([host, status]);
 });
 
-test("--allow-host '*' takes every name", async () => {
+test("--allow-host '*' allows every name", async () => {
   const { port } = await startAgent({ args: ["--allow-host", "*"] });
   expect(await statusFor(port, { host: "anything.example" })).toBe(200);
 });
 
-// A form may be sent without a question before it: only the Origin tells.
+// Browsers send a form without a preflight: only its Origin shows where it is from.
 test.each([
   ["http://evil.example", "application/json"],
   ["https://localhost", "text/plain"],
   ["http://127.0.0.1:49983", "application/json"],
   ["null", "application/x-www-form-urlencoded"],
-])("with no origin named, a request from Origin %s (%s) is refused", async (origin, type) => {
+])("without --allow-origin a request from Origin %s (%s) is refused", async (origin, type) => {
   const headers = { "content-type": type, origin };
   const response = await rawCall(agent.port, { path: LIST, headers, body: "{}" });
   expect(response.status).toBe(403);
@@ -109,20 +110,20 @@ const preflight = {
   "access-control-request-headers": "content-type",
 };
 
-test("with no origin named, a preflight is refused and allows nothing", async () => {
+test("without --allow-origin a preflight is refused and allows nothing", async () => {
   const headers = { origin: "http://evil.example", ...preflight };
   const response = await rawCall(agent.port, { method: "OPTIONS", path: LIST, headers });
   expect(response.status).toBe(403);
   expect([...response.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
 });
 
-test("an origin that is named may ask, send what Connect-Web sends, and read what comes, the token's refusal too", async () => {
+test("pages of an allowed origin can send what Connect-Web sends and read every answer, also a refusal", async () => {
   const origin = "https://app.example.com";
   const { port } = await startAgent({
     args: ["--allow-origin", `${origin},http://localhost:3000`],
     env: { HOLDFAST_ACCESS_TOKEN: "secret" },
   });
-  // It carries no token.
+  // A preflight carries no token.
   const asked = await rawCall(port, { method: "OPTIONS", path: LIST, headers: { origin, ...preflight } });
   expect(asked.status).toBe(204);
   expect(asked.headers.get("access-control-allow-origin")).toBe(origin);

@@ -1,4 +1,4 @@
-// Offsets and sizes are 64 bits wide on the wire and 53 in here: what does not fit is refused, and named as it came.
+// Offsets and sizes have 64 bits on the wire and 53 in the agent: larger values are refused, and the error names them.
 
 import { expect, test } from "vitest";
 import { plainClient } from "../support/agent/running-processes.ts";
@@ -16,7 +16,7 @@ test.each(HUGE)("from_offset %s is out_of_range", async (fromOffset) => {
     rpc: "Connect",
     body: encodeBody(protocol, "Connect", [{ process: { tag: "cat" }, fromOffset }]),
   }));
-  const message = `from_offset ${fromOffset} is beyond all that any process reads or writes`;
+  const message = `from_offset ${fromOffset} is above the largest offset (9007199254740991)`;
   expect(answers).toEqual(overEvery({ code: "out_of_range", message }));
   await plainClient(agent.url).closeStdin({ process: { selector: { case: "tag", value: "cat" } } });
 });
@@ -28,7 +28,7 @@ test.each(HUGE)("input at offset %s is out_of_range", async (offset) => {
     rpc: "SendInput",
     body: encodeBody(protocol, "SendInput", [input]),
   }));
-  const message = `input offset ${offset} is beyond all that any process reads or writes`;
+  const message = `input offset ${offset} is above the largest offset (9007199254740991)`;
   expect(answers).toEqual(overEvery({ code: "out_of_range", message }));
   await plainClient(agent.url).closeStdin({ process: { selector: { case: "tag", value: "cat" } } });
 });
@@ -41,6 +41,6 @@ test.each(
     rpc: "Start",
     body: encodeBody(protocol, "Start", [{ process: { cmd: "cat" }, output: { [field]: bytes } }]),
   }));
-  const message = `${name} is ${bytes}, more than any agent could hold`;
+  const message = `${name} ${bytes} is above the largest size (9007199254740991)`;
   expect(answers).toEqual(overEvery({ code: "invalid_argument", message }));
 });

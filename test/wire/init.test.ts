@@ -1,4 +1,4 @@
-// POST /init and GET /envs, by which an orchestrator of E2B's kind hands a sandbox over to its user.
+// POST /init and GET /envs: an orchestrator of E2B's kind prepares a sandbox for its user.
 
 import { randomUUID } from "node:crypto";
 import { Sandbox } from "e2b";
@@ -48,14 +48,14 @@ test("envVars replace the agent-wide set, for the commands that start from then 
   expect((await answerOf(agent.url, "sh", ["-c", "env | grep -E '^(ONE|TWO|EMPTY)=' | sort"])).stdout).toBe(
     "EMPTY=\nTWO=zwei\n",
   );
-  // Other fields leave them, and an empty set empties them.
+  // Other fields do not change them, and an empty set removes them.
   expect(await init(agent, { defaultWorkdir: "/usr" })).toEqual(DONE);
   expect(await envs(agent)).toEqual({ TWO: "zwei", EMPTY: "" });
   expect(await init(agent, { envVars: {} })).toEqual(DONE);
   expect(await envs(agent)).toEqual({});
 });
 
-test("a name as of an object's own property is a name like any other", async () => {
+test("__proto__ and other names of object properties are ordinary variable names", async () => {
   const agent = await startAgent();
   expect(await init(agent, '{"envVars": {"__proto__": "p", "constructor": "c", "toString": "t"}}')).toEqual(
     DONE,
@@ -64,19 +64,19 @@ test("a name as of an object's own property is a name like any other", async () 
   expect(stdout.split("\n")).toEqual(expect.arrayContaining(["__proto__=p", "constructor=c", "toString=t"]));
 });
 
-test("the first accessToken closes the agent, and only who has it may change anything afterwards", async () => {
+test("the first accessToken closes the agent, and later requests need it to change anything", async () => {
   const agent = await startAgent();
   expect(await init(agent, { accessToken: TOKEN, envVars: { A: "1" } })).toEqual(DONE);
   expect((await fetch(`${agent.url}/envs`)).status).toBe(401);
   expect(await envs(agent, { "X-Access-Token": TOKEN })).toEqual({ A: "1" });
 
-  const missing = { status: 401, message: "accessToken: missing, and this agent was given one" };
-  const wrong = { status: 401, message: "accessToken: not the one this agent was given" };
+  const missing = { status: 401, message: "accessToken: missing; this agent has one" };
+  const wrong = { status: 401, message: "accessToken: not the one of this agent" };
   expect(await init(agent, { envVars: { A: "2" } })).toEqual(missing);
   expect(await init(agent, undefined)).toEqual(missing);
   expect(await init(agent, { envVars: { A: "2" }, accessToken: "first-tokem" })).toEqual(wrong);
   expect(await init(agent, { envVars: { A: "2" } }, { "X-Access-Token": "first-tokem" })).toEqual(wrong);
-  // The body's counts where both are there: it would become the agent's.
+  // If both are present, the token in the body counts.
   expect(await init(agent, { accessToken: "other" }, { "X-Access-Token": TOKEN })).toEqual(wrong);
   expect(await envs(agent, { "X-Access-Token": TOKEN })).toEqual({ A: "1" });
 
@@ -86,13 +86,13 @@ test("the first accessToken closes the agent, and only who has it may change any
   for (const secret of [TOKEN, "first-tokem"]) expect(agent.stderr()).not.toContain(secret);
 });
 
-test("an agent that was given a token at its start takes no other", async () => {
+test("an agent that starts with a token accepts no other", async () => {
   const agent = await startAgent({ env: { HOLDFAST_ACCESS_TOKEN: TOKEN } });
   expect(await init(agent, { accessToken: "mine" })).toMatchObject({ status: 401 });
   expect(await init(agent, { accessToken: TOKEN, envVars: { A: "1" } })).toEqual(DONE);
 });
 
-test("of two that come at once with different tokens one is first, and the other is refused", async () => {
+test("of two simultaneous requests with different tokens, one is accepted and the other refused", async () => {
   const agent = await startAgent();
   const answers = await Promise.all(
     ["a", "b", "c", "d"].map(async (token) => ({ token, ...(await init(agent, { accessToken: token })) })),
@@ -104,7 +104,7 @@ test("of two that come at once with different tokens one is first, and the other
   ).toBe(200);
 });
 
-test("defaultUser and defaultWorkdir are for requests that do not say; empty ones change nothing", async () => {
+test("defaultUser and defaultWorkdir apply to requests without their own; empty ones change nothing", async () => {
   const agent = await startAgent();
   expect(await init(agent, { defaultWorkdir: "/usr/share", defaultUser: "" })).toEqual(DONE);
   expect((await answerOf(agent.url, "pwd", [])).stdout).toBe("/usr/share\n");
@@ -119,11 +119,11 @@ test("defaultUser and defaultWorkdir are for requests that do not say; empty one
   expect((await answerOf(agent.url, "id", ["-un"], { user: "root" })).stdout).toBe("root\n");
 });
 
-test("a request that is not newer than the newest changes nothing, and is no error", async () => {
+test("a request that is not newer than the newest changes nothing and is answered with 204", async () => {
   const agent = await startAgent();
   const at = (timestamp: string, value: string) => init(agent, { timestamp, envVars: { A: value } });
   expect(await at("2026-01-02T03:04:05.000000002Z", "second")).toEqual(DONE);
-  // Equal, a nanosecond older, and older by the clock of another zone.
+  // Equal, a nanosecond older, and older in another time zone.
   for (const stale of [
     "2026-01-02T03:04:05.000000002Z",
     "2026-01-02T03:04:05.000000001Z",
@@ -134,12 +134,12 @@ test("a request that is not newer than the newest changes nothing, and is no err
   }
   expect(await at("2026-01-02T02:04:05.000000003-01:00", "third")).toEqual(DONE);
   expect(await envs(agent)).toEqual({ A: "third" });
-  // Without one it is not compared.
+  // A request without a timestamp is not compared.
   expect(await init(agent, { envVars: { A: "timeless" } })).toEqual(DONE);
   expect(await envs(agent)).toEqual({ A: "timeless" });
 });
 
-test("who has no right to change anything does not make later requests stale", async () => {
+test("a request without the token does not make later requests stale", async () => {
   const agent = await startAgent({ env: { HOLDFAST_ACCESS_TOKEN: TOKEN } });
   const far = { timestamp: "2099-01-01T00:00:00Z", envVars: { A: "x" } };
   expect(await init(agent, far)).toMatchObject({ status: 401 });
@@ -149,7 +149,7 @@ test("who has no right to change anything does not make later requests stale", a
   expect(await envs(agent, { "X-Access-Token": TOKEN })).toEqual({ A: "1" });
 });
 
-test("what envd's orchestrators send beside is passed over, and so is an empty body", async () => {
+test("other fields of envd's orchestrators are ignored, and so is an empty body", async () => {
   const agent = await startAgent();
   const body = {
     hyperloopIP: "10.0.0.1",
@@ -168,7 +168,7 @@ test("what envd's orchestrators send beside is passed over, and so is an empty b
     expect(await init(agent, harmless)).toEqual(DONE);
 });
 
-describe("what is malformed is refused by the field's name and changes nothing", () => {
+describe("a malformed field is refused by its name and changes nothing", () => {
   let agent: RunningAgent;
   beforeAll(async () => {
     agent = await startAgent();
@@ -176,7 +176,7 @@ describe("what is malformed is refused by the field's name and changes nothing",
   afterAll(() => agent.stop());
 
   test.each<[string, string, string]>([
-    ["no JSON", "{", "the body is no JSON"],
+    ["a body that is not JSON", "{", "the body is not JSON"],
     ["an array", "[]", "the body must be a JSON object"],
     ["a string", '"x"', "the body must be a JSON object"],
     ["envVars as a list", '{"envVars": ["A=1"]}', "envVars: must be an object of strings"],
@@ -184,30 +184,34 @@ describe("what is malformed is refused by the field's name and changes nothing",
     [
       "a name with =",
       '{"envVars": {"A=B": "1"}}',
-      'envVars: a name must not be empty or hold "=" or NUL: "A=B"',
+      'envVars: a name must not be empty or contain "=" or NUL: "A=B"',
     ],
-    ["an empty name", '{"envVars": {"": "1"}}', 'envVars: a name must not be empty or hold "=" or NUL: ""'],
-    ["a value with NUL", '{"envVars": {"A": "x\\u0000y"}}', 'envVars: "A" holds a NUL'],
+    [
+      "an empty name",
+      '{"envVars": {"": "1"}}',
+      'envVars: a name must not be empty or contain "=" or NUL: ""',
+    ],
+    ["a value with NUL", '{"envVars": {"A": "x\\u0000y"}}', 'envVars: "A" contains a NUL'],
     [
       "a token with a blank",
       '{"accessToken": "a b"}',
-      "accessToken: must be letters, digits and signs without blanks",
+      "accessToken: must be letters, digits and punctuation without spaces",
     ],
     [
       "an empty token",
       '{"accessToken": ""}',
-      "accessToken: must be letters, digits and signs without blanks",
+      "accessToken: must be letters, digits and punctuation without spaces",
     ],
     [
       "a token that is a number",
       '{"accessToken": 1}',
-      "accessToken: must be letters, digits and signs without blanks",
+      "accessToken: must be letters, digits and punctuation without spaces",
     ],
     ["a user that is a number", '{"defaultUser": 0}', "defaultUser: must be a string"],
-    ["a user with NUL", '{"defaultUser": "a\\u0000"}', "defaultUser: holds a NUL"],
+    ["a user with NUL", '{"defaultUser": "a\\u0000"}', "defaultUser: contains a NUL"],
     ["a timestamp in words", '{"timestamp": "now"}', 'timestamp: must be as in RFC 3339: "now"'],
     [
-      "a day that is none",
+      "a day that does not exist",
       '{"timestamp": "2026-13-01T00:00:00Z"}',
       'timestamp: must be as in RFC 3339: "2026-13-01T00:00:00Z"',
     ],
@@ -218,7 +222,7 @@ describe("what is malformed is refused by the field's name and changes nothing",
     ],
     ["a timestamp that is a number", '{"timestamp": 5}', "timestamp: must be as in RFC 3339: 5"],
   ])("%s", async (_, body, message) => {
-    // With a field that is right before it.
+    // A valid field precedes it.
     const whole = body.startsWith('{"') ? body.replace("{", '{"defaultWorkdir": "/usr", ') : body;
     expect(await init(agent, whole)).toEqual({ status: 400, message });
     expect(await envs(agent)).toEqual({});
@@ -226,7 +230,7 @@ describe("what is malformed is refused by the field's name and changes nothing",
   });
 });
 
-test("a body of more than 1 MiB is refused, whether it says so or not", async () => {
+test("a body of more than 1 MiB is refused, with and without a Content-Length", async () => {
   const agent = await startAgent();
   const large = JSON.stringify({ envVars: { A: "x".repeat(2 ** 20) } });
   expect(await init(agent, large)).toMatchObject({
@@ -248,7 +252,7 @@ test("many bodies that never end hold no more memory than a few, and the next is
     connection.send("POST /init HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
     connection.send(Buffer.alloc(900_000, " "));
   }
-  // Eight fit, and those that did not are told.
+  // Eight fit; the others are refused.
   const refused = () => slow.filter((connection) => connection.received().includes("413")).length;
   for (const connection of slow)
     await Promise.race([
@@ -266,16 +270,16 @@ test("many bodies that never end hold no more memory than a few, and the next is
   expect(await init(agent, { envVars: { A: "1" } })).toEqual(DONE);
 });
 
-test("a path or a method there is not is answered by 404 or 405, and HEAD as GET without its body", async () => {
+test("an unknown path is 404, an unknown method 405, and HEAD is GET without its body", async () => {
   const agent = await startAgent();
   const call = async (method: string, path: string) => {
     const response = await fetch(`${agent.url}${path}`, { method });
     return [response.status, response.headers.get("allow"), (await response.text()).length];
   };
   expect(await call("GET", "/init")).toEqual([405, "POST", 0]);
-  expect(await call("PUT", "/envs")).toEqual([405, "GET", 0]);
+  expect(await call("PUT", "/envs")).toEqual([405, "GET, HEAD", 0]);
   expect(await call("HEAD", "/envs")).toEqual([200, null, 0]);
-  expect(await call("DELETE", "/metrics")).toEqual([405, "GET", 0]);
+  expect(await call("DELETE", "/metrics")).toEqual([405, "GET, HEAD", 0]);
   expect(await call("GET", "/init/")).toEqual([404, null, 0]);
   expect(await call("POST", "/constructor")).toEqual([404, null, 0]);
   expect(await call("POST", "/health")).toEqual([405, "GET, HEAD", 0]);
@@ -316,7 +320,7 @@ test("an orchestrator initializes the agent, and E2B's SDK works with the token 
   ).toBe("orchestrator\n/usr\n");
 });
 
-test("a body that does not come is answered with 408, and the connection is closed", async () => {
+test("a body that does not arrive is answered with 408, and the connection is closed", async () => {
   const agent = await startAgent({ args: ["--request-timeout", "200ms"] });
   const connection = await openConnection(agent.port);
   onTestFinished(() => connection.cut());

@@ -1,4 +1,4 @@
-// Input that says where it belongs, as any client may send it: repeats are skipped, holes refused, writers counted apart.
+// Input with offsets: repeats are skipped, holes are refused, and each writer has its own count.
 
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { Process, type ProcessEvent } from "../../src/gen/process_pb.ts";
 import { startAgent } from "../support/agent/agent.ts";
 
-test("a repeated piece is applied once, whole or in part, and the answer says how much was accepted", async () => {
+test("a repeated piece is written once, even in part, and the answer has the accepted offset", async () => {
   const cat = await startCat();
   expect(await cat.send("hello ", 0n)).toBe(6n);
   expect(await cat.send("hello ", 0n)).toBe(6n);
@@ -18,19 +18,19 @@ test("a repeated piece is applied once, whole or in part, and the answer says ho
   expect(await cat.close()).toBe("hello world");
 });
 
-test("writers count their own bytes, whoever else writes", async () => {
+test("each writer counts its own bytes only", async () => {
   const cat = await startCat();
   expect(await cat.send("one ", 0n, "A")).toBe(4n);
   expect(await cat.send("two ", 0n, "B")).toBe(4n);
   expect(await cat.send("one ", 0n, "A")).toBe(4n);
   expect(await cat.send("three", 4n, "A")).toBe(9n);
   await expect(cat.send("x", 5n, "B")).rejects.toThrow("[out_of_range]");
-  // Without a writer all bytes count.
+  // Without a writer, all bytes count.
   expect(await cat.send("!", 13n)).toBe(14n);
   expect(await cat.close()).toBe("one two three!");
 });
 
-test("a writer that does not say where is refused", async () => {
+test("a writer without an offset is refused", async () => {
   const cat = await startCat();
   await expect(cat.send("x", undefined, "A")).rejects.toThrow(
     "[invalid_argument] writer is given without an offset",
@@ -38,7 +38,7 @@ test("a writer that does not say where is refused", async () => {
   expect(await cat.close()).toBe("");
 });
 
-test("what an ended process accepted may be repeated, and nothing else", async () => {
+test("input that an ended process accepted may be repeated, and no other input", async () => {
   const cat = await startCat();
   await cat.send("hello", 0n, "A");
   await cat.close();
@@ -47,7 +47,7 @@ test("what an ended process accepted may be repeated, and nothing else", async (
   await expect(cat.send("more", undefined)).rejects.toThrow("[not_found]");
 });
 
-test("only who asks for offsets is told of terminals and of time that ran out", async () => {
+test("only clients that ask for offsets receive the fields pty and timed_out", async () => {
   const { url } = await startAgent();
   const rpc = createClient(Process, createConnectTransport({ baseUrl: url, httpVersion: "1.1" }));
   const started = rpc
@@ -100,7 +100,7 @@ async function startCat() {
       };
       return (await rpc.sendInput({ process, input, ...place })).offset;
     },
-    /** All it wrote. */
+    /** All its output. */
     close: async () => {
       await rpc.closeStdin({ process });
       let text = "";

@@ -1,5 +1,5 @@
-// An agent that may open 64 descriptors, some 20 of which it needs for itself: what does not fit is refused by name, what
-// runs goes on, and once there is room again the next command runs.
+// An agent that can open 64 descriptors and needs about 20 of them itself. Processes and connections that
+// need more are refused, those that run continue, and once descriptors are free the next command runs.
 
 import { execFileSync } from "node:child_process";
 import type { JsonValue } from "@bufbuild/protobuf";
@@ -19,7 +19,7 @@ test("the agent starts under `ulimit -n 64`, and runs a command", async () => {
   await expectCommandRuns(agent.port);
 });
 
-/** Limited once it runs: whether it can start like this is the test above. */
+/** The limit is set after the start; the test above checks the start. */
 async function startLimited(): Promise<RunningAgent> {
   const agent = await startAgent();
   execFileSync("prlimit", ["--pid", String(agent.pid), `--nofile=${LIMIT}:${LIMIT}`]);
@@ -34,7 +34,7 @@ test.each([
   ["on pipes", cat, "stdin", /cannot open a pipe: too many open files \(EMFILE\)/],
   ["on terminals", { ...cat, pty: PTY }, "pty", /too many open files \(EMFILE\)|out of ptys or descriptors/],
 ] as const)(
-  "processes %s beyond the limit are resource_exhausted, and the others run on",
+  "processes %s above the limit are resource_exhausted, and the others continue",
   async (_, message, kind, says) => {
     const agent = await startLimited();
     const before = fdCount(agent.pid);
@@ -47,7 +47,7 @@ test.each([
     for (let i = 0; i < 20; i++)
       expect(await startAndLeave(agent.port, message)).toMatchObject({ code: "resource_exhausted" });
     expect(childrenOf(agent.pid)).toEqual(children);
-    // The last one's connection may take a turn to close.
+    // The last connection can take one more turn to close.
     await eventually(
       "no descriptor is left of those refused",
       () => fdCount(agent.pid) <= settled,
@@ -64,7 +64,7 @@ test.each([
   },
 );
 
-test("connections beyond the limit are closed, and room made is room for the next", async () => {
+test("connections above the limit are closed, and later ones are accepted once descriptors are free", async () => {
   const agent = await startLimited();
   const before = fdCount(agent.pid);
   for (let round = 0; round < 3; round++) {
@@ -78,19 +78,19 @@ test("connections beyond the limit are closed, and room made is room for the nex
   }
 });
 
-test("commands and connections that fight for the last descriptors end no agent", async () => {
+test("the agent survives commands and connections that compete for the last descriptors", async () => {
   const agent = await startLimited();
   const before = fdCount(agent.pid);
   const asked = Array.from({ length: 300 }, async (_, index) => {
     const message =
       index % 3 === 0 ? { ...cat, pty: PTY } : { process: { cmd: "echo" }, stdin: index % 2 === 0 };
-    // What cannot be accepted is cut: only the agent's answers count.
+    // A connection that cannot be accepted is closed without an answer.
     const headers = index % 5 === 0 ? { authorization: `Basic ${btoa("nobody:")}` } : {};
     const answer = await startAndLeave(agent.port, message, headers).catch(() => undefined);
-    return answer?.code ?? "cut";
+    return answer?.code ?? "closed";
   });
   const codes = new Set(await Promise.all(asked));
-  for (const code of codes) expect(["ok", "resource_exhausted", "cut"]).toContain(code);
+  for (const code of codes) expect(["ok", "resource_exhausted", "closed"]).toContain(code);
   await eventually(
     "there is a descriptor for the connection that kills them",
     () =>

@@ -1,4 +1,4 @@
-// The metrics, each against a session in which its number is known.
+// The metrics, each checked against a session in which its value is known.
 
 import { expect, onTestFinished, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
@@ -10,7 +10,7 @@ import { encodeBody } from "../support/clients/rpc-call.ts";
 
 type Samples = Readonly<Record<string, number>>;
 
-/** `name{label="value"}` and its number. Every line must be one that Prometheus reads. */
+/** `name{label="value"}` and its number. Every line must be in Prometheus's format. */
 async function scrape({ url }: RunningAgent): Promise<Samples> {
   const response = await fetch(`${url}/metrics/prometheus`);
   expect([response.status, response.headers.get("content-type")]).toEqual([
@@ -21,7 +21,7 @@ async function scrape({ url }: RunningAgent): Promise<Samples> {
   for (const line of (await response.text()).split("\n")) {
     if (line === "" || line.startsWith("#")) continue;
     const [, name = "", value = ""] = /^([a-z0-9_]+(?:\{[^}]*\})?) (\S+)$/.exec(line) ?? [];
-    expect({ line, isNumber: name !== "" && (value === "Nan" || Number.isFinite(Number(value))) }).toEqual({
+    expect({ line, isNumber: name !== "" && (value === "NaN" || Number.isFinite(Number(value))) }).toEqual({
       line,
       isNumber: true,
     });
@@ -40,7 +40,7 @@ async function eventuallySample(agent: RunningAgent, name: string, value: number
   expect(last[name]).toBe(value);
 }
 
-test("bytes are counted by stream, processes by state, starts and drains by how long they took", async () => {
+test("bytes are counted by stream, processes by state, starts and drains by duration", async () => {
   const agent = await startAgent();
   onTestFinished(() => killAll(agent.url));
   const script = "head -c 300000 /dev/zero; head -c 70 /dev/zero >&2; cat >/dev/null";
@@ -59,7 +59,7 @@ test("bytes are counted by stream, processes by state, starts and drains by how 
   });
   expect(await scrape(agent)).toMatchObject({
     'holdfast_processes{state="running"}': 1,
-    // Of one that has not ended; and what was sent twice is accepted once.
+    // Of a process that is still running. The piece that was sent twice is accepted once.
     'holdfast_input_bytes_total{stream="stdin"}': 1234,
     holdfast_subscribers: 1,
     holdfast_memory_budget_bytes: 64 * 2 ** 20,
@@ -97,7 +97,7 @@ test("bytes are counted by stream, processes by state, starts and drains by how 
     name.startsWith("holdfast_start_seconds_bucket"),
   );
   expect(buckets.map(([, value]) => value)).toEqual(buckets.map(([, value]) => value).sort((a, b) => a - b));
-  // What Node itself is up to.
+  // Node's own metrics.
   for (const name of [
     "process_resident_memory_bytes",
     "process_open_fds",
@@ -130,12 +130,12 @@ test("pauses, resumes and gaps are counted", async () => {
     holdfast_gaps_total: 1,
     holdfast_attached_total: 2,
   });
-  // All but what the ring holds: its 64 KiB, and what is left of the chunk they begin in, a read of at most as much.
+  // Everything except the ring: 64 KiB, and the rest of the chunk in which they begin, a read of at most 64 KiB.
   expect(samples["holdfast_gap_bytes_total"]).toBeGreaterThanOrEqual(1_000_005 - 2 * 64 * 1024);
   expect(samples["holdfast_gap_bytes_total"]).toBeLessThan(1_000_005);
 });
 
-test("a process nobody reads is paused, one that holds up another is a stall, and a cut follows", async () => {
+test("a process without a reader counts as paused, a client that delays another as a stall and then as a cut", async () => {
   const agent = await startAgent({ args: ["--stall-timeout", "200ms"] });
   onTestFinished(() => killAll(agent.url));
   const stalled = await openConnection(agent.port);
@@ -164,7 +164,7 @@ test("a process nobody reads is paused, one that holds up another is a stall, an
   await other.ended();
 });
 
-test("the machine's metrics are those of the machine, in envd's words", async () => {
+test("GET /metrics describes the machine in envd's format", async () => {
   const agent = await startAgent();
   const read = async () => (await fetch(`${agent.url}/metrics`)).json() as Promise<Record<string, number>>;
   await read();

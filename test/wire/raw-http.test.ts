@@ -1,4 +1,4 @@
-// What no client library does, or lets one see: HTTP by hand over raw sockets.
+// HTTP written by hand over raw sockets: requests that no client library sends, and bytes that none shows.
 
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
@@ -75,7 +75,7 @@ async function open(port = agent.port): Promise<RawConnection> {
   return connection;
 }
 
-/** Once `count` whole responses came, and nothing behind them. */
+/** Resolves when `count` whole responses, and no byte after them, have arrived. */
 function responses(connection: RawConnection, count: number): Promise<HttpResponse[]> {
   return connection.until(`${count} responses`, (received) => {
     const { whole, rest } = parseResponses(received);
@@ -97,14 +97,14 @@ test.each(["json", "proto"] as const)(
   },
 );
 
-test("a content type in capitals, which means the same, gets JSON from the first frame to the last", async () => {
+test("a content type in capitals is answered in JSON from the first frame to the last", async () => {
   const connection = await open();
   connection.send(startBytes(sh("printf loud"), { "Content-Type": "Application/Connect+JSON" }));
   const [response] = await responses(connection, 1);
   expect(readStream(response?.body ?? Buffer.alloc(0)).stdout.toString()).toBe("loud");
 });
 
-test("a client of HTTP/1.0 gets the stream without chunks, and its end by the connection's", async () => {
+test("an HTTP/1.0 client receives the stream without chunks, ended by the end of the connection", async () => {
   const connection = await open();
   const request = startBytes(sh("head -c 1000000 /dev/zero | tr '\\0' z; exit 0"));
   connection.send(request.toString("latin1").replace("HTTP/1.1\r\n", "HTTP/1.0\r\n"));
@@ -119,8 +119,8 @@ test("a client of HTTP/1.0 gets the stream without chunks, and its end by the co
   expect(stdout.equals(Buffer.alloc(1_000_000, "z"))).toBe(true);
 });
 
-// RFC 9112, 9.3.2: in parallel only requests that are safe, and to start something is not.
-test("of two pipelined Starts the second begins when the first has been answered, and both arrive whole", async () => {
+// RFC 9112, 9.3.2: only safe requests can be answered in parallel, and a Start is not safe.
+test("the second of two pipelined Starts begins after the first is answered, and both arrive whole", async () => {
   const client = plainClient(agent.url);
   const connection = await open();
   connection.send(
@@ -144,7 +144,7 @@ test("of two pipelined Starts the second begins when the first has been answered
   expect(streams[1]?.stdout.equals(Buffer.alloc(1_000_000, "2"))).toBe(true);
 });
 
-test("a client that pipelines 20 Starts gets 20 answers in its order, and the agent warns of nothing", async () => {
+test("a client that pipelines 20 Starts receives 20 answers in its order, without a warning in the log", async () => {
   const own = await startAgent();
   const connection = await open(own.port);
   const numbers = Array.from({ length: 20 }, (_, index) => String(index));
@@ -154,13 +154,13 @@ test("a client that pipelines 20 Starts gets 20 answers in its order, and the ag
   expect(own.stderr()).not.toContain('"level":"warn"');
 });
 
-test("a pipelined Start whose client vanishes before its turn leaves nothing that holds up a process", async () => {
+test("a pipelined Start whose client vanishes before its turn blocks no process", async () => {
   const client = plainClient(agent.url);
   const connection = await open();
   connection.send(
     Buffer.concat([
       startBytes({ process: { cmd: "cat" }, tag: "first" }),
-      // More than a window holds: with a subscriber that takes nothing it never ends.
+      // More than a window holds: with a subscriber that reads nothing it would never end.
       startBytes({ ...sh("head -c 1000000 /dev/zero"), tag: "second" }),
     ]),
   );
@@ -168,7 +168,7 @@ test("a pipelined Start whose client vanishes before its turn leaves nothing tha
   connection.reset();
   await client.sendSignal({ process: byTag("first"), signal: Signal.SIGKILL });
   await untilNone(client, ({ tag }) => tag === "first");
-  // Either it was never started, or whoever connects next gets its output and its end.
+  // Either it was never started, or the next client that connects receives its output and its end.
   for (const { pid } of (await client.list({})).processes)
     await receive(client.connect({ process: { selector: { case: "pid", value: pid } } })).ended();
 });
@@ -186,7 +186,7 @@ test("one connection carries 50 Starts, one after the other", async () => {
   expect(outputs).toEqual(Array.from({ length: 50 }, (_, index) => `${index + 1}`));
 });
 
-test("a client that asks for it gets `Connection: close`, the whole stream, and the connection's end", async () => {
+test("a client that sends `Connection: close` receives the header, the whole stream, and the end of the connection", async () => {
   const connection = await open();
   connection.send(startBytes(sh("printf last"), { Connection: "close" }));
   await connection.closed();
@@ -209,7 +209,7 @@ test("a client that asks to upgrade to h2c is answered in HTTP/1.1", async () =>
   expect(readStream(response?.body ?? Buffer.alloc(0)).stdout.toString()).toBe("1.1");
 });
 
-test("a client that waits for `100 Continue` before it sends its body gets it", async () => {
+test("a client that waits for `100 Continue` before it sends its body receives it", async () => {
   const connection = await open();
   const bytes = startBytes(sh("printf continued"), { Expect: "100-continue" });
   const bodyAt = bytes.indexOf("\r\n\r\n") + 4;
@@ -228,7 +228,7 @@ test("an HTTP/2 client whose preface arrives one byte at a time is answered", as
   const slowly = new Duplex({
     read: () => void socket.resume(),
     write: (bytes: Buffer, _, done) => {
-      // The preface has 24 bytes; of what follows a little will do.
+      // The preface has 24 bytes.
       const slow = bytes.subarray(0, Math.max(0, 40 - socket.bytesWritten));
       sendOneByOne(socket, slow).then(
         () => void socket.write(bytes.subarray(slow.length), () => done()),
@@ -256,7 +256,7 @@ test("a request of HTTP/1.1 that arrives one byte at a time is answered", async 
   const connection = await open(own.port);
   const bytes = startBytes(sh("printf slow"));
   const headEnd = bytes.indexOf("\r\n\r\n") + 4;
-  // Every byte would take long, and these are where it matters: the first, the head's end, the envelope's head.
+  // The bytes that matter: the first ones, the end of the head, the prefix of the envelope.
   await sendOneByOne(connection.socket, bytes.subarray(0, 24));
   connection.send(bytes.subarray(24, headEnd - 8));
   await sendOneByOne(connection.socket, bytes.subarray(headEnd - 8, headEnd + 12));
@@ -267,7 +267,7 @@ test("a request of HTTP/1.1 that arrives one byte at a time is answered", async 
 });
 
 test.each(["P", "PRI", "PRI * HTTP/2.0\r\n\r\nSM"])(
-  "a client that says no more than %j holds up nobody",
+  "while a client has sent only %j, others are served",
   async (start) => {
     const own = await startAgent();
     const connection = await open(own.port);
@@ -276,7 +276,7 @@ test.each(["P", "PRI", "PRI * HTTP/2.0\r\n\r\nSM"])(
   },
 );
 
-test("the health check, and what there is not, are answered without a body over HTTP/1.1", async () => {
+test("the health check, and unknown paths, are answered without a body over HTTP/1.1", async () => {
   const connection = await open();
   const requests = [
     "GET /health",
@@ -300,7 +300,7 @@ test("the health check, and what there is not, are answered without a body over 
 });
 
 test.each(["HEAD", "GET", "PUT"])(
-  "%s on an RPC is refused, and the connection serves the next request",
+  "%s on an RPC is refused, and the next request on the connection is answered",
   async (method) => {
     const connection = await open();
     connection.send(

@@ -1,6 +1,6 @@
-// The differential test end to end: the bytes a client gets from a Start of the agent are those it would get from a
-// plain Connect-ES handler that yields the same events. Chunks and frames of the connection apart: how bytes are
-// packed for the way is each server's own.
+// A differential test: a client receives the same bytes from a Start of the agent as from a plain Connect-ES
+// handler that yields the same events. Chunks and frames of the connection are not compared: each server
+// divides the bytes differently.
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -31,7 +31,7 @@ const PATH = "/process.Process/Start";
 const limits = { readMaxBytes: 0xffffffff, writeMaxBytes: 0xffffffff };
 const serialization = createMethodSerializationLookup(Process.method.start, undefined, undefined, limits);
 
-// Both pipes, all byte values, chunks small and as large as they come, and an end with an error.
+// Both pipes, all byte values, small and large chunks, and an end with an error.
 const request = create(StartRequestSchema, {
   process: {
     cmd: "bash",
@@ -54,14 +54,14 @@ function eventsOf(body: Buffer, contentType: string): StartResponse[] {
     .map(({ data }) => parse(data));
 }
 
-/** So that what is compared is a stream of output, and not twice the same error. */
+/** Makes sure that two streams of output are compared, and not the same error twice. */
 function expectWhole(events: readonly StartResponse[]): void {
   const kinds = events.map(({ event }) => event?.event.case);
   expect([kinds[0], kinds.at(-1)]).toEqual(["start", "end"]);
   expect(kinds.filter((kind) => kind === "data").length).toBeGreaterThan(2);
 }
 
-/** A handler as anybody writes it. */
+/** An ordinary handler. */
 function plainHandler(events: readonly StartResponse[]) {
   return connectNodeAdapter({
     routes: (router) =>
@@ -81,7 +81,7 @@ async function listen(server: Server): Promise<number> {
 }
 
 interface Answer {
-  /** But for the date. */
+  /** Without the date. */
   readonly head: unknown;
   readonly body: Buffer;
   readonly trailers?: IncomingHttpHeaders;
@@ -115,7 +115,7 @@ test.each([
   const events = eventsOf(ours.body, contentType);
   expectWhole(events);
   const plain = createServer(plainHandler(events));
-  // The agent's own choice, which shows in the header Keep-Alive.
+  // The agent's idle timeout, which is in the header Keep-Alive.
   plain.keepAliveTimeout = 120_000;
   expectEqual(ours, await callHttp1(await listen(plain), contentType));
 });

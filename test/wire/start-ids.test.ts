@@ -1,4 +1,4 @@
-// start_id: however many Starts carry it, over whatever they come, there is one process, and each sees all of its output.
+// start_id: any number of Starts with the same one, over any protocol, start one process, and each receives all its output.
 
 import { createClient } from "@connectrpc/connect";
 import { expect, onTestFinished, test } from "vitest";
@@ -11,7 +11,7 @@ import { transportKinds } from "../support/clients/transports.ts";
 import { createFifo } from "../support/proc/fifo.ts";
 import { eventually } from "../support/proc/proc.ts";
 
-test("Starts with one start_id at once, over every protocol, start one process and each get all of its output", async () => {
+test("simultaneous Starts with one start_id, over every protocol, start one process and each receive all its output", async () => {
   const agent = await startAgent();
   const fifo = createFifo();
   const request = {
@@ -33,7 +33,7 @@ test("Starts with one start_id at once, over every protocol, start one process a
   }
 });
 
-test("a Start repeated after its answer was lost gets all the first one should have got, also once the process has ended", async () => {
+test("a Start repeated after its answer was lost receives the whole output, even after the process has ended", async () => {
   const agent = await startAgent();
   const client = plainClient(agent.url);
   const request = {

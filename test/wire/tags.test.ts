@@ -1,4 +1,4 @@
-// How clients say which process they mean: by pid, or by a tag, which several processes may carry.
+// Selecting a process: by pid, or by a tag, which several processes may have.
 
 import { type Client, Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
@@ -23,7 +23,7 @@ async function pidOf(connected: Received): Promise<number> {
   return connected.started();
 }
 
-test("a tag selects the newest live process that carries it, and once all have ended, for Connect, the last to end", async () => {
+test("a tag selects the newest live process with it, and for Connect, once all have ended, the last to end", async () => {
   const client = await openClient();
   const [first, second, third] = [
     await startCat(client, "shared"),
@@ -52,7 +52,7 @@ test("a tag selects the newest live process that carries it, and once all have e
   });
 });
 
-test("input by tag and by pid reaches the process it names, and no other", async () => {
+test("input by tag and by pid reaches the selected process and no other", async () => {
   const client = await openClient();
   const old = await startCat(client, "cat");
   const young = await startCat(client, "cat");
@@ -67,7 +67,7 @@ test("input by tag and by pid reaches the process it names, and no other", async
   expect([old.received.text("stdout"), young.received.text("stdout")]).toEqual(["by pid", "by tag,by tag"]);
 });
 
-test("a tag that looks like a pid is a tag, and an empty one is one like any other", async () => {
+test("a tag that looks like a pid is a tag, and an empty tag is an ordinary tag", async () => {
   const client = await openClient();
   const other = await startCat(client, "other");
   const number = await startCat(client, String(other.pid));
@@ -77,7 +77,7 @@ test("a tag that looks like a pid is a tag, and an empty one is one like any oth
   expect(await pidOf(receive(client.connect({ process: tagged("") })))).toBe(empty.pid);
 });
 
-test("a process without a tag is selected by none, and has none in the list", async () => {
+test("a process without a tag is selected by no tag and has none in the list", async () => {
   const client = await openClient();
   const received = receive(client.start({ process: { cmd: "cat" } }));
   const pid = await received.started();
@@ -88,7 +88,7 @@ test("a process without a tag is selected by none, and has none in the list", as
   await received.ended();
 });
 
-test("processes are listed in the order they were started, and an ended one no more from its end event on", async () => {
+test("processes are listed in the order of their start, and an ended one is not listed after its end event", async () => {
   const client = await openClient();
   const cats = [await startCat(client, "c"), await startCat(client, "a"), await startCat(client, "b")];
   const listed = async () => (await client.list({})).processes.map(({ pid, tag }) => ({ pid, tag }));

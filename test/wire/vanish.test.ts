@@ -1,5 +1,5 @@
-// Clients that vanish, seen from outside: a thousand of them, at every point a connection can break. Nothing of them is
-// left, and what they started runs on for whoever comes next.
+// A thousand clients that vanish, at every point at which a connection can break. They leave nothing in the
+// agent, and the processes that they started continue and can be attached to.
 
 import { type ClientHttp2Stream, connect as connectHttp2, constants } from "node:http2";
 import { expect, onTestFinished, test } from "vitest";
@@ -30,7 +30,7 @@ function request(rpc: "Start" | "Connect", message: object): Buffer {
   return requestBytes({ path: `/process.Process/${rpc}`, headers: TYPE, body });
 }
 
-/** Opens a connection, sends `bytes`, does `more`, and is gone by RST or FIN. */
+/** Opens a connection, sends `bytes`, calls `more`, and disconnects by RST or FIN. */
 function http1(bytes: Buffer, how: "reset" | "cut", more?: (connection: RawConnection) => Promise<unknown>) {
   return async (port: number): Promise<void> => {
     const connection = await openConnection(port);
@@ -45,7 +45,7 @@ function until(text: string) {
     connection.until(text, (received) => received.includes(text) || undefined);
 }
 
-/** Opens an h2c connection, begins a request, does `more`, and is gone. */
+/** Opens an h2c connection, begins a request, calls `more`, and disconnects. */
 function http2(
   rpc: "Start" | "Connect",
   message: object,
@@ -56,7 +56,7 @@ function http2(
     const session = connectHttp2(`http://127.0.0.1:${port}`);
     session.on("error", () => undefined);
     const stream = session.request({ ":method": "POST", ":path": `/process.Process/${rpc}`, ...TYPE });
-    // Reset by ourselves.
+    // The test resets it.
     stream.on("error", () => undefined);
     stream.end(envelope(JSON.stringify(message)));
     await more?.(stream);
@@ -102,11 +102,11 @@ const vanishing: readonly ((port: number) => Promise<void>)[] = [
   http2("Connect", FLOOD, "destroy session", firstBytes),
 ];
 
-test("a thousand clients that vanish at any point leave nothing, and what ran runs on", {
+test("a thousand clients that vanish at any point leave nothing, and their processes continue", {
   timeout: 90_000,
 }, async () => {
   const agent = await startProbedAgent();
-  // What is loaded and opened once for all is there before the count.
+  // First everything that the agent loads and opens once.
   await vanish(agent, vanishing.length);
   await quiet(agent);
   const fds = fdCount(agent.pid);
@@ -122,7 +122,7 @@ test("a thousand clients that vanish at any point leave nothing, and what ran ru
   expect(agent.stderr()).not.toMatch(/"level":"error"|a warning from Node/);
 });
 
-/** `total` clients, 20 at a time, beside a process that floods. */
+/** `total` clients, 20 at a time, while a process floods. */
 async function vanish(agent: ProbedAgent, total: number): Promise<void> {
   const flood = request("Start", { process: { cmd: "yes" }, tag: "flood" });
   await http1(flood, "cut", until('"start"'))(agent.port);
@@ -130,12 +130,12 @@ async function vanish(agent: ProbedAgent, total: number): Promise<void> {
   await expectCommandRuns(agent.port);
 }
 
-/** Whoever held the flood up is gone: it flows. */
+/** No vanished client blocks the flood any more. */
 async function expectFlow(port: number): Promise<void> {
   const connection = await openConnection(port);
   onTestFinished(() => connection.cut());
   connection.send(attach);
-  // Several times what the agent and the connection hold of it without anybody's reading.
+  // Several times what the agent and the connection can hold while no client reads.
   let bytes = 0;
   connection.socket.on("data", (piece) => {
     bytes += piece.length;
@@ -157,7 +157,7 @@ async function quiet(agent: ProbedAgent): Promise<void> {
   );
 }
 
-/** Of each kind. */
+/** The number of each name. */
 function count(names: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
@@ -167,33 +167,36 @@ function count(names: readonly string[]): Record<string, number> {
 test.each([
   ["FIN", "cut"],
   ["RST", "reset"],
-] as const)("the process of a client gone by %s is listed, fed and attached to", async (_, how) => {
-  const { port } = await startAgent();
-  const ask = (rpc: string, message: object) =>
-    callRpc(port, "Connect JSON", { rpc, body: JSON.stringify(message) });
-  const cat = { process: { tag: "cat" } };
-  await http1(request("Start", { process: { cmd: "cat" }, tag: "cat" }), how, until('"start"'))(port);
+] as const)(
+  "the process of a client that disconnected by %s can be listed, fed and attached to",
+  async (_, how) => {
+    const { port } = await startAgent();
+    const ask = (rpc: string, message: object) =>
+      callRpc(port, "Connect JSON", { rpc, body: JSON.stringify(message) });
+    const cat = { process: { tag: "cat" } };
+    await http1(request("Start", { process: { cmd: "cat" }, tag: "cat" }), how, until('"start"'))(port);
 
-  const { messages } = await ask("List", {});
-  expect(JSON.parse(String(messages[0]))).toMatchObject({
-    processes: [{ config: { cmd: "cat" }, tag: "cat" }],
-  });
-  expect(await ask("SendInput", { ...cat, input: { stdin: "aGk=" } })).toMatchObject({ code: "ok" });
-  const attached = await openConnection(port);
-  onTestFinished(() => attached.cut());
-  attached.send(request("Connect", cat));
-  await until('"aGk="')(attached);
-  expect(await ask("CloseStdin", cat)).toMatchObject({ code: "ok" });
-  await until('"exit status 0"')(attached);
-});
+    const { messages } = await ask("List", {});
+    expect(JSON.parse(String(messages[0]))).toMatchObject({
+      processes: [{ config: { cmd: "cat" }, tag: "cat" }],
+    });
+    expect(await ask("SendInput", { ...cat, input: { stdin: "aGk=" } })).toMatchObject({ code: "ok" });
+    const attached = await openConnection(port);
+    onTestFinished(() => attached.cut());
+    attached.send(request("Connect", cat));
+    await until('"aGk="')(attached);
+    expect(await ask("CloseStdin", cat)).toMatchObject({ code: "ok" });
+    await until('"exit status 0"')(attached);
+  },
+);
 
 const { headers, data, ping, goaway, continuation } = frameType;
 
 test.each([
   ["a ping of 7 bytes", frame(ping, 0, 0, Buffer.alloc(7))],
   ["data of an idle stream", frame(data, END_STREAM, 9, Buffer.alloc(8))],
-  ["a continuation of nothing", frame(continuation, END_HEADERS, 1, Buffer.alloc(8))],
-])("an h2c client that attaches, sends %s and vanishes holds nobody up", async (_, nonsense) => {
+  ["a continuation without headers before it", frame(continuation, END_HEADERS, 1, Buffer.alloc(8))],
+])("an h2c client that attaches, sends %s and vanishes blocks no process", async (_, nonsense) => {
   const agent = await startAgent();
   const flood = request("Start", { process: { cmd: "yes" }, tag: "flood" });
   await http1(flood, "cut", until('"start"'))(agent.port);

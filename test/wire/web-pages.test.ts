@@ -1,4 +1,4 @@
-// What a web page can do to an agent on the same machine, tried by a page in a real browser.
+// What a web page can do to an agent on the same machine: a page in a real browser tries it.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 60_000 });
 if (!hasBrowser)
   process.stderr.write("skipped: test/wire/web-pages.test.ts needs a browser (apt-get install chromium)\n");
 
-/** JavaScript. `touchBody` is a Start, in its envelope, of a command that makes `file`. */
+/** JavaScript. `touchBody` is a Start, in its envelope, of a command that creates `file`. */
 function startThatTouches(file: string): string {
   return `
 const message = new TextEncoder().encode(${JSON.stringify(JSON.stringify({ process: { cmd: "touch", args: [file] } }))});
@@ -44,7 +44,7 @@ const start = agent + "/process.Process/Start";
 const seen = {
   list: await statusOf(agent + "/process.Process/List", post("application/json", "{}")),
   start: await statusOf(start, post("application/connect+json", touchBody)),
-  // What needs no question beforehand, and is not read but might act.
+  // Requests without a preflight: the page cannot read the answer, but the request could act.
   simple: await statusOf(start, { method: "POST", mode: "no-cors", body: touchBody }),
   simpleText: await statusOf(agent + "/process.Process/List", { method: "POST", mode: "no-cors", body: "{}" }),
   health: await statusOf(agent + "/health"),
@@ -56,7 +56,7 @@ document.body.append(frame, form);
 await new Promise((resolve) => { frame.onload = resolve; form.submit(); });
 report(seen);`,
     });
-    // An opaque answer has status 0, whatever it was: the log tells.
+    // The status of an opaque answer is always 0; the log shows the refusal.
     expect(found).toEqual({
       list: "TypeError",
       start: "TypeError",
@@ -66,7 +66,7 @@ report(seen);`,
       beacon: true,
     });
     const refusals = agent.stderr().match(/Origin \\"http:\/\/evil\.test:\d+\\" is not allowed/g) ?? [];
-    // Two preflights, two simple ones, the health check and the form, at least: a beacon may come late.
+    // At least two preflights, two simple requests, the health check and the form; the beacon can be late.
     expect(refusals.length).toBeGreaterThanOrEqual(6);
     await expectNothingRan(agent, file);
   },
@@ -85,21 +85,21 @@ await rebind();
 const started = await fetch("/process.Process/Start", post("application/connect+json", touchBody));
 report({
   list: await statusOf("/process.Process/List", post("application/json", "{}")),
-  // In the words of Connect's streams, a status of 200.
+  // Connect answers errors of streams with status 200.
   start: (await started.text()).includes("permission_denied"),
   health: await statusOf("/health"),
 });`,
     });
     expect(found).toEqual({ list: 403, start: true, health: 403 });
-    // The browser may ask for an icon, too.
-    const refusals = agent.stderr().match(/Host \\"evil\.test:\d+\\" is no name/g) ?? [];
+    // The browser can also ask for an icon.
+    const refusals = agent.stderr().match(/Host \\"evil\.test:\d+\\" is not allowed/g) ?? [];
     expect(refusals.length).toBeGreaterThanOrEqual(3);
     await expectNothingRan(agent, file);
   },
 );
 
 test.runIf(hasBrowser)(
-  "a page whose origin is named starts a command with the token, and reads why not without",
+  "a page of an allowed origin starts a command with the token, and can read the refusal without it",
   async () => {
     const pagePort = await freePort();
     const agent = await startAgent({

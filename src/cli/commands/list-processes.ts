@@ -2,11 +2,17 @@
 
 import { ONE_TRY, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
+import type { UrlFlag } from "../options/agent-flags.ts";
 import { writeOut } from "../report/report.ts";
 import { styled } from "../report/style.ts";
 import { columns, toCells, toJson } from "./process-rows.ts";
-import type { PsFlags } from "./ps.ts";
 import { layOut } from "./text-table.ts";
+
+/** As commander names the values of the flags. */
+export interface PsFlags extends UrlFlag {
+  readonly all?: boolean;
+  readonly json?: boolean;
+}
 
 /** Resolves with the exit code. */
 export function listProcesses({ url, all = false, json = false }: PsFlags): Promise<number> {

@@ -1,29 +1,23 @@
 // `holdfast logs`: its flags and its help.
+
 import type { Command } from "commander";
-import { giveUpSetting, SELECTOR, type UrlFlag, urlSetting } from "../options/agent-flags.ts";
+import { giveUpSetting, SELECTOR, urlSetting } from "../options/agent-flags.ts";
 import { readOffset } from "../options/values.ts";
+import type { LogsFlags } from "./show-logs.ts";
 
-/** As commander names what the flags below yield. */
-export interface LogsFlags extends UrlFlag {
-  readonly follow?: boolean;
-  readonly json?: boolean;
-  readonly from: number;
-  readonly giveUpAfter?: number;
-}
-
-/** `done` gets the exit code. */
+/** `done` receives the exit code. */
 export function addLogs(program: Command, done: (exitCode: number) => void): void {
   program
     .command("logs")
     .summary("print the output of a process")
     .description(
-      "Prints the output of a process that the agent still holds, as an observer: the process never waits for it, and " +
-        "where it falls behind, it says what it missed.",
+      "Prints the output of a process that the agent still holds, as an observer: the process never waits for it. Where " +
+        "output is missing, prints the number of missing bytes.",
     )
     .argument("<selector>", SELECTOR)
-    .option("-f, --follow", "go on with what comes, until the process ends")
-    .option("--from <offset>", "begin at this byte of output", readOffset, 0)
-    .option("--json", "print one JSON object for each event instead of the output")
+    .option("-f, --follow", "also new output, until the process ends")
+    .option("--from <offset>", "first byte of output", readOffset, 0)
+    .option("--json", "one JSON object per event instead of the output")
     .addOption(urlSetting())
     .addOption(giveUpSetting())
     .addHelpText("after", LOGS_HELP)
@@ -34,13 +28,13 @@ export function addLogs(program: Command, done: (exitCode: number) => void): voi
 }
 
 const LOGS_HELP = `
-Its stdout comes out on stdout, its stderr on stderr.
+The stdout of the process is printed on stdout, its stderr on stderr.
 
 Exit codes:
-  0    done; with -f: the process has ended, however it did
-  1    no agent, no such process, or it is gone
+  0    done; with -f: the process has ended, with any exit code
+  1    no agent, no such process, or the process is no longer retained
   2    bad argument, option or variable
-  141  nobody reads stdout any more
+  141  the reader of stdout is gone
 
 Examples:
   holdfast logs build

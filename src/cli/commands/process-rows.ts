@@ -1,6 +1,7 @@
-// What `holdfast ps` says of a process, as the cells of a table and as an object for scripts.
+// One process in `holdfast ps`: the cells of a table row, and an object for scripts.
+
 import type { ProcessInfo } from "../../client/index.ts";
-import { endWord } from "../exit-status.ts";
+import { endText } from "../exit-codes.ts";
 import type { Column } from "./text-table.ts";
 
 export const columns: readonly Column[] = [
@@ -27,7 +28,7 @@ export function toCells(info: ProcessInfo, nowMs: number): string[] {
   ];
 }
 
-/** With the names of the wire. */
+/** Uses the names of the wire. */
 export function toJson(info: ProcessInfo): object {
   const { exit } = info;
   return {
@@ -57,7 +58,7 @@ export function toJson(info: ProcessInfo): object {
 
 /** The help of `ps` explains the words. */
 function stateOf({ exit, reading, subscribers }: ProcessInfo): string {
-  if (exit !== undefined) return endWord(exit);
+  if (exit !== undefined) return endText(exit);
   if (reading) return "running";
   return subscribers > 0 ? "blocked" : "unread";
 }
@@ -68,7 +69,7 @@ const AGES: readonly (readonly [unit: string, ms: number])[] = [
   ["m", 60_000],
 ];
 
-/** "0s", "59s", "3m", "26h" is "1d". */
+/** "0s", "59s", "3m"; 26 hours are "1d". */
 function age(ms: number): string {
   const [unit, unitMs] = AGES.find(([, least]) => ms >= least) ?? ["s", 1_000];
   return `${Math.max(0, Math.floor(ms / unitMs))}${unit}`;
@@ -88,7 +89,7 @@ function size(bytes: number): string {
   return `${digits}${SIZES[step]}`;
 }
 
-/** So that where one argument ends and the next begins can be seen, and a shell would read the same. */
+/** Shows where each argument begins and ends, in the syntax of a shell. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,21 +1,17 @@
 // `holdfast ps`: its flags and its help.
+
 import type { Command } from "commander";
-import { type UrlFlag, urlSetting } from "../options/agent-flags.ts";
+import { urlSetting } from "../options/agent-flags.ts";
+import type { PsFlags } from "./list-processes.ts";
 
-/** As commander names what the flags below yield. */
-export interface PsFlags extends UrlFlag {
-  readonly all?: boolean;
-  readonly json?: boolean;
-}
-
-/** `done` gets the exit code. */
+/** `done` receives the exit code. */
 export function addPs(program: Command, done: (exitCode: number) => void): void {
   program
     .command("ps")
     .summary("list processes")
-    .description("Lists the agent's processes, the newest last.")
-    .option("-a, --all", "also those that have ended and are still retained")
-    .option("--json", "print one JSON array instead of a table")
+    .description("Lists the processes of the agent, the newest last.")
+    .option("-a, --all", "also ended processes that are still retained")
+    .option("--json", "one JSON array instead of a table")
     .addOption(urlSetting())
     .addHelpText("after", PS_HELP)
     .action(async (flags: PsFlags) => {
@@ -27,20 +23,20 @@ export function addPs(program: Command, done: (exitCode: number) => void): void 
 const PS_HELP = `
 Columns:
   STATE  running  the agent reads its output
-         unread   nobody is attached and the agent does not read: it waits once
-                  its pipe is full, until somebody attaches
-         blocked  it waits for the slowest of those attached
-         exit N   it ended; or a signal's name, which killed it
-  AGE    since it was started
-  BYTES  how much it has written
-  HELD   the memory that the agent spends on what it still holds of that
-  SUBS   how many are attached
+         unread   no client is attached and the agent does not read: the process
+                  waits once its pipe is full, until a client attaches
+         blocked  it waits for the slowest attached client
+         exit N   it ended; or the name of the signal that killed it
+  AGE    time since it was started
+  BYTES  bytes of output so far
+  HELD   memory of the agent for the output that it still holds
+  SUBS   number of attached clients
 
 Exit codes:
   0    done
   1    no agent, or it refused
   2    bad option or variable
-  141  nobody reads stdout any more
+  141  the reader of stdout is gone
 
 Examples:
   holdfast ps

@@ -1,18 +1,26 @@
 // What `holdfast logs` does.
+
 import type { Client, OutputEvent, ProcessInfo, RemoteProcess } from "../../client/index.ts";
 import { ConnectionWatch } from "../connect/connection-watch.ts";
-import { findProcess } from "../connect/find-process.ts";
-import { patience, withClient } from "../connect/with-client.ts";
+import { findProcess, reconnectFor, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
+import type { UrlFlag } from "../options/agent-flags.ts";
 import { jsonReport } from "../report/json-report.ts";
-import type { Report } from "../report/report.ts";
+import { reportEvent } from "../report/report.ts";
 import { textReport } from "../report/text-report.ts";
-import type { LogsFlags } from "./logs.ts";
+
+/** As commander names the values of the flags. */
+export interface LogsFlags extends UrlFlag {
+  readonly follow?: boolean;
+  readonly json?: boolean;
+  readonly from: number;
+  readonly giveUpAfter?: number;
+}
 
 /** Resolves with the exit code. */
 export function showLogs(selector: string, flags: LogsFlags): Promise<number> {
   const { url, giveUpAfter } = flags;
-  const reconnect = patience(giveUpAfter);
+  const reconnect = reconnectFor(giveUpAfter);
   return withClient({ url, reconnect, failureCode: () => exitCodes.failed }, async (client) => {
     await show(client, await findProcess(url, selector), flags);
     return exitCodes.done;
@@ -26,19 +34,19 @@ async function show(client: Client, info: ProcessInfo, flags: LogsFlags): Promis
   const remote = await client.attach(info.processId, {
     ...connection.options,
     fromOffset: from,
-    // An observer alone would set the process free and miss what it writes. Alone we set the pace, as attach does.
+    // With only an observer, the process would run ahead and the observer would miss output. Alone, we set the pace.
     lag: follow && info.subscribers > 0 ? "skip" : "block",
   });
   await report.attached(remote, { isRaw: false, keys: "none" });
   if (follow || info.exit !== undefined) {
-    for await (const event of remote) await tell(report, event);
+    for await (const event of remote) await reportEvent(report, event);
     await report.ended(await remote.exit);
   } else {
-    for (const event of await readTo(remote, info.offset)) await tell(report, event);
+    for (const event of await readTo(remote, info.offset)) await reportEvent(report, event);
   }
 }
 
-/** All at once, and then leaves: it may be long until somebody has looked at it, and the process shall not wait for that. */
+/** Reads up to `offset` before anything is printed: the process must not wait for the reader of stdout. */
 async function readTo(remote: RemoteProcess, offset: number): Promise<OutputEvent[]> {
   const events: OutputEvent[] = [];
   if (remote.offset < offset) {
@@ -49,9 +57,4 @@ async function readTo(remote: RemoteProcess, offset: number): Promise<OutputEven
   }
   remote.detach();
   return events;
-}
-
-async function tell(report: Report, event: OutputEvent): Promise<void> {
-  if (event.kind === "gap") await report.gap(event);
-  else await report.data(event);
 }

@@ -1,9 +1,14 @@
 // What `holdfast signal` does.
+
 import { ProcessGoneError, type SignalName } from "../../client/index.ts";
-import { findProcess } from "../connect/find-process.ts";
-import { ONE_TRY, withClient } from "../connect/with-client.ts";
+import { findProcess, ONE_TRY, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
-import type { SignalFlags } from "./signal.ts";
+import type { UrlFlag } from "../options/agent-flags.ts";
+
+/** As commander names the values of the flags. */
+export interface SignalFlags extends UrlFlag {
+  readonly group?: boolean;
+}
 
 /** Resolves with the exit code. */
 export function signalProcess(

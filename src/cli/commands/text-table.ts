@@ -1,15 +1,17 @@
-// Lays out rows as columns of text. The last column takes what is left of the width and is cut there.
+// Lays out rows as columns of text. The last column gets the rest of the width and is truncated there.
+
+import stringWidth from "string-width";
 
 export interface Column {
   readonly heading: string;
   readonly align: "left" | "right";
 }
 
-const GAP = "  ";
-/** Of the last column this much is shown even where the width leaves less. */
-const LEAST_CELLS = 8;
+const SPACING = "  ";
+/** The last column gets at least this width, also where the other columns leave less. */
+const MIN_LAST_WIDTH = 8;
 
-/** Lines without line breaks, the headings first. Without `width` nothing is cut. */
+/** Returns lines without line breaks, the headings first. Without `width` nothing is truncated. */
 export function layOut(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
@@ -17,34 +19,35 @@ export function layOut(
 ): string[] {
   const headings = columns.map(({ heading }) => heading);
   const lines = [headings, ...rows.map((row) => row.map(printable))];
-  const widths = columns.map((_, at) => Math.max(...lines.map((line) => cells(line[at] ?? ""))));
-  const lastWidth = width === undefined ? undefined : Math.max(LEAST_CELLS, width - sum(widths.slice(0, -1)));
+  const widths = columns.map((_, at) => Math.max(...lines.map((line) => stringWidth(line[at] ?? ""))));
+  const lastWidth =
+    width === undefined ? undefined : Math.max(MIN_LAST_WIDTH, width - sum(widths.slice(0, -1)));
   return lines.map((line) => {
     const fitted = line.map((text, at) => {
-      if (at === columns.length - 1) return lastWidth === undefined ? text : cut(text, lastWidth);
-      const padding = " ".repeat((widths[at] ?? 0) - cells(text));
+      if (at === columns.length - 1) return lastWidth === undefined ? text : truncate(text, lastWidth);
+      const padding = " ".repeat((widths[at] ?? 0) - stringWidth(text));
       return columns[at]?.align === "right" ? padding + text : text + padding;
     });
-    return fitted.join(GAP).trimEnd();
+    return fitted.join(SPACING).trimEnd();
   });
 }
 
 function sum(widths: readonly number[]): number {
-  return widths.reduce((total, width) => total + width + GAP.length, 0);
+  return widths.reduce((total, width) => total + width + SPACING.length, 0);
 }
 
-/** What a program is called must not move the cursor of who lists it. */
+/** The name of a program must not move the cursor of a person who lists it. */
 function printable(text: string): string {
   return text.replace(/\p{Cc}+/gu, " ");
 }
 
-function cut(text: string, width: number): string {
-  if (cells(text) <= width) return text;
+function truncate(text: string, width: number): string {
+  if (stringWidth(text) <= width) return text;
   let shown = "";
   let used = 0;
   for (const { segment } of graphemes.segment(text)) {
-    used += cellsOf(segment);
-    // One is kept for the mark.
+    used += stringWidth(segment);
+    // One cell is for the ellipsis.
     if (used > width - 1) break;
     shown += segment;
   }
@@ -52,18 +55,3 @@ function cut(text: string, width: number): string {
 }
 
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
-
-function cells(text: string): number {
-  let total = 0;
-  for (const { segment } of graphemes.segment(text)) total += cellsOf(segment);
-  return total;
-}
-
-/** East Asian scripts and emoji take two cells. */
-function cellsOf(grapheme: string): number {
-  return /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60]/u.test(
-    grapheme,
-  )
-    ? 2
-    : 1;
-}

@@ -1,19 +1,20 @@
-// What a call of the client failed with, in one line for the person who typed the command.
+// Explains a failed call of the client in one line, for the person who typed the command.
+
 import { InvalidArgumentError } from "commander";
 import { ClientError } from "../../client/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { WriteError } from "../report/report.ts";
 
-/** Why nothing answers at an address; all of these fail before the agent can have heard of the call. */
+/** Why no agent answers at an address. Each of these fails before a call can reach an agent. */
 const unreachable: ReadonlyMap<string, string> = new Map([
   ["ECONNREFUSED", "nothing listens there"],
   ["ENOTFOUND", "the name has no address"],
-  ["EAI_AGAIN", "the name could not be looked up"],
+  ["EAI_AGAIN", "looking up the name failed"],
   ["EHOSTUNREACH", "the host cannot be reached"],
   ["ENETUNREACH", "the network cannot be reached"],
   ["EHOSTDOWN", "the host is down"],
-  ["HPE_INVALID_CONSTANT", "what listens there does not speak HTTP"],
-  ["EPROTO", "what listens there does not speak TLS (https:)"],
+  ["HPE_INVALID_CONSTANT", "the program that listens there does not speak HTTP"],
+  ["EPROTO", "the program that listens there does not speak TLS (https:)"],
   ["DEPTH_ZERO_SELF_SIGNED_CERT", "its certificate is not trusted"],
   ["SELF_SIGNED_CERT_IN_CHAIN", "its certificate is not trusted"],
   ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "its certificate is not trusted"],
@@ -21,17 +22,17 @@ const unreachable: ReadonlyMap<string, string> = new Map([
   ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another name"],
 ]);
 
-/** What a proxy says whose agent is not up yet: that may pass. */
-const passing = /^HTTP (429|502|503|504)$/;
+/** A proxy answers this while its agent is not up yet; a retry may succeed. */
+const temporary = /^HTTP (429|502|503|504)$/;
 
-/** Why there was nobody to talk to, so that a wrong address is likelier than a lost connection; else undefined. */
+/** Why there is no agent at the address; undefined if the connection to one was lost, or for other errors. */
 function addressFailure(error: unknown): string | undefined {
   const reason = reasonIn(unreachable, error);
   if (reason !== undefined || !(error instanceof ClientError)) return reason;
-  // What Connect says of an answer that is none of its own.
+  // Connect's messages about an answer that is not in its protocol.
   const isForeign = /^(HTTP \d+|unsupported content type .*)$/.test(error.message);
-  return isForeign && !passing.test(error.message)
-    ? `something else answers there (${error.message})`
+  return isForeign && !temporary.test(error.message)
+    ? `another program answers there (${error.message})`
     : undefined;
 }
 
@@ -39,7 +40,7 @@ export function isWrongAddress(error: unknown): boolean {
   return addressFailure(error) !== undefined;
 }
 
-/** What nobody thought of is a bug and keeps its stack. */
+/** An unexpected error is a bug: its line contains the stack. */
 export function describeFailure(error: unknown, url: string): string {
   const reason = addressFailure(error);
   if (reason !== undefined) return `no agent at ${url}: ${reason} (--url or HOLDFAST_URL says where it is)`;
@@ -49,7 +50,7 @@ export function describeFailure(error: unknown, url: string): string {
   return `this is a bug in holdfast: ${details}`;
 }
 
-/** The exit code of `run` when the agent refused the command, as a shell has it; undefined for all other failures. */
+/** The exit code of `run` when the agent refused the command, as a shell reports it; undefined for other failures. */
 export function refusedCommand(error: unknown): number | undefined {
   if (!(error instanceof ClientError) || error.code !== "invalid_argument") return undefined;
   if (/^command ".*" (not found|does not exist)/s.test(error.message)) return exitCodes.notFound;
@@ -70,12 +71,12 @@ function inSeconds(message: string): string {
 }
 
 const lossWords: ReadonlyMap<string, string> = new Map([
-  ["ECONNRESET", "it was cut"],
-  ["EPIPE", "it was closed"],
-  ["ETIMEDOUT", "it timed out"],
+  ["ECONNRESET", "connection reset"],
+  ["EPIPE", "connection closed"],
+  ["ETIMEDOUT", "connection timed out"],
 ]);
 
-/** By the code, as Node names it, of the error or of one behind it. */
+/** Looks up the error code of Node of `error`, or of one of its causes. */
 function reasonIn(words: ReadonlyMap<string, string>, error: unknown): string | undefined {
   const seen = new Set<unknown>();
   for (let next = error; next instanceof Error && !seen.has(next); next = next.cause) {

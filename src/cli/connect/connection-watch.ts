@@ -1,5 +1,6 @@
-// Tells of a connection that was lost and made again, once each however many tries it takes; and gives up at once where
-// there never was one to lose.
+// Reports a lost connection once and its return once, whatever the number of tries. Gives up at once if there never was
+// a connection and the address seems wrong.
+
 import type { ConnectionState, ProcessOptions } from "../../client/index.ts";
 import { describeLoss, isWrongAddress } from "./client-failure.ts";
 
@@ -19,12 +20,12 @@ export class ConnectionWatch {
     this.#listener = listener;
   }
 
-  /** Lost, and not made again yet. */
+  /** Lost and not restored yet. */
   get isDown(): boolean {
     return this.#isDown;
   }
 
-  /** For one start or attach, to be watched by this. */
+  /** Options for the one start or attach that this object watches. */
   get options(): ProcessOptions {
     return { signal: this.#abort.signal, onState: (state) => this.#onState(state) };
   }
@@ -35,7 +36,7 @@ export class ConnectionWatch {
       this.#isDown = false;
       this.#wasUp = true;
     } else if (state.kind === "reconnecting") {
-      // No agent answers at the address, and none ever did: it is likely to be wrong.
+      // No agent has ever answered at this address, so the address is probably wrong.
       if (!this.#wasUp && isWrongAddress(state.reason)) this.#abort.abort(state.reason);
       else if (!this.#isDown) this.#listener.lost(describeLoss(state.reason), this.#wasUp);
       this.#isDown = true;

@@ -1,27 +1,34 @@
-// One command's use of an agent: a client, and one line and an exit code for whatever goes wrong.
+// How a command uses an agent: it gets a client and finds its process; each failure becomes one line and an exit code.
+
 import { constants } from "node:os";
-import { type Client, createClient, type ReconnectOptions } from "../../client/index.ts";
+import {
+  type Client,
+  createClient,
+  ProcessGoneError,
+  type ProcessInfo,
+  type ReconnectOptions,
+} from "../../client/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { ReaderGoneError } from "../report/report.ts";
 import { endAfterFlush, printError } from "../stdio.ts";
+import { clientToken } from "./access-token.ts";
 import { describeFailure } from "./client-failure.ts";
-import { clientToken } from "./client-token.ts";
 
 export interface ClientUse {
   readonly url: string;
   readonly reconnect?: ReconnectOptions;
-  /** The exit code when `act` rejects; but for a ReaderGoneError, which is 141, without a word. */
+  /** The exit code when `act` rejects, except with a ReaderGoneError: that is 141 and prints nothing. */
   failureCode(error: unknown): number;
 }
 
-/** For commands that ask once: who typed it is there to ask again. */
+/** For commands with one call: the user can repeat them. */
 export const ONE_TRY: ReconnectOptions = { callRetryMs: 0 };
 
-/** The client's own, which is there for a reason: see its ReconnectOptions. */
+/** The default of the client, see its ReconnectOptions. */
 const CALL_RETRY_MS = 30_000;
 
-/** For commands that stay: `giveUpAfterMs` is the user's, for the first connection, too. */
-export function patience(giveUpAfterMs: number | undefined): ReconnectOptions {
+/** For commands that stay connected. `giveUpAfterMs` comes from the user and also limits the first connection. */
+export function reconnectFor(giveUpAfterMs: number | undefined): ReconnectOptions {
   if (giveUpAfterMs === undefined) return {};
   return { giveUpAfterMs, callRetryMs: Math.min(giveUpAfterMs, CALL_RETRY_MS) };
 }
@@ -36,7 +43,7 @@ export async function withClient(
     printError(describeFailure(error, url));
     return failureCode(error);
   };
-  // Rejections come here too: Node raises an unhandled one as an uncaught exception.
+  // Also gets rejections: Node raises an unhandled one as an uncaught exception.
   process.on("uncaughtException", (error) => void endAfterFlush(fail(error)));
   let client: Client | undefined;
   try {
@@ -47,4 +54,30 @@ export async function withClient(
   } finally {
     client?.close();
   }
+}
+
+/**
+ * The process that SELECTOR on the command line names: first by process_id, then by pid, then by tag; a running process
+ * before an ended one. Rejects with ProcessGoneError. Address the process by its processId from then on: another
+ * process can get the pid or the tag at any time.
+ */
+export async function findProcess(url: string, selector: string): Promise<ProcessInfo> {
+  const client = createClient({ baseUrl: url, reconnect: ONE_TRY, ...clientToken(process.env) });
+  try {
+    return firstMatch(await client.list({ includeEnded: true }), selector);
+  } finally {
+    client.close();
+  }
+}
+
+/** `processes` are in the order of Client.list: ended ones first, and the oldest of each kind first. */
+function firstMatch(processes: readonly ProcessInfo[], selector: string): ProcessInfo {
+  const found =
+    processes.findLast(({ processId }) => processId === selector) ??
+    processes.findLast(({ pid }) => String(pid) === selector) ??
+    processes.findLast(({ tag }) => tag === selector);
+  if (found !== undefined) return found;
+  throw new ProcessGoneError(
+    `no process has the pid, tag or process_id "${selector}" (holdfast ps --all lists them)`,
+  );
 }

@@ -1,51 +1,49 @@
 // `holdfast doctor`: its flags and its help.
+
 import type { Command } from "commander";
-import { setting } from "../options/settings.ts";
-import { readBytes } from "../options/values.ts";
-import { addCommandFlags, type CommandFlags, commandSettings } from "../serve/command-flags.ts";
+import { addSettings } from "../options/settings.ts";
+import {
+  addCommandFlags,
+  COMMAND_FLAGS_HELP,
+  type CommandFlags,
+  commandSettings,
+} from "../serve/command-flags.ts";
 import { addListeningFlags, type ListeningFlags, listenAddresses } from "../serve/listening-flags.ts";
+import { memoryBudgetRow } from "../serve/output-flags.ts";
 
 interface DoctorFlags extends ListeningFlags, CommandFlags {
   readonly memoryBudget: number;
   readonly json?: boolean;
 }
 
-/** `done` gets the exit code. */
+/** `done` receives the exit code. */
 export function addDoctor(program: Command, done: (exitCode: number) => void): void {
   const command = program
     .command("doctor")
     .summary("check whether the agent would work on this machine")
     .description(
-      "Checks whether the agent would work here: what it needs of the kernel, the C library and the machine's users, whether " +
-        "commands and terminals start, and whether its address is free. Takes the options of serve that matter for that.",
+      "Checks whether the agent would work here: the kernel, the C library, the users and limits of the machine, whether " +
+        "commands and terminals start, and whether its address is free. Takes those options of serve that affect this.",
     )
-    .option("--json", "print one JSON array instead of lines");
-  addCommandFlags(addListeningFlags(command))
-    .optionsGroup("Output:")
-    .addOption(
-      setting({
-        flags: "--memory-budget <size>",
-        description: "how much output the agent will hold for all processes together",
-        fallback: "64MiB",
-        read: readBytes,
-      }),
-    )
+    .option("--json", "one JSON array instead of lines");
+  addCommandFlags(addListeningFlags(command));
+  addSettings(command, "Output", [memoryBudgetRow])
     .addHelpText("after", DOCTOR_HELP)
     .action(async (flags: DoctorFlags) => {
       const { examine } = await import("./examine.ts");
-      const addresses = listenAddresses(flags, process.env);
+      const addresses = await listenAddresses(flags, process.env);
       const { memoryBudget: memoryBudgetBytes, json = false } = flags;
       done(await examine({ addresses, commands: commandSettings(flags), memoryBudgetBytes, json }));
     });
 }
 
 const DOCTOR_HELP = `
-One line a check: ok, warn (it works, but) or fail (it would not work), what was
-found, and what that means.
-
+One line per check: ok, warn (works with a restriction) or fail (does not work),
+then the result and its consequence.
+${COMMAND_FLAGS_HELP}
 Exit codes:
   0    the agent would work
-  1    something would not
+  1    at least one check failed
   2    bad option or variable
 
 Examples:

@@ -1,11 +1,11 @@
-// What `holdfast doctor` does: looks at the machine, then tries the agent's own parts on it, and says what it found.
+// What `holdfast doctor` does: examines the machine, tries the agent's own parts on it, and prints the findings.
 
+import type { CommandSettings } from "../../agent/index.ts";
 import type { ListenAddress } from "../../http/index.ts";
 import { messageOf, oneLine } from "../../text.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { writeOut } from "../report/report.ts";
 import { styled } from "../report/style.ts";
-import type { CommandSettings } from "../serve/command-flags.ts";
 import { type Finding, fail } from "./finding.ts";
 import { machineFindings } from "./machine-checks.ts";
 
@@ -26,7 +26,7 @@ export async function examine({ json, ...settings }: Examination): Promise<numbe
 
 async function trials(settings: Omit<Examination, "json">): Promise<Finding[]> {
   try {
-    // With all that is compiled: the agent cannot do without.
+    // Loads the native parts, without which the agent cannot start.
     const { trialFindings } = await import("./trials.ts");
     return await trialFindings(settings);
   } catch (error) {

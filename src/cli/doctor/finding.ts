@@ -1,10 +1,10 @@
-// What one of doctor's checks found.
+// The result of one check of `holdfast doctor`.
 
 export interface Finding {
   readonly check: string;
   readonly verdict: "ok" | "warn" | "fail";
   readonly found: string;
-  /** What would not work, or not as well. Absent where all is well. */
+  /** What does not work, or works worse. Absent if the verdict is ok. */
   readonly consequence?: string;
 }
 

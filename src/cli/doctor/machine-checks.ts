@@ -1,14 +1,15 @@
-// The checks of `holdfast doctor` that only look.
+// The checks of `holdfast doctor` that only read what the machine reports.
+
 import { existsSync, readFileSync } from "node:fs";
 import { release, totalmem } from "node:os";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
-const LEAST_NODE = [20, 19];
+const MIN_NODE = [20, 19];
 /** For bytes_acked in TCP_INFO. */
-const LEAST_KERNEL = [4, 1];
+const MIN_KERNEL = [4, 1];
 /** For posix_spawn_file_actions_addchdir_np. */
-const LEAST_GLIBC = [2, 29];
-/** What the agent takes beside what it holds for processes. */
+const MIN_GLIBC = [2, 29];
+/** Memory of the agent in addition to what it holds for clients. */
 const OWN_BYTES = 150 * 2 ** 20;
 
 export function machineFindings(memoryBudgetBytes: number): Finding[] {
@@ -23,8 +24,8 @@ function system(): Finding {
 
 function kernel(): Finding {
   const found = release();
-  if (isAtLeast(found, LEAST_KERNEL)) return ok("kernel", found);
-  return warn("kernel", found, "before 4.1 a slow client cannot be told from one that accepts nothing");
+  if (isAtLeast(found, MIN_KERNEL)) return ok("kernel", found);
+  return warn("kernel", found, "before 4.1 the agent cannot distinguish a slow client from a stalled one");
 }
 
 function libc(): Finding {
@@ -34,25 +35,25 @@ function libc(): Finding {
   const glibc = report.header?.glibcVersionRuntime;
   if (glibc === undefined)
     return warn("libc", "not glibc", "terminals need a node-pty that was compiled for this libc");
-  if (isAtLeast(glibc, LEAST_GLIBC)) return ok("libc", `glibc ${glibc}`);
+  if (isAtLeast(glibc, MIN_GLIBC)) return ok("libc", `glibc ${glibc}`);
   return fail("libc", `glibc ${glibc}`, "no command starts: 2.29 or newer is needed");
 }
 
 function node(): Finding {
   const { version } = process;
-  if (isAtLeast(version.slice(1), LEAST_NODE)) return ok("node", version);
-  return fail("node", version, `the agent needs ${LEAST_NODE.join(".")} or newer`);
+  if (isAtLeast(version.slice(1), MIN_NODE)) return ok("node", version);
+  return fail("node", version, `the agent needs ${MIN_NODE.join(".")} or newer`);
 }
 
 function proc(): Finding {
   if (existsSync("/proc/self/fd") && existsSync("/proc/meminfo")) return ok("/proc", "mounted");
-  return fail("/proc", "not mounted", "the agent cannot tell its own descriptors, and does not start");
+  return fail("/proc", "not mounted", "the agent cannot list its descriptors, and does not start");
 }
 
 function openFiles(): Finding {
   const [soft, hard] = limitOf("Max open files") ?? ["unknown", "unknown"];
   if (Number(hard) >= 1024 || hard === "unlimited") return ok("open files", `up to ${hard}`);
-  const consequence = "each process takes about 5 and each client 1: few fit in";
+  const consequence = "a process needs about 5 and a client 1: only few fit";
   return warn("open files", `up to ${soft === hard ? hard : `${soft} (${hard})`}`, consequence);
 }
 
@@ -65,7 +66,7 @@ function processes(): Finding {
   return warn(
     "processes",
     `up to ${most}`,
-    "threads count, too, and the agent has a dozen: few commands fit in",
+    "threads also count, and the agent has a dozen: only few commands fit",
   );
 }
 
@@ -73,12 +74,12 @@ function memory(memoryBudgetBytes: number): Finding {
   const limit = Number(readOrUndefined("/sys/fs/cgroup/memory.max") ?? Number.NaN);
   const bytes = limit < totalmem() ? limit : totalmem();
   const found = `${Math.floor(bytes / 2 ** 20)} MiB`;
-  // Replay, rings and buffers may take twice what they hold.
+  // Held output can need twice its size.
   if (bytes >= 2 * memoryBudgetBytes + OWN_BYTES) return ok("memory", found);
-  return warn("memory", found, "little for this --memory-budget: the kernel may have to kill something");
+  return warn("memory", found, "little for this --memory-budget: the kernel may kill a process");
 }
 
-/** Soft and hard, of this very process. */
+/** The soft and the hard limit of this process. */
 function limitOf(name: string): string[] | undefined {
   const line = readOrUndefined("/proc/self/limits")
     ?.split("\n")
@@ -90,7 +91,7 @@ function readOrUndefined(path: string): string | undefined {
   try {
     return readFileSync(path, "latin1");
   } catch {
-    // ENOENT: no such thing here.
+    // ENOENT: this kernel or container does not have the file.
     return undefined;
   }
 }

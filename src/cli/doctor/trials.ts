@@ -1,12 +1,11 @@
-// The checks of `holdfast doctor` that try: a real table of processes, real commands, the real server. What fails here fails in
-// the words in which it would fail for a client.
+// The checks of `holdfast doctor` that try the real parts: process table, commands, server. A failure has the same message
+// as for a client.
 
-import { describeStartFailure } from "../../agent/index.ts";
+import { type CommandSettings, describeStartFailure } from "../../agent/index.ts";
 import { type ListenAddress, type NodeResponse, startServer } from "../../http/index.ts";
 import type { Logger } from "../../logger.ts";
 import { checkUser, type Process, ProcessTable, type StartRequest } from "../../process/index.ts";
 import { messageOf } from "../../text.ts";
-import type { CommandSettings } from "../serve/command-flags.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
 interface TrialSettings {
@@ -14,14 +13,14 @@ interface TrialSettings {
   readonly commands: CommandSettings;
 }
 
-/** Whom every Linux has beside root. */
-const SOMEBODY = "nobody";
+/** A user that every Linux has in addition to root. */
+const OTHER_USER = "nobody";
 const PIPES: StartRequest["stdio"] = { kind: "pipes", stdin: false };
 const TERMINAL: StartRequest["stdio"] = { kind: "pty", size: { cols: 80, rows: 24 } };
 
-/** Nothing it started is left when it resolves. */
+/** Resolves when everything that it started has ended. */
 export async function trialFindings(settings: TrialSettings): Promise<Finding[]> {
-  // The agent lives on its listening socket. Here nothing would keep Node from ending while a child's SIGCHLD is awaited.
+  // The listening socket keeps an agent alive. Here, a timer keeps Node alive while it waits for SIGCHLD.
   const alive = setInterval(() => undefined, 60_000);
   try {
     return await tryAll(settings);
@@ -52,39 +51,47 @@ async function tryAll({ addresses, commands }: TrialSettings): Promise<Finding[]
 }
 
 function createTable({ children, cgroup }: CommandSettings, remarks: string[]): ProcessTable {
-  const note = (_: object, message: string) => void remarks.push(message);
-  return new ProcessTable({ logger: { debug: note, info: note, warn: note, error: note }, children, cgroup });
+  const log = (_: object, message: string) => void remarks.push(message);
+  return new ProcessTable({ logger: { debug: log, info: log, warn: log, error: log }, children, cgroup });
 }
 
 async function commandFinding(table: ProcessTable): Promise<Finding> {
-  return tried("commands", "no command starts", async () => {
+  return runTrial("commands", "no command starts", async () => {
     const { text, status } = await run(table, { cmd: "echo", args: ["works"], stdio: PIPES });
     if (text === "works\n" && status === "exit status 0") return ok("commands", "start and end");
-    return fail("commands", `echo said ${JSON.stringify(text)}, ${status}`, "output or exit codes get lost");
+    return fail(
+      "commands",
+      `echo printed ${JSON.stringify(text)}, ${status}`,
+      "output or exit codes are lost",
+    );
   });
 }
 
 async function terminalFinding(table: ProcessTable): Promise<Finding> {
-  return tried("terminals", "no command starts on a terminal", async () => {
+  return runTrial("terminals", "no command starts on a terminal", async () => {
     const { text } = await run(table, { cmd: "tty", args: [], stdio: TERMINAL });
     if (/^\/dev\/\S+\r\n$/.test(text)) return ok("terminals", `open, as ${text.trim()}`);
-    return fail("terminals", `tty said ${JSON.stringify(text)}`, "commands get no controlling terminal");
+    return fail("terminals", `tty printed ${JSON.stringify(text)}`, "commands get no controlling terminal");
   });
 }
 
 async function usersFinding(table: ProcessTable): Promise<Finding> {
   if (process.getuid?.() !== 0)
-    return warn("users", "not root", "every command runs as the agent's own user, whoever is asked for");
-  return tried("users", "commands run as root only", async () => {
-    const { text } = await run(table, { cmd: "id", args: ["-un"], stdio: PIPES, user: SOMEBODY });
-    if (text === `${SOMEBODY}\n`) return ok("users", "commands run as whom the request names");
-    return fail("users", `id said ${JSON.stringify(text)}`, "commands do not run as whom the request names");
+    return warn("users", "not root", "every command runs as the agent's own user");
+  return runTrial("users", "commands run as root only", async () => {
+    const { text } = await run(table, { cmd: "id", args: ["-un"], stdio: PIPES, user: OTHER_USER });
+    if (text === `${OTHER_USER}\n`) return ok("users", "commands run as the user in the request");
+    return fail(
+      "users",
+      `id printed ${JSON.stringify(text)}`,
+      "commands do not run as the user in the request",
+    );
   });
 }
 
 async function defaultUserFinding(name: string | undefined): Promise<Finding | undefined> {
   if (name === undefined) return undefined;
-  return tried("default user", "the agent does not start", async () => {
+  return runTrial("default user", "the agent does not start", async () => {
     await checkUser(name);
     return ok("default user", name);
   });
@@ -92,13 +99,13 @@ async function defaultUserFinding(name: string | undefined): Promise<Finding | u
 
 function prioritiesFinding(remarks: readonly string[]): Finding {
   const about = remarks.filter((remark) => remark.includes("no right to make it"));
-  if (about.length === 0) return ok("priorities", "as they are set");
+  if (about.length === 0) return ok("priorities", "as configured");
   return warn("priorities", about.join("; "), "commands keep the agent's");
 }
 
 async function cgroupFinding(table: ProcessTable, path: string | undefined): Promise<Finding | undefined> {
   if (path === undefined) return undefined;
-  return tried("cgroup", "commands cannot be put there", async () => {
+  return runTrial("cgroup", "commands cannot be put there", async () => {
     const { text } = await run(table, { cmd: "grep", args: ["^0:", "/proc/self/cgroup"], stdio: PIPES });
     if (text.trimEnd().endsWith("/user")) return ok("cgroup", path);
     return fail("cgroup", `a command was in ${JSON.stringify(text.trim())}`, "commands escape their limits");
@@ -115,19 +122,13 @@ async function addressFindings(addresses: readonly ListenAddress[]): Promise<Fin
     const server = await startServer({ addresses, answer, logger, allowUnauthenticated: true });
     await server.close(0);
     if (!server.isExposed) return [ok("address", server.url)];
-    return [
-      warn(
-        "address",
-        server.url,
-        "others than this machine reach it: the agent will ask for an access token",
-      ),
-    ];
+    return [warn("address", server.url, "other machines can reach it: serve needs an access token")];
   } catch (error) {
     return [fail("address", describeStartFailure(error, addresses), "the agent does not start")];
   }
 }
 
-async function tried(check: string, consequence: string, trial: () => Promise<Finding>): Promise<Finding> {
+async function runTrial(check: string, consequence: string, trial: () => Promise<Finding>): Promise<Finding> {
   try {
     return await trial();
   } catch (error) {
@@ -146,10 +147,10 @@ function outputOf({ output }: Process): Promise<{ readonly text: string; readonl
   return new Promise((resolve) => {
     let text = "";
     const readAll = () => {
-      for (let read = subscriber.read(1024); read.kind !== "empty"; read = subscriber.read(1024)) {
+      for (let read = subscriber.read(); read.kind !== "empty"; read = subscriber.read()) {
         if (read.kind === "end") return resolve({ text, status: read.end.status });
-        if (read.kind === "chunks") for (const { data } of read.chunks) text += data.toString();
-        subscriber.taken();
+        if (read.kind === "chunk") text += read.chunk.data.toString();
+        subscriber.delivered();
       }
     };
     const subscriber = output.fork({ onReadable: readAll });

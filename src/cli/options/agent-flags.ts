@@ -1,5 +1,5 @@
-// What the commands that talk to an agent have in common on the command line. Free of the client, as all files are that
-// the help loads.
+// The flags of every command that calls an agent. Does not load the client: the help needs only the flags.
+
 import type { Command, Option } from "commander";
 import { optionalSetting, setting } from "./settings.ts";
 import { readDurationMs, readUrl } from "./values.ts";
@@ -8,13 +8,13 @@ export interface UrlFlag {
   readonly url: string;
 }
 
-/** What SELECTOR is. */
-export const SELECTOR = "a pid, a tag (the newest process that carries it) or a process_id";
+/** The help text of the argument SELECTOR. */
+export const SELECTOR = "pid, tag (its newest process) or process_id";
 
 export function urlSetting(): Option {
   return setting({
     flags: "--url <url>",
-    description: "where the agent is",
+    description: "address of the agent",
     fallback: "http://127.0.0.1:49983",
     read: readUrl,
   });
@@ -23,15 +23,15 @@ export function urlSetting(): Option {
 export function giveUpSetting(): Option {
   return optionalSetting({
     flags: "--give-up-after <duration>",
-    description: "how long a lost connection is tried to be made again; else for ever",
+    description: "time to keep reconnecting (default: forever)",
     read: readDurationMs,
   });
 }
 
-/** Usage errors of this command end with `exitCode`: where 2 could be taken for the program's own. */
+/** Usage errors of this command end with `exitCode`, for commands whose program could itself end with 2. */
 export function usageExitsWith(command: Command, exitCode: number): Command {
   return command.exitOverride((error) => {
-    // 0: the help that was asked for.
+    // 0: the user asked for the help.
     if (error.exitCode !== 0) error.exitCode = exitCode;
     throw error;
   });

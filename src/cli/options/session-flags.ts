@@ -1,4 +1,5 @@
-// What `run` and `attach` share on the command line.
+// The flags and help texts that `run` and `attach` share.
+
 import type { Command } from "commander";
 import { exitCodes } from "../exit-codes.ts";
 import { type DetachKeys, readDetachKeys } from "../session/detach-keys.ts";
@@ -15,7 +16,7 @@ export interface SessionFlags extends UrlFlag {
   readonly urlFlag: string | undefined;
 }
 
-/** The agent's address where only the command line says it, so that whoever comes back has to say it again. */
+/** The agent's address if only the command line names it: a command that reconnects has to name it again. */
 export function urlFlagOf(command: Command): string | undefined {
   return command.getOptionValueSource("url") === "cli" ? command.opts<UrlFlag>().url : undefined;
 }
@@ -25,33 +26,35 @@ export function addSessionFlags(command: Command): Command {
     .addOption(
       setting({
         flags: "--detach-keys <keys>",
-        description: "what leaves a process on a terminal, typed one after the other; or none",
+        description: "keys that leave a process on a terminal, or none",
         fallback: "ctrl-p,ctrl-q",
         read: readDetachKeys,
       }),
     )
-    .option("--json", "print one JSON object for each event instead of the output")
+    .option("--json", "one JSON object per event instead of the output")
     .optionsGroup("Connection:")
     .addOption(urlSetting())
     .addOption(giveUpSetting())
     .optionsGroup("Other:");
 }
 
-/** The same for both: what is whose. */
 export const SESSION_HELP = `
-Its stdout and stderr come out as this command's, and this command's stdin is
-its stdin, to the end of file. Signals are passed on: SIGINT and SIGQUIT to its
-process group, SIGTERM, SIGUSR1 and SIGUSR2 to itself. On a terminal of its own
-(--pty) every key is its own, Ctrl-C too; only the detach keys leave it. SIGHUP
-leaves it too: it goes on when the terminal here is closed.
+This command prints the stdout and stderr of the process as its own, and sends
+its own stdin to the process, including the end of file. It forwards signals:
+SIGINT and SIGQUIT to the process group, SIGTERM, SIGUSR1 and SIGUSR2 to the
+process. With a terminal (--pty), the process gets every key, also Ctrl-C; only
+the detach keys leave it. SIGHUP also leaves it: the process continues when
+this terminal is closed.
 
-A lost connection is made again, and the output goes on at the very byte. A
-signal that comes meanwhile ends this command, not the process.`;
+If the connection is lost, this command reconnects, and the output continues
+at the next byte. A signal that arrives meanwhile ends this command, not the
+process.`;
 
 export const SESSION_EXIT_CODES = `
 Exit codes:
-  N      its own
-  128+N  signal N killed it, or ended this command as it could not be passed on
-  141    nobody reads stdout any more
-  0      also: left by the detach keys
-  125    holdfast failed: no agent, bad option, the agent was restarted`;
+  N      the exit code of the process
+  128+N  the process was killed by signal N, or signal N ended this command
+         because it could not be forwarded
+  141    the reader of stdout is gone
+  0      also: left with the detach keys
+  125    holdfast failed: no agent, bad option, or the agent was restarted`;

@@ -1,19 +1,20 @@
-// Reading one value as a user wrote it. What is wrong is an InvalidArgumentError that says what would be right; commander
-// puts the flag or variable and the value before it.
+// Reads one value as a user wrote it. A wrong value throws InvalidArgumentError with a message that says which values are
+// valid; commander puts the flag or variable and the value before it. The functions named …Text do the reverse.
+
 import { readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { InvalidArgumentError } from "commander";
 import { messageOf } from "../../text.ts";
 
-/** sockaddr_un's, without the NUL at its end. */
+/** The size of sockaddr_un's path without the NUL at its end. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** Node's timers hold 31 bits of milliseconds and fire at once beyond them. */
+/** Below MAX_TIMEOUT_MS of clock.ts, in whole days. */
 const LONGEST_MS = 24 * 24 * 3_600_000;
 
-/** "200ms", "1.5s", "2m", "1h", or "0". A bare number is refused: five what? */
+/** "200ms", "1.5s", "2m", "1h", or "0". A number without a unit is refused. */
 export function readDurationMs(text: string): number {
   if (text === "0") return 0;
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
@@ -27,15 +28,27 @@ export function readDurationMs(text: string): number {
   return durationMs;
 }
 
+/** The reverse of readDurationMs, in seconds or milliseconds: "10s", "200ms". */
+export function durationText(ms: number): string {
+  return ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`;
+}
+
 const BYTES_PER_UNIT: Readonly<Record<string, number>> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
-/** "64MiB", "4096KiB", "1.5GiB", "512B", or "0". A bare number is refused, as are units of 1000. */
+/** "64MiB", "4096KiB", "1.5GiB", "512B", or "0". A number without a unit and units of 1000 are refused. */
 export function readBytes(text: string): number {
   if (text === "0") return 0;
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)$/.exec(text) ?? [];
   const bytes = Math.round(Number(amount) * (BYTES_PER_UNIT[unit ?? ""] ?? Number.NaN));
   if (Number.isSafeInteger(bytes)) return bytes;
   throw new InvalidArgumentError("A size is a number and its unit (B, KiB, MiB or GiB), such as 64MiB.");
+}
+
+/** The reverse of readBytes, in the largest unit that needs no fraction: "16KiB", "64MiB". */
+export function bytesText(bytes: number): string {
+  const units = Object.entries(BYTES_PER_UNIT);
+  const [unit, unitBytes] = units.findLast(([, size]) => bytes >= size && bytes % size === 0) ?? ["B", 1];
+  return `${bytes / unitBytes}${unit}`;
 }
 
 export function readPort(text: string): number {
@@ -46,21 +59,17 @@ export function readPort(text: string): number {
   return port;
 }
 
-/** An address or a name; "[::1]" as in a URL is taken for "::1". */
+/** An address or a name; "[::1]", as in a URL, means "::1". */
 export function readHost(text: string): string {
   const host = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
-  // In this order: Node compiles its expression for IPv6 addresses when it is first asked, which takes 4 ms.
+  // isIPv6 last: its first call compiles a regular expression, which takes 4 ms.
   if (/^[\w.-]+$/.test(host) || isIPv6(host)) return host;
   throw new InvalidArgumentError(
     "A host is an IP address or a name, without scheme or port: 127.0.0.1, ::1, localhost.",
   );
 }
 
-/** What may become of output while nobody is attached. */
-export const detachedModes = ["block", "buffer", "ring"] as const;
-export type DetachedMode = (typeof detachedModes)[number];
-
-/** One of `choices`, as they are written. */
+/** One of `choices`, spelled exactly so. */
 export function readChoice<const T extends string>(choices: readonly T[]): (text: string) => T {
   return (text) => {
     const choice = choices.find((candidate) => candidate === text);
@@ -69,7 +78,7 @@ export function readChoice<const T extends string>(choices: readonly T[]): (text
   };
 }
 
-/** An agent's address. What comes after the port is kept: it may stand behind a proxy. */
+/** An agent's address. Keeps the path after the port: the agent may be behind a proxy. */
 export function readUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
@@ -85,7 +94,7 @@ export function readOffset(text: string): number {
   throw new InvalidArgumentError("An offset is a whole number of bytes; 0 is the first byte of output.");
 }
 
-/** Collects "NAME=value"; "NAME" alone takes its value from `from`, and sets nothing where it has none. */
+/** Collects "NAME=value". "NAME" alone takes its value from `from`, and sets nothing if it is not there. */
 export function readVariable(from: NodeJS.ProcessEnv) {
   return (text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> => {
     const [, name, equals, value = ""] = /^([^=]+)(=?)(.*)$/s.exec(text) ?? [];
@@ -102,14 +111,14 @@ export function readCount(text: string): number {
   throw new InvalidArgumentError("It is a whole number from 1 to 9999999.");
 }
 
-/** For settings that are a flag alone on the command line: a variable has to say which. */
+/** For flags that need no argument on the command line; a variable always has a value. */
 export function readYesNo(text: string): boolean {
   if (["yes", "true", "1"].includes(text)) return true;
   if (["no", "false", "0"].includes(text)) return false;
   throw new InvalidArgumentError("It is yes or no.");
 }
 
-/** What `read` takes, several times or several at once, separated by commas. */
+/** A list of values that `read` reads: the flag given several times, or values separated by commas. */
 export function readList<T>(read: (text: string) => T) {
   return (text: string, earlier: readonly T[] = []): T[] => [
     ...earlier,
@@ -117,7 +126,7 @@ export function readList<T>(read: (text: string) => T) {
   ];
 }
 
-/** The path in `unix:/path`, which sockaddr_un has no more room for. */
+/** The path in `unix:/path`, at most as long as sockaddr_un allows. */
 export function readUnixAddress(text: string): string {
   const path = /^unix:(\/.*[^/])$/s.exec(text)?.[1];
   if (path === undefined || path.includes("\0"))
@@ -128,25 +137,25 @@ export function readUnixAddress(text: string): string {
   );
 }
 
-/** As chmod has it. */
+/** An octal mode as chmod takes it. */
 export function readSocketMode(text: string): number {
   if (/^0?[0-7]{3}$/.test(text)) return Number.parseInt(text, 8);
   throw new InvalidArgumentError("A mode is three octal digits: 0600, 0660.");
 }
 
-/** A name, or `*.` and a name for all below it, or `*`; without port. */
+/** A name without port; `*.` and a name for all names below it; `*` for every name. */
 export function readHostPattern(text: string): string {
   if (text === "*" || /^(\*\.)?[\w.-]+$/.test(text)) return text;
   throw new InvalidArgumentError("A host is a name without port: agent, *.example.com, or * for all.");
 }
 
-/** As browsers write it, which is how it is compared. */
+/** An origin as browsers write it: the agent compares the two texts. */
 export function readOrigin(text: string): string {
   if (text === "*" || text === "null") return text;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && (url.origin === text || `${url.protocol}//${url.host}` === text)) return text;
   throw new InvalidArgumentError(
-    "An origin is scheme, host and port, nothing behind it: https://app.example.com, or * for all.",
+    "An origin is scheme, host and port without a path: https://app.example.com, or * for all.",
   );
 }
 
@@ -158,7 +167,7 @@ export function readFileBytes(path: string): Buffer {
   }
 }
 
-/** A whole number within these bounds. */
+/** A whole number from `least` to `most`. */
 export function readWhole(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = /^[+-]?\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
@@ -167,7 +176,7 @@ export function readWhole(least: number, most: number): (text: string) => number
   };
 }
 
-/** What `read` reads, or `inherit`. */
+/** A value that `read` reads, or "inherit". */
 export function readOrInherit<T>(read: (text: string) => T): (text: string) => T | "inherit" {
   return (text) => {
     if (text === "inherit") return text;
@@ -180,7 +189,7 @@ export function readOrInherit<T>(read: (text: string) => T): (text: string) => T
   };
 }
 
-/** As ioprio_set(2) takes it. */
+/** The number that ioprio_set(2) takes for a class and a level. */
 export function readIoPriority(text: string): number {
   if (text === "none") return 0;
   if (text === "idle") return 3 << 13;

@@ -1,12 +1,13 @@
-// The report for scripts: see report.ts. The names are the wire's.
+// The report for scripts, see report.ts. Uses the names of the wire.
+
 import { isUtf8 } from "node:buffer";
 import { type Report, writeOut } from "./report.ts";
 
 export function jsonReport(): Report {
   const write = (event: string, fields: object): Promise<void> =>
     writeOut(process.stdout, `${JSON.stringify({ event, ...fields })}\n`);
-  /** For what comes at any time: a reader that has gone is noticed at the next event. */
-  const note = (event: string, fields: object): void => {
+  /** For calls at any time. If the reader is gone, the next `write` reports it. */
+  const writeLater = (event: string, fields: object): void => {
     write(event, fields).catch(() => undefined);
   };
   return {
@@ -14,16 +15,16 @@ export function jsonReport(): Report {
       write("start", { pid, process_id: processId, pty: isPty, offset }),
     data: ({ kind, data, offset }) => write("data", { stream: kind, offset, ...content(data) }),
     gap: ({ from, to }) => write("gap", { from, to }),
-    lost: (reason) => note("reconnecting", { reason }),
-    back: (offset) => note("reconnected", { offset }),
-    trouble: (message) => note("trouble", { message }),
-    detached: ({ offset }) => note("detached", { offset }),
+    lost: (reason) => writeLater("reconnecting", { reason }),
+    back: (offset) => writeLater("reconnected", { offset }),
+    problem: (message) => writeLater("trouble", { message }),
+    detached: ({ offset }) => writeLater("detached", { offset }),
     ended: ({ exitCode, exited, status, signal, offset }) =>
       write("end", { exit_code: exitCode, exited, status, signal: signal ?? null, offset }),
   };
 }
 
-/** A chunk may begin or end within a character: what is not text by itself is base64. */
+/** A chunk can begin or end inside a character. Bytes that are not valid UTF-8 become base64. */
 function content(data: Uint8Array): { readonly text: string } | { readonly base64: string } {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   return isUtf8(bytes) ? { text: bytes.toString("utf8") } : { base64: bytes.toString("base64") };

@@ -1,10 +1,11 @@
-// What a person or a script is told of an attached process: its output, and what happens to the connection. As text it is
-// the program's own stdout and stderr, with a line on stderr for all else; as JSON it is one object a line on stdout.
-import type { DataEvent, Exit, GapEvent, RemoteProcess } from "../../client/index.ts";
+// The report on an attached process for a person or a script: its output, and the state of the connection. As text, it
+// is stdout and stderr of the program, and everything else is a line on stderr. As JSON, it is one object per line on stdout.
+
+import type { DataEvent, Exit, GapEvent, OutputEvent, RemoteProcess } from "../../client/index.ts";
 
 /**
- * Calls come one after the other, but for those that return nothing, which may come at any time. The promises resolve
- * when what was written is taken, and reject as writeOut does.
+ * Call the methods that return a promise one after the other; the others may be called at any time. The promises resolve
+ * when the stream has accepted the bytes, and reject as writeOut does.
  */
 export interface Report {
   attached(process: RemoteProcess, how: { readonly isRaw: boolean; readonly keys: string }): Promise<void>;
@@ -12,37 +13,42 @@ export interface Report {
   gap(event: GapEvent): Promise<void>;
   /** See ConnectionListener. */
   lost(reason: string, wasUp: boolean): void;
-  /** Connected again, and going on at `offset`. */
+  /** Connected again; the output continues at `offset`. */
   back(offset: number, wasUp: boolean): void;
-  /** Something else went wrong, and the process goes on. */
-  trouble(message: string): void;
+  /** Another problem; the process continues. */
+  problem(message: string): void;
   detached(how: Detached): void;
   ended(exit: Exit): Promise<void>;
 }
 
-/** Left, running or not. */
+/** The user left the process. */
 export interface Detached {
   readonly pid: number;
-  readonly isOver: boolean;
-  /** Of the first byte that was not reported. */
+  readonly hasEnded: boolean;
+  /** The offset of the first byte that was not reported. */
   readonly offset: number;
-  /** What to type to go on there. */
+  /** The command that continues there. */
   readonly command: string;
 }
 
-/** Whoever read this stream has gone: EPIPE. */
+export async function reportEvent(report: Report, event: OutputEvent): Promise<void> {
+  if (event.kind === "gap") await report.gap(event);
+  else await report.data(event);
+}
+
+/** The reader of stdout or stderr is gone: EPIPE. */
 export class ReaderGoneError extends Error {
   override readonly name = "ReaderGoneError";
 }
 
-/** The stream takes no more, for a reason its reader has to be told: a full disk. */
+/** Writing failed for another reason, which the user has to know: a full disk. */
 export class WriteError extends Error {
   override readonly name = "WriteError";
 }
 
 /**
- * Resolves when `stream`, stdout or stderr, has taken all of `data`: whoever waits for it is as slow as its reader. Rejects
- * with one of the errors above.
+ * Resolves when `stream`, stdout or stderr, has accepted all of `data`, so that a caller that waits is as slow as the
+ * reader. Rejects with one of the errors above.
  */
 export function writeOut(stream: NodeJS.WriteStream, data: Uint8Array | string): Promise<void> {
   return new Promise((resolve, reject) => {

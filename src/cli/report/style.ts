@@ -1,11 +1,11 @@
-// Colours, where there is a terminal that has them and nobody said NO_COLOR.
+// Colors, on terminals that have them, unless NO_COLOR is set.
 
 /** SGR codes: on, off. */
-const codes = { dim: [2, 22], yellow: [33, 39], green: [32, 39], red: [31, 39] } as const;
+const sgrCodes = { dim: [2, 22], yellow: [33, 39], green: [32, 39], red: [31, 39] } as const;
 
-export function styled(style: keyof typeof codes, text: string, stream: NodeJS.WriteStream): string {
-  // hasColors heeds NO_COLOR and TERM.
+export function styled(style: keyof typeof sgrCodes, text: string, stream: NodeJS.WriteStream): string {
+  // hasColors respects NO_COLOR and TERM.
   if (stream.isTTY !== true || !stream.hasColors()) return text;
-  const [on, off] = codes[style];
+  const [on, off] = sgrCodes[style];
   return `\u001b[${on}m${text}\u001b[${off}m`;
 }

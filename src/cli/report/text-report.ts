@@ -1,4 +1,4 @@
-// The report for people and pipes: see report.ts.
+// The report for people and pipes, see report.ts.
 
 import { oneLine } from "../../text.ts";
 import { type Report, writeOut } from "./report.ts";
@@ -8,11 +8,11 @@ const LINE_FEED = 0x0a;
 
 export function textReport(): Report {
   let isRaw = false;
-  /** The program stopped in the middle of a line. */
+  /** The last output did not end with a line break. */
   let isWithinLine = false;
   const notice = (text: string): void => {
     const line = styled("yellow", `holdfast: ${oneLine(text)}`, process.stderr);
-    // On a raw terminal a line feed does not return the cursor.
+    // On a raw terminal, a line feed does not move the cursor to the first column.
     const lineBreak = isRaw ? "\r\n" : "\n";
     process.stderr.write((isWithinLine ? lineBreak : "") + line + lineBreak);
     isWithinLine = false;
@@ -25,29 +25,29 @@ export function textReport(): Report {
     },
     data: ({ kind, data }) => {
       const stream = kind === "stderr" ? process.stderr : process.stdout;
-      // What goes elsewhere does not move the place of the next notice.
+      // Only output to a terminal or to stderr moves the place of the next notice.
       if (stream === process.stderr || stream.isTTY === true) isWithinLine = data.at(-1) !== LINE_FEED;
       return writeOut(stream, data);
     },
     gap: async ({ from, to }) => {
-      notice(`${to - from} bytes of output are lost: the agent holds them no longer`);
+      notice(`${to - from} bytes of output are lost: the agent no longer holds them`);
     },
     lost: (reason, wasUp) =>
       notice(
         wasUp
           ? `the connection is lost (${reason}): reconnecting`
-          : `the agent cannot be reached (${reason}): trying again`,
+          : `the agent cannot be reached (${reason}): retrying`,
       ),
     back: (_offset, wasUp) => notice(wasUp ? "reconnected" : "connected"),
-    trouble: notice,
-    detached: ({ pid, isOver, command }) =>
+    problem: notice,
+    detached: ({ pid, hasEnded, command }) =>
       notice(
-        isOver
-          ? `left; process ${pid} has ended, and has more output: ${command}`
-          : `detached; process ${pid} goes on: ${command}`,
+        hasEnded
+          ? `left; process ${pid} has ended and has more output: ${command}`
+          : `detached; process ${pid} continues: ${command}`,
       ),
     ended: async () => {
-      // The exit status says it.
+      // The exit status reports it.
     },
   };
 }

@@ -1,8 +1,11 @@
-// What commands get where a request says nothing: whose they are, where they begin, and how the kernel treats them.
+// What commands get when a request does not say: user, working directory, limits and priorities.
+
 import { type Command, InvalidArgumentError } from "commander";
-import type { ChildProperties } from "../../linux/index.ts";
-import { optionalSetting, setting } from "../options/settings.ts";
+import { AGENT_DEFAULTS, type CommandSettings } from "../../agent/settings.ts";
+import { addSettings, type SettingRow } from "../options/settings.ts";
 import { readCount, readIoPriority, readOrInherit, readWhole } from "../options/values.ts";
+
+const { children } = AGENT_DEFAULTS;
 
 export interface CommandFlags {
   readonly defaultUser?: string;
@@ -14,76 +17,59 @@ export interface CommandFlags {
   readonly cgroup?: string;
 }
 
-/** As much as E2B's envd gives: before the agent, and after what others have given up already. */
-const AUTO_OOM_SCORE_ADJ = { atLeast: 100 };
+const rows: readonly SettingRow[] = [
+  {
+    flags: "--default-user <name>",
+    description: "user if a request names none (default: the agent's)",
+    read: (text) => text,
+  },
+  {
+    flags: "--default-workdir <path>",
+    description: "cwd if a request names none (default: the user's home)",
+    read: readWorkdir,
+  },
+  {
+    flags: "--open-files <n>",
+    description: 'soft limit of open files, or "inherit"',
+    fallback: String(children.openFiles),
+    read: readOrInherit(readCount),
+  },
+  {
+    flags: "--oom-score-adj <n>",
+    description: 'OOM score: -1000 to 1000, "auto" or "inherit"',
+    fallback: "auto",
+    read: (text) => (text === "auto" ? children.oomScoreAdj : readOrInherit(readWhole(-1000, 1000))(text)),
+  },
+  {
+    flags: "--nice <n>",
+    description: 'CPU priority: -20 to 19, or "inherit"',
+    fallback: String(children.nice),
+    read: readOrInherit(readWhole(-20, 19)),
+  },
+  {
+    flags: "--io-priority <class>",
+    description: 'I/O priority, such as best-effort:4, or "inherit"',
+    fallback: "none",
+    read: readOrInherit(readIoPriority),
+  },
+  {
+    flags: "--cgroup <path>",
+    description: "cgroup (version 2) that commands are put into",
+    read: (text) => text,
+  },
+];
 
-export interface CommandSettings {
-  readonly defaultUser: string | undefined;
-  readonly defaultWorkdir: string | undefined;
-  readonly children: ChildProperties;
-  readonly cgroup: string | undefined;
-}
+export const COMMAND_FLAGS_HELP = `
+Commands:
+  --oom-score-adj auto is ${children.oomScoreAdj.atLeast}, or the agent's score if that is higher.
+  --io-priority is none (follows --nice), idle, best-effort:0 to best-effort:7,
+  or realtime:0 to realtime:7. "inherit" keeps the value of the agent; its limit
+  of open files is the hard limit. Below --cgroup, commands on a terminal go
+  into the cgroup pty, all others into user.
+`;
 
 export function addCommandFlags(command: Command): Command {
-  return command
-    .optionsGroup("Commands:")
-    .addOption(
-      optionalSetting({
-        flags: "--default-user <name>",
-        description: "whom they run as when a request names nobody; else the agent's own user",
-        read: (text) => text,
-      }),
-    )
-    .addOption(
-      optionalSetting({
-        flags: "--default-workdir <path>",
-        description: "where they begin when a request does not say; else their user's home",
-        read: readWorkdir,
-      }),
-    )
-    .addOption(
-      setting({
-        flags: "--open-files <n>",
-        description:
-          'their soft limit on open files, within the hard one; "inherit" for the agent\'s, which is the hard one',
-        fallback: "1024",
-        read: readOrInherit(readCount),
-      }),
-    )
-    .addOption(
-      setting({
-        flags: "--oom-score-adj <n>",
-        description:
-          'which the kernel kills first when memory runs out: -1000 to 1000, "inherit", or "auto": 100, and never less than the ' +
-          "agent's",
-        fallback: "auto",
-        read: (text) => (text === "auto" ? AUTO_OOM_SCORE_ADJ : readOrInherit(readWhole(-1000, 1000))(text)),
-      }),
-    )
-    .addOption(
-      setting({
-        flags: "--nice <n>",
-        description: 'their CPU priority: -20 to 19, or "inherit"',
-        fallback: "0",
-        read: readOrInherit(readWhole(-20, 19)),
-      }),
-    )
-    .addOption(
-      setting({
-        flags: "--io-priority <class>",
-        description: 'none (follows --nice), idle, best-effort:0 to 7, realtime:0 to 7, or "inherit"',
-        fallback: "none",
-        read: readOrInherit(readIoPriority),
-      }),
-    )
-    .addOption(
-      optionalSetting({
-        flags: "--cgroup <path>",
-        description:
-          "a cgroup (version 2) below which they are put: those on a terminal into pty, others into user",
-        read: (text) => text,
-      }),
-    );
+  return addSettings(command, "Commands", rows);
 }
 
 export function commandSettings(flags: CommandFlags): CommandSettings {
@@ -101,10 +87,10 @@ export function commandSettings(flags: CommandFlags): CommandSettings {
   };
 }
 
-/** As a request's cwd, but for the relative: relative to whose home would be anyone's guess here. */
+/** As the cwd of a request, except for relative paths, which are relative to the home of a user not known here. */
 function readWorkdir(text: string): string {
   if (text.startsWith("/") || text === "~" || text.startsWith("~/")) return text;
   throw new InvalidArgumentError(
-    "It is an absolute path, or begins with ~/ for the home of whose command it is.",
+    "It is an absolute path, or begins with ~/ for the home of the command's user.",
   );
 }

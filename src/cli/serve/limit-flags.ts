@@ -1,10 +1,12 @@
-// How much clients of `serve` can have at most.
+// What clients of `serve` can use at most. The defaults come from the layers that apply the limits.
+
 import type { Command } from "commander";
-import type { HttpLimits } from "../../http/index.ts";
-import type { ProcessLimits } from "../../process/index.ts";
-import type { RpcLimits } from "../../rpc/index.ts";
-import { setting } from "../options/settings.ts";
-import { readBytes, readCount, readDurationMs } from "../options/values.ts";
+import type { LimitSettings } from "../../agent/settings.ts";
+import { DEFAULT_HTTP_LIMITS } from "../../http/limits.ts";
+import { PROCESS_DEFAULTS } from "../../process/defaults.ts";
+import { DEFAULT_RPC_LIMITS } from "../../rpc/rpc-limits.ts";
+import { addSettings } from "../options/settings.ts";
+import { bytesText, durationText, readBytes, readCount, readDurationMs } from "../options/values.ts";
 
 export interface LimitFlags {
   readonly maxProcesses: number;
@@ -15,40 +17,45 @@ export interface LimitFlags {
   readonly maxMessage: number;
   readonly requestMemory: number;
   readonly requestTimeout: number;
+  readonly headerTimeout: number;
   readonly maxHeader: number;
   readonly maxIdleConnections: number;
   readonly idleTimeout: number;
 }
 
-const flags = [
-  ["--max-processes <n>", "processes at once", "1024", readCount],
-  ["--max-streams <n>", "Start, Connect and StreamInput calls at once", "4096", readCount],
-  ["--max-streams-per-process <n>", "of these attached to one process", "256", readCount],
-  ["--max-arguments <size>", "a command and its arguments", "2MiB", readBytes],
-  ["--max-environment <size>", "the variables a request sets", "2MiB", readBytes],
-  ["--max-message <size>", "one message", "16MiB", readBytes],
-  ["--request-memory <size>", "all messages that are arriving, together", "128MiB", readBytes],
-  ["--request-timeout <duration>", "how long a message may take to arrive", "60s", readDurationMs],
-  ["--max-header <size>", "the headers of a request", "16KiB", readBytes],
-  [
-    "--max-idle-connections <n>",
-    "connections without a request; of more, the longest idle are closed",
-    "1024",
-    readCount,
-  ],
-  ["--idle-timeout <duration>", "how long a connection may be without one", "120s", readDurationMs],
-] as const;
+const processes = PROCESS_DEFAULTS.limits;
+const rpc = DEFAULT_RPC_LIMITS;
+const http = DEFAULT_HTTP_LIMITS;
 
-export function addLimitFlags(command: Command): Command {
-  command.optionsGroup("Limits:");
-  for (const [name, description, fallback, read] of flags)
-    command.addOption(setting({ flags: name, description, fallback, read }));
-  return command;
+const rows = [
+  count("--max-processes", "running processes", processes.maxProcesses),
+  count("--max-streams", "open Start, Connect and StreamInput calls", rpc.maxStreams),
+  count("--max-streams-per-process", "Start and Connect calls of one process", rpc.maxStreamsPerProcess),
+  size("--max-arguments", "size of a command and its arguments", processes.maxArgumentBytes),
+  size("--max-environment", "size of the variables in a request", processes.maxEnvironmentBytes),
+  size("--max-message", "size of one message", rpc.maxMessageBytes),
+  size("--request-memory", "size of all messages that are being received", rpc.requestMemoryBytes),
+  duration("--request-timeout", "time for a message to arrive", rpc.requestMs),
+  duration("--header-timeout", "time for first bytes, TLS handshake, headers, each", http.headersMs),
+  size("--max-header", "size of the headers of a request", http.maxHeaderBytes),
+  count("--max-idle-connections", "connections without a request", http.maxIdleConnections),
+  duration("--idle-timeout", "time until an idle connection is closed", http.idleConnectionMs),
+];
+
+function count(name: string, description: string, fallback: number) {
+  return { flags: `${name} <n>`, description, fallback: String(fallback), read: readCount };
 }
 
-export interface LimitSettings {
-  readonly processes: ProcessLimits;
-  readonly server: HttpLimits & RpcLimits;
+function size(name: string, description: string, fallback: number) {
+  return { flags: `${name} <size>`, description, fallback: bytesText(fallback), read: readBytes };
+}
+
+function duration(name: string, description: string, fallback: number) {
+  return { flags: `${name} <duration>`, description, fallback: durationText(fallback), read: readDurationMs };
+}
+
+export function addLimitFlags(command: Command): Command {
+  return addSettings(command, "Limits", rows);
 }
 
 export function limitSettings(flags: LimitFlags): LimitSettings {
@@ -64,6 +71,7 @@ export function limitSettings(flags: LimitFlags): LimitSettings {
       maxMessageBytes: flags.maxMessage,
       requestMemoryBytes: flags.requestMemory,
       requestMs: flags.requestTimeout,
+      headersMs: flags.headerTimeout,
       maxHeaderBytes: flags.maxHeader,
       maxIdleConnections: flags.maxIdleConnections,
       idleConnectionMs: flags.idleTimeout,

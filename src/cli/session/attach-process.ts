@@ -1,15 +1,19 @@
 // What `holdfast attach` does.
 
-import { findProcess } from "../connect/find-process.ts";
-import { patience, withClient } from "../connect/with-client.ts";
+import { findProcess, reconnectFor, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
-import type { AttachFlags } from "./attach.ts";
+import type { SessionFlags } from "../options/session-flags.ts";
 import { runSession } from "./session.ts";
+
+/** As commander names the values of the flags. */
+export interface AttachFlags extends SessionFlags {
+  readonly from?: number;
+}
 
 /** Resolves with the exit code. */
 export async function attachProcess(selector: string, flags: AttachFlags): Promise<number> {
   const { url, urlFlag, giveUpAfter, json = false, stdin, detachKeys, from } = flags;
-  const reconnect = patience(giveUpAfter);
+  const reconnect = reconnectFor(giveUpAfter);
   return withClient({ url, reconnect, failureCode: () => exitCodes.ownFailure }, async (client) => {
     const { processId } = await findProcess(url, selector);
     const place = from === undefined ? {} : { fromOffset: from };
@@ -18,7 +22,7 @@ export async function attachProcess(selector: string, flags: AttachFlags): Promi
       json,
       detachKeys,
       input: stdin,
-      isOurs: false,
+      endsWithUs: false,
     });
   });
 }

@@ -1,33 +1,24 @@
 // `holdfast attach`: its flags and its help.
+
 import type { Command } from "commander";
 import { SELECTOR } from "../options/agent-flags.ts";
-import {
-  addSessionFlags,
-  SESSION_EXIT_CODES,
-  SESSION_HELP,
-  type SessionFlags,
-  urlFlagOf,
-} from "../options/session-flags.ts";
+import { addSessionFlags, SESSION_EXIT_CODES, SESSION_HELP, urlFlagOf } from "../options/session-flags.ts";
 import { readOffset } from "../options/values.ts";
+import type { AttachFlags } from "./attach-process.ts";
 
-/** As commander names what the flags below yield. */
-export interface AttachFlags extends SessionFlags {
-  readonly from?: number;
-}
-
-/** `done` gets the exit code. */
+/** `done` receives the exit code. */
 export function addAttach(program: Command, done: (exitCode: number) => void): void {
   const command = program
     .command("attach")
-    .summary("come back to a process")
+    .summary("return to a running process")
     .description(
-      "Attaches to a process, as if it had been run here. The output begins with what nobody has had yet; with others " +
-        "attached, with what comes next. Of an ended process it is all that is retained, and its exit code.",
+      "Attaches to a process, as if it had been started with `holdfast run`. The output begins with the first byte that " +
+        "is not delivered yet. For an ended process, prints the output that the agent still holds and returns its exit code.",
     )
     .argument("<selector>", SELECTOR)
     .optionsGroup("Process:")
-    .option("--from <offset>", "begin at this byte of output; 0: with all that is still held", readOffset)
-    .option("--no-stdin", "leave its stdin alone");
+    .option("--from <offset>", "first byte of output; 0: everything still held", readOffset)
+    .option("--no-stdin", "no input to the process");
   addSessionFlags(command)
     .addHelpText("after", ATTACH_HELP)
     .action(async (selector: string, flags: AttachFlags) => {

@@ -1,14 +1,15 @@
-// The keys that leave a process from a raw terminal, where Ctrl-C and all the others are the process's own.
+// The keys that leave a process from a raw terminal, where the process gets every other key, also Ctrl-C.
+
 import { InvalidArgumentError } from "commander";
 
 export interface DetachKeys {
-  /** As a person reads it: "ctrl-p ctrl-q". */
+  /** For people: "ctrl-p ctrl-q". */
   readonly name: string;
-  /** As they are typed; none: there is no way to detach by key. */
+  /** The typed bytes. Empty: no key detaches. */
   readonly bytes: Uint8Array;
 }
 
-/** "ctrl-p,ctrl-q": each a character or ctrl- and one of a-z @ [ \ ] ^ _; "none" for none. As docker's. */
+/** "ctrl-p,ctrl-q": each a character, or ctrl- and one of a-z @ [ \ ] ^ _; or "none". As for docker. */
 export function readDetachKeys(text: string): DetachKeys {
   if (text === "none") return { name: "none", bytes: new Uint8Array() };
   const keys = text.split(",");
@@ -17,18 +18,18 @@ export function readDetachKeys(text: string): DetachKeys {
 
 function readKey(key: string): number {
   const [, letter = ""] = /^ctrl-([a-z@[\\\]^_])$/.exec(key) ?? [];
-  // A control character is its letter's low five bits.
+  // A control character is the low five bits of its letter.
   if (letter !== "") return letter.charCodeAt(0) & 0x1f;
   if (/^[!-~]$/.test(key)) return key.charCodeAt(0);
   throw new InvalidArgumentError(
-    'Keys are characters or ctrl-LETTER, with commas between: ctrl-p,ctrl-q; or "none".',
+    'Keys are characters or ctrl-LETTER, separated by commas: ctrl-p,ctrl-q; or "none".',
   );
 }
 
-/** Finds the keys in what is typed, in whatever pieces it comes. */
+/** Finds the keys in typed input, which may arrive in pieces of any size. */
 export class DetachKeyScanner {
   readonly #keys: Uint8Array;
-  /** The keys' beginning, typed and not passed on: it is theirs, or input, as the next byte decides. */
+  /** The typed beginning of the keys, not passed on yet: the next bytes decide whether it is input. */
   #held: number[] = [];
 
   constructor({ bytes }: DetachKeys) {
@@ -39,7 +40,7 @@ export class DetachKeyScanner {
     return this.#held.length > 0;
   }
 
-  /** What goes to the process; what follows the keys goes nowhere. */
+  /** `input` is for the process. Bytes after the keys are dropped. */
   scan(typed: Uint8Array): { readonly input: Uint8Array; readonly detach: boolean } {
     const input: number[] = [];
     for (const byte of typed) {
@@ -51,7 +52,7 @@ export class DetachKeyScanner {
     return { input: Uint8Array.from(input), detach: false };
   }
 
-  /** Gives up waiting for the rest: what was held is input after all. */
+  /** Stops waiting for the rest of the keys: the held bytes are input. */
   release(): Uint8Array {
     return Uint8Array.from(this.#held.splice(0));
   }

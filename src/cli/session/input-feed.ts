@@ -1,22 +1,24 @@
-// stdin, on its way to the process: at the process's pace, to its end, watched for the detach keys on a raw terminal.
+// Sends stdin to the process: at the pace of the process, up to the end of file. On a raw terminal it looks for the
+// detach keys.
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClientError, type RemoteProcess } from "../../client/index.ts";
 import { messageOf } from "../../text.ts";
 import { closeStdin } from "../stdio.ts";
 import type { DetachKeyScanner } from "./detach-keys.ts";
 
-/** Read ahead of the process, so that the detach keys are seen although it does not read. */
-const MOST_WAITING_BYTES = 1024 * 1024;
+/** Read ahead of the process, so that the detach keys work although it does not read. */
+const MAX_WAITING_BYTES = 1024 * 1024;
 
-/** How long the first of the detach keys is kept from the process when nothing follows it. */
+/** After this time without the next key, the typed beginning of the detach keys is sent as input. */
 const KEY_HOLD_MS = 500;
 
-/** How long what was typed before the detach keys may take to get through. */
-const FAREWELL_MS = 1_000;
+/** The time for input that was typed before the detach keys to reach the process. */
+const LAST_INPUT_MS = 1_000;
 
 const CLOSE_RETRY_MS = 1_000;
 
-/** Where the connection is lost for good, the output says so; else it has to be said that input is. */
+/** If the connection is lost for good, the output reports that within this time; otherwise report the lost input. */
 const LOSS_NOTICE_MS = 1_000;
 
 /** End of file, typed. */
@@ -24,14 +26,14 @@ const CTRL_D = 0x04;
 const LINE_FEED = 0x0a;
 
 export interface InputFeedOptions {
-  /** On a raw terminal. */
+  /** Undefined if stdin is not a raw terminal. */
   readonly keys: DetachKeyScanner | undefined;
   readonly onDetachKeys: () => void;
-  /** The raw terminal is gone, which is no end of file. */
+  /** The raw terminal is gone, which is not an end of file. */
   readonly onHangUp: () => void;
-  /** Whether the process is told when stdin ends. */
+  /** Whether the end of stdin ends the input of the process. */
   readonly endsInput: boolean;
-  readonly trouble: (message: string) => void;
+  readonly reportProblem: (message: string) => void;
 }
 
 export class InputFeed {
@@ -42,20 +44,20 @@ export class InputFeed {
   #lastByte = LINE_FEED;
   #hasEnded = false;
   #isStopped = false;
-  /** The process takes no more. */
+  /** The process accepts no more input. */
   #isRefused = false;
   #writing: Promise<void> | undefined;
   #keyHold: NodeJS.Timeout | undefined;
   #lossNotice: NodeJS.Timeout | undefined;
 
-  /** Begins to read. */
+  /** Starts reading. */
   constructor(remote: RemoteProcess, options: InputFeedOptions) {
     this.#process = remote;
     this.#options = options;
     process.stdin.on("data", this.#onData).on("end", this.#onEnd).on("error", this.#onError);
   }
 
-  /** Reads no more; what waits is dropped. */
+  /** Stops reading and drops waiting input. */
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#keyHold);
@@ -68,7 +70,7 @@ export class InputFeed {
     const { keys, onDetachKeys } = this.#options;
     const { input, detach } = keys?.scan(data) ?? { input: data, detach: false };
     this.#push(input);
-    if (detach) void Promise.race([this.#writing, sleep(FAREWELL_MS)]).then(onDetachKeys);
+    if (detach) void Promise.race([this.#writing, sleep(LAST_INPUT_MS)]).then(onDetachKeys);
     else if (keys?.isHolding) this.#keyHold = setTimeout(() => this.#push(keys.release()), KEY_HOLD_MS);
   };
 
@@ -82,9 +84,10 @@ export class InputFeed {
   };
 
   readonly #onError = (error: Error): void => {
-    // The terminal is gone (EIO), or stdin cannot be read (a folder, say): no more input comes.
+    // The terminal is gone (EIO), or stdin cannot be read (for example a folder).
     if (this.#isStopped) return;
-    if (this.#options.keys === undefined) this.#options.trouble(`stdin cannot be read: ${error.message}`);
+    if (this.#options.keys === undefined)
+      this.#options.reportProblem(`stdin cannot be read: ${error.message}`);
     this.#onEnd();
   };
 
@@ -92,7 +95,7 @@ export class InputFeed {
     if (data.length === 0 || this.#isStopped || this.#isRefused) return;
     this.#waiting.push(data);
     this.#waitingBytes += data.length;
-    if (this.#waitingBytes >= MOST_WAITING_BYTES) process.stdin.pause();
+    if (this.#waitingBytes >= MAX_WAITING_BYTES) process.stdin.pause();
     this.#pump();
   }
 
@@ -125,11 +128,11 @@ export class InputFeed {
   async #sendEnd(): Promise<void> {
     if (!this.#options.endsInput) return;
     if (!this.#process.isPty) return this.#closeProcessStdin();
-    // Within a line the first one only hands over what was typed of it.
+    // In the middle of a line, the first Ctrl-D only submits the text typed so far.
     await this.#process.write(Uint8Array.from(this.#lastByte === LINE_FEED ? [CTRL_D] : [CTRL_D, CTRL_D]));
   }
 
-  /** For as long as the process may be out of reach; the client by itself gives up earlier. */
+  /** Retries as long as the process may be unreachable; the client alone would give up earlier. */
   async #closeProcessStdin(): Promise<void> {
     while (!this.#isStopped) {
       try {
@@ -144,13 +147,13 @@ export class InputFeed {
   #refuse(error: unknown): void {
     if (this.#isStopped) return;
     this.#isRefused = true;
-    // Whoever writes to our stdin is told as if it were the process's own: by SIGPIPE. A terminal has its detach keys yet.
+    // The writer of our stdin gets SIGPIPE, as from the process itself. A terminal still needs its detach keys.
     if (this.#options.keys === undefined) closeStdin();
     const code = codeOf(error);
-    const isOver = code === "failed_precondition" || code === "not_found" || code === "canceled";
-    if (isOver) return;
+    const hasEnded = code === "failed_precondition" || code === "not_found" || code === "canceled";
+    if (hasEnded) return;
     const notice = `input is lost: ${messageOf(error)}`;
-    this.#lossNotice = setTimeout(() => this.#options.trouble(notice), LOSS_NOTICE_MS);
+    this.#lossNotice = setTimeout(() => this.#options.reportProblem(notice), LOSS_NOTICE_MS);
   }
 }
 

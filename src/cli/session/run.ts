@@ -1,27 +1,13 @@
 // `holdfast run`: its flags and its help.
+
 import type { Command } from "commander";
-import {
-  addSessionFlags,
-  SESSION_EXIT_CODES,
-  SESSION_HELP,
-  type SessionFlags,
-  urlFlagOf,
-} from "../options/session-flags.ts";
+import { DETACHED_MODES } from "../../process/defaults.ts";
+import { addSessionFlags, SESSION_EXIT_CODES, SESSION_HELP, urlFlagOf } from "../options/session-flags.ts";
 import { optionalSetting } from "../options/settings.ts";
-import { type DetachedMode, detachedModes, readChoice, readVariable } from "../options/values.ts";
+import { readChoice, readVariable } from "../options/values.ts";
+import type { RunFlags } from "./start-process.ts";
 
-/** As commander names what the flags below yield. */
-export interface RunFlags extends SessionFlags {
-  readonly pty?: boolean;
-  readonly detach?: boolean;
-  readonly tag?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
-  readonly user?: string;
-  readonly whileDetached?: DetachedMode;
-}
-
-/** `done` gets the exit code. */
+/** `done` receives the exit code. */
 export function addRun(program: Command, done: (exitCode: number) => void): void {
   const command = program
     .command("run")
@@ -32,29 +18,29 @@ export function addRun(program: Command, done: (exitCode: number) => void): void
     .configureHelp({ visibleArguments: () => [] })
     .passThroughOptions()
     .optionsGroup("Command:")
-    .option("-t, --pty", "on a terminal of its own")
-    .option("-d, --detach", "print its pid and its process_id, and leave it running")
-    .option("--tag <tag>", "a name to find it by")
+    .option("-t, --pty", "terminal for the command")
+    .option("-d, --detach", "no waiting: prints its pid and its process_id")
+    .option("--tag <tag>", "name to find the process by")
     .option(
       "-e, --env <NAME=value>",
-      "set a variable for it; NAME alone passes on the value here",
+      "variable of the command; NAME alone copies its value",
       readVariable(process.env),
     )
-    .option("-w, --cwd <folder>", "where it starts (default: the user's home)")
+    .option("-w, --cwd <folder>", "working directory (default: the user's home)")
     .addOption(
       optionalSetting({
         flags: "-u, --user <user>",
-        description: "the user to run it as; else the agent's default",
+        description: "user of the command (default: the agent's)",
         read: (text) => text,
       }),
     )
-    .option("--no-stdin", "it gets /dev/null for stdin")
+    .option("--no-stdin", "/dev/null as stdin")
     .optionsGroup("Output:")
     .addOption(
       optionalSetting({
         flags: "--while-detached <mode>",
-        description: "with nobody attached: block, buffer or ring, as serve --help says; else the agent's",
-        read: readChoice(detachedModes),
+        description: `${DETACHED_MODES.join(", ")} (default: serve --detached)`,
+        read: readChoice(DETACHED_MODES),
       }),
     );
   addSessionFlags(command)
@@ -67,8 +53,8 @@ export function addRun(program: Command, done: (exitCode: number) => void): void
 
 const RUN_HELP = `${SESSION_HELP}
 ${SESSION_EXIT_CODES}
-  126    the command is there but cannot be executed
-  127    there is no such command
+  126    the command exists but cannot be executed
+  127    the command does not exist
 
 Examples:
   holdfast run -- make test

@@ -1,10 +1,11 @@
-// The signals this command gets are the process's. But SIGHUP, which says that the terminal is gone: that is what
-// processes here outlive. And who signals while nothing gets through wants to leave.
+// Forwards the signals of this command to the process. Except SIGHUP, which means that the terminal is gone: processes
+// outlive that. A signal that cannot be forwarded now ends this command.
+
 import { ClientError, type RemoteProcess, type SignalName } from "../../client/index.ts";
 import { messageOf } from "../../text.ts";
 
-/** Whether a terminal sends it: then to the whole group, as a terminal does. */
-const relayed: ReadonlyMap<SignalName, boolean> = new Map([
+/** True: a terminal sends this signal, so the whole process group gets it, as from a terminal. */
+const forwarded: ReadonlyMap<SignalName, boolean> = new Map([
   ["SIGINT", true],
   ["SIGQUIT", true],
   ["SIGTERM", false],
@@ -12,38 +13,38 @@ const relayed: ReadonlyMap<SignalName, boolean> = new Map([
   ["SIGUSR2", false],
 ]);
 
-/** An agent that takes longer to answer is said to. */
+/** After this time without an answer of the agent, a line explains why nothing happens. */
 const USUAL_ANSWER_MS = 500;
 
-/** How long the output of a process that is over may take when somebody has signalled it. */
+/** The time for the rest of the output when a signal finds that the process has ended. */
 const LAST_OUTPUT_MS = 1_000;
 
-/** So many may be without an answer; who sends one more has waited long enough. */
-const MOST_UNANSWERED = 2;
+/** With this many unanswered signals, the next one ends this command. */
+const MAX_UNANSWERED = 2;
 
 export interface SignalRelayOptions {
-  /** Whether signals cannot get through now. */
+  /** Whether the agent cannot be reached now. */
   readonly isDown: () => boolean;
-  /** Called for the signal that shall end this command and not the process, which may be over. */
-  readonly leave: (signal: SignalName, isOver: boolean) => void;
-  readonly trouble: (message: string) => void;
+  /** Called for a signal that ends this command and not the process. */
+  readonly leave: (signal: SignalName, hasEnded: boolean) => void;
+  readonly reportProblem: (message: string) => void;
 }
 
-/** From its construction to `stop`, these signals do not end this command by themselves. */
+/** From construction to `stop`, these signals do not end this command by themselves. */
 export class SignalRelay {
   readonly #options: SignalRelayOptions;
   readonly #listeners = new Map<SignalName, () => void>();
   #process: RemoteProcess | undefined;
-  /** Came before there was a process to get it. */
+  /** A signal that arrived before the process was started. */
   #early: SignalName | undefined;
   #earlyNotice: NodeJS.Timeout | undefined;
   #unanswered = 0;
-  #processIsOver = false;
+  #processHasEnded = false;
   #lastOutput: NodeJS.Timeout | undefined;
 
   constructor(options: SignalRelayOptions) {
     this.#options = options;
-    for (const name of [...relayed.keys(), "SIGHUP"] as const) {
+    for (const name of [...forwarded.keys(), "SIGHUP"] as const) {
       const listener = (): void => this.#receive(name);
       this.#listeners.set(name, listener);
       process.on(name, listener);
@@ -63,38 +64,39 @@ export class SignalRelay {
   }
 
   #receive(name: SignalName): void {
-    if (name === "SIGHUP" || this.#isStuck()) this.#options.leave(name, this.#processIsOver);
+    if (name === "SIGHUP" || this.#isStuck()) this.#options.leave(name, this.#processHasEnded);
     else if (this.#process !== undefined) void this.#send(this.#process, name);
     else this.#keepForStart(name);
   }
 
   #keepForStart(name: SignalName): void {
     this.#early = name;
-    const notice = `the agent has not answered yet; ${name} is passed on once it does, one more ends this command`;
-    this.#earlyNotice = setTimeout(() => this.#options.trouble(notice), USUAL_ANSWER_MS);
+    const notice = `the agent has not answered yet; ${name} is forwarded once it does; another signal ends this command`;
+    this.#earlyNotice = setTimeout(() => this.#options.reportProblem(notice), USUAL_ANSWER_MS);
   }
 
   #isStuck(): boolean {
     if (this.#process === undefined) return this.#early !== undefined;
-    return this.#options.isDown() || this.#processIsOver || this.#unanswered >= MOST_UNANSWERED;
+    return this.#options.isDown() || this.#processHasEnded || this.#unanswered >= MAX_UNANSWERED;
   }
 
   async #send(remote: RemoteProcess, name: SignalName): Promise<void> {
     this.#unanswered++;
     try {
-      await remote.signal(name, { group: relayed.get(name) === true });
+      await remote.signal(name, { group: forwarded.get(name) === true });
     } catch (error) {
       const code = error instanceof ClientError ? error.code : undefined;
       if (code === "not_found") this.#awaitLastOutput(name);
-      else if (code !== "canceled") this.#options.trouble(`${name} was not sent: ${messageOf(error)}`);
+      else if (code !== "canceled")
+        this.#options.reportProblem(`sending ${name} failed: ${messageOf(error)}`);
     } finally {
       this.#unanswered--;
     }
   }
 
-  /** It has ended, and its output is on its way, if anybody reads that. Who does not want to wait signals once more. */
+  /** The process has ended and the rest of its output is on its way. Another signal ends the waiting. */
   #awaitLastOutput(name: SignalName): void {
-    this.#processIsOver = true;
+    this.#processHasEnded = true;
     this.#lastOutput ??= setTimeout(() => this.#options.leave(name, true), LAST_OUTPUT_MS);
   }
 }

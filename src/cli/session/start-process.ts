@@ -1,13 +1,25 @@
 // What `holdfast run` does.
+
 import type { Client, StartRequest } from "../../client/index.ts";
 import { refusedCommand } from "../connect/client-failure.ts";
 import { ConnectionWatch } from "../connect/connection-watch.ts";
-import { patience, withClient } from "../connect/with-client.ts";
+import { reconnectFor, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
+import type { SessionFlags } from "../options/session-flags.ts";
 import { writeOut } from "../report/report.ts";
-import type { RunFlags } from "./run.ts";
 import { runSession } from "./session.ts";
-import { USUAL_SIZE, windowSize } from "./window-size.ts";
+import { DEFAULT_SIZE, windowSize } from "./terminal.ts";
+
+/** As commander names the values of the flags. */
+export interface RunFlags extends SessionFlags {
+  readonly pty?: boolean;
+  readonly detach?: boolean;
+  readonly tag?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly user?: string;
+  readonly whileDetached?: NonNullable<StartRequest["output"]>["detached"];
+}
 
 /** Resolves with the exit code. */
 export async function startProcess(words: readonly string[], flags: RunFlags): Promise<number> {
@@ -16,7 +28,7 @@ export async function startProcess(words: readonly string[], flags: RunFlags): P
   return withClient(
     {
       url,
-      reconnect: patience(giveUpAfter),
+      reconnect: reconnectFor(giveUpAfter),
       failureCode: (error) => refusedCommand(error) ?? exitCodes.ownFailure,
     },
     (client) => (detach ? startDetached(client, request, flags) : startAttached(client, request, flags)),
@@ -30,7 +42,7 @@ function startRequest([cmd = "", ...args]: readonly string[], flags: RunFlags): 
     args,
     env: pty ? { ...terminalKind(), ...env } : env,
     stdin,
-    ...(pty ? { pty: windowSize() ?? USUAL_SIZE } : {}),
+    ...(pty ? { pty: windowSize() ?? DEFAULT_SIZE } : {}),
     ...(tag === undefined ? {} : { tag }),
     ...(cwd === undefined ? {} : { cwd }),
     ...(user === undefined ? {} : { user }),
@@ -38,7 +50,7 @@ function startRequest([cmd = "", ...args]: readonly string[], flags: RunFlags): 
   };
 }
 
-/** What programs draw, this terminal has to understand. */
+/** The terminal here has to understand what the command draws, so the command gets its TERM. */
 function terminalKind(): Readonly<Record<string, string>> {
   const kind = process.env["TERM"];
   return kind === undefined || kind === "" || process.stdout.isTTY !== true ? {} : { TERM: kind };
@@ -51,12 +63,12 @@ function startAttached(client: Client, request: StartRequest, flags: RunFlags): 
     json,
     detachKeys,
     input: stdin,
-    isOurs: true,
+    endsWithUs: true,
   });
 }
 
 async function startDetached(client: Client, request: StartRequest, { json }: RunFlags): Promise<number> {
-  // Whoever waits for one line is not told of what it took to get it.
+  // The output is one line for scripts, so lost connections are not reported.
   const connection = new ConnectionWatch({ lost: () => undefined, back: () => undefined });
   const { pid, processId } = await client.start(request, connection.options);
   await writeOut(

@@ -1,20 +1,20 @@
-// The terminal this command runs on, lent to a process that runs on a pty: raw keys there, its size followed.
-import type { RemoteProcess } from "../../client/index.ts";
+// The terminal that this command runs on, used by a process on a pty: raw mode while attached, and the pty gets its size.
+
+import type { PtySize, RemoteProcess } from "../../client/index.ts";
 import type { RawMode } from "../../linux/index.ts";
-import { onWindowResize, windowSize } from "./window-size.ts";
 
 export interface TerminalSettings {
-  /** Nothing is shown here: neither keys nor size are this terminal's. */
+  /** The output is not shown here, so neither keys nor size of this terminal apply. */
   readonly json: boolean;
   readonly input: boolean;
-  readonly isOurs: boolean;
+  readonly endsWithUs: boolean;
 }
 
 export interface Terminal {
   readonly isRaw: boolean;
-  /** The process's terminal becomes as large as this one. */
+  /** Sets the size of the pty to the size of this terminal. */
   sendSize(): void;
-  /** Puts the terminal back as it was. Repeatable. */
+  /** Restores the mode of the terminal. Repeatable. */
   close(): void;
 }
 
@@ -24,22 +24,22 @@ export async function openTerminal(remote: RemoteProcess, settings: TerminalSett
   const raw = settings.input && process.stdin.isTTY === true ? await enterRaw() : undefined;
   const sendSize = (): void => {
     const size = windowSize();
-    // It ended, or cannot be reached: whoever is back sends it again.
+    // Fails if the process has ended or cannot be reached; after a reconnect the size is sent again.
     if (size !== undefined) remote.resize(size).catch(() => undefined);
   };
-  // It may have changed since the start was asked for.
-  if (settings.isOurs) sendSize();
+  // The size may have changed since the start was requested.
+  if (settings.endsWithUs) sendSize();
   else void redraw(remote).then(sendSize);
   return { isRaw: raw !== undefined, sendSize, close: follow(raw, sendSize) };
 }
 
-/** Loaded only here: on pipes nobody needs libc. */
+/** Loads libc only here: sessions on pipes do not need it. */
 async function enterRaw(): Promise<RawMode> {
   const { enterRawMode } = await import("../../linux/index.ts");
   return enterRawMode(process.stdin.fd);
 }
 
-/** A program draws its screen anew only when the size changes, and it may have been this size before. */
+/** Programs redraw their screen only when the size changes, and the pty may already have this size. */
 async function redraw(remote: RemoteProcess): Promise<void> {
   const size = windowSize();
   if (size !== undefined) await remote.resize({ ...size, rows: size.rows + 1 }).catch(() => undefined);
@@ -57,4 +57,28 @@ function follow(raw: RawMode | undefined, sendSize: () => void): () => void {
     stopFollowing();
     raw?.leave();
   };
+}
+
+/** The usual size of a terminal, for programs that do not know theirs. */
+export const DEFAULT_SIZE: PtySize = { cols: 80, rows: 24 };
+
+/** undefined if neither stdout nor stderr is a terminal that knows its size. */
+export function windowSize(): PtySize | undefined {
+  const terminal = sizedStream();
+  if (terminal === undefined) return undefined;
+  const { columns: cols, rows } = terminal;
+  // A terminal whose size was never set has 0 (serial lines, `script` without a terminal).
+  return cols > 0 && rows > 0 ? { cols, rows } : undefined;
+}
+
+/** Returns the function that stops it. */
+function onWindowResize(listener: () => void): () => void {
+  const terminal = sizedStream();
+  // Node emits it on SIGWINCH, after it has read the new size.
+  terminal?.on("resize", listener);
+  return () => void terminal?.off("resize", listener);
+}
+
+function sizedStream(): NodeJS.WriteStream | undefined {
+  return [process.stdout, process.stderr].find(({ isTTY }) => isTTY === true);
 }

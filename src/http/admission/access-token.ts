@@ -1,4 +1,5 @@
-// The one secret that lets a client in. What is held is its SHA-256 and never itself: no log, heap dump or error shows it.
+// The secret that admits a client. Only its SHA-256 is kept, so that no log, heap dump or error can show
+// the token itself.
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { HeaderReader } from "../exchange.ts";
@@ -6,7 +7,7 @@ import type { HeaderReader } from "../exchange.ts";
 export class AccessToken {
   #digest: Buffer | undefined;
 
-  /** From now on every request needs `token`; those under way go on. Undefined: none does. */
+  /** From now on each new request needs `token`; undefined: no request needs one. */
   set(token: string | undefined): void {
     this.#digest = token === undefined ? undefined : digest(token);
   }
@@ -15,15 +16,15 @@ export class AccessToken {
     return this.#digest !== undefined;
   }
 
-  /** In a time that says nothing of either: digests are compared, and all of them. False while none is set. */
+  /** Takes the same time whatever the candidate is. False while no token is set. */
   matches(candidate: string): boolean {
     return this.#digest !== undefined && timingSafeEqual(this.#digest, digest(candidate));
   }
 }
 
 /**
- * What a client offers: `X-Access-Token`, or else `Authorization: Bearer`, so that `Basic` may name the user beside the first.
- * Nowhere else is looked, least of all in the URL, which ends up in logs and browsers' histories.
+ * The token in `X-Access-Token`, or else in `Authorization: Bearer`. The first leaves `Authorization` free
+ * to name the user (`Basic`). The URL is not searched: URLs end up in logs and browser histories.
  */
 export function offeredToken(header: HeaderReader): string | undefined {
   const token = header.get("X-Access-Token");

@@ -1,5 +1,5 @@
-// Who gets in: stands before everything else, and looks at a request's headers only. Whom it turns away has had nothing
-// parsed, looked up or started.
+// The check before everything else: size of the headers, Host, Origin, access token. It looks only at a
+// request's headers. For a request that it refuses, nothing is parsed, looked up or started.
 
 import { Code } from "@connectrpc/connect";
 import { clip } from "../../text.ts";
@@ -9,7 +9,7 @@ import { answerPreflight, createCrossOrigin, isPreflight } from "./cross-origin.
 import { createHostCheck, hostsOf } from "./host-check.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
-/** Is called with each refusal and the request it answers, before the answer is sent. */
+/** Called with each refusal and the request it answers, before the answer is sent. */
 export type ReportRefusal = (refusal: Refusal, request: RefusedRequest) => void;
 
 export interface RefusedRequest {
@@ -20,9 +20,9 @@ export interface RefusedRequest {
 }
 
 export interface AdmissionOptions {
-  /** Asked for each request anew: it may be set at any time. */
+  /** Can be set and changed at any time. */
   readonly token: AccessToken;
-  /** See createHostCheck. Undefined where no browser can come from: then any Host will do. */
+  /** See createHostCheck. Undefined allows every Host: browsers cannot reach a Unix socket. */
   readonly hosts: readonly string[] | undefined;
   /** See createCrossOrigin. */
   readonly origins: readonly string[];
@@ -31,7 +31,7 @@ export interface AdmissionOptions {
   readonly onRefused?: ReportRefusal | undefined;
 }
 
-/** `listener` is called with what is admitted. */
+/** Calls `listener` with admitted requests. */
 export function admit(options: AdmissionOptions, listener: RequestListener): RequestListener {
   const crossOrigin = createCrossOrigin(options.origins);
   const checkSize = sizeCheck(options.maxHeaderBytes);
@@ -41,12 +41,12 @@ export function admit(options: AdmissionOptions, listener: RequestListener): Req
   const checkToken = (request: NodeRequest) =>
     isHealthCheck(request) || isInit(request) ? undefined : tokenRefusal(request, options.token);
   return (request, response) => {
-    const stranger = checkSize(request) ?? checkHost(request) ?? checkOrigin(request);
-    if (stranger === undefined) {
-      crossOrigin.mark(request, response);
+    const foreign = checkSize(request) ?? checkHost(request) ?? checkOrigin(request);
+    if (foreign === undefined) {
+      crossOrigin.addHeaders(request, response);
       if (isPreflight(request)) return answerPreflight(request, response);
     }
-    const refusal = stranger ?? checkToken(request);
+    const refusal = foreign ?? checkToken(request);
     if (refusal === undefined) return listener(request, response);
     const { method } = request;
     options.onRefused?.(refusal, { method, path: clip(pathOf(request)), peer: peerOf(request) });
@@ -54,7 +54,7 @@ export function admit(options: AdmissionOptions, listener: RequestListener): Req
   };
 }
 
-/** Over HTTP/1.1 Node has seen to it before. */
+/** For HTTP/2: Node checks the size itself over HTTP/1.1. */
 function sizeCheck(maxBytes: number): (request: NodeRequest) => Refusal | undefined {
   return ({ rawHeaders }) => {
     const bytes = rawHeaders.reduce((sum, text) => sum + text.length, 0);
@@ -72,19 +72,19 @@ function hostCheck(names: readonly string[] | undefined): (request: NodeRequest)
   const verdictOn = createHostCheck(names);
   return (request) => {
     const verdict = verdictOn(request);
-    if (verdict === "ours") return undefined;
+    if (verdict === "allowed") return undefined;
     const hosts = hostsOf(request)
       .map((host) => `"${clip(host)}"`)
       .join(" and ");
     if (verdict === "malformed")
-      return { code: Code.InvalidArgument, httpStatus: 400, message: `Host ${hosts} is no host` };
-    const message = `Host ${hosts} is no name of this agent's: name it with --allow-host if it should be`;
+      return { code: Code.InvalidArgument, httpStatus: 400, message: `Host ${hosts} is malformed` };
+    const message = `Host ${hosts} is not allowed; add it with --allow-host`;
     return { code: Code.PermissionDenied, httpStatus: 403, message };
   };
 }
 
 function foreignOrigin({ headers: { origin = "" } }: NodeRequest): Refusal {
-  const message = `Origin "${clip(origin)}" is not allowed: name it with --allow-origin if its pages may call this agent`;
+  const message = `Origin "${clip(origin)}" is not allowed; add it with --allow-origin`;
   return { code: Code.PermissionDenied, httpStatus: 403, message };
 }
 
@@ -94,18 +94,18 @@ function tokenRefusal(request: NodeRequest, token: AccessToken): Refusal | undef
   if (offered !== undefined && token.matches(offered)) return undefined;
   const message =
     offered === undefined
-      ? "no access token: send it as X-Access-Token or Authorization: Bearer"
-      : "the access token is not the one this agent was given";
+      ? "no access token; send it as X-Access-Token or Authorization: Bearer"
+      : "wrong access token";
   const headers = { "WWW-Authenticate": "Bearer" };
   return { code: Code.Unauthenticated, httpStatus: 401, message, headers };
 }
 
-/** Says no more than that somebody is there, which whoever can ask knows already. */
+/** Shows only that the agent is there, which a client that can connect knows already. */
 function isHealthCheck(request: NodeRequest): boolean {
   return (request.method === "GET" || request.method === "HEAD") && pathOf(request) === "/health";
 }
 
-/** Brings its token in the body, where it is checked by who reads that: src/control/init.ts. */
+/** Can carry its token in the body; src/control/init.ts checks it. */
 function isInit(request: NodeRequest): boolean {
   return request.method === "POST" && pathOf(request) === "/init";
 }

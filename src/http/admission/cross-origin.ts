@@ -1,6 +1,6 @@
-// What web pages may do here: nothing, unless their origin was named. A browser says where a page is from with each request
-// the page makes of another server, but for mere reads whose answer it does not show; without an answer the page may read
-// (CORS), it could still act.
+// Requests from web pages: refused unless the page's origin is allowed. Browsers send Origin with every
+// request to another server, except simple reads whose answer they hide from the page. CORS alone would
+// only hide the answers: a page could still start commands.
 
 import { cors } from "@connectrpc/connect";
 import type { NodeRequest, NodeResponse } from "../exchange.ts";
@@ -13,23 +13,23 @@ const ALLOWED_HEADERS = [
 ].join(", ");
 const EXPOSED_HEADERS = cors.exposedHeaders.join(", ");
 const ALLOWED_METHODS = cors.allowedMethods.join(", ");
-/** Browsers ask again after at most two hours, whatever they are told. */
+/** Two hours: browsers do not cache the answer for longer. */
 const MAX_AGE_SECONDS = "7200";
 
 export interface CrossOrigin {
-  /** Whether the request is no page's, or that of a page whose origin was named. */
+  /** True for a request that is not from a page, or is from a page whose origin is allowed. */
   admits(request: NodeRequest): boolean;
-  /** Lets the page read whatever the answer will be. To be called before the response begins, for what is admitted. */
-  mark(request: NodeRequest, response: NodeResponse): void;
+  /** Allows the page to read the answer. For admitted requests, before the response begins. */
+  addHeaders(request: NodeRequest, response: NodeResponse): void;
 }
 
-/** `origins` as browsers write them, `https://app.example.com`; `*` stands for all. */
+/** `origins` are as in the Origin header (`https://app.example.com`); `*` allows all. */
 export function createCrossOrigin(origins: readonly string[]): CrossOrigin {
-  const named = new Set(origins);
+  const allowed = new Set(origins);
   return {
-    admits: ({ headers: { origin } }) => origin === undefined || named.has(origin) || named.has("*"),
-    mark: ({ headers: { origin } }, response) => {
-      if (named.size > 0) response.setHeader("Vary", "Origin");
+    admits: ({ headers: { origin } }) => origin === undefined || allowed.has(origin) || allowed.has("*"),
+    addHeaders: ({ headers: { origin } }, response) => {
+      if (allowed.size > 0) response.setHeader("Vary", "Origin");
       if (origin === undefined) return;
       response.setHeader("Access-Control-Allow-Origin", origin);
       response.setHeader("Access-Control-Expose-Headers", EXPOSED_HEADERS);
@@ -37,14 +37,14 @@ export function createCrossOrigin(origins: readonly string[]): CrossOrigin {
   };
 }
 
-/** A browser's question whether a page may send what it is about to. It carries no token. */
+/** A browser's question before a request from a page. It carries no token. */
 export function isPreflight({ method, headers }: NodeRequest): boolean {
   return method === "OPTIONS" && headers.origin !== undefined && "access-control-request-method" in headers;
 }
 
-/** For an origin that is admitted, and a response that is marked. */
+/** For an admitted origin, after `addHeaders`. */
 export function answerPreflight({ headers }: NodeRequest, response: NodeResponse): void {
-  // Asked by pages of public sites for servers in private networks.
+  // Chrome asks this when a page of a public site calls a server in a private network.
   const toPrivate = headers["access-control-request-private-network"] === "true";
   response.writeHead(204, {
     "Access-Control-Allow-Methods": ALLOWED_METHODS,

@@ -1,14 +1,14 @@
-// Answers a request that is turned away before anything of it is read: in the words of the protocol its headers speak.
+// The answer to a request that is refused before anything of its body is read, in the format of the
+// protocol that its headers name.
 
 import type { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { closeIfUnread } from "../connection/unread-request.ts";
+import { closeIfUnread } from "../connection/early-answer.ts";
 import type { NodeRequest, NodeResponse } from "../exchange.ts";
-import { encodeGrpcMessage } from "./grpc-message.ts";
 
 export interface Refusal {
   readonly code: Code;
-  /** For what is no RPC, and for unary RPCs of Connect. */
+  /** Sent unless the protocol always answers 200: gRPC, gRPC-web, and streams of Connect. */
   readonly httpStatus: number;
   readonly message: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -20,14 +20,14 @@ const TRAILER_FLAG = 0x80;
 /** The response must not have begun. */
 export function refuse(request: NodeRequest, response: NodeResponse, refusal: Refusal): void {
   response.on("error", () => {
-    // The client did not wait for it.
+    // The client left before it read the answer.
   });
   closeIfUnread(request, response);
-  const { status, headers, body } = inWordsOf(request.headers["content-type"] ?? "", refusal);
+  const { status, headers, body } = formatFor(request.headers["content-type"] ?? "", refusal);
   response.statusCode = status;
   for (const [name, value] of Object.entries({ ...refusal.headers, ...headers }))
     response.setHeader(name, value);
-  // In one with the headers where there is no body: gRPC's clients take a status only from what ends the stream.
+  // Without a body the headers end the stream: gRPC clients accept a status only from such headers.
   if (body === "") response.end();
   else response.end(body);
 }
@@ -38,7 +38,7 @@ interface Answer {
   readonly body: Uint8Array | string;
 }
 
-function inWordsOf(contentType: string, { code, httpStatus, message }: Refusal): Answer {
+function formatFor(contentType: string, { code, httpStatus, message }: Refusal): Answer {
   const [type = ""] = contentType.toLowerCase().split(";");
   const grpcMessage = encodeGrpcMessage(message);
   if (type.startsWith("application/grpc-web")) {
@@ -46,7 +46,7 @@ function inWordsOf(contentType: string, { code, httpStatus, message }: Refusal):
     return { status: 200, headers: { "Content-Type": type }, body: envelope(TRAILER_FLAG, trailer) };
   }
   if (type.startsWith("application/grpc")) {
-    // Trailers only: they are the headers, as the protocol has it for an answer without messages.
+    // "Trailers-Only" of the gRPC protocol: an answer without messages puts the trailers in the headers.
     const headers = { "Content-Type": type, "grpc-status": String(code), "grpc-message": grpcMessage };
     return { status: 200, headers, body: "" };
   }
@@ -60,6 +60,14 @@ function inWordsOf(contentType: string, { code, httpStatus, message }: Refusal):
     return { status: httpStatus, headers, body: JSON.stringify(error) };
   }
   return { status: httpStatus, headers: { "Content-Type": "text/plain" }, body: `${message}\n` };
+}
+
+/**
+ * Percent-encodes only the characters that gRPC requires. Encoding more is also valid, but @grpc/grpc-js
+ * does not decode it: its users would read `cwd %22%2Ftmp%22`.
+ */
+export function encodeGrpcMessage(message: string): string {
+  return message.replace(/[^\x20-\x24\x26-\x7e]/gu, encodeURIComponent);
 }
 
 function envelope(flags: number, text: string): Buffer {

@@ -1,12 +1,12 @@
-// What HTTP/1.1 cannot parse: answered as Node would, but saying which limit was met, and without closing so soon that the
-// answer is lost.
+// Requests that Node's HTTP/1.1 parser refuses. They get the status that Node would send, with a message
+// that names the limit, and the connection stays open until the client has had time to read it.
 
 import type { Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { startTimer } from "../../clock.ts";
-import { LINGER_MS } from "./unread-request.ts";
+import { LINGER_MS } from "./early-answer.ts";
 
-/** Whatever else is wrong is a bad request. */
+/** Every other error is 400. */
 const statusLines: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
   HPE_CHUNK_EXTENSIONS_OVERFLOW: "413 Payload Too Large",
@@ -14,7 +14,7 @@ const statusLines: Readonly<Record<string, string>> = {
 };
 
 export function answerParseErrors(server: Server, maxHeaderBytes: number): void {
-  // Each piece that comes after the first error is one more.
+  // After the first error, each piece that arrives is another one.
   const answered = new WeakSet<Duplex>();
   server.on("clientError", (error: Error & { code?: string }, socket) => {
     if (answered.has(socket)) return;
@@ -30,16 +30,16 @@ export function answerParseErrors(server: Server, maxHeaderBytes: number): void 
 }
 
 function answerTo(code: string, maxHeaderBytes: number): string {
-  const says =
+  const text =
     code === "HPE_HEADER_OVERFLOW"
-      ? `the request's head has more than ${maxHeaderBytes} bytes (--max-header)\n`
+      ? `the request's headers have more than ${maxHeaderBytes} bytes (--max-header)\n`
       : "";
-  const type = says === "" ? "" : "Content-Type: text/plain\r\n";
+  const type = text === "" ? "" : "Content-Type: text/plain\r\n";
   const status = statusLines[code] ?? "400 Bad Request";
-  return `HTTP/1.1 ${status}\r\nConnection: close\r\n${type}Content-Length: ${says.length}\r\n\r\n${says}`;
+  return `HTTP/1.1 ${status}\r\nConnection: close\r\n${type}Content-Length: ${text.length}\r\n\r\n${text}`;
 }
 
-/** Something of a response is written: more would end up in the middle of it. */
+/** True if part of a response is written: another one would end up in the middle of it. */
 function isAnswering(socket: Duplex): boolean {
   const response: unknown = Reflect.get(socket, "_httpMessage");
   return typeof response === "object" && response !== null && Reflect.get(response, "_headerSent") === true;

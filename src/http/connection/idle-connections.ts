@@ -1,19 +1,20 @@
-// Connections nobody asks anything on, in the order they fell idle: each costs a descriptor and some memory, and a client
-// that holds thousands of them must not keep others out. One that has yet to send its first request is idle, too.
+// Connections without a request, in the order in which they became idle. Each costs a descriptor and
+// some memory, and a client that holds thousands of them must not keep other clients out. A connection
+// that has not sent its first request is also idle.
 
 import type { NodeRequest, RequestListener } from "../exchange.ts";
 
 interface Connection {
   requests: number;
   isGone: boolean;
-  /** Ends it; it must not fail what is being answered, as nothing is. */
+  /** Ends it. No request can fail by that, because none is being answered. */
   readonly close: () => void;
 }
 
 export class IdleConnections {
   readonly #max: number;
-  /** By what a request names as its own: a socket, or a session of HTTP/2. */
-  readonly #byCarrier = new WeakMap<object, Connection>();
+  /** The key is what a request names as its connection: a socket, or an HTTP/2 session. */
+  readonly #byOwner = new WeakMap<object, Connection>();
   /** The longest idle first. */
   readonly #idle = new Set<Connection>();
 
@@ -25,40 +26,40 @@ export class IdleConnections {
     return this.#idle.size;
   }
 
-  /** A new one, whose requests come with `carrier`. Returns what is to be called when it is gone. */
-  add(carrier: object, close: () => void): () => void {
+  /** Adds a connection whose requests come with `owner`. The caller calls the result when it is gone. */
+  add(owner: object, close: () => void): () => void {
     const connection: Connection = { requests: 0, isGone: false, close };
-    this.#byCarrier.set(carrier, connection);
-    this.#fellIdle(connection);
+    this.#byOwner.set(owner, connection);
+    this.#becomeIdle(connection);
     return () => {
       connection.isGone = true;
       this.#idle.delete(connection);
     };
   }
 
-  /** The requests of the connection that came with `carrier` come with `other`, too. */
-  alias(carrier: object, other: object): void {
-    const connection = this.#byCarrier.get(carrier);
-    if (connection !== undefined) this.#byCarrier.set(other, connection);
+  /** The requests of the connection added with `owner` also come with `other`. */
+  alias(owner: object, other: object): void {
+    const connection = this.#byOwner.get(owner);
+    if (connection !== undefined) this.#byOwner.set(other, connection);
   }
 
-  /** Its connection is not idle while a request is answered. */
+  /** A connection is not idle while one of its requests is being answered. */
   watch(listener: RequestListener): RequestListener {
     return (request, response) => {
-      const connection = this.#byCarrier.get(carrierOf(request));
+      const connection = this.#byOwner.get(ownerOf(request));
       if (connection !== undefined) {
         connection.requests++;
         this.#idle.delete(connection);
         response.once("close", () => {
-          if (--connection.requests === 0) this.#fellIdle(connection);
+          if (--connection.requests === 0) this.#becomeIdle(connection);
         });
       }
       listener(request, response);
     };
   }
 
-  #fellIdle(connection: Connection): void {
-    // The response closes after the connection that broke.
+  #becomeIdle(connection: Connection): void {
+    // When a connection breaks, its responses close after it.
     if (connection.isGone) return;
     this.#idle.add(connection);
     if (this.#idle.size <= this.#max) return;
@@ -69,8 +70,8 @@ export class IdleConnections {
   }
 }
 
-function carrierOf(request: NodeRequest): object {
+function ownerOf(request: NodeRequest): object {
   if (!("stream" in request)) return request.socket;
-  // None when the session is gone already.
+  // A stream has no session once the session is destroyed.
   return request.stream.session ?? request;
 }

@@ -1,11 +1,12 @@
-// systemd's socket activation: sockets that listened before the agent was started, as descriptors 3 and up.
+// systemd's socket activation: sockets that were listening before the agent started, passed as
+// descriptors 3 and up.
 
 const FIRST_FD = 3;
 const VARIABLES = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
 
 /**
- * The descriptors meant for the program with `pid`, none where there are none. Takes the variables out of `env`: a command that
- * inherited them could take descriptors of its own for sockets.
+ * The descriptors passed to the program with `pid`. Deletes the variables from `env`: a command that
+ * inherited them could take its own descriptors for sockets.
  */
 export function takeInheritedSockets(env: NodeJS.ProcessEnv, pid: number): number[] {
   const isForUs = env["LISTEN_PID"] === String(pid);

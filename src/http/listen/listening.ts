@@ -1,10 +1,10 @@
-// The addresses the agent listens on: TCP, a Unix socket, or a socket that was listening before it started (systemd's socket
-// activation).
+// The addresses that the agent listens on: TCP, a Unix socket, or a socket that was listening before
+// the agent started (systemd's socket activation).
 
+import { once } from "node:events";
 import { type AddressInfo, BlockList, type Server } from "node:net";
 import { HoldfastError } from "../../errors.ts";
 import { describeSocket, prepareConnections } from "../../linux/index.ts";
-import { listen } from "./listen.ts";
 import { listenOnUnixSocket } from "./unix-socket.ts";
 
 export type ListenAddress =
@@ -16,9 +16,9 @@ export type ListenAddress =
 export interface Listening {
   /** As in a URL: `127.0.0.1:49983`, `unix:/run/holdfast.sock`, `fd:3`. */
   readonly name: string;
-  /** Undefined where it is no TCP. */
+  /** Undefined unless the address is TCP. */
   readonly port: number | undefined;
-  /** Whether nobody outside this machine reaches it. */
+  /** True if only this machine can reach it. */
   readonly isLocal: boolean;
 }
 
@@ -26,21 +26,25 @@ const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
-/** Throws a HoldfastError for a descriptor that is no listening socket. */
+/** Throws a HoldfastError for a descriptor that is not a listening socket. */
 export function isTcp(address: ListenAddress): boolean {
   if (address.kind !== "inherited") return address.kind === "tcp";
   const found = describeSocket(address.fd);
   if (found?.isListening === true) return found.family !== "unix";
-  throw new HoldfastError("invalid_argument", `descriptor ${address.fd} is no listening socket (LISTEN_FDS)`);
+  throw new HoldfastError(
+    "invalid_argument",
+    `descriptor ${address.fd} is not a listening socket (LISTEN_FDS)`,
+  );
 }
 
-/** Resolves when clients can connect; rejects with Node's error where the address cannot be had. */
+/** Resolves when clients can connect. Rejects with Node's error if it cannot listen there. */
 export async function listenOn(server: Server, address: ListenAddress): Promise<Listening> {
   if (address.kind === "unix") {
     await listenOnUnixSocket(server, address.path, address.mode);
     return { name: `unix:${address.path}`, port: undefined, isLocal: true };
   }
-  await listen(server, address.kind === "tcp" ? address : { fd: address.fd });
+  server.listen(address.kind === "tcp" ? { host: address.host, port: address.port } : { fd: address.fd });
+  await once(server, "listening");
   prepareConnections(server);
   const bound = server.address() as AddressInfo | string | null;
   if (bound === null || typeof bound === "string")
@@ -53,7 +57,7 @@ export async function listenOn(server: Server, address: ListenAddress): Promise<
   return {
     name: `${host.includes(":") ? `[${host}]` : host}:${bound.port}`,
     port: bound.port,
-    // What it is bound to, not what was asked for: a name may mean anything.
+    // The address it is bound to, not the one in the settings: a name can resolve to any address.
     isLocal: loopback.check(bound.address, bound.family === "IPv6" ? "ipv6" : "ipv4"),
   };
 }

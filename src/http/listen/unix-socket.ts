@@ -1,10 +1,11 @@
-// Listening on a Unix socket: a file whose mode says who may connect. Nobody can connect before it has that mode; one left
-// behind by an agent that died is replaced, one that somebody answers on, or that is no socket, never.
+// Listening on a Unix socket, a file whose mode decides which users can connect. Nobody can connect
+// before the file has that mode. A socket left behind by an agent that died is replaced; a socket on
+// which a program listens, and a file that is not a socket, are never touched.
 
+import { once } from "node:events";
 import { lstatSync, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { HoldfastError } from "../../errors.ts";
-import { listen } from "./listen.ts";
 
 /** Node removes the file when `server` is closed. Throws a HoldfastError that names the path. */
 export async function listenOnUnixSocket(server: Server, path: string, mode: number): Promise<void> {
@@ -13,42 +14,47 @@ export async function listenOnUnixSocket(server: Server, path: string, mode: num
   } catch (error) {
     if (codeOf(error) !== "EADDRINUSE") throw failure(path, String(error), error);
     await removeStale(path);
-    await bind(server, path, mode).catch((again: unknown) => {
-      throw failure(path, String(again), again);
+    await bind(server, path, mode).catch((second: unknown) => {
+      throw failure(path, String(second), second);
     });
   }
 }
 
-/** The mode by umask: a chmod would come after the moment it can be connected to. Node binds in this very call. */
-function bind(server: Server, path: string, mode: number): Promise<void> {
+/**
+ * Sets the mode by umask: clients could connect before a chmod. Node binds within `listen`, so the
+ * umask can be restored at once.
+ */
+function bind(server: Server, path: string, mode: number): Promise<unknown> {
   const before = process.umask(~mode & 0o777);
   try {
-    return listen(server, { path });
+    server.listen({ path });
   } finally {
     process.umask(before);
   }
+  return once(server, "listening");
 }
 
 async function removeStale(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
-  if (!found.isSocket()) throw failure(path, "there is a file that is no socket; it is left as it is");
+  if (!found.isSocket())
+    throw failure(path, "the file exists and is not a socket; remove it or choose another path");
   if (await isAnswered(path)) throw failure(path, "another program is listening there");
-  // No await from here on: whoever bound it meanwhile made another file.
+  // No await from here on: a program that bound the path meanwhile created another file.
   const now = lstatSync(path, { throwIfNoEntry: false });
   if (now?.ino === found.ino) unlinkSync(path);
 }
 
-/** A full queue (EAGAIN) is an answer, too, and so is whatever else keeps us from knowing. */
+/** A full queue (EAGAIN), and any other error that leaves the question open, count as an answer. */
 function isAnswered(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path });
-    const settle = (answered: boolean) => {
+    const finish = (isUp: boolean) => {
       socket.destroy();
-      resolve(answered);
+      resolve(isUp);
     };
-    socket.once("connect", () => settle(true));
-    socket.once("error", (error) => settle(!["ECONNREFUSED", "ENOENT"].includes(codeOf(error) ?? "")));
+    socket.once("connect", () => finish(true));
+    socket.once("error", (error) => finish(!["ECONNREFUSED", "ENOENT"].includes(codeOf(error) ?? "")));
   });
 }
 

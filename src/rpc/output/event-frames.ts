@@ -1,13 +1,13 @@
-// Encodes output as the enveloped messages that StartResponse and ConnectResponse share: field 1, the event, has the
-// same shape in both. By hand, because it is the hot path: the library encodes JSON twelve times slower. Byte for byte
-// what the library would send (test/rpc/event-frames.test.ts compares).
+// Encodes output as the enveloped messages that StartResponse and ConnectResponse share: field 1, the
+// event, has the same shape in both. Written by hand because it is the hot path: Connect-ES encodes JSON
+// twelve times slower. The result is byte for byte the same (test/rpc/output/event-frames.test.ts).
 //
 //   envelope  | flags 0 | length, 4 bytes big-endian | message
 //   binary    message = 0a LEN( event = 12 LEN( data = 0a|12|1a LEN bytes ) )
 //   JSON      message = {"event":{"data":{"stdout":"BASE64"}}}
 //
-// With offsets, which only those get who asked, data ends in a0 06 VARINT, or in ,"offset":"DECIMAL"; an offset of 0 is
-// left out, as protobuf does with defaults.
+// With offsets, which a client must request, data ends in a0 06 VARINT, or in ,"offset":"DECIMAL". An
+// offset of 0 is omitted, as protobuf omits defaults.
 
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { ConnectResponseSchema } from "../../gen/process_pb.ts";
@@ -21,10 +21,10 @@ export interface Encoding {
   readonly offsets: boolean;
 }
 
-/** A piece of a frame as it goes to the socket; a string holds one byte per character (latin1). */
+/** A part of a frame as it is written to the socket. A string holds one byte per character (latin1). */
 export type FramePart = Buffer | string;
 
-/** Below this many bytes, one copy of a part costs less than an entry of its own in a gathering write. */
+/** Copying a part that is shorter than this costs less than a separate entry in a writev call. */
 export const SHORT_PART_BYTES = 4096;
 
 const fieldTag: Readonly<Record<OutputStream, number>> = { stdout: 0x0a, stderr: 0x12, pty: 0x1a };
@@ -34,22 +34,26 @@ const DATA_TAG = 0x12;
 const OFFSET_TAG = "\xa0\x06";
 
 /**
- * The frame of `chunk`. With `shared`, the frame is kept with the chunk and made only once for all subscribers of that
- * encoding; without, nothing is kept.
+ * The frame of `chunk`. With `isShared`, it is stored on the chunk and encoded once for all subscribers
+ * with this encoding.
  */
-export function dataFrame(chunk: Chunk, { codec, offsets }: Encoding, shared: boolean): readonly FramePart[] {
+export function dataFrame(
+  chunk: Chunk,
+  { codec, offsets }: Encoding,
+  isShared: boolean,
+): readonly FramePart[] {
   const key = offsets ? `${codec} with offsets` : codec;
   const kept = chunk.frames?.get(key);
   if (kept !== undefined) return kept;
   const frame = codec === "json" ? jsonDataFrame(chunk, offsets) : binaryDataFrame(chunk, offsets);
-  if (!shared) return frame;
+  if (!isShared) return frame;
   const lasting = frame.map(asBytes);
   chunk.frames ??= new Map();
   chunk.frames.set(key, lasting);
   return lasting;
 }
 
-/** Each write of a long string copies it anew, a buffer goes as it is. */
+/** Each write of a long string copies it again; a buffer is not copied. */
 function asBytes(part: FramePart): FramePart {
   return part.length < SHORT_PART_BYTES || typeof part !== "string" ? part : Buffer.from(part, "latin1");
 }
@@ -70,7 +74,7 @@ export const keepaliveFrame: Readonly<Record<Codec, readonly FramePart[]>> = {
   json: [jsonFrame('{"event":{"keepalive":{}}}')],
 };
 
-/** Three parts, because V8 would copy a long one once more to join it with the others. */
+/** Three parts, because V8 would copy the long one again to join it with the others. */
 function jsonDataFrame({ stream, data, offset }: Chunk, offsets: boolean): readonly FramePart[] {
   const output = data.toString("base64");
   const head = `{"event":{"data":{"${stream}":"`;
@@ -100,7 +104,7 @@ function envelope(bytes: number): string {
 function varint(value: number): string {
   let rest = value;
   let text = "";
-  // Not by shifts: an offset may need more than 32 bits.
+  // No shifts: an offset may need more than 32 bits.
   for (; rest > 0x7f; rest = Math.floor(rest / 128)) text += latin1((rest % 128) | 0x80);
   return text + latin1(rest);
 }

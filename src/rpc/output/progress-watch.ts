@@ -1,31 +1,32 @@
-// Tells slow clients from stalled ones. A frame counts as taken when a connection has taken all of it, which over a slow one
-// lasts longer than a client may hold up others (rule 7); as long as it takes some of it, it is not stalled.
+// Tells slow clients from stalled ones. A frame is delivered when a connection has accepted all of it.
+// Over a slow connection that takes longer than a client may hold up others (rule 11), so as long as
+// the connection accepts some of it, the client is not stalled.
 
 import { startTimer, type Timer } from "../../clock.ts";
 
 const MIN_INTERVAL_MS = 20;
 const MAX_INTERVAL_MS = 1000;
 
-/** One timer for all streams, and none while there is no stream: nothing is done per chunk. */
+/** One timer for all streams, and none while there is no stream. It costs nothing per chunk. */
 export class ProgressWatch {
   readonly #intervalMs: number;
-  readonly #lookers = new Set<() => void>();
+  readonly #checks = new Set<() => void>();
   #timer: Timer | undefined;
 
-  /** Often enough for who may stall for `stallMs`. */
+  /** Runs its checks several times in `stallMs`. */
   constructor(stallMs: number) {
     this.#intervalMs = Math.min(Math.max(stallMs / 4, MIN_INTERVAL_MS), MAX_INTERVAL_MS);
   }
 
-  /** `look` is called now and then until `remove`. */
-  add(look: () => void): void {
-    this.#lookers.add(look);
+  /** Calls `check` at intervals until `remove`. */
+  add(check: () => void): void {
+    this.#checks.add(check);
     if (this.#timer === undefined) this.#arm();
   }
 
-  remove(look: () => void): void {
-    this.#lookers.delete(look);
-    if (this.#lookers.size > 0) return;
+  remove(check: () => void): void {
+    this.#checks.delete(check);
+    if (this.#checks.size > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;
   }
@@ -33,7 +34,7 @@ export class ProgressWatch {
   #arm(): void {
     this.#timer = startTimer(this.#intervalMs, () => {
       this.#arm();
-      for (const look of this.#lookers) look();
+      for (const check of this.#checks) check();
     });
   }
 }

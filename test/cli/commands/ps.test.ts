@@ -7,7 +7,7 @@ import { finished, holdfast, holdfastOnTerminal, leave, untilProcess } from "../
 
 const agent = agentForFile();
 
-test("without processes the table is its headings and the JSON an empty array", async () => {
+test("without processes, the table is only its headings and the JSON is an empty array", async () => {
   const { url } = await startAgent();
   expect(await finished(holdfast(url, ["ps"]))).toEqual({
     code: 0,
@@ -17,7 +17,7 @@ test("without processes the table is its headings and the JSON an empty array", 
   expect((await finished(holdfast(url, ["ps", "--json"]))).stdout).toBe("[]\n");
 });
 
-test("live processes are listed, with --all the retained ones too, and each state has its word", async () => {
+test("running processes are listed, --all also lists retained ones, and each state has its word", async () => {
   const { url } = await startAgent();
   await leave(url, "exit 3", { tag: "ended" });
   await leave(url, "kill -KILL $$", { tag: "killed" });
@@ -31,7 +31,7 @@ test("live processes are listed, with --all the retained ones too, and each stat
     tag: "running",
   });
   await running[Symbol.asyncIterator]().next();
-  // Attached, and not reading.
+  // Attached, but not reading.
   await client.start({ cmd: "yes", tag: "blocked" });
   await untilProcess(url, "blocked", { reading: false, subscribers: 1 });
 
@@ -50,7 +50,7 @@ test("live processes are listed, with --all the retained ones too, and each stat
   expect(all).toMatch(/ {2}killed +SIGKILL +\d+s .* {2}bash -c 'kill -KILL \$\$'\n/);
 });
 
-test("--json says all there is, by the names of the wire", async () => {
+test("--json contains every field, with the names of the wire", async () => {
   await leave(agent.url, "", {
     ...{ tag: "json", cmd: "sleep", args: ["1000"], cwd: "/tmp", env: { SECRET: "1" } },
     ...{ pty: { cols: 80, rows: 24 }, output: { detached: "block" } },

@@ -1,4 +1,4 @@
-// `holdfast doctor` on machines where all is well and where, by real means, something is not.
+// `holdfast doctor` on machines without and with real problems.
 
 import { mkdirSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
@@ -33,7 +33,7 @@ async function doctor(
   return { code, of: (name) => all.find(({ check }) => check === name), all };
 }
 
-test("where the agent would work it says so, a line a check, and leaves nothing behind", async () => {
+test("where the agent works, it prints one line per check and leaves nothing behind", async () => {
   const command = runCommand({ args: ["doctor", "--port", "0"] });
   expect(await command.exited()).toEqual({ code: 0, signal: null });
   const lines = command.stdout().trimEnd().split("\n");
@@ -44,7 +44,7 @@ test("where the agent would work it says so, a line a check, and leaves nothing 
   expect(childrenOf(process.pid).filter((pid) => pid === command.pid)).toEqual([]);
 });
 
-test("--json is an array of the same", async () => {
+test("--json is an array of the same findings", async () => {
   const { code, all, of } = await doctor();
   expect(code).toBe(0);
   expect(of("node")).toEqual({ check: "node", verdict: "ok", found: process.version });
@@ -55,7 +55,7 @@ test("--json is an array of the same", async () => {
   for (const finding of all) expect(["ok", "warn"]).toContain(finding.verdict);
 });
 
-test("a port in use is a failure, and another check's success does not hide it", async () => {
+test("a port in use is a failure, also if the other checks succeed", async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());
@@ -69,7 +69,7 @@ test("a port in use is a failure, and another check's success does not hide it",
   expect(of("commands")).toMatchObject({ verdict: "ok" });
 });
 
-test("a Unix socket that cannot be made is a failure, and one that can is left free", async () => {
+test("a Unix socket that cannot be created is a failure, and one that can be created is left free", async () => {
   const folder = createTempFolder();
   expect((await doctor(["--listen", `unix:${folder}/none/socket`])).of("address")).toMatchObject({
     verdict: "fail",
@@ -82,19 +82,19 @@ test("a Unix socket that cannot be made is a failure, and one that can is left f
     });
 });
 
-test("an address that others reach is a warning", async () => {
+test("an address that other machines can reach is a warning", async () => {
   const { code, of } = await doctor(["--host", "0.0.0.0"]);
   expect([code, of("address")?.verdict]).toEqual([0, "warn"]);
   expect(of("address")?.consequence).toContain("access token");
 });
 
-test("a user nobody knows is a failure", async () => {
+test("an unknown user is a failure", async () => {
   const { code, of } = await doctor(["--default-user", "nobody-knows"]);
   expect(code).toBe(1);
   expect(of("default user")).toMatchObject({ verdict: "fail", found: 'no such user: "nobody-knows"' });
 });
 
-test.runIf(isRoot)("who is not root is told what that means", async () => {
+test.runIf(isRoot)("a user other than root gets the consequences", async () => {
   const { code, of } = await doctor(["--nice=-3"], { prefix: asNobody, env: { HOME: "/" } });
   expect(code).toBe(0);
   expect(of("users")).toMatchObject({ verdict: "warn", found: "not root" });
@@ -104,7 +104,7 @@ test.runIf(isRoot)("who is not root is told what that means", async () => {
   });
 });
 
-test.runIf(isRoot)("without setpriv commands cannot become another user, which is a failure", async () => {
+test.runIf(isRoot)("without setpriv, commands cannot run as another user, which is a failure", async () => {
   const bin = createTempFolder();
   for (const name of ["echo", "tty", "id"]) symlinkSync(join("/usr/bin", name), join(bin, name));
   const { code, of } = await doctor([], { env: { PATH: bin } });
@@ -116,7 +116,7 @@ test.runIf(isRoot)("without setpriv commands cannot become another user, which i
   expect(of("terminals")).toMatchObject({ verdict: "ok" });
 });
 
-test("without any command in PATH it says that none starts", async () => {
+test("without a command in PATH, it reports that none starts", async () => {
   const { code, of } = await doctor([], { env: { PATH: [createTempFolder()].join(delimiter) } });
   expect(code).toBe(1);
   expect(of("commands")).toMatchObject({ verdict: "fail", consequence: "no command starts" });
@@ -132,7 +132,7 @@ test("a memory budget that does not fit is a warning", async () => {
   expect([code, of("memory")?.verdict]).toEqual([0, "warn"]);
 });
 
-test("a cgroup that is none is a failure", async () => {
+test("a folder that is not a cgroup is a failure", async () => {
   const folder = createTempFolder();
   mkdirSync(join(folder, "none"));
   const { code, of } = await doctor(["--cgroup", join(folder, "none")]);
@@ -143,7 +143,7 @@ test("a cgroup that is none is a failure", async () => {
   });
 });
 
-test.runIf(isRoot)("without /dev/pts terminals are a failure and commands on pipes are not", async () => {
+test.runIf(isRoot)("without /dev/pts, terminals fail and commands on pipes work", async () => {
   const hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev/pts && exec "$@"', "sh"];
   const { code, of } = await doctor([], { prefix: hidden });
   expect(code).toBe(1);
@@ -151,7 +151,7 @@ test.runIf(isRoot)("without /dev/pts terminals are a failure and commands on pip
   expect(of("commands")).toMatchObject({ verdict: "ok" });
 });
 
-test.runIf(isRoot)("without /proc it says so and does not hang", async () => {
+test.runIf(isRoot)("without /proc, it reports that and does not hang", async () => {
   const hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"];
   const { code, of } = await doctor([], { prefix: hidden });
   expect(code).toBe(1);

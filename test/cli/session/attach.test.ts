@@ -1,4 +1,4 @@
-// `holdfast attach`, `logs` and `signal`: finding a process, seeing what it wrote, and telling it something.
+// `holdfast attach`, `logs` and `signal`: find a process, print its output, signal it.
 import { describe, expect, test } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
 import { finished, holdfast, leave, processes, untilProcess } from "../holdfast.ts";
@@ -9,7 +9,7 @@ function attach(...args: string[]) {
   return holdfast(agent.url, ["attach", ...args]);
 }
 
-test("a process is found by pid, tag and process_id, and of those with one tag the newest", async () => {
+test("a process is found by pid, tag and process_id, and a tag selects the newest process", async () => {
   await leave(agent.url, "read x; echo first", { tag: "found" });
   await leave(agent.url, "echo second; exec sleep 1000", { tag: "found", bytes: 7 });
   const [first, second] = (await processes(agent.url)).filter(({ tag }) => tag === "found");
@@ -26,14 +26,14 @@ test("a process is found by pid, tag and process_id, and of those with one tag t
 });
 
 describe("attach", () => {
-  test("feeds stdin to its end, and passes the exit code on", async () => {
+  test("sends stdin up to its end, and returns the exit code", async () => {
     await leave(agent.url, "cat; exit 9", { tag: "fed" });
     const command = holdfast(agent.url, ["attach", "fed"], { stdin: "pipe" });
     command.child.stdin?.end("some input");
     expect(await finished(command)).toEqual({ code: 9, stdout: "some input", stderr: "" });
   });
 
-  test("with --no-stdin leaves the process's stdin alone", async () => {
+  test("sends no input with --no-stdin", async () => {
     await leave(agent.url, "echo ready; cat; exit 9", { tag: "untouched", bytes: 6 });
     const watching = attach("--no-stdin", "--from", "0", "untouched");
     await watching.waitFor("stdout", /ready/);
@@ -43,13 +43,13 @@ describe("attach", () => {
     expect(await finished(watching)).toEqual({ code: 9, stdout: "ready\nfrom the other\n", stderr: "" });
   });
 
-  test("to a process that has ended brings its output and its exit code", async () => {
+  test("prints the output and returns the exit code of an ended process", async () => {
     await leave(agent.url, "echo out; echo err >&2; kill -TERM $$", { tag: "over", bytes: 8 });
     await untilProcess(agent.url, "over", { exit: expect.anything() });
     expect(await finished(attach("over"))).toEqual({ code: 143, stdout: "out\n", stderr: "err\n" });
   });
 
-  test("says what is held no longer", async () => {
+  test("reports the bytes that are no longer held", async () => {
     await leave(agent.url, "seq 1000; read x", { tag: "gap", bytes: 3893 });
     const command = attach("--from", "3000", "gap");
     expect((await finished(command)).stdout).toMatch(/^(\d+\n)*1000\n$/);
@@ -59,7 +59,7 @@ describe("attach", () => {
     });
   });
 
-  test("goes away without the process when stdout's reader does", async () => {
+  test("ends without the process when the reader of stdout is gone", async () => {
     await leave(agent.url, "while :; do echo again; sleep 0.01; done", {
       tag: "kept",
       bytes: expect.anything(),
@@ -73,7 +73,7 @@ describe("attach", () => {
 });
 
 describe("logs", () => {
-  test("prints what is held, each stream to its own, and leaves", async () => {
+  test("prints the held output to stdout and stderr, and ends", async () => {
     await leave(agent.url, "echo out; echo err >&2; exec sleep 1000", { tag: "logged", bytes: 8 });
     expect(await finished(holdfast(agent.url, ["logs", "logged"]))).toEqual({
       code: 0,
@@ -83,7 +83,7 @@ describe("logs", () => {
     expect((await finished(holdfast(agent.url, ["logs", "--from", "4", "logged"]))).stdout).toBe("");
   });
 
-  test("-f goes on with what comes, to the end, whatever the exit code", async () => {
+  test("-f prints new output until the process ends, with any exit code", async () => {
     await leave(agent.url, "echo early; read x; echo late; exit 3", { tag: "followed", bytes: 6 });
     const command = holdfast(agent.url, ["logs", "-f", "followed"]);
     await command.waitFor("stdout", /early/);
@@ -92,7 +92,7 @@ describe("logs", () => {
     expect(await finished(command)).toEqual({ code: 0, stdout: "early\nlate\n", stderr: "" });
   });
 
-  test("beside others -f never slows the process, and says what it missed", async () => {
+  test("-f with another client attached never slows the process, and reports what it missed", async () => {
     await leave(agent.url, "read x; seq 2500000; exit 0", { tag: "fast" });
     const attached = holdfast(agent.url, ["attach", "fast"], { stdin: "pipe" });
     await untilProcess(agent.url, "fast", { subscribers: 1 });
@@ -105,7 +105,7 @@ describe("logs", () => {
     const { code, stdout, stderr } = await finished(command);
     expect(code).toBe(0);
     expect(stdout).toMatch(/\n2500000\n$/);
-    expect(stderr).toMatch(/^holdfast: \d+ bytes of output are lost: the agent holds them no longer\n/);
+    expect(stderr).toMatch(/^holdfast: \d+ bytes of output are lost: the agent no longer holds them\n/);
   });
 
   test.each(["block", "buffer"] as const)(
@@ -114,12 +114,12 @@ describe("logs", () => {
       await leave(agent.url, "seq 2500000", {
         tag: detached,
         bytes: expect.anything(),
-        // What is on its way to who leaves counts as delivered.
+        // Bytes in flight to the client that leaves count as delivered.
         output: { detached, replayBytes: 32 * 1024 * 1024 },
       });
       await untilProcess(agent.url, detached, { reading: false });
       const logs = await finished(holdfast(agent.url, ["logs", detached]));
-      // In mode block it may have been left before anything was read.
+      // In mode block, the client may have left before the agent read anything.
       const shown = logs.stdout;
       expect(logs).toEqual({
         code: 0,
@@ -166,14 +166,14 @@ describe("signal", () => {
     await untilProcess(agent.url, `gets ${name}`, { exit: expect.objectContaining({ signal }) });
   });
 
-  test("--group reaches what the process started", async () => {
-    // Alone, the shell would wait for its child.
+  test("--group also signals the children of the process", async () => {
+    // If only the shell gets the signal, it waits for its child.
     await leave(agent.url, "echo ready; sleep 1000; exit 1", { tag: "group", bytes: 6 });
     await finished(holdfast(agent.url, ["signal", "--group", "group", "INT"]));
     await untilProcess(agent.url, "group", { exit: expect.objectContaining({ signal: "SIGINT" }) });
   });
 
-  test("to a process that has ended is one line and exit code 1", async () => {
+  test("prints one line and exits with 1 when the process has ended", async () => {
     await leave(agent.url, "exit 0", { tag: "dead" });
     const { pid } = await untilProcess(agent.url, "dead", { exit: expect.anything() });
     expect(await finished(holdfast(agent.url, ["signal", "dead", "TERM"]))).toEqual({

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DetachKeyScanner, readDetachKeys } from "../../../src/cli/session/detach-keys.ts";
 
-/** What a scanner makes of pieces of typing: what reaches the process, and whether the keys were found. */
+/** Scans pieces of typed input: what reaches the process, and whether the keys were found. */
 function typed(keys: string, ...pieces: string[]) {
   const scanner = new DetachKeyScanner(readDetachKeys(keys));
   let input = "";
@@ -15,7 +15,7 @@ function typed(keys: string, ...pieces: string[]) {
   return { input, detach: false, held: Buffer.from(scanner.release()).toString("latin1") };
 }
 
-describe("the keys as they are named", () => {
+describe("the names of the keys", () => {
   test.each([
     ["ctrl-p,ctrl-q", [0x10, 0x11]],
     ["ctrl-@", [0]],
@@ -31,13 +31,13 @@ describe("the keys as they are named", () => {
   });
 });
 
-describe("the keys as they are typed", () => {
-  test("are found in one piece and in many, and nothing behind them is passed on", () => {
+describe("the typed keys", () => {
+  test("are found in one piece and in many, and bytes after them are dropped", () => {
     expect(typed("a,b", "xxabyy")).toEqual({ input: "xx", detach: true });
     expect(typed("a,b", "x", "a", "b", "y")).toEqual({ input: "x", detach: true });
   });
 
-  test("their beginning is held until it is known what follows", () => {
+  test("their beginning is held until the next byte decides", () => {
     expect(typed("a,b", "xa")).toEqual({ input: "x", detach: false, held: "a" });
     expect(typed("a,b", "xa", "c")).toEqual({ input: "xac", detach: false, held: "" });
     expect(typed("a,b", "a", "a", "b")).toEqual({ input: "a", detach: true });
@@ -48,7 +48,7 @@ describe("the keys as they are typed", () => {
     expect(typed("none", "\u0010\u0011")).toEqual({ input: "\u0010\u0011", detach: false, held: "" });
   });
 
-  test("whatever is typed, in whatever pieces, is what a search for the keys says", () => {
+  test("are found exactly where a search in the whole input finds them", () => {
     const typing = fc.array(fc.string({ unit: fc.constantFrom("a", "b", "c"), maxLength: 5 }));
     fc.assert(
       fc.property(fc.constantFrom("a,b", "a,a,b", "a,b,a", "a,b,a,b,c"), typing, (keys, pieces) => {

@@ -1,5 +1,5 @@
-// The command line over a network that breaks and to an agent that goes: it says so, comes back where it can, and says
-// plainly where it cannot.
+// The command line over a network that breaks, and with an agent that stops: it reports the loss, reconnects if it can,
+// and explains why if it cannot.
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
@@ -9,7 +9,7 @@ import { finished, holdfast, holdfastOnTerminal, untilProcess } from "../holdfas
 
 const agent = agentForFile({ args: ["--replay", "4MiB"] });
 
-test("a shell whose connection breaks says so in a line, and goes on", async () => {
+test("a shell whose connection breaks reports it in one line and continues", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   const terminal = holdfastOnTerminal(
     proxy.url,
@@ -22,7 +22,7 @@ test("a shell whose connection breaks says so in a line, and goes on", async () 
   terminal.type("one\r");
   await terminal.waitFor(/one\r\n$/);
   proxy.cut("rst");
-  await terminal.waitFor(/\r\nholdfast: the connection is lost \(it was cut\): reconnecting\r\n/);
+  await terminal.waitFor(/\r\nholdfast: the connection is lost \(connection reset\): reconnecting\r\n/);
   await terminal.waitFor(/\r\nholdfast: reconnected\r\n$/);
   terminal.type("two\r");
   expect(await terminal.exited()).toBe(0);
@@ -30,7 +30,7 @@ test("a shell whose connection breaks says so in a line, and goes on", async () 
   expect(terminal.shown().match(/holdfast: /g)).toHaveLength(3);
 });
 
-test("what was typed while the connection was lost arrives once it is back", async () => {
+test("input typed while the connection is lost arrives after the reconnect", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   const terminal = holdfastOnTerminal(proxy.url, ["run", "--pty", "bash", "-c", 'read x; echo "got $x"']);
   await terminal.waitFor(/detaches/);
@@ -43,7 +43,7 @@ test("what was typed while the connection was lost arrives once it is back", asy
   expect(terminal.shown()).toMatch(/got typed meanwhile\r\n$/);
 });
 
-test("over a connection that is cut again and again, both streams arrive whole, and each loss is said", async () => {
+test("over a connection that breaks again and again, both streams arrive complete and each loss is reported", async () => {
   const script = `awk 'BEGIN { for (i = 0; i < 60000; i++) { print "out", i; print "err", i > "/dev/stderr" } }'`;
   const proxy = await startCuttingProxy({
     port: agent.port,
@@ -51,7 +51,7 @@ test("over a connection that is cut again and again, both streams arrive whole, 
     afterBytes: { min: 50_000, max: 300_000 },
   });
   const { code, stdout, stderr } = await finished(holdfast(proxy.url, ["run", "bash", "-c", script]));
-  // They are lines of their own, also where they come in the middle of one.
+  // The notices are lines of their own, also in the middle of a line of output.
   const said = stderr.match(/^holdfast: .*\n/gm) ?? [];
   expect(code).toBe(0);
   expect(stdout === direct(`${script} 2>/dev/null`)).toBe(true);
@@ -63,7 +63,7 @@ test("over a connection that is cut again and again, both streams arrive whole, 
   expect(said.filter((line) => line === "holdfast: reconnected\n")).toHaveLength(said.length / 2);
 });
 
-test("over a connection that is cut again and again, a terminal's output arrives whole", async () => {
+test("over a connection that breaks again and again, the output of a terminal arrives complete", async () => {
   const script = `awk 'BEGIN { for (i = 0; i < 100000; i++) print "line", i }'`;
   const proxy = await startCuttingProxy({
     port: agent.port,
@@ -94,13 +94,13 @@ test("with --json the loss and the return are events, and stderr stays silent", 
     .map((line) => JSON.parse(line));
   expect({ code, stderr }).toEqual({ code: 3, stderr: "" });
   expect(events.slice(2)).toEqual([
-    { event: "reconnecting", reason: "it was cut" },
+    { event: "reconnecting", reason: "connection reset" },
     { event: "reconnected", offset: 6 },
     expect.objectContaining({ event: "end", exit_code: 3 }),
   ]);
 });
 
-test("Ctrl-C while the connection is lost ends this command, and the process goes on", async () => {
+test("Ctrl-C while the connection is lost ends this command, and the process continues", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   const command = holdfast(proxy.url, ["run", "--tag", "alone", "bash", "-c", "echo ready; exec sleep 1000"]);
   await command.waitFor("stdout", /ready/);
@@ -110,11 +110,11 @@ test("Ctrl-C while the connection is lost ends this command, and the process goe
   command.kill("SIGINT");
   const { code, stderr } = await finished(command);
   expect(code).toBe(130);
-  expect(stderr).toMatch(/\nholdfast: detached; process \d+ goes on: holdfast attach \d+ --from 6\n$/);
+  expect(stderr).toMatch(/\nholdfast: detached; process \d+ continues: holdfast attach \d+ --from 6\n$/);
   expect((await untilProcess(agent.url, "alone", { subscribers: 0 })).exit).toBeUndefined();
 });
 
-test("--give-up-after ends the wait for an agent that does not come back", async () => {
+test("--give-up-after ends the waiting for an agent that does not return", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   const command = holdfast(proxy.url, [
     "run",
@@ -133,18 +133,18 @@ test("--give-up-after ends the wait for an agent that does not come back", async
   );
 });
 
-test("an agent that cannot be reached at first is tried again, and that is not called a lost connection", async () => {
+test("an agent that cannot be reached at first is retried, which is not reported as a lost connection", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   proxy.refusing = true;
   const command = holdfast(proxy.url, ["run", "echo", "done"]);
-  await command.waitFor("stderr", /^holdfast: the agent cannot be reached \(it was cut\): trying again\n$/);
+  await command.waitFor("stderr", /^holdfast: the agent cannot be reached \(connection reset\): retrying\n$/);
   proxy.refusing = false;
   const { code, stdout, stderr } = await finished(command);
   expect({ code, stdout }).toEqual({ code: 0, stdout: "done\n" });
-  expect(stderr).toMatch(/: trying again\nholdfast: connected\n$/);
+  expect(stderr).toMatch(/: retrying\nholdfast: connected\n$/);
 });
 
-test("--give-up-after bounds that, too", async () => {
+test("--give-up-after also limits the first connection", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   proxy.refusing = true;
   const command = holdfast(proxy.url, ["run", "--give-up-after", "300ms", "true"]);
@@ -153,7 +153,7 @@ test("--give-up-after bounds that, too", async () => {
   expect(stderr).toMatch(/holdfast: the connection to the agent failed: .*\n$/);
 });
 
-test("what the agent could not hold meanwhile is said, and the program's exit code is passed on", async () => {
+test("output that the agent could not hold is reported, and the exit code is that of the program", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
   const command = holdfast(
     proxy.url,
@@ -181,12 +181,12 @@ test("what the agent could not hold meanwhile is said, and the program's exit co
   proxy.refusing = false;
   const { code, stdout, stderr } = await finished(command);
   expect(code).toBe(6);
-  expect(stderr).toMatch(/\nholdfast: \d+ bytes of output are lost: the agent holds them no longer\n$/);
-  // Where it goes on may be within a number.
+  expect(stderr).toMatch(/\nholdfast: \d+ bytes of output are lost: the agent no longer holds them\n$/);
+  // The output may continue in the middle of a number.
   expect(stdout).toMatch(/^ready\n[\d\n]*\n1000000\n$/);
 });
 
-test("a restarted agent is named as the likely reason that the process is gone, and the terminal is put back", async () => {
+test("a restarted agent is named as the likely reason that the process is gone, and the terminal is restored", async () => {
   const first = await startAgent();
   const terminal = holdfastOnTerminal(first.url, ["run", "--pty", "cat"], { env: { NO_COLOR: "1" } });
   await terminal.waitFor(/detaches/);
@@ -200,7 +200,7 @@ test("a restarted agent is named as the likely reason that the process is gone, 
   );
 });
 
-test("an agent that is stopped ends its processes, and the exit status says so", async () => {
+test("an agent that stops ends its processes, and the exit status reports it", async () => {
   const stopped = await startAgent();
   const command = holdfast(stopped.url, ["run", "bash", "-c", "echo ready; exec sleep 1000"]);
   await command.waitFor("stdout", /ready/);

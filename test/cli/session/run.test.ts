@@ -1,4 +1,4 @@
-// `holdfast run` on pipes: to its caller it is the program it runs.
+// `holdfast run` on pipes behaves like the program that it runs.
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
@@ -17,7 +17,7 @@ function bash(script: string) {
   return run("bash", "-c", script);
 }
 
-test("stdout goes to stdout, stderr to stderr, and the exit code is the program's", async () => {
+test("stdout goes to stdout, stderr to stderr, and the exit code is that of the program", async () => {
   expect(await finished(bash("echo out; echo err >&2; exit 3"))).toEqual({
     code: 3,
     stdout: "out\n",
@@ -34,7 +34,7 @@ test.each([
   expect(await finished(bash(`ulimit -c 0; kill -${signal} $$`))).toEqual({ code, stdout: "", stderr: "" });
 });
 
-test("stdin reaches the program, and so does its end", async () => {
+test("stdin and its end reach the program", async () => {
   const command = holdfast(agent.url, ["run", "sha256sum"], { stdin: "pipe" });
   const data = Buffer.alloc(3_000_000, "not a multiple of anything; ");
   command.child.stdin?.end(data);
@@ -47,7 +47,7 @@ test("a program that ends does not wait for the end of stdin", async () => {
   expect(await finished(command)).toEqual({ code: 0, stdout: "hello", stderr: "" });
 });
 
-test("who feeds a program that has closed its stdin gets EPIPE, as from the program itself", async () => {
+test("a writer to a program that has closed its stdin gets EPIPE, as from the program itself", async () => {
   const command = holdfast(agent.url, ["run", "bash", "-c", "exec <&-; echo closed; exec sleep 1000"], {
     stdin: "pipe",
   });
@@ -55,21 +55,21 @@ test("who feeds a program that has closed its stdin gets EPIPE, as from the prog
   const stdin = command.child.stdin;
   if (stdin === null) throw new Error("no stdin");
   const broken = once(stdin, "error");
-  // More than all that may wait on the way.
+  // More than all buffers on the way hold.
   stdin.write(Buffer.alloc(4 * 1024 * 1024));
   expect(await broken).toMatchObject([{ code: "EPIPE" }]);
   expect(command.stderr()).toBe("");
 });
 
-test("--no-stdin gives it /dev/null, whatever stdin is here", async () => {
+test("--no-stdin gives the program /dev/null", async () => {
   const command = holdfast(agent.url, ["run", "--no-stdin", "cat"], { stdin: "pipe" });
   expect(await finished(command)).toEqual({ code: 0, stdout: "", stderr: "" });
 });
 
-test("--env, --cwd, --user and --tag arrive; a variable without a value here stays unset", async () => {
+test("--env, --cwd, --user and --tag are applied; a variable without a value here stays unset", async () => {
   const user = userInfo().uid === 0 ? "nobody" : userInfo().username;
   const flags = ["--env", "A=1 = é", "-e", "B", "-e", "C", "--cwd", "/usr", "--user", user, "--tag", "flags"];
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is bash's.
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: for bash.
   const script = 'echo "$A|$B|${C-unset}|$PWD|$(id -un)"';
   const command = holdfast(agent.url, ["run", ...flags, "--", "bash", "-c", script], {
     env: { B: "passed on" },
@@ -82,7 +82,7 @@ test("--env, --cwd, --user and --tag arrive; a variable without a value here sta
   expect((await processes(agent.url)).map(({ tag }) => tag)).toContain("flags");
 });
 
-test("10 MB arrive whole and in order on stdout, and no less on stderr", async () => {
+test("10 MB arrive complete and in order on stdout and on stderr", async () => {
   const command = bash(
     "head -c 6000000 /dev/urandom | base64 -w0 | tee >(sha256sum | cut -c1-64 >&2); " +
       "head -c 2000000 /dev/zero | tr '\\0' e >&2",
@@ -93,7 +93,7 @@ test("10 MB arrive whole and in order on stdout, and no less on stderr", async (
   expect(stderr.replace(/[^e]/g, "").length).toBeGreaterThanOrEqual(2_000_000);
 });
 
-test("while nobody reads stdout the program waits, and goes on when somebody does", async () => {
+test("the program waits while nobody reads stdout, and continues afterwards", async () => {
   const command = run("--tag", "slow", "bash", "-c", "seq 2500000; echo end");
   command.child.stdout?.pause();
   const { offset } = await untilProcess(agent.url, "slow", { reading: false, subscribers: 1 });
@@ -107,7 +107,7 @@ test("while nobody reads stdout the program waits, and goes on when somebody doe
   });
 });
 
-test("when stdout's reader goes away it ends without a word, and the program with it", async () => {
+test("when the reader of stdout is gone, the command and the program end without a message", async () => {
   const command = run("--tag", "unwanted", "yes");
   await command.waitFor("stdout", /y\n/);
   command.child.stdout?.destroy();
@@ -127,7 +127,7 @@ test("a full disk is one line and exit code 125, and ends the program", async ()
 
 describe("signals", () => {
   test("SIGINT goes to the whole process group, as Ctrl-C does", async () => {
-    // Only to the shell, it would wait for its child.
+    // If only the shell gets the signal, it waits for its child.
     const command = bash("echo ready; sleep 1000; echo not reached");
     await command.waitFor("stdout", /ready/);
     command.kill("SIGINT");
@@ -144,7 +144,7 @@ describe("signals", () => {
     },
   );
 
-  test("to an agent that does not answer, a second one is not waited for", async () => {
+  test("a second signal to an agent that does not answer ends this command", async () => {
     const silent = createServer();
     onTestFinished(() => void silent.close());
     const connected = once(silent, "connection");
@@ -153,7 +153,10 @@ describe("signals", () => {
     const command = holdfast(`http://127.0.0.1:${port}`, ["run", "true"]);
     await connected;
     command.kill("SIGINT");
-    await command.waitFor("stderr", /not answered yet; SIGINT is passed on once it does, one more ends/);
+    await command.waitFor(
+      "stderr",
+      /not answered yet; SIGINT is forwarded once it does; another signal ends/,
+    );
     command.kill("SIGTERM");
     const { code, stderr } = await finished(command);
     expect(code).toBe(143);
@@ -167,24 +170,24 @@ describe("signals", () => {
     const { code, stderr } = await finished(command);
     const { pid, exit } = await untilProcess(agent.url, "left", { subscribers: 0 });
     expect({ code, exit }).toEqual({ code: 129, exit: undefined });
-    expect(stderr).toBe(`holdfast: detached; process ${pid} goes on: holdfast attach ${pid} --from 6\n`);
+    expect(stderr).toBe(`holdfast: detached; process ${pid} continues: holdfast attach ${pid} --from 6\n`);
   });
 
-  test("one that finds the program over does not wait for ever for who reads no more of its output", async () => {
+  test("a signal after the program has ended does not wait forever for a reader that stopped", async () => {
     const command = run("--tag", "over", "bash", "-c", "seq 100000");
     command.child.stdout?.pause();
     await untilProcess(agent.url, "over", { exit: expect.anything() });
     command.kill("SIGTERM");
     const [, pid] = await command.waitFor(
       "stderr",
-      /^holdfast: left; process (\d+) has ended, and has more output: holdfast attach \1 --from \d+\n$/,
+      /^holdfast: left; process (\d+) has ended and has more output: holdfast attach \1 --from \d+\n$/,
     );
     command.child.stdout?.resume();
     expect((await command.exited()).code).toBe(143);
     expect((await finished(holdfast(agent.url, ["logs", `${pid}`]))).stdout).toMatch(/^1\n.*\n100000\n$/s);
   });
 
-  test("the command that SIGHUP tells names the agent where HOLDFAST_URL does not", async () => {
+  test("the command printed at SIGHUP names the agent if HOLDFAST_URL does not", async () => {
     const script = "echo ready; exec sleep 1000";
     const command = holdfast("http://127.0.0.1:1", ["run", "--url", agent.url, "bash", "-c", script]);
     await command.waitFor("stdout", /ready/);
@@ -194,8 +197,8 @@ describe("signals", () => {
     );
   });
 
-  test("left while nobody reads stdout, the place it tells has no byte lost before it", async () => {
-    // More than fits into pipes, and no more than the agent holds.
+  test("when it is left while nobody reads stdout, no byte before the printed offset is lost", async () => {
+    // More than pipes hold, and at most what the agent holds.
     const whole = Array.from({ length: 100_000 }, (_, at) => `${at + 1}\n`).join("");
     const command = holdfast(agent.url, ["run", "--tag", "stuck", "bash", "-c", "seq 100000; read x"], {
       stdin: "pipe",
@@ -213,7 +216,7 @@ describe("signals", () => {
   });
 });
 
-test("--detach prints pid and process_id and leaves; attach --from 0 brings it all", async () => {
+test("--detach prints pid and process_id and ends; attach --from 0 prints all output", async () => {
   const left = await finished(
     run("--detach", "--tag", "detached", "bash", "-c", "echo early; read x; exit 5"),
   );
@@ -254,7 +257,7 @@ test("--json prints an object for each event, text as text and other bytes as ba
   ]);
 });
 
-test("--pty without a terminal here passes input on and its end as ctrl-d", async () => {
+test("--pty without a terminal here sends input, and its end as Ctrl-D", async () => {
   const command = holdfast(agent.url, ["run", "--pty", "bash", "-c", "stty -echo; stty size; cat"], {
     stdin: "pipe",
   });
@@ -263,7 +266,7 @@ test("--pty without a terminal here passes input on and its end as ctrl-d", asyn
   expect(await finished(command)).toEqual({ code: 0, stdout: "24 80\r\nwithin a line", stderr: "" });
 });
 
-describe("what cannot be run is one line and an exit code of its own", () => {
+describe("a command that cannot be run gives one line and its own exit code", () => {
   test.each([
     [["nosuch-command"], 127, /^holdfast: command "nosuch-command" not found in PATH ".*"\n$/],
     [["/no/such"], 127, /^holdfast: command "\/no\/such" does not exist\n$/],
@@ -278,7 +281,7 @@ describe("what cannot be run is one line and an exit code of its own", () => {
     expect(result).toEqual({ code, stdout: "", stderr: expect.stringMatching(line) });
   });
 
-  test("no agent there", async () => {
+  test("nothing listens at the address", async () => {
     const { code, stderr } = await finished(holdfast("http://127.0.0.1:1", ["run", "true"]));
     expect(code).toBe(125);
     expect(stderr).toBe(
@@ -287,15 +290,19 @@ describe("what cannot be run is one line and an exit code of its own", () => {
   });
 });
 
-describe("what is there and is no agent is one line, at once", () => {
+describe("another program at the address gives one line at once", () => {
   test.each([
-    ["HTTP that knows no such path", "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "HTTP 404"],
+    ["an HTTP server without this path", "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "HTTP 404"],
     [
       "a page",
       "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 2\r\n\r\nhi",
       "unsupported content type text/html",
     ],
-    ["no HTTP at all", "SSH-2.0-OpenSSH_9.2\r\n", "what listens there does not speak HTTP"],
+    [
+      "a program that does not speak HTTP",
+      "SSH-2.0-OpenSSH_9.2\r\n",
+      "the program that listens there does not speak HTTP",
+    ],
   ])("%s", async (_, answer, reason) => {
     const url = await answering(answer);
     const expected = new RegExp(
@@ -308,7 +315,7 @@ describe("what is there and is no agent is one line, at once", () => {
     });
   });
 
-  test("no TLS where the URL says https", async () => {
+  test("a server without TLS at an https URL", async () => {
     const url = (await answering("HTTP/1.1 400 Bad Request\r\n\r\n")).replace("http:", "https:");
     const { code, stderr } = await finished(holdfast(url, ["run", "true"]));
     expect(code).toBe(125);
@@ -316,7 +323,7 @@ describe("what is there and is no agent is one line, at once", () => {
   });
 });
 
-/** Something that says the same to everybody. Returns its address as an URL. */
+/** A server that answers every client with the same bytes. Returns its URL. */
 async function answering(answer: string): Promise<string> {
   const server = createServer((socket) => {
     socket.on("error", () => undefined).once("data", () => socket.end(answer));

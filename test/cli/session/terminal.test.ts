@@ -1,5 +1,5 @@
-// `holdfast run --pty` and `attach` on a real terminal: raw keys, its size, the detach keys, and the terminal left as
-// it was found.
+// `holdfast run --pty` and `attach` on a real terminal: raw keys, window size, detach keys, and the mode of the terminal
+// restored at the end.
 import { execFileSync } from "node:child_process";
 import { readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
@@ -11,7 +11,7 @@ import { finished, holdfast, holdfastOnTerminal, untilProcess } from "../holdfas
 const agent = agentForFile();
 
 const CTRL_C = "\u0003";
-/** Without a trap, bash takes no notice of a SIGINT that comes when a child of its own is just ending by itself. */
+/** Without a trap, bash ignores a SIGINT that arrives while one of its children ends by itself. */
 const ENDS_BY_CTRL_C = 'trap "exit 5" INT';
 const CTRL_P = "\u0010";
 const CTRL_Q = "\u0011";
@@ -24,7 +24,7 @@ function run(script: string, ...flags: string[]): OnTerminal {
   });
 }
 
-test("the program has a terminal of this one's size and kind, and follows it", async () => {
+test("the terminal of the program has the size and kind of this one, and follows its size", async () => {
   const terminal = run(
     `${ENDS_BY_CTRL_C}; echo "$TERM"; stty size; trap "stty size" WINCH; echo ready; while :; do sleep 0.1; done`,
   );
@@ -35,8 +35,8 @@ test("the program has a terminal of this one's size and kind, and follows it", a
   expect(await terminal.exited()).toBe(5);
 });
 
-test("keys are the program's one by one, and what it writes is shown as it is", async () => {
-  // Bare line feeds: this terminal must not return the cursor for them.
+test("each key reaches the program at once, and its output is shown unchanged", async () => {
+  // Bare line feeds: this terminal must not move the cursor to the first column.
   const terminal = run("stty raw -echo; echo ready; head -c 3 | od -An -c; printf 'a\\nb\\n'");
   await terminal.waitFor(/ready/);
   terminal.type(CTRL_C);
@@ -46,14 +46,14 @@ test("keys are the program's one by one, and what it writes is shown as it is", 
   expect(terminal.shown()).toMatch(/ready\n.*003 020 {3}x\na\nb\n$/);
 });
 
-test("the first of the detach keys reaches the program also when no other key follows", async () => {
+test("the first detach key reaches the program if no other key follows", async () => {
   const terminal = run("stty raw -echo; echo ready; head -c 1 | od -An -c");
   await terminal.waitFor(/ready/);
   terminal.type(CTRL_P);
   await terminal.waitFor(/ready\n.*020/);
 });
 
-test("the detach keys are told at the start; they leave the process running, and the command told then comes back to the very byte", async () => {
+test("the detach keys are named at the start; they leave the process running, and the printed command continues at the next byte", async () => {
   const plain = { env: { NO_COLOR: "1" } };
   const script = 'read -p "name? " x; echo "hello $x"; exit 4';
   const terminal = holdfastOnTerminal(
@@ -67,7 +67,7 @@ test("the detach keys are told at the start; they leave the process running, and
   terminal.type(`wor${CTRL_P}${CTRL_Q}`);
   const [, shown, from] = await terminal.waitFor(
     new RegExp(
-      `detaches\r\n(.*)\r\nholdfast: detached; process ${pid} goes on: holdfast attach ${pid} --from (\\d+)\r\n`,
+      `detaches\r\n(.*)\r\nholdfast: detached; process ${pid} continues: holdfast attach ${pid} --from (\\d+)\r\n`,
     ),
   );
   expect(await terminal.exited()).toBe(0);
@@ -81,7 +81,7 @@ test("the detach keys are told at the start; they leave the process running, and
   expect(`${shown}${rest}`).toBe("name? world\r\nhello world\r\n");
 });
 
-test("attach makes the program draw its screen anew, although the size is the same", async () => {
+test("attach makes the program redraw its screen, although the size is the same", async () => {
   await finished(
     holdfast(agent.url, [
       ...["run", "--detach", "--pty", "--tag", "screen", "bash", "-c"],
@@ -110,8 +110,8 @@ test("other detach keys can be chosen, or none", async () => {
   await none.waitFor(/020 021/);
 });
 
-describe("the terminal is left as it was", () => {
-  test("when the program ends, having changed its own", async () => {
+describe("the mode of the terminal is restored", () => {
+  test("when the program has changed its own terminal and ends", async () => {
     const { code } = await modesAround(["run", "--pty", "bash", "-c", "stty raw -echo; exit 3"]);
     expect(code).toBe(3);
   });
@@ -154,12 +154,12 @@ describe("the terminal is left as it was", () => {
   });
 });
 
-test("stopped and continued, it takes the keys again and tells the size it missed", async () => {
+test("after stop and continue, it reads keys in raw mode again and sends the new size", async () => {
   const terminal = run(`${ENDS_BY_CTRL_C}; trap "stty size" WINCH; echo ready; while :; do sleep 0.1; done`);
   await terminal.waitFor(/ready/);
   const tty = readlinkSync(`/proc/${terminal.pid}/fd/0`);
   terminal.kill("SIGSTOP");
-  // As a shell does that has the terminal meanwhile.
+  // As a shell does that uses the terminal meanwhile.
   execFileSync("stty", ["-F", tty, "sane", "rows", "10", "cols", "50"]);
   terminal.kill("SIGCONT");
   await terminal.waitFor(/10 50/);
@@ -168,17 +168,17 @@ test("stopped and continued, it takes the keys again and tells the size it misse
   expect(await terminal.exited()).toBe(5);
 });
 
-test("when the terminal goes away this command ends by SIGHUP and the process goes on", async () => {
+test("when the terminal is closed, this command ends by SIGHUP and the process continues", async () => {
   const terminal = run('echo ready; read x; echo "$x"; exit 3', "--tag", "outlives");
   await terminal.waitFor(/ready/);
   terminal.hangUp();
-  // And by no other signal: Node would abort.
+  // Not by another signal: Node would abort.
   expect(await terminal.exited()).toBe(129);
   const { exit } = await untilProcess(agent.url, "outlives", { subscribers: 0 });
   expect(exit).toBeUndefined();
 });
 
-test("what holdfast says is coloured on a terminal, and not with NO_COLOR", async () => {
+test("notices of holdfast are colored on a terminal, and not with NO_COLOR", async () => {
   const notice = /holdfast: attached to process \d+; ctrl-p ctrl-q detaches/;
   const coloured = run("exit");
   await coloured.exited();

@@ -1,15 +1,15 @@
-// The token as an object: set late, set again, taken away.
+// The token as an object: set late, replaced, removed.
 
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { AccessToken, offeredToken } from "../../../src/http/admission/access-token.ts";
 
-test("while none is set, nothing matches, not even nothing", () => {
+test("while no token is set, nothing matches, not even the empty string", () => {
   const token = new AccessToken();
   expect([token.isSet, token.matches(""), token.matches("undefined")]).toEqual([false, false, false]);
 });
 
-test("once set it matches itself alone, and the next one replaces it", () => {
+test("a token matches only itself, and the next one replaces it", () => {
   const token = new AccessToken();
   token.set("secret");
   expect(token.isSet).toBe(true);
@@ -21,7 +21,7 @@ test("once set it matches itself alone, and the next one replaces it", () => {
   expect([token.isSet, token.matches("other")]).toEqual([false, false]);
 });
 
-test("it shows itself to nobody who prints or serializes it", () => {
+test("a token that is printed or serialized does not show its secret", () => {
   const token = new AccessToken();
   token.set("secret");
   const shown = inspect(token, { showHidden: true, depth: 9 }) + JSON.stringify({ token }) + String(token);

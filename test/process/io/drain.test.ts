@@ -84,7 +84,7 @@ test.each(both)(
     // It writes until window and pipe are full, and then waits until the client reads again.
     await eventually(
       "the gate is closed",
-      () => !process.output.reading,
+      () => !process.output.isReading,
       () => process.output.heldBytes,
     );
     output.resume();
@@ -102,7 +102,7 @@ test.each(both)(
     const output = collectOutput(process, { paused: true });
     await eventually(
       "the gate is closed",
-      () => !process.output.reading,
+      () => !process.output.isReading,
       () => process.output.heldBytes,
     );
     process.signalGroup(SIGKILL);

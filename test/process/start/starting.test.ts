@@ -30,7 +30,7 @@ test("output written before a client attaches is neither read nor lost", async (
     () => process.pid,
   );
 
-  expect(process.output.reading).toBe(false);
+  expect(process.output.isReading).toBe(false);
   expect(await outputOf(process)).toMatchObject({ stdout: "early\n", end: { exitCode: 0 } });
 });
 

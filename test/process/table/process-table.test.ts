@@ -47,7 +47,7 @@ test("a subscriber that receives the end does not find the process among the liv
     },
   });
   // It waits from now on.
-  subscriber.read(1);
+  subscriber.read();
   const output = collectOutput(process);
   process.closeStdin();
   await output.end();

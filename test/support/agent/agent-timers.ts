@@ -1,4 +1,5 @@
-// Timers that the agent's own code has started in the test's process. Vitest has some of its own, which come and go.
+// Timers that the agent's own code has started in the test's process. Vitest's own timers are not
+// counted.
 
 import { createHook } from "node:async_hooks";
 import { fileURLToPath } from "node:url";
@@ -16,7 +17,10 @@ createHook({
   },
 }).enable();
 
-/** How many were started since this was imported and are still to come. One that was cancelled may count until the next turn. */
+/**
+ * How many timers were started since this module was imported and have not fired. A cancelled one
+ * may count until the next turn.
+ */
 export function agentTimers(): number {
   return started.size;
 }

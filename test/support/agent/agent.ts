@@ -1,6 +1,7 @@
-// A real agent for tests: `node dist/cli/main.cjs serve --port 0` as a child, ready when this resolves.
-// Stopped when the test that started it is finished, passed or failed; started outside a test (beforeAll), by its
-// caller's `stop()`. If the test process itself ends first, the agent gets SIGTERM. Only our own child is ever signalled.
+// A real agent for tests: `node dist/cli/main.cjs serve --port 0` as a child, ready when this
+// resolves. It is stopped when the test that started it is finished; outside a test (beforeAll) the
+// caller calls `stop()`. If the test process ends first, the agent gets SIGTERM. Only our own child
+// is ever signalled.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -11,18 +12,26 @@ export const cliPath = fileURLToPath(new URL("../../../dist/cli/main.cjs", impor
 export interface CommandOptions {
   /** Started instead of `node dist/cli/main.cjs`: another build of the same command. */
   readonly program?: readonly string[];
-  /** After `node dist/cli/main.cjs`. */
+  /** Arguments after `node dist/cli/main.cjs`. */
   readonly args?: readonly string[];
-  /** Added to the test's environment, from which every HOLDFAST_ variable is taken out first. undefined removes one. */
+  /**
+   * Added to the test's environment without its HOLDFAST_ variables. undefined removes a variable.
+   */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Node's own flags, such as --expose-gc. */
   readonly nodeArgs?: readonly string[];
-  /** Put before node; must exec what follows so that the pid stays: ["prlimit", "--nofile=64"]. */
+  /**
+   * Put before node. It must exec its arguments, so that the pid stays the same: ["prlimit",
+   * "--nofile=64"].
+   */
   readonly prefix?: readonly string[];
   readonly cwd?: string;
   /** "pipe": the child's stdin is `child.stdin`. Default: /dev/null. */
   readonly stdin?: "ignore" | "pipe";
-  /** How long to wait for a step (ready, a line, the exit) before failing with the state. 15 s. */
+  /**
+   * The time limit of a step (ready, a line, the exit). At the limit the step fails with the state.
+   * Default: 15 s.
+   */
   readonly deadlineMs?: number;
 }
 
@@ -31,19 +40,28 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** `holdfast` as a child, at any point of its life. */
+/** `holdfast` as a child, in any state of its life. */
 export interface RunningCommand {
   readonly pid: number;
   readonly child: ChildProcess;
-  /** All it wrote so far. */
+  /** All its output so far. */
   stdout(): string;
   stderr(): string;
-  /** Once it is gone and its output is read to the end. Rejects at the deadline, with the state. */
+  /**
+   * Resolves when it has exited and its output is read to the end. Rejects at the deadline, with
+   * the state.
+   */
   exited(): Promise<Exit>;
-  /** The first match in what it wrote or will write. Rejects at the deadline, and when it ends without one. */
+  /**
+   * The first match in its past or future output. Rejects at the deadline, and when it exits
+   * without a match.
+   */
   waitFor(stream: "stdout" | "stderr", pattern: RegExp): Promise<RegExpExecArray>;
   kill(signal: NodeJS.Signals): void;
-  /** SIGTERM unless it is gone, then its exit. Repeatable. SIGKILL at the deadline, and a rejection with the state. */
+  /**
+   * Sends SIGTERM if it still runs, and waits for its exit. Can be called again. At the deadline it
+   * sends SIGKILL and rejects with the state.
+   */
   stop(): Promise<Exit>;
 }
 
@@ -54,8 +72,9 @@ export interface RunningAgent extends RunningCommand {
 }
 
 /**
- * `holdfast serve --port 0 …args`, ready. Processes that ignore SIGTERM get half a second at the stop, not five, unless
- * `args` or `env` say otherwise. Rejects, with what the agent wrote, if it ends or stays silent.
+ * `holdfast serve --port 0 …args`, ready. At the stop, processes that ignore SIGTERM get half a
+ * second instead of five, unless `args` or `env` set it. Rejects with the agent's output if it
+ * exits or stays silent.
  */
 export async function startAgent(options: CommandOptions = {}): Promise<RunningAgent> {
   const command = runCommand({
@@ -72,7 +91,7 @@ export async function startAgent(options: CommandOptions = {}): Promise<RunningA
   }
 }
 
-/** Any `holdfast …`, without waiting for anything. Cleaned up as an agent is. */
+/** Any `holdfast …` command, without waiting for anything. Cleaned up as an agent is. */
 export function runCommand(options: CommandOptions = {}): RunningCommand {
   if (options.program === undefined && !existsSync(cliPath))
     throw new Error(`${cliPath} is missing: run \`npm run build\` first`);
@@ -87,7 +106,7 @@ export function runCommand(options: CommandOptions = {}): RunningCommand {
   });
   const command = watch(child, [program, ...programArgs].join(" "), deadlineMs);
   if (TestRunner.getCurrentTest() !== undefined) {
-    // Past the stop's own deadline, which says more than vitest's.
+    // Longer than the stop's own deadline, whose error says more than vitest's.
     onTestFinished(async () => void (await command.stop()), deadlineMs + 5_000);
   }
   return command;
@@ -119,7 +138,7 @@ function watch(child: ChildProcess, commandLine: string, deadlineMs: number): Ru
     failure = error;
     changed();
   });
-  // Not "exit": only now is its output complete.
+  // "exit" comes before the output is complete; "close" comes after.
   child.once("close", (code, signal) => {
     running.delete(child);
     exit = { code, signal };
@@ -130,7 +149,7 @@ function watch(child: ChildProcess, commandLine: string, deadlineMs: number): Ru
     `${commandLine}\n  pid ${child.pid}, ${JSON.stringify(exit ?? { running: true })}\n` +
     `--- stdout\n${output.stdout.slice(-4_000)}\n--- stderr\n${output.stderr.slice(-4_000)}`;
 
-  /** What `look` finds, now or after any change. */
+  /** Resolves with the first result of `look`, now or after any change. */
   function until<T>(what: string, look: () => T | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void): void => {
@@ -162,7 +181,7 @@ function watch(child: ChildProcess, commandLine: string, deadlineMs: number): Ru
     exited,
     waitFor: (stream, pattern) =>
       until(`${pattern} on ${stream}`, () => pattern.exec(output[stream]) ?? undefined),
-    // ChildProcess.kill signals nothing once the child is reaped, so never a reused pid.
+    // ChildProcess.kill sends nothing once the child is reaped, so it never hits a reused pid.
     kill: (signal) => void child.kill(signal),
     stop: async () => {
       if (failure !== undefined) return { code: null, signal: null };

@@ -1,17 +1,19 @@
-// An agent that tells, when asked by SIGUSR2, what it still holds after a garbage collection: to see leaks that
-// resident memory alone hides. The agent itself is unchanged; a module preloaded by Node answers.
+// An agent that reports, at SIGUSR2, what it still holds after a garbage collection. It shows leaks
+// that resident memory alone hides. The agent is unchanged: a module that Node preloads answers.
 
 import { fdCount } from "../proc/proc.ts";
 import { type CommandOptions, type RunningAgent, startAgent } from "./agent.ts";
 
 export interface Holdings {
   readonly rssBytes: number;
-  /** How many descriptors. */
+  /** Number of descriptors. */
   readonly fds: number;
   /** Objects and buffers. */
   readonly heapBytes: number;
   readonly bufferBytes: number;
-  /** What Node's event loop waits for: "Timeout", "TCPSocketWrap", "PipeWrap" and so on, sorted. */
+  /**
+   * What keeps Node's event loop alive: "Timeout", "TCPSocketWrap", "PipeWrap" and so on, sorted.
+   */
   readonly resources: readonly string[];
 }
 
@@ -34,7 +36,7 @@ export async function startProbedAgent(options: CommandOptions = {}): Promise<Pr
   return { ...agent, probe };
 }
 
-// Twice: what the first collection finalizes, the second frees.
+// Twice: the second collection frees the objects that the first one finalized.
 const answerer = `
 let asked = 0;
 process.on("SIGUSR2", async () => {

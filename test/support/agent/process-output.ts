@@ -1,25 +1,28 @@
-// What one process writes, seen as a client sees it: a fork of its multiplexer, gathered per stream until the end
-// event. Checks on the way what must hold always: offsets without hole or overlap, nothing after the end.
+// A process's output as a client sees it: a fork of its multiplexer, collected per stream until the
+// end event. It checks what must always hold: offsets without a hole or an overlap, and nothing
+// after the end.
 
 import type { OutputStream, Subscriber } from "../../../src/multiplexer/index.ts";
 import type { Process, ProcessEnd } from "../../../src/process/index.ts";
 import { inTime } from "../deadline.ts";
 
 export interface ProcessOutput {
-  /** All that came so far. */
+  /** All bytes so far. */
   bytes(stream: OutputStream): Buffer;
   text(stream: OutputStream): string;
-  /** The first match in what came or will come. */
+  /** The first match in the past or future output. */
   waitFor(stream: OutputStream, pattern: RegExp): Promise<RegExpExecArray>;
-  /** The end event, and with it all output. */
+  /** Resolves with the end event, after all output. */
   end(): Promise<ProcessEnd>;
-  /** Reads no more: the window fills and the gate shuts. */
+  /** Stops reading: the window fills and the gate shuts. */
   pause(): void;
   resume(): void;
   detach(): void;
 }
 
-/** Attaches at once, so that the process's output is read. `paused`: attached, but a client that reads nothing yet. */
+/**
+ * Attaches at once, so that the process's output is read. `paused`: attached, without reading yet.
+ */
 export function collectOutput(process: Process, options: { readonly paused?: boolean } = {}): ProcessOutput {
   const collector = new Collector(process, options.paused ?? false);
   return collector;
@@ -32,7 +35,7 @@ export interface WholeOutput {
   readonly end: ProcessEnd;
 }
 
-/** Everything a process writes from now on to its end. */
+/** Everything that a process writes from now until its end. */
 export async function outputOf(process: Process): Promise<WholeOutput> {
   const output = collectOutput(process);
   const end = await output.end();
@@ -95,15 +98,15 @@ class Collector implements ProcessOutput {
     try {
       while (!this.#paused && this.#readOnce()) this.#process.output.checkInvariants();
     } catch (error) {
-      // Thrown from here it would end in the reader or the reaper, and the test would not learn of it.
+      // An exception here would end in the reader or the reaper, and the test would not see it.
       this.#failure = error;
     }
     for (const look of [...this.#waiting]) look();
   }
 
-  /** False when there is nothing more to read for now. */
+  /** False when there is nothing to read at the moment. */
   #readOnce(): boolean {
-    const read = this.#subscriber.read(128 * 1024);
+    const read = this.#subscriber.read();
     if (read.kind === "empty") return false;
     if (read.kind === "end") {
       this.#end = read.end;
@@ -112,13 +115,12 @@ class Collector implements ProcessOutput {
       return false;
     }
     if (read.kind === "gap") throw new Error(`a gap of ${read.from} to ${read.to} in what was never read`);
-    for (const { stream, offset, data } of read.chunks) {
-      if (offset !== this.#at) throw new Error(`a chunk at ${offset} where ${this.#at} was due`);
-      // A copy: once taken, the buffer may be used again.
-      this.#chunks[stream].add(Buffer.from(data));
-      this.#at += data.length;
-    }
-    this.#subscriber.taken();
+    const { stream, offset, data } = read.chunk;
+    if (offset !== this.#at) throw new Error(`a chunk at ${offset} where ${this.#at} was due`);
+    // A copy: once the chunk is delivered, its buffer may be reused.
+    this.#chunks[stream].add(Buffer.from(data));
+    this.#at += data.length;
+    this.#subscriber.delivered();
     return true;
   }
 
@@ -146,8 +148,8 @@ class Collector implements ProcessOutput {
       const text = this.text(stream);
       return [stream, { bytes: this.bytes(stream).length, tail: text.slice(-500) }] as const;
     });
-    const { head, heldBytes, reading } = output;
-    const state = { pid, isRunning, head, heldBytes, reading, end: this.#end ?? null };
+    const { head, heldBytes, isReading } = output;
+    const state = { pid, isRunning, head, heldBytes, isReading, end: this.#end ?? null };
     return JSON.stringify(
       { cmd: request.cmd, args: request.args, ...state, ...Object.fromEntries(tails) },
       null,
@@ -156,7 +158,7 @@ class Collector implements ProcessOutput {
   }
 }
 
-/** Bytes that come in pieces, joined when they are asked for. */
+/** Bytes that arrive in pieces, joined when they are read. */
 class Pieces {
   #pieces: Buffer[] = [];
 

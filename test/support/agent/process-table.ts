@@ -1,6 +1,6 @@
-// A ProcessTable inside the test's own process, for one test: afterwards everything it ran is dead and reaped, and the
-// descriptors are those of before. A file that uses this must not use node:child_process, whose children the table's
-// reaper would take away.
+// A ProcessTable in the test's own process, for one test. Afterwards all its processes are dead and
+// reaped, and the open descriptors are the same as before. A file that uses this must not use
+// node:child_process, because the table's reaper would reap those children.
 
 import { onTestFinished } from "vitest";
 import { ProcessTable, type ProcessTableOptions } from "../../../src/process/index.ts";
@@ -12,14 +12,17 @@ export interface LogLine {
   readonly fields: object;
 }
 
-/** `warnings` is given each line the table logs as a warning or an error; without, one fails the test. */
+/**
+ * `warnings` receives each line that the table logs as a warning or an error. Without it, such a
+ * line fails the test.
+ */
 export function createTable(
   options: Partial<ProcessTableOptions> & { readonly warnings?: LogLine[] } = {},
 ): ProcessTable {
   const { warnings = [], ...settings } = options;
   const note = (fields: object, message: string) => void warnings.push({ message, fields });
   const silent = () => {
-    // Nobody asks for these.
+    // These levels are not checked.
   };
   const table = new ProcessTable({
     logger: { debug: silent, info: silent, warn: note, error: note },
@@ -35,7 +38,10 @@ export function createTable(
   return table;
 }
 
-/** Orphans were adopted by this very process, so its children are all there are: the table's and what these left. */
+/**
+ * Orphans become children of this process, so its children are all that is left: the table's, and
+ * their orphans.
+ */
 async function untilNothingRuns(table: ProcessTable): Promise<void> {
   const left = () => ({ children: childrenOf(process.pid), listed: table.list().map(({ pid }) => pid) });
   await eventually(

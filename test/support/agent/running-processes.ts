@@ -1,4 +1,4 @@
-// The processes an agent runs at the moment, and how to be rid of them.
+// The processes that an agent runs, and how to end them.
 
 import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
@@ -13,7 +13,7 @@ export function plainClient(agentUrl: string): Client<typeof Process> {
   );
 }
 
-/** Once the agent has no process that `isOne`. */
+/** Resolves when `isOne` matches no process of the agent. */
 export async function untilNone(
   client: Client<typeof Process>,
   isOne: (process: ProcessInfo) => boolean,
@@ -29,7 +29,7 @@ export async function untilNone(
   );
 }
 
-/** Kills what a test has left running, and waits until it is gone. */
+/** Kills the processes that a test has left running, and waits for their end. */
 export async function killAll(agentUrl: string): Promise<void> {
   const client = plainClient(agentUrl);
   for (const { pid } of (await client.list({})).processes)

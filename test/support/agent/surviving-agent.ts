@@ -1,5 +1,6 @@
-// One agent for all tests of a file that is asked for things it must refuse. After each test the next command must run on
-// it, and at the end nothing may be left: no process, no descriptor more than before, no line that says it is its fault.
+// One agent for all tests of a file that send it requests which it must refuse. After each test the
+// next command must run. At the end nothing may be left: no process, no additional descriptor, no
+// log line about an error of its own.
 
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { callRpc, encodeBody } from "../clients/rpc-call.ts";
@@ -13,7 +14,9 @@ export interface SurvivingAgent {
   readonly url: string;
 }
 
-/** To be called once, at the top of a file or of a `describe`. Usable in its hooks and tests. */
+/**
+ * Call it once, at the top of a file or of a `describe`. The result is usable in hooks and tests.
+ */
 export function survivingAgent(options?: CommandOptions): SurvivingAgent {
   let agent: RunningAgent | undefined;
   let fdsBefore = 0;
@@ -31,8 +34,7 @@ export function survivingAgent(options?: CommandOptions): SurvivingAgent {
     const { port, pid, stderr, stop } = running();
     try {
       await killProcesses(port);
-      // An HTTP/2 connection that went astray may be held for as long as a request's headers may take, 10 s.
-      // An HTTP/2 connection that went astray may be held for as long as a request's headers may take, 10 s.
+      // A broken HTTP/2 connection may be held for the header time limit, 10 s.
       await eventually(
         `children gone, descriptors as before (${fdsBefore})`,
         () => childrenOf(pid).length === 0 && fdCount(pid) <= fdsBefore,
@@ -57,7 +59,7 @@ export function survivingAgent(options?: CommandOptions): SurvivingAgent {
   };
 }
 
-/** A command, started over a connection of its own, prints what it should and exits with 0. */
+/** A command over a new connection prints its output and exits with 0. */
 export async function expectCommandRuns(port: number): Promise<void> {
   const body = encodeBody("Connect JSON", "Start", [{ process: { cmd: "echo", args: ["next"] } }]);
   const answer = await callRpc(port, "Connect JSON", { rpc: "Start", body });
@@ -71,7 +73,7 @@ export async function expectCommandRuns(port: number): Promise<void> {
   });
 }
 
-/** Once the connections of what is over are closed: until three looks in a row see the same. */
+/** The count once finished connections are closed: when three looks in a row see the same. */
 async function idleFdCount(pid: number): Promise<number> {
   let same = 0;
   let before = -1;

@@ -11,15 +11,15 @@ export const hasBrowser = spawnSync("sh", ["-c", "command -v chromium"]).status 
 const DEADLINE_MS = 45_000;
 
 export interface Visit {
-  /** The name the page is loaded under; like every name, it resolves to 127.0.0.1. */
+  /** The host name of the page; every name resolves to 127.0.0.1. */
   readonly name: string;
   /**
-   * The page's script, in a module. `agent` is the agent's origin, `rebind()` makes the page's own name and port the agent's;
-   * what `report` is called with is what the visit resolves to.
+   * The page's script, in a module. `agent` is the agent's origin, and `rebind()` makes the page's
+   * own name and port lead to the agent. The visit resolves with the argument of `report`.
    */
   readonly script: string;
   readonly agentPort: number;
-  /** Of the page, where it has to be known before. */
+  /** The page's port, if it must be known in advance. */
   readonly pagePort?: number;
 }
 
@@ -36,7 +36,7 @@ export async function visit({ name, script, agentPort, pagePort = 0 }: Visit): P
   const reported = new Promise((resolve) => {
     report = resolve;
   });
-  // Reports come here, whatever has become of the page's own name.
+  // Reports arrive here, wherever the page's own name leads by then.
   const reports = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request
@@ -54,7 +54,7 @@ export async function visit({ name, script, agentPort, pagePort = 0 }: Visit): P
     response.end(page);
   });
   let target = await listen(pages);
-  // What the name leads to: at first the page's server, after the rebinding the agent.
+  // Where the name leads: at first to the page's server, after the rebinding to the agent.
   const sockets = new Set<Socket>();
   const relay = createTcpServer((client) => {
     const server = connect({ port: target, host: "127.0.0.1" });
@@ -100,7 +100,7 @@ function startBrowser(url: string): ChildProcess {
   const profile = createTempFolder();
   const flags = [
     "--headless=new",
-    // It runs as root here, and nothing but this test's own pages.
+    // The browser runs as root here, and loads only this test's own pages.
     "--no-sandbox",
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -110,7 +110,7 @@ function startBrowser(url: string): ChildProcess {
     `--user-data-dir=${profile}`,
     "--host-resolver-rules=MAP * 127.0.0.1",
   ];
-  // A group of its own: it starts many, and all must go.
+  // A process group: the browser starts many processes, and all of them must end.
   return spawn("chromium", [...flags, url], {
     stdio: "ignore",
     detached: true,

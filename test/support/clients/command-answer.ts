@@ -1,13 +1,13 @@
-// A command by any user through an agent, and what became of it.
+// Runs a command as any user through an agent, and returns its result.
 
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { plainClient } from "../agent/running-processes.ts";
 
 export interface CommandAnswer {
-  /** Undefined: it ran and ended. */
+  /** Undefined if it ran to its end. */
   readonly code: Code | undefined;
   readonly message: string;
-  /** Or what came from the terminal. */
+  /** Stdout, or the output of the terminal. */
   readonly stdout: string;
 }
 

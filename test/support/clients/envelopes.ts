@@ -1,11 +1,12 @@
-// The envelope that Connect's streams, gRPC and gRPC-web share: one byte of flags, four of length, the message.
+// The envelope of Connect's streams, gRPC and gRPC-web: one byte of flags, four bytes of length,
+// the message.
 
 export interface Envelope {
   readonly flags: number;
   readonly data: Buffer;
 }
 
-/** `declaredBytes` is for lies about the length. */
+/** `declaredBytes` declares a false length. */
 export function envelope(data: Uint8Array | string, flags = 0, declaredBytes?: number): Buffer {
   const bytes = Buffer.from(data);
   const head = Buffer.alloc(5);

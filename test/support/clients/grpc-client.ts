@@ -1,5 +1,6 @@
-// @grpc/grpc-js as most of its users have it: the service loaded from proto/process.proto at run time, nothing generated.
-// Start and Connect streams come out in the shape of the generated messages, to be received like any other client's.
+// @grpc/grpc-js as most of its users use it: it loads the service from proto/process.proto at run
+// time, without generated code. Start and Connect streams have the shape of the generated messages,
+// so they are read like those of any other client.
 
 import { fileURLToPath } from "node:url";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -22,7 +23,7 @@ import {
   StartResponseSchema,
 } from "../../../src/gen/process_pb.ts";
 
-/** As proto-loader has it: `{ event: "data", data: { output: "stdout", stdout: … } }`. */
+/** As proto-loader delivers it: `{ event: "data", data: { output: "stdout", stdout: … } }`. */
 interface LoadedResponse {
   readonly event: {
     readonly event: "start" | "data" | "end" | "keepalive";
@@ -64,7 +65,7 @@ export interface GrpcCall extends AsyncIterable<StartResponse> {
 }
 
 export interface GrpcClient {
-  /** Fields by the names of JavaScript. Rejects with grpc-js's ServiceError. */
+  /** Fields have their JavaScript names. Rejects with grpc-js's ServiceError. */
   unary(name: UnaryName, request: object): Promise<object>;
   list(): Promise<readonly LoadedInfo[]>;
   stream(
@@ -72,7 +73,7 @@ export interface GrpcClient {
     request: object,
     options?: { readonly metadata?: Readonly<Record<string, string>>; readonly deadlineMs?: number },
   ): GrpcCall;
-  /** The call to write to and to end, and its answer. */
+  /** The call to write to and end, and its answer. */
   streamInput(): { readonly call: ClientWritableStream<object>; readonly answer: Promise<object> };
 }
 
@@ -84,7 +85,7 @@ export function openGrpcClient(port: number, options: ChannelOptions = {}): Grpc
     process: { Process: new (address: string, ...rest: object[]) => LoadedClient };
   };
   const client = new loaded.process.Process(`127.0.0.1:${port}`, credentials.createInsecure(), {
-    // Otherwise all clients of one address share a connection.
+    // By default all clients of one address share a connection.
     "grpc.use_local_subchannel_pool": 1,
     ...options,
   });

@@ -1,18 +1,18 @@
-// HTTP/1.1 responses as they came over a socket, one after the other, taken apart without mercy: what RFC 9112 does not
-// allow in a response with `Transfer-Encoding: chunked` or `Content-Length` throws.
+// HTTP/1.1 responses as they arrived on a socket, one after the other, parsed strictly: everything
+// that RFC 9112 forbids in a response with `Transfer-Encoding: chunked` or `Content-Length` throws.
 
 export interface HttpResponse {
   readonly statusLine: string;
-  /** As sent, in their order. */
+  /** As sent, in order. */
   readonly headerLines: readonly string[];
-  /** The value of the one header of this name; undefined without. */
+  /** The value of the only header with this name; undefined without one. */
   header(name: string): string | undefined;
   readonly body: Buffer;
-  /** The sizes of its chunks, without the last one; undefined when it was not chunked. */
+  /** The sizes of its chunks, without the last one; undefined if the body was not chunked. */
   readonly chunkBytes: readonly number[] | undefined;
 }
 
-/** All whole responses in `bytes`, and what is left behind them. No body may end with the connection. */
+/** All complete responses in `bytes`, and the rest. A body may not end with the connection. */
 export function parseResponses(bytes: Buffer): { readonly whole: HttpResponse[]; readonly rest: Buffer } {
   const whole: HttpResponse[] = [];
   for (let rest = bytes; ; ) {

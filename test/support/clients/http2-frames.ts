@@ -1,4 +1,4 @@
-// HTTP/2 by hand, to send what no HTTP/2 library would.
+// Hand-made HTTP/2, to send what no HTTP/2 library would send.
 
 export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
@@ -33,7 +33,7 @@ export function frame(
   return Buffer.concat([head, payload]);
 }
 
-/** Of the frames in `received`, in their order; the last may be cut. */
+/** The types of the frames in `received`, in order; the last frame may be incomplete. */
 export function frameTypes(received: Buffer): number[] {
   const found: number[] = [];
   for (let at = 0; at + 9 <= received.length; at += 9 + received.readUIntBE(at, 3))
@@ -41,10 +41,10 @@ export function frameTypes(received: Buffer): number[] {
   return found;
 }
 
-/** What a client says first: the preface and empty settings. */
+/** What a client sends first: the preface and empty settings. */
 export const HELLO = Buffer.concat([PREFACE, frame(frameType.settings, 0, 0)]);
 
-/** A header block that says all in full: no table, no Huffman code. */
+/** A header block with literal fields only: no table, no Huffman code. */
 export function headerBlock(headers: readonly (readonly [name: string, value: string])[]): Buffer {
   return Buffer.concat(headers.flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]));
 }

@@ -1,5 +1,5 @@
-// Bytes that reach the agent one by one: each is sent when the agent has read the one before, so none is read together
-// with another.
+// Bytes that reach the agent one by one: each is sent after the agent has read the one before, so
+// no read returns two of them.
 
 import { once } from "node:events";
 import type { Socket } from "node:net";
@@ -7,7 +7,10 @@ import { tcpQueues } from "../proc/proc-activity.ts";
 
 const DEADLINE_MS = 10_000;
 
-/** Resolves when the agent has read the last of `bytes`. Rejects at the deadline, with what it has not read. */
+/**
+ * Resolves when the agent has read the last of `bytes`. Rejects at the deadline with the bytes that
+ * it has not read.
+ */
 export async function sendOneByOne(socket: Socket, bytes: Uint8Array): Promise<void> {
   const deadline = performance.now() + DEADLINE_MS;
   for (let at = 0; at < bytes.length; at++) {
@@ -22,7 +25,7 @@ export async function sendOneByOne(socket: Socket, bytes: Uint8Array): Promise<v
   }
 }
 
-/** What is on its way to the agent, or waits in its kernel. */
+/** Bytes on the way to the agent, or waiting in its kernel. */
 function unread({ localPort = 0, remotePort = 0, writableLength }: Socket): number {
   const ours = tcpQueues(localPort, remotePort);
   const theirs = tcpQueues(remotePort, localPort);

@@ -1,5 +1,5 @@
-// The events of one Start or Connect stream that carries offsets, checked as they come: each begins where the one before
-// it ended, gaps say what is between, and the end is at the end.
+// The events of one Start or Connect stream with offsets, checked as they arrive: each starts where
+// the previous one ended, a gap names the missing bytes, and the end is at the end.
 
 import type { ConnectResponse, ProcessEvent_EndEvent, StartResponse } from "../../../src/gen/process_pb.ts";
 import { inTime } from "../deadline.ts";
@@ -12,8 +12,10 @@ export type PlacedEvent =
   | { readonly kind: "end"; readonly end: ProcessEvent_EndEvent };
 
 /**
- * Who stops reading it aborts the stream: Connect's do not notice. Yields all but keepalives, and rejects with the stream's own error where it breaks. Throws a plain Error at the first
- * event that is not in its place, at a clean end without an end event, and when nothing comes within the deadline.
+ * A caller that stops reading aborts the stream, because Connect's streams do not notice. Yields
+ * everything but keepalives, and rejects with the stream's own error if it breaks. Throws a plain
+ * Error at the first event with a wrong offset, at a clean end without an end event, and when
+ * nothing arrives before the deadline.
  */
 export async function* placedEvents(
   stream: AsyncIterable<StartResponse | ConnectResponse>,
@@ -44,7 +46,7 @@ async function* eachInTime<T>(items: AsyncIterable<T>, state: () => string): Asy
   }
 }
 
-/** undefined for a keepalive. */
+/** Undefined for a keepalive. */
 function toPlaced({ event: outer }: StartResponse | ConnectResponse): PlacedEvent | undefined {
   const event = outer?.event;
   switch (event?.case) {
@@ -80,20 +82,23 @@ function describe(event: PlacedEvent | undefined): string {
   return event.kind === "data" ? `${event.data.length} bytes of ${event.name}` : event.kind;
 }
 
-/** What a whole stream was. */
+/** The content of a whole stream. */
 export interface PlacedStream {
   readonly processId: string;
   readonly pid: number;
-  /** Where it began. */
+  /** Where it started. */
   readonly offset: number;
   readonly gaps: readonly { readonly from: number; readonly to: number }[];
-  /** Latin1; only those there were. */
+  /** In Latin-1; only the streams that had output. */
   readonly output: Readonly<Partial<Record<OutputName, string>>>;
-  /** Of a stream that was read to its end. */
+  /** Set if the stream was read to its end. */
   readonly end: ProcessEvent_EndEvent | undefined;
 }
 
-/** To its end, or until `bytes` of output came, and then leaves. For streams that are short enough to keep. */
+/**
+ * Reads to the end of the stream, or until `bytes` of output have arrived and then leaves. For
+ * streams that are short enough to keep.
+ */
 export async function readPlaced(
   open: (options: { readonly signal: AbortSignal }) => AsyncIterable<StartResponse | ConnectResponse>,
   bytes = Number.POSITIVE_INFINITY,

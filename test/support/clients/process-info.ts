@@ -1,10 +1,14 @@
-// What List with include_ended says of a process: who is attached to it, and how far the agent has read it.
+// A process as List with include_ended shows it: its subscribers, and how far the agent has read
+// it.
 
 import type { ProcessInfo } from "../../../src/gen/process_pb.ts";
 import { plainClient } from "../agent/running-processes.ts";
 import { eventually } from "../proc/proc.ts";
 
-/** Once all of `processIds` are, live or ended, as `look` wants them. Their state then, in the same order. */
+/**
+ * Resolves when `look` accepts all of `processIds`, live or ended, with their state then, in the
+ * same order.
+ */
 export async function untilProcesses(
   agentUrl: string,
   processIds: readonly string[],

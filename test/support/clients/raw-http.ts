@@ -1,14 +1,18 @@
-// HTTP/1.1 by hand over a socket: any bytes can be sent, the connection can be cut at any of them, and what came back
-// is seen as it came. Every wait has a deadline whose error shows what was received.
+// Hand-made HTTP/1.1 over a socket: any bytes can be sent, the connection can be cut at any byte,
+// and the answer is seen as it arrived. Every wait has a deadline, and its error shows what was
+// received.
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
 export interface RawRequest {
-  /** POST. */
+  /** Default: POST. */
   readonly method?: string;
   readonly path: string;
-  /** `Host` and, with a body, `Content-Length` are added unless they are here; undefined leaves one out. */
+  /**
+   * `Host` and, with a body, `Content-Length` are added unless they are given; undefined leaves one
+   * out.
+   */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body?: Uint8Array | string;
 }
@@ -23,15 +27,15 @@ export interface RawResponse {
 export interface RawConnection {
   readonly socket: Socket;
   send(bytes: Uint8Array | string): void;
-  /** All that has come so far. */
+  /** All bytes so far. */
   received(): Buffer;
-  /** Once `done` finds something in what came. */
+  /** Resolves when `done` finds something in the received bytes. */
   until<T>(what: string, done: (received: Buffer) => T | undefined): Promise<T>;
-  /** The first whole response. */
+  /** The first complete response. */
   response(): Promise<RawResponse>;
-  /** Once the agent has closed, cleanly or by a reset. */
+  /** Resolves when the agent has closed the connection, cleanly or by a reset. */
   closed(deadlineMs?: number): Promise<void>;
-  /** FIN: nothing more will be sent, and nothing more is read. */
+  /** FIN: nothing more is sent or read. */
   cut(): void;
   /** RST. */
   reset(): void;
@@ -39,7 +43,7 @@ export interface RawConnection {
 
 const DEADLINE_MS = 10_000;
 
-/** The caller cuts it. */
+/** The caller closes it. */
 export async function openConnection(port: number): Promise<RawConnection> {
   const socket = connect({ port, host: "127.0.0.1", noDelay: true });
   await once(socket, "connect");
@@ -59,7 +63,7 @@ export async function openConnection(port: number): Promise<RawConnection> {
       chunks.push(bytes);
       look();
     })
-    // EPIPE and ECONNRESET: the agent was done before we were. "close" follows.
+    // EPIPE and ECONNRESET: the agent closed first. "close" follows.
     .on("error", () => undefined)
     .on("close", () => {
       isClosed = true;
@@ -130,7 +134,7 @@ export function requestBytes({ method = "POST", path, headers = {}, body }: RawR
   return Buffer.concat([Buffer.from(head, "latin1"), bytes ?? Buffer.alloc(0)]);
 }
 
-/** undefined while it is not whole. */
+/** Undefined until it is complete. */
 function parseResponse(bytes: Buffer, atEnd: boolean): RawResponse | undefined {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd < 0) return undefined;

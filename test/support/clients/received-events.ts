@@ -1,4 +1,4 @@
-// What one Start or Connect stream delivers, collected as it comes, and waited for with a deadline.
+// The events of one Start or Connect stream, collected as they arrive; every wait has a deadline.
 
 import type { ConnectResponse, ProcessEvent_EndEvent, StartResponse } from "../../../src/gen/process_pb.ts";
 import { inTime } from "../deadline.ts";
@@ -6,18 +6,24 @@ import { inTime } from "../deadline.ts";
 type OutputName = "stdout" | "stderr" | "pty";
 
 export interface Received {
-  /** The kinds of events so far, in their order; a run of one kind counts once. */
+  /** The kinds of events so far, in order; a run of one kind counts once. */
   readonly kinds: readonly string[];
   keepalives(): number;
   bytes(output: OutputName): Buffer;
   text(output: OutputName): string;
-  /** The pid, once the start event came. */
+  /** Resolves with the pid, after the start event. */
   started(): Promise<number>;
-  /** Once `look` is true. Rejects when the stream ends before, and at the deadline, with the state. */
+  /**
+   * Resolves when `look` is true. Rejects when the stream ends before, and at the deadline, with
+   * the state.
+   */
   until(look: (received: Received) => boolean): Promise<void>;
-  /** The end event, once the stream ended cleanly after it. Rejects with the stream's error. */
+  /**
+   * Resolves with the end event once the stream has ended cleanly after it. Rejects with the
+   * stream's error.
+   */
   ended(): Promise<ProcessEvent_EndEvent>;
-  /** What the stream failed with. Rejects if it ends cleanly. */
+  /** Resolves with the stream's error. Rejects if the stream ends cleanly. */
   failed(): Promise<unknown>;
 }
 
@@ -42,7 +48,7 @@ export function receive(stream: AsyncIterable<StartResponse | ConnectResponse>):
   const over = (async () => {
     for await (const response of stream) take(response);
   })();
-  // Whoever waits below reports it; until somebody does, it is not unhandled.
+  // The waits below report it; until then it must not count as unhandled.
   over.catch(() => undefined);
 
   const bytes = (name: OutputName): Buffer => Buffer.concat(output[name]);

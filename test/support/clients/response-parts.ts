@@ -1,14 +1,14 @@
-// An HTTP/1.1 response that streams envelopes, taken apart as it arrives: any split of the bytes will do, nothing is
-// kept but what is unfinished.
+// An HTTP/1.1 response that streams envelopes, parsed as it arrives, whatever the split of its
+// bytes. Only unfinished parts are kept.
 
 export interface Parser {
-  /** Throws at what it cannot be. */
+  /** Throws at invalid bytes. */
   push(bytes: Buffer): void;
 }
 
 type OnEnvelope = (flags: number, data: Buffer) => void;
 
-/** A 200 with a chunked body. `onEnd` is called at the last chunk, if no envelope is unfinished. */
+/** A 200 with a chunked body. `onEnd` is called at the last chunk if no envelope is unfinished. */
 export function streamResponse(onEnvelope: OnEnvelope, onEnd: () => void): Parser {
   const envelopes = envelopeParser(onEnvelope);
   const chunks = chunkParser(

@@ -1,5 +1,6 @@
-// Reads one process to its end over connections that break: starts it with a start_id, and resumes by process_id and
-// from_offset wherever it was. Nothing of src/client: what it shows, the wire promises to every client.
+// Reads one process to its end over connections that break: starts it with a start_id, and resumes
+// by process_id and from_offset at its own offset. It uses nothing of src/client: the wire promises
+// this to every client.
 
 import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -21,9 +22,15 @@ export interface ResumingReaderOptions {
   /** Used in turn, a new one for each connection. */
   readonly transports: readonly TransportKind[];
   readonly start: MessageInitShape<typeof StartRequestSchema>;
-  /** Called with all output, in order. What it throws, `read` rejects with; so it does after a gap. */
+  /**
+   * Called with all output, in order. If it throws, `read` rejects with that error. After a gap
+   * `read` rejects as well.
+   */
   readonly onData: (data: Uint8Array, name: OutputName) => void;
-  /** At a cut, decides how much of the last frame the reader still had: it resumes anywhere, not only between frames. */
+  /**
+   * At a cut, decides how much of the last frame still counts as received, so that resumes happen
+   * at any byte, not only between frames.
+   */
   readonly random: () => number;
   /** Called after each cut, before the next connection is made. */
   readonly whileAway: (processId: string | undefined) => Promise<void>;
@@ -31,7 +38,10 @@ export interface ResumingReaderOptions {
 
 type DataEvent = PlacedEvent & { readonly kind: "data" };
 
-/** What no cut may lead to: the agent has lost something, or takes us for somebody else. */
+/**
+ * Errors that no cut may cause: the agent has lost something, or has mistaken this client for
+ * another.
+ */
 const UNACCEPTABLE = new Set([
   Code.OutOfRange,
   Code.NotFound,
@@ -46,7 +56,7 @@ export class ResumingReader {
   readonly #startId = randomUUID();
   #processId: string | undefined;
   #at = 0;
-  /** What came last, and may yet be lost in part. Begins at #at. */
+  /** The latest piece, which may still be lost in part. It starts at #at. */
   #last: DataEvent | undefined;
   #connections = 0;
   #cuts = 0;
@@ -56,12 +66,12 @@ export class ResumingReader {
     this.#options = options;
     options.proxy.onCut((kind) => {
       this.#cuts++;
-      // Otherwise it would be found out after many seconds, or never.
+      // Otherwise the silence would be detected after many seconds, or never.
       if (kind === "silent") this.#attempt.abort();
     });
   }
 
-  /** Reads on until the end event came, and returns it. To be called once. */
+  /** Reads until the end event and returns it. Call it once. */
   async read(): Promise<ProcessEvent_EndEvent> {
     for (;;) {
       const end = await this.#readUntilCut();
@@ -118,7 +128,7 @@ export class ResumingReader {
     this.#options.onData(taken, name);
   }
 
-  /** Repeats the start until the process's name is known. */
+  /** Repeats the start until the process_id is known. */
   #open(client: Client<typeof Process>): AsyncIterable<StartResponse | ConnectResponse> {
     const options = { signal: this.#attempt.signal };
     if (this.#processId === undefined)
@@ -127,7 +137,10 @@ export class ResumingReader {
     return client.connect({ process, fromOffset: BigInt(this.#at) }, options);
   }
 
-  /** A ghost that stalls may be cut together with us where the machine is slow: that says where we were, and is fine. */
+  /**
+   * On a slow machine the agent may disconnect us together with a stalled dead connection. The
+   * error names our offset, which is fine.
+   */
   #isByCut({ code }: ConnectError, cutsBefore: number): boolean {
     if (UNACCEPTABLE.has(code)) return false;
     return this.#cuts > cutsBefore || code === Code.ResourceExhausted;

@@ -1,5 +1,5 @@
-// One RPC over any of the protocols, with any bytes for a body, and its answer in words that compare: no client library
-// stands between, so what no library would send can be sent.
+// One RPC over any of the protocols, with any bytes as its body, and an answer that can be
+// compared. There is no client library in between, so requests that no library sends can be sent.
 
 import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
 import { type DescMessage, fromJson, type JsonValue, toBinary } from "@bufbuild/protobuf";
@@ -15,10 +15,12 @@ export type Protocol = (typeof protocols)[number];
 export type RpcName = (typeof Process.methods)[number]["name"];
 
 export interface Answer {
-  /** `ok`, a code as Connect spells it, or `HTTP 415` where the answer is not in the protocol's words. */
+  /**
+   * `ok`, a code as Connect spells it, or `HTTP 415` if the answer is not in the protocol's format.
+   */
   readonly code: string;
   readonly message: string;
-  /** The messages that came, encoded. */
+  /** The received messages, encoded. */
   readonly messages: readonly Buffer[];
 }
 
@@ -30,7 +32,7 @@ export interface RpcCall {
 
 const DEADLINE_MS = 10_000;
 
-/** Rejects when there is no answer in 10 s, or none that can be read. */
+/** Rejects when there is no answer in 10 s, or one that cannot be parsed. */
 export async function callRpc(port: number, protocol: Protocol, call: RpcCall): Promise<Answer> {
   const path = `/process.Process/${call.rpc}`;
   const headers = { "content-type": contentType(protocol, call.rpc), ...call.headers };
@@ -40,7 +42,7 @@ export async function callRpc(port: number, protocol: Protocol, call: RpcCall): 
   return isStreaming(call.rpc) ? connectStreamAnswer(response) : connectUnaryAnswer(response);
 }
 
-/** What every protocol, or each of `among`, answers; asked at once. */
+/** The answers over every protocol, or over `among`, asked at the same time. */
 export async function callOverEvery(
   port: number,
   call: (protocol: Protocol) => RpcCall,
@@ -53,12 +55,12 @@ export async function callOverEvery(
   return Object.fromEntries(await Promise.all(asked));
 }
 
-/** To compare with that: the same from all. */
+/** The expected value for callOverEvery: the same answer from all. */
 export function overEvery<T>(answer: T, among: readonly Protocol[] = protocols): Record<string, T> {
   return Object.fromEntries(among.map((protocol) => [protocol, answer]));
 }
 
-/** `messages` in the protocol's codec and, where it has them, envelopes. */
+/** `messages` in the protocol's codec and, if the protocol has them, envelopes. */
 export function encodeBody(protocol: Protocol, rpc: string, messages: readonly JsonValue[]): Buffer {
   const encoded = messages.map((message) =>
     protocol === "Connect JSON"
@@ -162,7 +164,7 @@ function http2Call(
   body: Uint8Array | string,
 ): Promise<Http2Response> {
   return new Promise((resolve, reject) => {
-    // In MB; by default it refuses its own stream when that sends more than 10.
+    // In MB. By default the session refuses a stream of its own with more than 10.
     const session = connectHttp2(`http://127.0.0.1:${port}`, { maxSessionMemory: 100 });
     const timer = setTimeout(
       () => session.destroy(new Error(`no answer within ${DEADLINE_MS} ms`)),
@@ -184,7 +186,7 @@ function http2Call(
       })
       .on("data", (chunk: Buffer) => chunks.push(chunk))
       .on("error", reject)
-      // Not "close": that waits until the agent has read the request to its end, which it need not.
+      // "close" would wait until the agent has read the whole request, which it need not do.
       .on("end", () => {
         resolve({ ...response, body: Buffer.concat(chunks) });
         session.destroy();

@@ -1,10 +1,10 @@
-// A client that starts a process and is gone when it runs.
+// A client that starts a process and leaves as soon as it runs.
 
 import type { JsonValue } from "@bufbuild/protobuf";
 import { openConnection, requestBytes } from "./raw-http.ts";
 import { type Answer, encodeBody } from "./rpc-call.ts";
 
-/** `message` is a StartRequest. Rejects when the connection is cut before there is an answer. */
+/** `message` is a StartRequest. Rejects if the connection is cut before the answer. */
 export async function startAndLeave(
   port: number,
   message: JsonValue,

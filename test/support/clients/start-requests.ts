@@ -1,4 +1,4 @@
-// Requests to start something, as short as tests want them: commands and bash scripts, on pipes and terminals.
+// Short forms of StartRequest for tests: commands and bash scripts, on pipes and terminals.
 
 import type { StartRequest } from "../../../src/process/index.ts";
 
@@ -7,7 +7,7 @@ export const PTY = { kind: "pty", size: { cols: 80, rows: 24 } } as const;
 
 type Rest = Partial<Omit<StartRequest, "cmd" | "args">>;
 
-/** On pipes, with a stdin pipe, in the agent's own name, unless `rest` says otherwise. */
+/** On pipes, with a stdin pipe, as the agent's own user, unless `rest` says otherwise. */
 export function command(cmd: string, args: readonly string[] = [], rest: Rest = {}): StartRequest {
   return { cmd, args, environment: {}, stdio: PIPES, ...rest };
 }
@@ -17,7 +17,7 @@ export function script(text: string, rest: Rest = {}): StartRequest {
   return command("bash", ["-c", text], rest);
 }
 
-/** A bash script on a terminal of 80 columns. */
+/** A bash script on a terminal with 80 columns. */
 export function terminalScript(text: string, rest: Rest = {}): StartRequest {
   return script(text, { stdio: PTY, ...rest });
 }

@@ -1,5 +1,6 @@
-// One Start or Connect stream over a socket of its own (HTTP/1.1, Connect's binary format). Fast enough to be hundreds
-// of clients at once, and able to do what libraries cannot: stop reading, and vanish at any byte.
+// One Start or Connect stream over a socket of its own (HTTP/1.1, Connect's binary format). Cheap
+// enough for hundreds of clients at once, and able to do what libraries cannot: stop reading, and
+// vanish at any byte.
 
 import { connect, type Socket } from "node:net";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
@@ -14,15 +15,17 @@ import { streamResponse } from "./response-parts.ts";
 import { type Gap, type Output, type OutputName, StreamEvents } from "./stream-events.ts";
 
 export interface StreamOptions {
-  /** Called with each piece of output as it comes; may throw, which fails every wait of this client. */
+  /**
+   * Called with each piece of output as it arrives. An exception fails every wait of this client.
+   */
   readonly onData?: (data: Uint8Array, name: OutputName) => void;
-  /** Of each wait. 60 s: for machines with other things to do. */
+  /** The time limit of each wait. Default: 60 s, for busy machines. */
   readonly deadlineMs?: number;
 }
 
-/** What a stream was, once it ended cleanly. */
+/** The content of a stream that ended cleanly. */
 export interface EndedStream {
-  /** The kinds of its events in order, neighbouring data events as one. */
+  /** The kinds of its events in order; adjacent data events count as one. */
   readonly events: readonly string[];
   readonly end: ProcessEvent_EndEvent | undefined;
   readonly output: Readonly<Partial<Record<OutputName, Output>>>;
@@ -37,7 +40,7 @@ export function startStream(
   return new StreamClient(port, "Start", message, options);
 }
 
-/** `more` than which process. */
+/** `more` holds the fields other than the process. */
 export function connectStream(
   port: number,
   pid: number,
@@ -49,7 +52,10 @@ export function connectStream(
   return new StreamClient(port, "Connect", toBinary(ConnectRequestSchema, request), options);
 }
 
-/** By the functions above. Cut when the test that opened it is finished. Every wait fails with the state. */
+/**
+ * Made by the functions above. Disconnected when the test that opened it is finished. Every wait
+ * fails with the state.
+ */
 export class StreamClient {
   readonly #socket: Socket;
   readonly #method: string;
@@ -80,44 +86,46 @@ export class StreamClient {
     if (TestRunner.getCurrentTest() !== undefined) onTestFinished(() => void this.#socket.destroy());
   }
 
-  /** Of our end of the connection. */
+  /** The port of our end of the connection. */
   get port(): number {
     return this.#socket.localPort ?? 0;
   }
 
-  /** Bytes of output in whole data events so far. */
+  /** Bytes of output in complete data events so far. */
   get bytes(): number {
     return this.#received.bytes;
   }
 
-  /** What its start event says. */
+  /** Resolves with the pid of the start event. */
   async started(): Promise<number> {
     await this.until("start event", () => this.#received.pid !== undefined);
     return this.#received.pid ?? 0;
   }
 
-  /** Where it begins, as the start event of a stream with offsets says. */
+  /** Where it starts: the offset of the start event. For streams with offsets. */
   get startOffset(): number {
     return this.#received.startOffset;
   }
 
-  /** What it was told to be no longer held. */
+  /** The gaps that it was sent. */
   get gaps(): readonly Gap[] {
     return this.#received.gaps;
   }
 
-  /** Once `bytes` of output came since the stream began. */
+  /** Resolves when `bytes` of output have arrived since the stream began. */
   async received(bytes: number): Promise<void> {
     await this.until(`${bytes} bytes`, () => this.bytes >= bytes);
   }
 
-  /** Once the response ended cleanly. Rejects if it was cut, or ended with an error. */
+  /**
+   * Resolves when the response has ended cleanly. Rejects if it was cut, or ended with an error.
+   */
   async ended(): Promise<EndedStream> {
     await this.until("clean end", () => this.#state === "ended");
     return { events: this.#received.kinds, end: this.#received.end, output: this.#received.outputs() };
   }
 
-  /** Once `look` is true, now or when something came. Rejects when the stream is over without. */
+  /** Resolves when `look` is true, now or after an arrival. Rejects when the stream ends before. */
   until(what: string, look: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
@@ -147,7 +155,7 @@ export class StreamClient {
     this.#socket.resume();
   }
 
-  /** Leaves: `close` as a client that ends, `reset` as one whose machine is gone. */
+  /** Leaves: `close` ends the connection, `reset` drops it as a lost machine does. */
   cut(how: "close" | "reset"): void {
     if (how === "reset") this.#socket.resetAndDestroy();
     else this.#socket.destroy();
@@ -163,7 +171,7 @@ export class StreamClient {
     this.#look();
   }
 
-  /** The first counts: after an end or an error, the socket is closed here. */
+  /** The first call decides. After an end or an error the socket is closed here. */
   #settle(state: "ended" | "closed" | Error): void {
     if (this.#state !== "open") return;
     this.#state = state;

@@ -1,5 +1,5 @@
-// What came on one Start or Connect stream so far: its events in order, and for each output how much and what sum. The
-// output itself is not kept.
+// The events of one Start or Connect stream so far, in order, and the size and hash of each output.
+// The output itself is not kept.
 
 import { createHash, type Hash } from "node:crypto";
 import { fromBinary } from "@bufbuild/protobuf";
@@ -26,15 +26,15 @@ export interface Gap {
 const END_STREAM = 2;
 
 export class StreamEvents {
-  /** Neighbouring data events count as one. */
+  /** Adjacent data events count as one. */
   readonly kinds: string[] = [];
   pid: number | undefined;
   startOffset = 0;
   end: ProcessEvent_EndEvent | undefined;
   readonly gaps: Gap[] = [];
-  /** Of all outputs. */
+  /** The total over all outputs. */
   bytes = 0;
-  /** Whether Connect's last envelope came, and said that all went well. */
+  /** Whether Connect's last envelope arrived, without an error. */
   isComplete = false;
   readonly #outputs = new Map<OutputName, { bytes: number; readonly hash: Hash }>();
   readonly #onData: ((data: Uint8Array, name: OutputName) => void) | undefined;
@@ -43,7 +43,7 @@ export class StreamEvents {
     this.#onData = onData;
   }
 
-  /** Throws at what is no event, or comes after the last, and at an error. */
+  /** Throws at an invalid event, at an event after the last, and at an error. */
   pushEnvelope(flags: number, message: Buffer): void {
     if (this.isComplete) throw new Error("an envelope after the last");
     if (flags === END_STREAM) {

@@ -1,4 +1,5 @@
-// Every way a Connect-ES client can speak to the agent: protocol, HTTP version, codec and compression.
+// Every way a Connect-ES client can speak to the agent: protocol, HTTP version, codec and
+// compression.
 
 import type { Transport } from "@connectrpc/connect";
 import {
@@ -16,13 +17,13 @@ import {
 
 export interface OpenTransport {
   readonly transport: Transport;
-  /** Ends its connections, whatever runs on them. */
+  /** Closes its connections, in use or not. */
   close(): void;
 }
 
 export interface TransportKind {
   readonly name: string;
-  /** fetch cannot stream a request's body. */
+  /** fetch cannot stream the body of a request. */
   readonly streamsRequests: boolean;
   open(baseUrl: string): OpenTransport;
 }
@@ -67,7 +68,7 @@ function http1(
     open: (baseUrl) => ({
       transport: create({ ...options, baseUrl, httpVersion: "1.1" }),
       close: () => {
-        // Its connections are those of Node's global agent, which closes them when they are idle.
+        // Its connections belong to Node's global agent, which closes them when they are idle.
       },
     }),
   };
@@ -106,7 +107,7 @@ function byFetch(
     open: (baseUrl) => ({
       transport: create({ ...options, baseUrl }),
       close: () => {
-        // fetch keeps its connections for itself.
+        // fetch manages its own connections.
       },
     }),
   };

@@ -1,9 +1,10 @@
-// Which fields stand in an encoded message, read from its very bytes: also those its schema does not know.
+// Which fields an encoded message contains, read from its bytes, fields unknown to the schema
+// included.
 
 import { type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 
-/** As paths of field numbers, `1.2.100`; what the schema does not know is not looked into. */
+/** As paths of field numbers, `1.2.100`. The content of an unknown field is not parsed. */
 export function binaryFields(schema: DescMessage, bytes: Uint8Array, prefix = ""): string[] {
   const reader = new BinaryReader(bytes);
   const found: string[] = [];
@@ -19,7 +20,7 @@ export function binaryFields(schema: DescMessage, bytes: Uint8Array, prefix = ""
   return found;
 }
 
-/** The same of JSON; what the schema does not know has the number 0. */
+/** The same for JSON; an unknown field has the number 0. */
 export function jsonFields(schema: DescMessage, value: object, prefix = ""): string[] {
   return Object.entries(value).flatMap(([name, content]) => {
     const field = schema.fields.find(({ jsonName }) => jsonName === name);
@@ -33,7 +34,7 @@ export function jsonFields(schema: DescMessage, value: object, prefix = ""): str
 
 function nestedMessage(schema: DescMessage, number: number): DescMessage | undefined {
   const field = schema.fields.find((each) => each.number === number);
-  // A map's entries are messages too, but of its own.
+  // A map's entries are messages, but have no schema of their own here.
   if (field?.fieldKind === "map" || field?.scalar === ScalarType.BYTES) return undefined;
   return field?.message;
 }

@@ -1,8 +1,9 @@
-// A TCP proxy that breaks connections: after a random number of bytes, in a random way. Knows nothing of HTTP, so it cuts
-// HTTP/1.1 and h2c alike, in the middle of anything.
+// A TCP proxy that breaks connections after a random number of bytes, in a random way. It knows
+// nothing of HTTP, so it cuts HTTP/1.1 and h2c alike, at any byte.
 //
-// The n-th connection's fate follows from the seed and n alone. The seed is HOLDFAST_TEST_SEED, or a random one that is
-// printed when the test fails. Buffers nothing beyond one chunk a direction, and is closed when its test is finished.
+// What happens to the n-th connection follows from the seed and n alone. The seed is
+// HOLDFAST_TEST_SEED, or a random one that is printed when the test fails. The proxy buffers at
+// most one chunk per direction, and closes when its test is finished.
 
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
@@ -10,20 +11,22 @@ import { onTestFailed, onTestFinished, TestRunner } from "vitest";
 import { seededRandom } from "../seeded-random.ts";
 
 /**
- * - rst: both sides get a RST; what is on its way may be lost.
- * - fin: both sides get all that was let through, and a FIN.
- * - silent: both stay open, and not a byte passes any more: as if the network were gone.
+ * - rst: both sides receive a RST; bytes in flight may be lost.
+ * - fin: both sides receive everything that the proxy let through, and a FIN.
+ * - silent: both sides stay open and nothing passes any more, as on a dead network.
  */
 export type CutKind = "rst" | "fin" | "silent";
 
 export interface CuttingProxyOptions {
-  /** Where the agent listens, on 127.0.0.1. */
+  /** The agent's port on 127.0.0.1. */
   readonly port: number;
-  /** A connection is cut after so many bytes, both directions together. Default: only by `cut`. */
+  /**
+   * A connection is cut after this many bytes, both directions together. Default: only by `cut`.
+   */
   readonly afterBytes?: { readonly min: number; readonly max: number };
-  /** What may happen to it. Default: all. */
+  /** The possible kinds of cuts. Default: all. */
   readonly kinds?: readonly CutKind[];
-  /** After so many cuts by count everything passes. Default: never. */
+  /** After this many cuts by count everything passes. Default: no limit. */
   readonly maxCuts?: number;
   readonly seed?: number;
 }
@@ -34,23 +37,28 @@ export interface CuttingProxy {
   readonly seed: number;
   /** Accepted so far. */
   readonly connections: number;
-  /** Neither ended nor gone silent. */
+  /** Neither ended nor silent. */
   readonly open: number;
   /** So far, by count and by `cut`. */
   readonly cuts: Readonly<Record<CutKind, number>>;
-  /** While true, new connections are reset at once, as if nobody listened. */
+  /** While true, new connections are reset at once, as on a closed port. */
   refusing: boolean;
   /** Cuts every open connection now. Returns how many. */
   cut(kind: CutKind): number;
-  /** Resets the connections that went silent, so that the agent learns they are gone. */
+  /** Resets the silent connections, so that the agent learns of their end. */
   resetSilent(): void;
-  /** Calls `listener` after each cut, within the event that brought it: who is cut off silently cannot notice soon. */
+  /**
+   * Calls `listener` right after each cut, in the same turn: an endpoint that is cut silently
+   * cannot notice it for a while.
+   */
   onCut(listener: (kind: CutKind) => void): void;
-  /** Ends every connection, also the silent ones. Repeatable; called by itself when the test is finished. */
+  /**
+   * Ends every connection, silent ones included. Can be called again; the end of the test calls it.
+   */
   close(): Promise<void>;
 }
 
-/** Silent connections beyond so many are reset, the oldest first: each holds two descriptors. */
+/** More silent connections than this are reset, the oldest first: each holds two descriptors. */
 const MAX_SILENT = 32;
 
 export async function startCuttingProxy(options: CuttingProxyOptions): Promise<CuttingProxy> {
@@ -138,7 +146,7 @@ export async function startCuttingProxy(options: CuttingProxyOptions): Promise<C
   return proxy;
 }
 
-/** One client's connection and the one made for it to the agent. */
+/** One client's connection, and the one that the proxy makes to the agent for it. */
 class Connection {
   readonly #client: Socket;
   readonly #agent: Socket;
@@ -146,7 +154,7 @@ class Connection {
   #bytesLeft: number;
   #passing = true;
 
-  /** Calls `onSpent` once `afterBytes` have passed, within the event that brought the last of them. */
+  /** Calls `onSpent` once `afterBytes` have passed, in the same turn as the last of them. */
   constructor(client: Socket, port: number, afterBytes: number, onSpent: () => void) {
     this.#client = client;
     this.#agent = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
@@ -158,7 +166,7 @@ class Connection {
     this.#forward(this.#agent, client);
   }
 
-  /** Called once both sides are gone. */
+  /** Calls `listener` once both sides are closed. */
   onGone(listener: () => void): void {
     let left = 2;
     const closed = () => {
@@ -168,7 +176,7 @@ class Connection {
     this.#agent.once("close", closed);
   }
 
-  /** Everything passes from now on. */
+  /** Lets everything pass from now on. */
   spare(): void {
     this.#bytesLeft = Number.POSITIVE_INFINITY;
   }
@@ -178,7 +186,7 @@ class Connection {
     for (const socket of [this.#client, this.#agent]) {
       socket.pause();
       if (kind === "rst") socket.resetAndDestroy();
-      // Flushes, ends, and is gone.
+      // Flushes, ends and closes.
       if (kind === "fin") socket.destroySoon();
     }
   }
@@ -197,7 +205,7 @@ class Connection {
     from.on("error", () => {
       // "close" follows.
     });
-    // One side broke: so does the other. A silent one is not told.
+    // If one side breaks, the other is reset. After a silent cut it is not.
     from.on("close", (hadError) => {
       if (!this.#passing || !hadError) return;
       this.#passing = false;
@@ -206,7 +214,7 @@ class Connection {
   }
 
   #pass(data: Buffer, from: Socket, to: Socket): void {
-    // It may have been read before the cut, and be delivered after it.
+    // It may have been read before the cut and arrive here after it.
     if (!this.#passing) return;
     while (data.length > 0) {
       const piece = data.subarray(0, this.#bytesLeft);

@@ -1,5 +1,5 @@
-// The network of one connection dies without a word: from here on the kernel throws away whatever the peer sends us, as if
-// its packets were lost. The peer hears neither FIN nor RST nor an acknowledgement.
+// Makes the network of one connection fail silently: the kernel drops everything that the peer
+// sends, as if its packets were lost. The peer receives no FIN, no RST and no acknowledgement.
 
 import type { Socket } from "node:net";
 import koffi from "koffi";
@@ -14,7 +14,7 @@ const setsockopt = koffi
   .load(null)
   .func("setsockopt", "int", ["int", "int", "int", koffi.pointer(program), "unsigned int"]);
 
-/** Our end must send nothing more either: that would be a sign of life. */
+/** This end must stop sending as well, or its packets would be a sign of life. */
 export function killNetwork(socket: Socket): void {
   const fd: unknown = Reflect.get(Reflect.get(socket, "_handle") as object, "fd");
   const result = setsockopt(

@@ -1,4 +1,4 @@
-// How much the kernel takes in for a client that does not read.
+// How much the kernel accepts for a client that does not read.
 
 import type { Socket } from "node:net";
 import koffi from "koffi";
@@ -13,7 +13,9 @@ const setsockopt = koffi
   .load(null)
   .func("int setsockopt(int fd, int level, int name, const int *value, unsigned int length)");
 
-/** A few kilobytes and no more from now on: the peer feels at once how fast this end reads. */
+/**
+ * From now on a few kilobytes at most, so that the peer notices at once how fast this end reads.
+ */
 export function keepReceiveBufferSmall(socket: Socket): void {
   const fd: unknown = Reflect.get(Reflect.get(socket, "_handle") as object, "fd");
   for (const [level, option] of [

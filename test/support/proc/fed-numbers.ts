@@ -1,12 +1,13 @@
-// A fed shell that prints numbered lines in pieces of random size, on stdout and stderr in random turn, and the check that
-// all of them arrive. Every byte tells its place, so what is lost or doubled is named where it happens.
+// A fed shell that prints numbered lines in pieces of random size, alternating at random between
+// stdout and stderr, and the check that all of them arrive. Every byte encodes its offset, so a
+// lost or repeated byte is reported where it happens.
 
 import { createHash, type Hash } from "node:crypto";
 import type { Output, OutputName } from "../clients/stream-events.ts";
 import { createFedShell, type FedShell } from "./fed-shell.ts";
 import { LINE_BYTES, NumbersCheck, numbersCommand } from "./numbers.ts";
 
-/** So that bytes of the one are not those of the other. */
+/** Far apart, so that the two streams share no bytes. */
 const FIRST_LINE = { stdout: 0, pty: 0, stderr: 1_000_000_000 } as const;
 const MAX_PIECE_LINES = 8000;
 
@@ -14,11 +15,11 @@ export class FedNumbers {
   readonly shell: FedShell = createFedShell();
   readonly #random: () => number;
   readonly #outputs: readonly FedOutput[];
-  /** Of all outputs. */
+  /** The total over all outputs. */
   fedBytes = 0;
   receivedBytes = 0;
 
-  /** All that `random` decides is the pieces. */
+  /** `random` decides the pieces and nothing else. */
   constructor(stdio: "pipes" | "pty", random: () => number) {
     this.#random = random;
     this.#outputs = (stdio === "pty" ? (["pty"] as const) : (["stdout", "stderr"] as const)).map(
@@ -26,19 +27,19 @@ export class FedNumbers {
     );
   }
 
-  /** Has more printed, so that the process may be `bytes` and a piece ahead of what was received. */
+  /** Prints more, until the process is at least `bytes` ahead of what was received. */
   feedAhead(bytes: number): void {
     while (this.fedBytes - this.receivedBytes < bytes) {
       const output = this.#outputs[Math.floor(this.#random() * this.#outputs.length)];
       if (output === undefined) throw new Error("no outputs");
-      // As many of one line or a few as of thousands.
+      // One line or a few are as likely as thousands.
       const lines = Math.floor(MAX_PIECE_LINES ** this.#random());
       this.shell.tell(output.nextCommand(lines));
       this.fedBytes += lines * LINE_BYTES;
     }
   }
 
-  /** Throws at the first byte that is not the next of its output. */
+  /** Throws at the first byte that is not the next byte of its output. */
   receive(name: OutputName, data: Uint8Array): void {
     const output = this.#outputs.find((one) => one.name === name);
     if (output === undefined) throw new Error(`output on ${name}`);

@@ -1,5 +1,6 @@
-// A bash that runs commands one after another as the test tells it, by a fifo: so the test decides what is printed when,
-// and how far a process may be ahead of its readers. For tests that may use node:child_process.
+// A bash that runs the commands which the test writes to a fifo. So the test decides what is
+// printed when, and how far a process may be ahead of its readers. For tests that may use
+// node:child_process.
 
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -11,30 +12,34 @@ import type { Output } from "../clients/stream-events.ts";
 import { createTempFolder } from "../temp-folder.ts";
 import { eventually } from "./proc.ts";
 
-/** Its exit code, once it was told all. */
+/** Its exit code after `end`. */
 export const FED_SHELL_EXIT_CODE = 7;
 
 export interface FedShell {
-  /** For a StartRequest; on a pty, too, which then passes all bytes as they are. */
+  /**
+   * For a StartRequest. On a pty it turns off output processing, so that all bytes pass unchanged.
+   */
   readonly process: { readonly cmd: string; readonly args: string[]; readonly envs: Record<string, string> };
-  /** One line. May be called before the shell is started, but not much: a fifo holds 64 KiB. */
+  /**
+   * Sends one line. It may be called before the shell runs, for at most 64 KiB: the size of a fifo.
+   */
   tell(command: string): void;
-  /** Once it has done all it was told: what that printed is on its way, read or not. */
+  /** Resolves when all commands so far have run: their output is on its way, read or not. */
   isDone(): Promise<void>;
-  /** That was all. The shell must have begun, or it waits for ever. */
+  /** Ends the shell. Call it only after the shell has started, or the shell waits forever. */
   end(): void;
-  /** What the same commands print on pipes, without an agent. After `end`. */
+  /** The output of the same commands on pipes, without an agent. Call it after `end`. */
   runDirectly(): Promise<{ readonly stdout: Output; readonly stderr: Output }>;
 }
 
 const SCRIPT = `[ ! -t 0 ] || stty -opost; while read -r command; do eval "$command"; done < "$FEED"; exit ${FED_SHELL_EXIT_CODE}`;
 
-/** Its shell ends at the latest with the test. */
+/** Its shell ends with the test at the latest. */
 export function createFedShell(): FedShell {
   const folder = createTempFolder();
   const fifo = join(folder, "commands");
   execFileSync("mkfifo", [fifo]);
-  // Reading, too: then neither side waits for the other to open it.
+  // Opened for reading as well: then neither side waits for the other to open it.
   const fd = openSync(fifo, constants.O_RDWR);
   const told: string[] = [];
   let isOver = false;

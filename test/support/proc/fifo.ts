@@ -1,5 +1,5 @@
-// A named pipe that processes wait at until the test opens it. Made by a system call, for tests that must not use
-// node:child_process.
+// A named pipe at which processes wait until the test opens it. Made by a system call, for tests
+// that must not use node:child_process.
 
 import { closeSync, constants, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -12,20 +12,22 @@ const mkfifo = libc.func("int mkfifo(const char *path, unsigned int mode)");
 export interface Fifo {
   /** A bash command that waits until the test opens the fifo or is over, and then succeeds. */
   readonly wait: string;
-  /** Whoever waits goes on, and whoever comes later does not wait. */
+  /** Lets waiting processes continue; later ones do not wait. */
   open(): void;
 }
 
 export function createFifo(): Fifo {
   const path = join(createTempFolder(), "fifo");
   if (mkfifo(path, 0o666) !== 0) throw new Error(`cannot make ${path}`);
-  // Reading, too: then it never blocks. As long as this is open, who reads the fifo waits; when it is closed, they end.
+  // Opened for reading as well, so that opening never blocks. While this descriptor is open,
+  // readers of the fifo wait; when it is closed, they end.
   const fd = openSync(path, constants.O_RDWR);
   let isOpen = false;
   const open = () => {
     if (isOpen) return;
     isOpen = true;
-    // In this order: who still finds it by its name finds it with a writer, and is woken by the next line.
+    // In this order: a process that still finds the name also finds a writer, and the next line
+    // wakes it.
     rmSync(path);
     closeSync(fd);
   };

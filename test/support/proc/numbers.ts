@@ -1,5 +1,5 @@
-// Output in which every byte says where it belongs: `seq` from 10^15 on prints lines of 17 bytes, so that any piece of
-// two lines tells its offset, and a lost, doubled or misplaced byte is found wherever it is.
+// Output in which every byte shows its offset: `seq` from 10^15 prints lines of 17 bytes. Any piece
+// of two lines shows its offset, so a lost, repeated or misplaced byte is detected wherever it is.
 
 import { createHash } from "node:crypto";
 
@@ -8,18 +8,21 @@ export const LINE_BYTES = 17;
 const BLOCK_LINES = 1000;
 const BLOCK_BYTES = BLOCK_LINES * LINE_BYTES;
 
-/** A shell command that prints `lines` lines; without, it never ends. `skip`: as if so many were printed before. */
+/**
+ * A shell command that prints `lines` lines; without `lines` it never ends. `skip` lines are left
+ * out at the beginning.
+ */
 export function numbersCommand(lines = 9 * FIRST - 1, skip = 0): string {
   return `seq ${FIRST + skip} ${FIRST + skip + lines - 1}`;
 }
 
-/** The first `bytes` of what it prints. */
+/** The first `bytes` of its output. */
 export function numbersBytes(bytes: number): Buffer {
   const blocks = Array.from({ length: Math.ceil(bytes / BLOCK_BYTES) }, (_, block) => numberBlock(block));
   return Buffer.concat(blocks, bytes);
 }
 
-/** Of what it prints. `skip` in thousands. */
+/** The hash of its output. `skip` must be a multiple of a thousand. */
 export function numbersSha256(lines: number, skip = 0): string {
   const hash = createHash("sha256");
   const first = skip / BLOCK_LINES;
@@ -28,7 +31,10 @@ export function numbersSha256(lines: number, skip = 0): string {
   return hash.digest("hex");
 }
 
-/** Checks what comes to `push`, from wherever it begins, and throws at the first byte that is not the next. */
+/**
+ * Checks the bytes passed to `push`, from any offset on, and throws at the first byte that is not
+ * the next one.
+ */
 export class NumbersCheck {
   #pending: Buffer | undefined = Buffer.alloc(0);
   #start = 0;
@@ -36,7 +42,7 @@ export class NumbersCheck {
   #block = -1;
   #expected = Buffer.alloc(0);
 
-  /** `from`: where it must begin. */
+  /** `from`: the required offset of the first byte. */
   constructor(from?: number) {
     if (from === undefined) return;
     this.#pending = undefined;

@@ -1,5 +1,6 @@
-// A program on a real terminal of its own, with somebody at the keys. Killed when its test is finished. node-pty loses
-// the end of large output at times (libuv takes a hang-up for the end): not for output that is counted.
+// A program on a real terminal of its own, with a test at the keyboard. Killed when its test is
+// finished. node-pty sometimes loses the end of large output (libuv takes a hang-up for the end),
+// so do not count output with it.
 import { spawn } from "node-pty";
 import { onTestFinished } from "vitest";
 import { cleanEnvironment } from "../agent/agent.ts";
@@ -13,16 +14,19 @@ export interface OnTerminalOptions {
 
 export interface OnTerminal {
   readonly pid: number;
-  /** All that the terminal showed so far. */
+  /** Everything that the terminal has shown so far. */
   shown(): string;
-  /** The first match in what it showed, or will show, after `from`. Rejects at a deadline, and when the program ends. */
+  /**
+   * The first match in what it has shown or will show after index `from`. Rejects at a deadline,
+   * and when the program ends.
+   */
   waitFor(pattern: RegExp, from?: number): Promise<RegExpExecArray>;
   type(keys: string): void;
   resize(cols: number, rows: number): void;
   kill(signal: NodeJS.Signals): void;
   /** Takes the terminal away: SIGHUP to the program, and no more input. */
   hangUp(): void;
-  /** 128 + its number for a signal. */
+  /** For a signal: 128 + its number. */
   exited(): Promise<number>;
 }
 

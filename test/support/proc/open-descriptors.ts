@@ -11,7 +11,7 @@ export function openDescriptors(): string[] {
       try {
         return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`];
       } catch {
-        // ENOENT: it was the one that listed the folder.
+        // ENOENT: the descriptor that listed the folder.
         return [];
       }
     });

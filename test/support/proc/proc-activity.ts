@@ -1,5 +1,5 @@
-// What a process is doing and what it has used, by /proc: CPU, peak memory, whether it is stuck in a write, and what the
-// kernel holds of a TCP connection.
+// What a process does and uses, from /proc: CPU, peak memory, whether it is stuck in a write, and
+// how much the kernel holds of a TCP connection.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { eventually, stateOf } from "./proc.ts";
@@ -11,7 +11,7 @@ export function cpuTicks(pid: number): number {
   return Number(fields[11]) + Number(fields[12]);
 }
 
-/** The most it ever had resident since it started, or since `forgetPeakRss`. */
+/** Its peak resident memory since it started, or since `forgetPeakRss`. */
 export function peakRssBytes(pid: number): number {
   const [, kib = "0"] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
   return Number(kib) * 1024;
@@ -23,16 +23,19 @@ export function forgetPeakRss(pid: number): void {
 
 /** Whether its main thread waits in write(1, …). */
 export function isBlockedInWrite(pid: number): boolean {
-  // The system call's number (x64, arm64), then its arguments; "running" for a thread that is.
+  // The system call's number (x64, arm64), then its arguments; "running" for a running thread.
   return /^(1|64) 0x1 /.test(readFileSync(`/proc/${pid}/syscall`, "latin1"));
 }
 
-/** What its writes have returned so far: a write that is blocked has not. */
+/** How many bytes its writes have returned so far; a blocked write has not returned. */
 export function bytesWritten(pid: number): number {
   return Number(/^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "latin1"))?.[1]);
 }
 
-/** Bytes the kernel holds for one end of a loopback connection: not yet acknowledged by the other, not yet read by it. */
+/**
+ * Bytes that the kernel holds for one end of a loopback connection: not acknowledged by the other
+ * end, and not yet read by this one.
+ */
 export function tcpQueues(
   localPort: number,
   remotePort: number,
@@ -48,13 +51,15 @@ export function tcpQueues(
   throw new Error(`no connection from port ${localPort} to ${remotePort}`);
 }
 
-/** The most the kernel may hold of one connection, both ends together: what was written and nobody has read. */
+/** The most that the kernel holds of one connection, both ends together: written and not read. */
 export function tcpWindowBytes(): number {
   const most = (name: string) => Number(readFileSync(`/proc/sys/net/ipv4/${name}`, "latin1").split(/\s+/)[2]);
   return most("tcp_wmem") + most("tcp_rmem");
 }
 
-/** Once it waits in write(1, …) and has for 100 ms without getting on: nobody reads. */
+/**
+ * Resolves when it has waited in write(1, …) for 100 ms without progress: its output is not read.
+ */
 export async function untilBlockedInWrite(pid: number): Promise<void> {
   let since = performance.now();
   let before = -1;

@@ -1,4 +1,4 @@
-// What the kernel says about a process, by /proc, and waiting until it says something.
+// What the kernel reports about a process in /proc, and how to wait for it.
 
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -12,12 +12,12 @@ export function rssBytes(pid: number): number {
   return Number(kib) * 1024;
 }
 
-/** `R`, `S`, `Z` and so on; undefined when there is no such process. */
+/** `R`, `S`, `Z` and so on; undefined if there is no such process. */
 export function stateOf(pid: number): string | undefined {
   return stat(pid)?.state;
 }
 
-/** Zombies count, too. */
+/** Zombies included. */
 export function childrenOf(pid: number): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -25,7 +25,7 @@ export function childrenOf(pid: number): number[] {
     .filter((child) => stat(child)?.parent === pid);
 }
 
-/** Polls until `isTrue`, or rejects with what `state` says then. */
+/** Polls until `isTrue`, or rejects with `state` at the deadline. */
 export async function eventually(
   what: string,
   isTrue: () => boolean | Promise<boolean>,
@@ -43,7 +43,7 @@ export async function eventually(
 function stat(pid: number): { readonly state: string; readonly parent: number } | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name, in parentheses, may hold anything.
+    // The name, in parentheses, may contain anything.
     const [state = "", parent] = text.slice(text.lastIndexOf(")") + 2).split(" ");
     return { state, parent: Number(parent) };
   } catch {

@@ -1,7 +1,9 @@
-// Holds a whole agent still by SIGSTOP, so that a test can put its surroundings into a state that the agent would else
-// change again at once.
+// Stops a whole agent with SIGSTOP, so that a test can create a state that the agent would change
+// again at once.
 
-/** Runs `work` while the agent is stopped, and lets it go on, whatever comes of it. */
+/**
+ * Runs `work` while the agent is stopped, and lets it continue afterwards, even if `work` fails.
+ */
 export async function whileStopped<T>(
   agent: { kill(signal: NodeJS.Signals): void },
   work: () => Promise<T>,

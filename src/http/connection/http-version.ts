@@ -1,25 +1,25 @@
-// One port for HTTP/1.1 and h2c: the first bytes of a connection tell which it speaks.
+// One port for HTTP/1.1 and h2c: the first bytes of a connection show which one the client speaks.
 
 import type { Socket } from "node:net";
 import { startTimer } from "../../clock.ts";
 
 export type HttpVersion = "http/1.1" | "h2c";
 
-/** How HTTP/2's connection preface begins; no method of HTTP/1.1 does. */
+/** The start of HTTP/2's connection preface. No method of HTTP/1.1 begins like this. */
 const H2_PREFACE = "PRI ";
 
 /**
- * Calls `onVersion` once, with the socket paused and as if nothing had been read of it. A connection that says too little
- * within `sniffMs`, or breaks, is destroyed instead.
+ * Calls `onVersion` once, with the socket paused and all its bytes still to be read. A connection that
+ * breaks, or sends too few bytes within `limitMs`, is destroyed instead.
  */
-export function sniffProtocol(
+export function detectHttpVersion(
   socket: Socket,
-  sniffMs: number,
+  limitMs: number,
   onVersion: (version: HttpVersion) => void,
 ): void {
-  const timer = startTimer(sniffMs, () => socket.destroy());
+  const timer = startTimer(limitMs, () => socket.destroy());
   let start = Buffer.alloc(0);
-  // Collected here until it is enough: what is put back into the socket at once comes out of it at once, for ever.
+  // Collected here: bytes that are put back into the socket come out of it at once, again and again.
   const onData = (bytes: Buffer) => {
     start = Buffer.concat([start, bytes]);
     const text = start.toString("latin1", 0, H2_PREFACE.length);

@@ -1,4 +1,4 @@
-// From an accepted connection to requests: TLS or none, HTTP/1.1 or HTTP/2, on any address.
+// From an accepted connection to requests: with or without TLS, over HTTP/1.1 or HTTP/2.
 
 import { createServer as createHttp1Server } from "node:http";
 import type { Http2Server, Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
@@ -6,23 +6,22 @@ import type { Socket } from "node:net";
 import type { Logger } from "../../logger.ts";
 import type { RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
+import { detectHttpVersion } from "./http-version.ts";
 import { answerParseErrors } from "./http1-errors.ts";
 import type { IdleConnections } from "./idle-connections.ts";
-import { sniffProtocol } from "./protocol-sniffer.ts";
-import { createTlsFront, type TlsIdentity } from "./tls-front.ts";
-import type { Connections } from "./vanished-peers.ts";
-import { WatchedSession } from "./watched-session.ts";
+import { type Connections, WatchedSession } from "./sweep.ts";
+import { createTlsEntry, type TlsIdentity } from "./tls-entry.ts";
 
-/** How long a client may take to say which HTTP it speaks, to shake hands, and to send its request's headers. */
-export const HEADERS_MS = 10_000;
+/** Streams of one HTTP/2 connection in addition to `maxStreams`, for short calls. */
+const SHORT_CALLS = 256;
 
-/** Beside streams: unary calls on the same connection. */
-const UNARY_CALLS = 256;
-
-/** HTTP/2's headers are refused in words up to this, and by a reset of the stream beyond. Node's default. */
+/**
+ * Node resets a stream whose headers are larger than this (its default); up to it, the agent can answer
+ * with an error.
+ */
 const LEAST_HTTP2_HEADER_BYTES = 65_535;
 
-export interface ConnectionFrontOptions {
+export interface ConnectionEntryOptions {
   readonly listener: RequestListener;
   readonly idle: IdleConnections;
   readonly limits: HttpLimits;
@@ -31,15 +30,16 @@ export interface ConnectionFrontOptions {
   readonly logger: Logger;
 }
 
-export interface ConnectionFront {
-  /** All that are open, by their plain sockets. */
+export interface ConnectionEntry {
+  /** All open connections. */
   readonly connections: Connections;
   accept(socket: Socket): void;
 }
 
 /** Throws a HoldfastError for a certificate and key that cannot be used. */
-export function createConnectionFront(options: ConnectionFrontOptions): ConnectionFront {
+export function createConnectionEntry(options: ConnectionEntryOptions): ConnectionEntry {
   const { idle } = options;
+  const { headersMs } = options.limits;
   const connections: Connections = new Map();
   const http1 = createHttp1(options);
   let http2: Http2Server | undefined;
@@ -48,7 +48,7 @@ export function createConnectionFront(options: ConnectionFrontOptions): Connecti
     http1.emit("connection", socket);
     socket.resume();
   };
-  // An HTTP/2 session reads what is buffered by itself; flowing, the socket would lose it.
+  // The socket stays paused: the session reads the buffered bytes itself, and a flowing socket loses them.
   const toHttp2 = (plain: Socket, socket: Socket) => {
     http2 ??= createHttp2(options);
     http2.once("session", (session: ServerHttp2Session) => {
@@ -57,8 +57,7 @@ export function createConnectionFront(options: ConnectionFrontOptions): Connecti
     });
     http2.emit("connection", socket);
   };
-  const secure =
-    options.tls && createTlsFront({ ...options, identity: options.tls, handshakeMs: HEADERS_MS });
+  const secure = options.tls && createTlsEntry({ ...options, identity: options.tls, handshakeMs: headersMs });
   return {
     connections,
     accept: (socket) => {
@@ -72,37 +71,38 @@ export function createConnectionFront(options: ConnectionFrontOptions): Connecti
       if (secure !== undefined)
         secure(socket, (clear, version) => (version === "h2" ? toHttp2 : toHttp1)(socket, clear));
       else
-        sniffProtocol(socket, HEADERS_MS, (version) =>
+        detectHttpVersion(socket, headersMs, (version) =>
           (version === "h2c" ? toHttp2 : toHttp1)(socket, socket),
         );
     },
   };
 }
 
-function createHttp1({ listener, limits }: ConnectionFrontOptions) {
+function createHttp1({ listener, limits }: ConnectionEntryOptions) {
   const server = createHttp1Server(
     {
-      headersTimeout: HEADERS_MS,
-      // The whole request's time is limited by limitBody: StreamInput may take for ever.
+      headersTimeout: limits.headersMs,
+      // The answering listener limits the time of a whole request: StreamInput can take forever.
       requestTimeout: 0,
-      connectionsCheckingInterval: 1000,
+      connectionsCheckingInterval: Math.min(1000, limits.headersMs),
       maxHeaderSize: limits.maxHeaderBytes,
     },
     listener,
   );
   server.keepAliveTimeout = limits.idleConnectionMs;
   answerParseErrors(server, limits.maxHeaderBytes);
-  // Node begins to check for slow headers when the server listens, and this one never does: it is handed connections.
+  // Node starts its check for slow headers when a server listens. This one never listens; it is passed
+  // connections.
   server.emit("listening");
   return server;
 }
 
-/** Node's HTTP/2 is loaded with the first connection that speaks it: an agent starts 5 ms sooner without. */
-function createHttp2({ listener, limits, logger }: ConnectionFrontOptions): Http2Server {
+/** Loads Node's HTTP/2 with the first connection that speaks it: the agent starts 5 ms sooner. */
+function createHttp2({ listener, limits, logger }: ConnectionEntryOptions): Http2Server {
   const { createServer } = process.getBuiltinModule("node:http2");
   const settings = {
     maxHeaderListSize: Math.max(LEAST_HTTP2_HEADER_BYTES, 2 * limits.maxHeaderBytes),
-    maxConcurrentStreams: limits.maxStreams + UNARY_CALLS,
+    maxConcurrentStreams: limits.maxStreams + SHORT_CALLS,
   };
   const server = createServer({ settings }, unlessCancelled(listener));
   server.on("sessionError", (error) => logger.debug({ err: error }, "an HTTP/2 connection broke"));
@@ -110,8 +110,9 @@ function createHttp2({ listener, limits, logger }: ConnectionFrontOptions): Http
 }
 
 /**
- * Calls `listener` once what has arrived is parsed, and not for streams that were cancelled meanwhile. Node parses up to
- * 64 KiB at a time, in which a thousand streams are opened and cancelled: each would cost 30 KB to answer, for nobody.
+ * Calls `listener` after the bytes that have arrived are parsed, and only for streams that are still open.
+ * Node parses up to 64 KiB at a time. A client can open and cancel a thousand streams in that, and each
+ * would cost 30 KB to answer.
  */
 function unlessCancelled(listener: RequestListener) {
   return (request: Http2ServerRequest, response: Http2ServerResponse): void => {

@@ -1,4 +1,5 @@
-// TLS before HTTP: the handshake says which HTTP follows (ALPN), and only then does a connection reach it.
+// TLS below HTTP. The handshake (ALPN) decides which HTTP version follows, and only connections that
+// completed it reach HTTP.
 
 import type { Socket } from "node:net";
 import type { Server, TLSSocket } from "node:tls";
@@ -15,7 +16,7 @@ export interface TlsIdentity {
 
 export type SecureHttpVersion = "http/1.1" | "h2";
 
-export interface TlsFrontOptions {
+export interface TlsEntryOptions {
   readonly identity: TlsIdentity;
   readonly handshakeMs: number;
   readonly logger: Logger;
@@ -24,14 +25,15 @@ export interface TlsFrontOptions {
 type OnVersion = (socket: TLSSocket, version: SecureHttpVersion) => void;
 
 /**
- * Returns what takes a connection's plain socket and calls `onVersion`, once, with the socket that speaks in clear. A
- * connection that does not shake hands in time is destroyed. Throws a HoldfastError for what is no certificate and its key.
+ * Returns a function that takes the plain socket of a connection and calls `onVersion` once with the
+ * decrypted one. A connection that does not complete the handshake in time is destroyed. Throws a
+ * HoldfastError for a certificate and key that cannot be used.
  */
-export function createTlsFront({ identity, handshakeMs, logger }: TlsFrontOptions) {
+export function createTlsEntry({ identity, handshakeMs, logger }: TlsEntryOptions) {
   const waiting = new WeakMap<object, OnVersion>();
   const server = secureServer(identity, handshakeMs);
   server.on("secureConnection", (secure) => {
-    // Node tells which connection it was on this field only.
+    // Only this field of Node's says which connection it was.
     const plain: unknown = Reflect.get(secure, "_parent");
     const onVersion = typeof plain === "object" && plain !== null ? waiting.get(plain) : undefined;
     onVersion?.(secure, secure.alpnProtocol === "h2" ? "h2" : "http/1.1");
@@ -42,7 +44,7 @@ export function createTlsFront({ identity, handshakeMs, logger }: TlsFrontOption
   });
   return (socket: Socket, onVersion: OnVersion): void => {
     waiting.set(socket, onVersion);
-    // It never listens itself: it is handed connections.
+    // This server never listens; the agent passes it connections.
     server.emit("connection", socket);
   };
 }
@@ -53,10 +55,9 @@ function secureServer(identity: TlsIdentity, handshakeMs: number): Server {
   try {
     return createServer({ ...identity, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: handshakeMs });
   } catch (error) {
-    const reason = messageOf(error);
     throw new HoldfastError(
       "invalid_argument",
-      `--tls-cert and --tls-key are no certificate and its key: ${reason}`,
+      `--tls-cert and --tls-key are not a certificate and its key: ${messageOf(error)}`,
       { cause: error },
     );
   }

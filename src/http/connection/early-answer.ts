@@ -1,14 +1,15 @@
-// What becomes of a connection whose request was answered before all of it had come.
+// What happens to a connection whose request was answered before all of it had arrived.
 
 import { startTimer } from "../../clock.ts";
 import type { NodeRequest, NodeResponse } from "../exchange.ts";
 
-/** How long a connection is read, and what comes thrown away, after an answer that ends it. */
+/** How long a connection is still read, and its bytes discarded, after the answer that ends it. */
 export const LINGER_MS = 2000;
 
 /**
- * An answer that comes before its request is complete ends the connection: what follows could be anything. Not at once: a
- * socket that is closed with something unread is reset, and the reset may overtake the answer. HTTP/2 has streams for that.
+ * Ends the connection if the answer is sent before the request is complete: the bytes that follow could
+ * be anything. It does not close at once: the kernel resets a socket that is closed with unread bytes,
+ * and the reset can overtake the answer. HTTP/2 ends only the stream.
  */
 export function closeIfUnread(request: NodeRequest, response: NodeResponse): void {
   if ("stream" in response) return;

@@ -1,4 +1,5 @@
-// Where `attach` begins without a place of its own, and that a connection lost on the way moves nothing.
+// Where `attach` starts without `fromOffset`, and that a connection lost on the way does not change
+// it.
 
 import { expect, test } from "vitest";
 import { createFifo } from "../support/proc/fifo.ts";
@@ -9,7 +10,10 @@ import { connectTo } from "./test-client.ts";
 
 const agent = agentForFile();
 
-/** It prints "one", and "two" once the fifo is open; its client leaves having read `reads` bytes. */
+/**
+ * The process prints "one", and "two" once the fifo is open. Its client reads `reads` bytes and
+ * leaves.
+ */
 async function startAndDetach(reads: number, tag: string) {
   const fifo = createFifo();
   const script = `printf one; ${fifo.wait}; printf two; cat`;
@@ -26,7 +30,7 @@ async function startAndDetach(reads: number, tag: string) {
 }
 
 test.each([{ by: "processId" }, { by: "tag" }] as const)(
-  "found by $by, it begins at what nobody has had, also when the first connections break before they say so",
+  "found by $by, it starts at the first byte that is not delivered, even if the first connections break before their start event",
   async ({ by }) => {
     const { fifo, processId } = await startAndDetach(3, `place by ${by}`);
     fifo.open();
@@ -40,7 +44,7 @@ test.each([{ by: "processId" }, { by: "tag" }] as const)(
   },
 );
 
-test("to an ended process it begins at the first byte that is held", async () => {
+test("attached to an ended process, it starts at the first byte that is held", async () => {
   const { fifo, processId } = await startAndDetach(3, "ended");
   fifo.open();
   const first = await connectTo(agent.url).attach(processId);

@@ -1,0 +1,75 @@
+// @ts-check
+// The layout of src as a table: which folder may import which. biome.jsonc has the same rules for editors and for
+// `npm run lint`, and test/project/boundaries.test.ts compares it with this table; `npm run graph` checks the graph of
+// all imports against it.
+
+/** Small files that every folder may import. */
+export const shared = [
+  "clock.ts",
+  "deferred.ts",
+  "errors.ts",
+  "logger.ts",
+  "sampled-logger.ts",
+  "text.ts",
+  "token-format.ts",
+];
+
+/**
+ * Settings and their defaults: the second door of their folder. They load nothing but each other, so that a help text can
+ * show a default without loading the agent.
+ */
+export const lightDoors = ["agent/settings.ts", "http/limits.ts", "process/defaults.ts", "rpc/rpc-limits.ts"];
+
+/** @param {string[]} folders */
+export const doorsOf = (folders) => [
+  ...folders.map((folder) => `${folder}/index.ts`),
+  ...lightDoors.filter((file) => folders.includes(file.slice(0, file.indexOf("/")))),
+];
+
+/**
+ * `folders` are entered by their index.ts only, and by their file in `lightDoors`; `gen` is the generated messages of the
+ * protocol.
+ * @type {Record<string, { folders: string[], gen?: boolean, shared?: string[] }>}
+ */
+export const layout = {
+  linux: { folders: [] },
+  // No I/O, so no logger either.
+  multiplexer: { folders: [], shared: ["clock.ts", "deferred.ts", "errors.ts", "text.ts"] },
+  process: { folders: ["linux", "multiplexer"] },
+  filesystem: { folders: ["linux"] },
+  http: { folders: ["linux"] },
+  rpc: { folders: ["linux", "multiplexer", "process", "filesystem", "http"], gen: true },
+  control: { folders: ["linux", "multiplexer", "process", "filesystem", "http", "rpc"] },
+  handover: { folders: ["linux", "multiplexer", "process", "filesystem", "http", "rpc", "control"] },
+  agent: {
+    folders: ["linux", "multiplexer", "process", "filesystem", "http", "rpc", "control", "handover"],
+  },
+  // Published as holdfast/client, together with these shared files (package.json, "files").
+  client: { folders: [], gen: true, shared: ["clock.ts", "deferred.ts", "errors.ts", "text.ts"] },
+  cli: {
+    folders: [
+      "linux",
+      "multiplexer",
+      "process",
+      "filesystem",
+      "http",
+      "rpc",
+      "control",
+      "handover",
+      "agent",
+      "client",
+    ],
+  },
+};
+
+/**
+ * Packages and parts of Node that only these folders may import.
+ * @type {Record<string, string[]>}
+ */
+export const restricted = {
+  koffi: ["linux"],
+  "node:child_process": [],
+};
+
+/** The files of src/client that need Node; all others run in browsers also. */
+export const clientFilesForNode = ["node-connection.ts", "http2-session.ts"];

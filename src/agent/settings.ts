@@ -1,0 +1,76 @@
+// The settings of the agent and their defaults. Loads nothing at run time, so that flags and help texts
+// can show the numbers without loading the agent: a second door of this folder, beside index.ts.
+
+import type { HttpLimits, ListenAddress, TlsIdentity } from "../http/index.ts";
+import type { ChildProperties } from "../linux/index.ts";
+import type { OutputPolicy, ProcessLimits } from "../process/index.ts";
+import type { RpcLimits } from "../rpc/index.ts";
+
+export interface AgentSettings {
+  /** At least one. */
+  readonly addresses: readonly ListenAddress[];
+  readonly access: AccessSettings;
+  readonly limits: LimitSettings;
+  readonly commands: CommandSettings;
+  readonly drainTimeoutMs: number;
+  readonly shutdownGraceMs: number;
+  readonly output: OutputPolicy;
+  readonly memoryBudgetBytes: number;
+  readonly stallMs: number;
+  readonly retainEndedMs: number;
+  readonly log: LogSettings;
+  readonly logCommands: boolean;
+  /** HOLDFAST_ variables that are not the variable of any setting. */
+  readonly unknownVariables: readonly string[];
+}
+
+export interface AccessSettings {
+  readonly token: string | undefined;
+  readonly allowUnauthenticated: boolean;
+  readonly allowHosts: readonly string[];
+  readonly allowOrigins: readonly string[];
+  readonly tls: TlsIdentity | undefined;
+}
+
+/** What commands get where a request does not say. */
+export interface CommandSettings {
+  readonly defaultUser: string | undefined;
+  readonly defaultWorkdir: string | undefined;
+  readonly children: ChildProperties;
+  readonly cgroup: string | undefined;
+}
+
+export interface LimitSettings {
+  readonly processes: ProcessLimits;
+  readonly server: HttpLimits & RpcLimits;
+}
+
+export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export const logFormats = ["auto", "pretty", "json"] as const;
+export type LogFormat = (typeof logFormats)[number];
+
+export interface LogSettings {
+  readonly level: LogLevel;
+  /** "auto": "pretty" when stderr is a terminal, "json" otherwise. */
+  readonly format: LogFormat;
+}
+
+export const AGENT_DEFAULTS = {
+  host: "127.0.0.1",
+  /** The port that clients of this protocol connect to. */
+  port: 49_983,
+  socketMode: 0o600,
+  /** The time between SIGTERM and SIGKILL when the agent stops. */
+  shutdownGraceMs: 5_000,
+  log: { level: "info", format: "auto" },
+  children: {
+    openFiles: 1024,
+    /** As E2B's envd: the kernel kills commands before the agent, and never before their score asks for it. */
+    oomScoreAdj: { atLeast: 100 },
+    nice: 0,
+    /** Follows the nice value. */
+    ioPriority: 0,
+  },
+} as const;
