@@ -2,11 +2,12 @@
 // Knows nothing of other processes; the table counts, finds and stops them.
 
 import { HoldfastError } from "../../errors.ts";
-import { type InheritedProperties, type LaunchRequest, launch } from "../../linux/index.ts";
+import { type InheritedProperties, type LaunchRequest, launch, type Pid, spawn } from "../../linux/index.ts";
 import { openPipes, openTerminal, type Stdio } from "../io/stdio.ts";
 import { type WatchedChild, watch } from "../reaper.ts";
 import type { AgentDefaults } from "./agent-defaults.ts";
 import type { Cgroups } from "./cgroups.ts";
+import { directFile } from "./direct-file.ts";
 import { processEnvironment } from "./environment.ts";
 import { type LaunchedRequest, launchError, launchKilled, launchTimeout } from "./launch-error.ts";
 import { launchOutcome } from "./launch-outcome.ts";
@@ -97,6 +98,12 @@ async function launchChild(
   { inherited, startTimeoutMs, stop }: StartContext,
   onChild: (child: WatchedChild) => void,
 ): Promise<WatchedChild> {
+  const directly = spawnDirectly(request, names, inherited);
+  if (directly !== undefined) {
+    const child = watch(directly);
+    onChild(child);
+    return child;
+  }
   const { pid, report } = launch(request, inherited);
   const child = watch(pid);
   onChild(child);
@@ -110,6 +117,22 @@ async function launchChild(
     return child;
   } catch (error) {
     child.kill();
+    throw error;
+  }
+}
+
+/** In this turn, without the launcher; undefined if that cannot be done or fails: then the launcher tells why. */
+function spawnDirectly(
+  request: LaunchRequest,
+  { searchPath }: LaunchedRequest,
+  inherited: InheritedProperties,
+): Pid | undefined {
+  const path = directFile(request, searchPath);
+  if (path === undefined) return undefined;
+  try {
+    return spawn({ ...request, path, name: request.command }, inherited);
+  } catch (error) {
+    if (error instanceof HoldfastError) return undefined;
     throw error;
   }
 }
