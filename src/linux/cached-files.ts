@@ -75,6 +75,11 @@ export function cachedFile(path: string): CachedFile | "missing" | undefined {
   };
 }
 
+/** Opens the list of mounts at the start of the agent, for as long as it runs. */
+export function prepareCachedFiles(): void {
+  localMounts();
+}
+
 /** How many programs `loaderOf` remembers. */
 const MAX_LOADERS = 1024;
 const loaders = new Map<string, string | undefined>();

@@ -15,7 +15,7 @@
 //   line feeds.
 // - errno: libuv has no text for ENOEXEC.
 
-export { type CachedFile, cachedFile, loaderOf } from "./cached-files.ts";
+export { type CachedFile, cachedFile, loaderOf, prepareCachedFiles } from "./cached-files.ts";
 export { keepCapabilities } from "./capabilities.ts";
 export { codeOf, errnoName, fromNodeError, nameOf, systemError } from "./errno.ts";
 export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
@@ -25,6 +25,7 @@ export {
   type LaunchReport,
   type LaunchRequest,
   launch,
+  prepareLaunches,
   readReport,
 } from "./launcher.ts";
 export {

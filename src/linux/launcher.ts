@@ -73,9 +73,11 @@ const fcntl = libc.func("int fcntl(int fd, int command, int argument)");
 
 let imageFd: Fd | undefined;
 
-/** Whether commands can be launched on this machine's architecture. */
-export function canLaunch(): boolean {
-  return LAUNCHER_IMAGES[process.arch] !== undefined;
+/**
+ * Opens the image at the start of the agent, so that no launch fails because descriptors ran out.
+ */
+export function prepareLaunches(): void {
+  if (LAUNCHER_IMAGES[process.arch] !== undefined) openImage();
 }
 
 /**

@@ -82,9 +82,16 @@ export function spawn(request: SpawnRequest, inherited: InheritedProperties): Pi
     const argv = [...request.argv, null];
     const environment = [...request.environment, null];
     // Only this call: with a lower limit on open files, actions on high descriptors would fail.
-    const errno = inherited.during<number>(() =>
-      posixSpawn(pid, request.path, actions, attributes, argv, environment),
-    );
+    let errno = -1;
+    try {
+      inherited.during(() => {
+        errno = posixSpawn(pid, request.path, actions, attributes, argv, environment);
+      });
+    } catch (error) {
+      // The agent could not restore its own properties. The child has no owner: end it.
+      if (errno === 0) process.kill(pid[0], constants.signals.SIGKILL);
+      throw error;
+    }
     if (errno !== 0) throw executeError(request.name, errno);
     return pid[0] as Pid;
   } finally {

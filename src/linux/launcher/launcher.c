@@ -170,6 +170,8 @@ static __attribute__((noreturn)) void search(const char *command, char **argv, c
       path[at++] = '/';
       for (size i = 0; i <= command_bytes; i++) path[at++] = command[i];
       error = execute(path, argv, environment);
+      // A folder that the user may not enter: as if it was empty.
+      if (error == EACCES && call(FACCESSAT, AT_FDCWD, (word)path, 0, 0) != 0) error = ENOENT;
     }
     // The first file that exists explains more than "not found".
     if (problem == ENOENT && error != ENOENT && error != ENOTDIR) {

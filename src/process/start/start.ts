@@ -110,6 +110,9 @@ async function launchChild(
   try {
     const outcome = await launchOutcome(report, startTimeoutMs, stop);
     const { step, failure } = outcome.report;
+    // It is about to exit. A refused start leaves nothing behind, not even a zombie.
+    if (outcome.kind === "reported" && (failure !== undefined || step !== "command"))
+      await new Promise((resolve) => child.onReaped(resolve));
     if (outcome.kind === "aborted") throw shuttingDown();
     if (outcome.kind === "timed out") throw launchTimeout(step, names, startTimeoutMs);
     if (failure !== undefined) throw launchError(failure, step, names);

@@ -11,6 +11,8 @@ import {
   type ChildProperties,
   InheritedProperties,
   keepCapabilities,
+  prepareCachedFiles,
+  prepareLaunches,
   setCloseOnExecEverywhere,
 } from "../../linux/index.ts";
 import type { Logger } from "../../logger.ts";
@@ -122,6 +124,8 @@ export class ProcessTable {
       stop: this.#stop.signal,
     };
     setMaxListeners(0, this.#stop.signal);
+    prepareLaunches();
+    prepareCachedFiles();
     keepCapabilities();
     adoptOrphans();
     startReaping();
