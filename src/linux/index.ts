@@ -33,6 +33,7 @@ export {
   bytesReadable,
   closeAll,
   duplicate,
+  endWithoutThreads,
   type Fd,
   libc,
   openPipe,

@@ -33,6 +33,18 @@ export const prctl = libc.func(
   "int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)",
 );
 
+const exitNow = libc.func("void _exit(int code)");
+let doesWaitForThreads = true;
+
+/**
+ * From now on the end of this program does not wait for the threads of libuv's pool, one of which
+ * hangs in a call that may never return. Node itself joins them, after everything else.
+ */
+export function endWithoutThreads(): void {
+  if (doesWaitForThreads) process.once("exit", (code) => void exitNow(code));
+  doesWaitForThreads = false;
+}
+
 export interface PipeEnds {
   readonly read: Fd;
   readonly write: Fd;

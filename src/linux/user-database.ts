@@ -7,7 +7,7 @@ import koffi from "koffi";
 import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
 import { systemError } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { endWithoutThreads, libc } from "./libc.ts";
 
 /** A user that was looked up by name. */
 export interface FoundUser extends User {
@@ -91,6 +91,7 @@ export function lookupUser(name: string, limitMs = LOOKUP_MS): Promise<FoundUser
     const limit = startTimer(limitMs, () => {
       const index = waiting.indexOf(begin);
       if (index >= 0) waiting.splice(index, 1);
+      endWithoutThreads();
       reject(noAnswer(name, limitMs));
     });
     if (running.has(name) || running.size < MAX_LOOKUPS) begin();
