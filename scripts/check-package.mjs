@@ -14,7 +14,7 @@ const required = [
   "README.md",
   "dist/cli/main.cjs",
   "dist/bundle/command-line.cjs",
-  "docs/architecture.md",
+  "docs/background/architecture.md",
   "package.json",
   "proto/process.proto",
 ];

@@ -1,5 +1,5 @@
-// The one error type of the agent. It says what was wrong in words fit for a client; `code` says which kind
-// of wrong, in the vocabulary Connect and gRPC share. The rpc layer maps codes to the wire, once.
+// The one error type of the agent. `message` is for clients and operators. `code` is one of the codes that
+// Connect and gRPC share; src/rpc maps codes to the wire in one table.
 
 /** The kinds of failure, spelled as on the Connect wire. */
 export type ErrorCode =
@@ -16,12 +16,12 @@ export type ErrorCode =
   | "unavailable"
   | "internal";
 
-/** Something a client or an operator asked for that cannot be done. Never used for what may normally happen. */
+/** A request of a client or an operator that cannot be done. Results that are normal are returned, not thrown. */
 export class HoldfastError extends Error {
   override readonly name = "HoldfastError";
   readonly code: ErrorCode;
 
-  /** `message` says what was wrong, with which value, and where it helps what would be right. */
+  /** `message` says what is wrong, with which value, and how to fix it. */
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;

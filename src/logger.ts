@@ -1,5 +1,5 @@
-// What every folder may ask of a log. Fields first, then a message that reads alone, as pino has it, so that a
-// pino logger is one as it is; making one is the command's business (src/cli/logging.ts).
+// The log as every folder sees it: fields first, then a message that can be read alone. A pino logger
+// has this shape already; src/agent/log.ts makes one.
 
 /** Never throws and never waits: a line that cannot be written is dropped. An error goes in as the field `err`. */
 export interface Logger {

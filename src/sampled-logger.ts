@@ -1,10 +1,14 @@
-// For lines whose number others decide: of each message the first few a second, then how many more there were.
+// Limits how often one message is logged. Clients decide how often some lines are logged, so in each
+// second only the first lines with a message are passed on, then one line with the number of the rest.
 
 import type { Logger } from "./logger.ts";
 
 const LINES_A_SECOND = 10;
 const SECOND_MS = 1000;
-/** Messages are written in this program and few; whoever makes them up from what clients send shall not fill the memory. */
+/**
+ * Different messages counted in a second. The program has few messages; this bounds the memory if one
+ * of them ever contains text from a client.
+ */
 const MAX_MESSAGES = 100;
 
 type Level = keyof Logger;
@@ -15,8 +19,9 @@ interface Sample {
 }
 
 /**
- * Passes on the first 10 lines of each message in a second, and at its end one with the same message and level and the number
- * of those left out as `suppressed`. Lines of the levels not in `levels` are passed on as they are.
+ * Passes on the first 10 lines of each message in a second. At the end of the second it logs one line with
+ * the same message and level, and the number of dropped lines as `suppressed`. Lines of levels that are
+ * not in `levels` are passed on unchanged.
  */
 export function sampled(
   logger: Logger,
@@ -38,7 +43,7 @@ export function sampled(
     const sample = known ?? { level, count: 0 };
     samples.set(message, sample);
     sample.count++;
-    // Does not keep the agent alive: what it would say then is lost with it.
+    // Does not keep the agent alive. When the agent ends first, the number of dropped lines is not logged.
     if (!isCounting) setTimeout(endSecond, SECOND_MS).unref();
     isCounting = true;
     if (sample.count <= LINES_A_SECOND) logger[level](fields, message);

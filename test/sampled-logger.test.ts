@@ -1,4 +1,4 @@
-// The log's sampling, with time in our hands.
+// The sampling of the log, with fake timers.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { sampled } from "../src/sampled-logger.ts";
@@ -16,19 +16,19 @@ function recorder() {
   };
 }
 
-test("of a message that comes 1,000 times in a second the first ten are logged, and then how many more", () => {
+test("a message logged 1,000 times in a second gives ten lines, then one line with the number of the rest", () => {
   const { lines, logger } = recorder();
   const log = sampled(logger);
   for (let n = 1; n <= 1000; n++) log.error({ n }, "broken");
   expect(lines).toEqual(Array.from({ length: 10 }, (_, i) => `error broken {"n":${i + 1}}`));
   vi.advanceTimersByTime(1000);
   expect(lines.slice(10)).toEqual(['error broken {"suppressed":990}']);
-  // And the next second is a new one.
+  // The next second counts from zero.
   log.error({ n: 1001 }, "broken");
   expect(lines.at(-1)).toBe('error broken {"n":1001}');
 });
 
-test("other messages are counted on their own, and ten of one are all logged", () => {
+test("each message is counted separately, and ten lines of one are all logged", () => {
   const { lines, logger } = recorder();
   const log = sampled(logger);
   for (let n = 1; n <= 10; n++) {
@@ -39,7 +39,7 @@ test("other messages are counted on their own, and ten of one are all logged", (
   expect(lines).toHaveLength(20);
 });
 
-test("levels that are not to be sampled are passed on, all of them", () => {
+test("all lines of levels that are not sampled are passed on", () => {
   const { lines, logger } = recorder();
   const log = sampled(logger, ["error"]);
   for (let n = 0; n < 100; n++) log.info({ n }, "started");
@@ -49,7 +49,7 @@ test("levels that are not to be sampled are passed on, all of them", () => {
   expect(lines.filter((line) => line.startsWith("error"))).toHaveLength(11);
 });
 
-test("messages without end do not fill the memory: beyond a hundred a second they are left out", () => {
+test("at most a hundred different messages are logged in a second", () => {
   const { lines, logger } = recorder();
   const log = sampled(logger);
   for (let n = 0; n < 5000; n++) log.info({}, `message ${n}`);
@@ -59,7 +59,7 @@ test("messages without end do not fill the memory: beyond a hundred a second the
   expect(lines.at(-1)).toBe("info message 4999 {}");
 });
 
-test("nothing is left running when nothing is logged", () => {
+test("no timer is left after the second of the last line", () => {
   const { logger } = recorder();
   const log = sampled(logger);
   log.info({}, "once");

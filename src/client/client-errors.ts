@@ -45,6 +45,27 @@ export class GapError extends ClientError {
   }
 }
 
+/**
+ * The machine was restored to an earlier state: the agent's output ends at `now`, and this client
+ * has received bytes up to `was`. `onRewind: "resume"` continues at `now` instead.
+ */
+export class RewoundError extends ClientError {
+  override readonly name = "RewoundError";
+  /** The offset of this client. */
+  readonly was: number;
+  /** The offset at which the output continues. */
+  readonly now: number;
+
+  constructor(was: number, now: number) {
+    super(
+      "out_of_range",
+      `the machine was restored to an earlier state: the output is at ${now}, not at ${was}`,
+    );
+    this.was = was;
+    this.now = now;
+  }
+}
+
 /** `detach` or `close` was called. The process continues to run. */
 export class DetachedError extends ClientError {
   override readonly name = "DetachedError";

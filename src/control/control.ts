@@ -1,21 +1,24 @@
 // The HTTP endpoints that are not RPCs: health, envd's control API with envd's paths and shapes, and metrics for
 // Prometheus. It answers every request that reaches it, unknown paths with 404.
 
+import { Code } from "@connectrpc/connect";
 import { HoldfastError } from "../errors.ts";
 import {
   type AccessToken,
-  closeIfUnread,
   headerReader,
   isGoneClient,
   type NodeRequest,
   type NodeResponse,
   offeredToken,
   pathOf,
+  type Refusal,
   type RequestListener,
+  refuse,
 } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import type { ClientStatistics } from "../rpc/index.ts";
+import { clip } from "../text.ts";
 import { Initialization } from "./init.ts";
 import { MachineMetrics } from "./machine-metrics.ts";
 import { BodyReader } from "./read-body.ts";
@@ -61,19 +64,27 @@ export function createControl(options: ControlOptions): RequestListener {
     },
   };
   return (request, response) => {
-    closeIfUnread(request, response);
     const path = pathOf(request);
     const methods = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    if (methods === undefined) return answer(response, 404);
+    if (methods === undefined) return refuse(request, response, unknownPath(path));
     const handler = methods[request.method === "HEAD" ? "GET" : (request.method as Method)];
     if (handler === undefined) {
-      response.setHeader("Allow", Object.keys(methods).join(", ").replace("GET", "GET, HEAD"));
-      return answer(response, 405);
+      return refuse(request, response, wrongMethod(request.method ?? "", path, Object.keys(methods)));
     }
     Promise.resolve()
       .then(() => handler(request, response))
       .catch((error: unknown) => answerError(error, response, logger));
   };
+}
+
+function unknownPath(path: string): Refusal {
+  return { code: Code.Unimplemented, httpStatus: 404, message: `nothing is served at "${clip(path)}"` };
+}
+
+function wrongMethod(method: string, path: string, methods: readonly string[]): Refusal {
+  const allowed = methods.join(", ").replace("GET", "GET, HEAD");
+  const message = `${path} does not allow ${method}; allowed: ${allowed}`;
+  return { code: Code.Unimplemented, httpStatus: 405, message, headers: { Allow: allowed } };
 }
 
 function answerError(error: unknown, response: NodeResponse, logger: Logger): void {
@@ -95,6 +106,8 @@ function statusOf({ code }: HoldfastError): number {
       return 408;
     case "resource_exhausted":
       return 413;
+    case "unavailable":
+      return 503;
     default:
       return 500;
   }

@@ -90,7 +90,8 @@ const ROWS: readonly Row[] = [
     name: "reads_paused",
     type: "gauge",
     help: "Running processes whose output is not being read.",
-    read: ({ table }) => table.list().filter(({ output, isRunning }) => isRunning && !output.isReading).length,
+    read: ({ table }) =>
+      table.list().filter(({ output, isRunning }) => isRunning && !output.isReading).length,
   },
   {
     name: "read_pauses_total",

@@ -1,6 +1,5 @@
 export { AccessToken, offeredToken } from "./admission/access-token.ts";
 export { encodeGrpcMessage, type Refusal, refuse } from "./admission/refusal.ts";
-export { closeIfUnread } from "./connection/early-answer.ts";
 export type { TlsIdentity } from "./connection/tls-entry.ts";
 export {
   type HeaderReader,
@@ -11,7 +10,7 @@ export {
   pathOf,
   type RequestListener,
 } from "./exchange.ts";
-export { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits.ts";
+export type { HttpLimits } from "./limits.ts";
 export { takeInheritedSockets } from "./listen/inherited-sockets.ts";
 export type { ListenAddress } from "./listen/listening.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./server.ts";

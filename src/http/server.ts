@@ -44,9 +44,13 @@ export interface RunningServer {
   readonly isExposed: boolean;
   /** The number of open connections. */
   readonly connections: number;
-  /** Closes the listening sockets. Connections that exist continue. */
-  stopAccepting(): void;
-  /** Lets requests finish for at most `flushMs`, then closes every connection. */
+  /**
+   * Prepares the end: each connection ends with the answer to its next request (HTTP/1.1) or its last
+   * open stream (HTTP/2, after GOAWAY). New connections are still accepted, so that clients receive an
+   * answer and not a refused connection.
+   */
+  stop(): void;
+  /** Stops listening, lets requests finish for at most `flushMs`, then closes every connection. */
   close(flushMs: number): Promise<void>;
 }
 
@@ -61,9 +65,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   if (allowOrigins.includes("*") && !token.isSet && !allowUnauthenticated) throw openToPages();
   const requests = new RequestCount();
   const idle = new IdleConnections(limits.maxIdleConnections);
-  const listener = inOrder(
-    idle.watch(requests.watch(admit(admissionOf(options, token, limits), options.answer))),
-  );
+  const listener = idle.watch(requests.watch(admit(admissionOf(options, token, limits), options.answer)));
   const entry = createConnectionEntry({ listener, idle, limits, tls: options.tls, logger: options.logger });
   const servers = options.addresses.map(() => createServer((socket) => entry.accept(socket)));
   const closeAll = () => {
@@ -87,7 +89,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     get connections() {
       return entry.connections.size;
     },
-    stopAccepting: closeAll,
+    stop: entry.endConnections,
     close: async (flushMs) => {
       closeAll();
       await requests.none(flushMs);
@@ -145,16 +147,4 @@ function admissionOf(
   const own = addresses.flatMap((address) => (address.kind === "tcp" ? [address.host] : []));
   const hosts = addresses.some(isTcp) ? [...own, ...allowHosts] : undefined;
   return { token, hosts, origins: allowOrigins, maxHeaderBytes, onRefused };
-}
-
-/**
- * A pipelined request waits until its response owns the connection. Node does not close a response that
- * never owned it, and a listener that streams to such a response would wait forever.
- */
-function inOrder(listener: RequestListener): RequestListener {
-  return (request, response) => {
-    const waits = !("stream" in response) && response.socket === null;
-    if (waits) response.once("socket", () => listener(request, response));
-    else listener(request, response);
-  };
 }

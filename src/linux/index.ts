@@ -13,6 +13,7 @@
 // - sockets: Node does not show the descriptor of a socket; it is read from a private handle.
 // - terminal-mode: Node's setRawMode leaves ONLCR on, which breaks programs that move the cursor by
 //   line feeds.
+// - random: Node serves random bytes from a cache, which clones of a VM share.
 // - errno: libuv has no text for ENOEXEC.
 
 export { type CachedFile, cachedFile, loaderOf, prepareCachedFiles } from "./cached-files.ts";
@@ -35,7 +36,6 @@ export {
   duplicate,
   endWithoutThreads,
   type Fd,
-  libc,
   openPipe,
   type Pid,
   type PipeEnds,
@@ -44,6 +44,7 @@ export {
 } from "./libc.ts";
 export { type ChildStdio, executeError, type SpawnRequest, spawn } from "./posix-spawn.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
+export { kernelRandomBytes, kernelRandomUuid } from "./random.ts";
 export { describeSignal, signalName } from "./signals.ts";
 export { askKernel, describeSocket, prepareConnections, type WaitingBytes, waitingBytes } from "./sockets.ts";
 export { enterRawMode, type RawMode } from "./terminal-mode.ts";

@@ -1,10 +1,11 @@
-// A queue of adjacent chunks, oldest first, found by offset. Short chunks are merged into larger ones:
+// A queue of chunks in ascending order, oldest first, found by offset. Adjacent short chunks are merged
+// into larger ones:
 //
 //   | gone | gone | chunk | run of short pieces | chunk | ... | tail |   <- appended here
 //                  ^ first
 
 import { takeBuffer, takeCopy } from "./buffer-pool.ts";
-import { type Chunk, chunkEnd, type Offset, type OutputStream } from "./chunk.ts";
+import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
 import { ChunkRun } from "./chunk-run.ts";
 
 /**
@@ -37,6 +38,7 @@ type Tail =
 export class ChunkQueue {
   #entries: (Entry | undefined)[] = [];
   #first = 0;
+  #bytes = 0;
   #cost = 0;
   #tail: Tail;
 
@@ -48,6 +50,31 @@ export class ChunkQueue {
   /** What the queue counts against bounds: its bytes, CHUNK_OVERHEAD_BYTES per entry, and what a run's pieces cost. */
   get cost(): number {
     return this.#cost;
+  }
+
+  /** The bytes of all chunks. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get first(): Entry | undefined {
+    return this.#at(0);
+  }
+
+  /** The first byte at or above `from` in the queue; infinite when there is none. */
+  nextFrom(from: Offset): number {
+    const entry = this.#at(this.indexAt(from));
+    return entry === undefined ? Number.POSITIVE_INFINITY : Math.max(entry.offset, from);
+  }
+
+  holds(from: Offset): boolean {
+    return this.nextFrom(from) === from;
+  }
+
+  /** At most so many bytes lie at or above `from`; exact when there are no holes. */
+  bytesFrom(from: Offset): number {
+    const last = this.#at(this.length - 1);
+    return last === undefined ? 0 : Math.min(this.#bytes, Math.max(0, entryEnd(last) - from));
   }
 
   /** The end of the `index`th oldest chunk or run; undefined when there is none. */
@@ -94,6 +121,7 @@ export class ChunkQueue {
     if (entry === undefined || entryEnd(entry) > to) return undefined;
     // Cleared at once: a chunk left here until the array is compacted would be held and not counted.
     this.#entries[this.#first++] = undefined;
+    this.#bytes -= entryEnd(entry) - entry.offset;
     this.#cost -= cost(entry);
     this.#compact();
     return entry;
@@ -112,20 +140,29 @@ export class ChunkQueue {
     return low;
   }
 
-  /** Throws when the entries are not adjacent from `from` on, or the cost is wrong; returns where they end. For tests. */
-  checkInvariants(from: Offset): Offset {
-    let at = from;
+  /**
+   * Throws when the entries overlap or the counts are wrong, or when they are not adjacent from `from`
+   * on, if that is given; returns the end of the last. For tests.
+   */
+  checkInvariants(from?: Offset): Offset {
+    let at = from ?? offset(0);
+    let bytes = 0;
     let held = 0;
     for (let index = 0; index < this.length; index++) {
       const entry = this.#at(index);
-      if (entry === undefined || entry.offset !== at) throw new Error(`chunk ${index} is not at ${at}`);
+      const isInPlace =
+        entry !== undefined && (from === undefined ? entry.offset >= at : entry.offset === at);
+      if (!isInPlace) throw new Error(`chunk ${index} is at ${entry?.offset}, the one before ends at ${at}`);
+      at = entry.offset;
       for (const chunk of chunksOf(entry)) {
         if (chunk.offset !== at || chunk.data.length === 0) throw new Error(`bad chunk at ${at}`);
         at = chunkEnd(chunk);
       }
+      bytes += at - entry.offset;
       held += cost(entry);
     }
-    if (held !== this.#cost) throw new Error(`${held} bytes held, ${this.#cost} counted`);
+    if (bytes !== this.#bytes) throw new Error(`${bytes} bytes found, ${this.#bytes} counted`);
+    if (held !== this.#cost) throw new Error(`a cost of ${held} found, ${this.#cost} counted`);
     return at;
   }
 
@@ -133,8 +170,14 @@ export class ChunkQueue {
     return this.#entries[this.#first + index];
   }
 
+  /** The end of the last chunk or run. */
+  get #end(): Offset | undefined {
+    return this.endOf(this.length - 1);
+  }
+
   #push(entry: Entry): void {
     this.#entries.push(entry);
+    this.#bytes += entryEnd(entry) - entry.offset;
     this.#cost += cost(entry);
   }
 
@@ -148,7 +191,11 @@ export class ChunkQueue {
       this.#push({ stream, offset: from, data, frames: undefined });
       return false;
     }
-    if (this.#growLast(stream, data) || this.#growRun(stream, data)) return true;
+    if (this.#tail !== undefined && this.#end !== from) this.#tail = undefined;
+    if (this.#growLast(stream, data) || this.#growRun(stream, data)) {
+      this.#bytes += data.length;
+      return true;
+    }
     const chunk = { stream, offset: from, data: toOwn(data), frames: undefined };
     this.#tail = { kind: "chunk", chunk, buffer: Buffer.from(chunk.data.buffer) };
     this.#push(chunk);

@@ -1,4 +1,5 @@
-// The gate: whether producers shall read. A pure function of numbers (rules 9 and 10).
+// The gate: whether producers shall read. A pure function of numbers (rules 9, 10 and 13). Observers
+// are not among its arguments.
 //
 //   attached   open --- backlog reaches the window --------> full
 //              full --- backlog falls to half the window --> open
@@ -12,14 +13,15 @@ export const SPENT_BACKLOG_BYTES = 64 * 1024;
 
 export interface GateState {
   readonly hasEnded: boolean;
-  readonly subscriberCount: number;
-  /** Whether a blocking subscriber sets the pace. */
-  readonly isPaced: boolean;
+  /** Whether a blocking subscriber was ever attached. Before, nothing is read. */
+  readonly hasBegun: boolean;
+  /** Whether a blocking subscriber is attached. */
+  readonly isAttached: boolean;
   /** What `isFull` returned last. */
   readonly wasFull: boolean;
-  /** What the slowest blocking subscriber has before it; without one, what is not delivered. */
+  /** What the slowest blocking subscriber has before it; detached, what the next client has. */
   readonly backlogBytes: number;
-  /** The bytes from the first that is not delivered to the head. */
+  /** The bytes that are held and not delivered. */
   readonly undeliveredBytes: number;
   readonly isBudgetSpent: boolean;
   readonly windowBytes: number;
@@ -27,18 +29,18 @@ export interface GateState {
 }
 
 /** Whether the slowest blocking subscriber is a window behind, or was and is still more than half of one behind. */
-export function isFull({ isPaced, wasFull, backlogBytes, windowBytes }: GateState): boolean {
-  return isPaced && (wasFull ? backlogBytes > windowBytes / 2 : backlogBytes >= windowBytes);
+export function isFull({ isAttached, wasFull, backlogBytes, windowBytes }: GateState): boolean {
+  return isAttached && (wasFull ? backlogBytes > windowBytes / 2 : backlogBytes >= windowBytes);
 }
 
 export function mayRead(state: GateState): boolean {
-  if (state.hasEnded) return false;
-  return state.subscriberCount > 0 ? mayReadAttached(state) : mayReadDetached(state);
+  if (state.hasEnded || !state.hasBegun) return false;
+  return state.isAttached ? mayReadAttached(state) : mayReadDetached(state);
 }
 
 function mayReadAttached(state: GateState): boolean {
   if (isFull(state)) return false;
-  // A spent budget slows clients, observers included. It must not stop them, or they could never make room.
+  // A spent budget slows clients. It must not stop them, or they could never make room.
   return !state.isBudgetSpent || state.backlogBytes < SPENT_BACKLOG_BYTES;
 }
 

@@ -1,16 +1,18 @@
 // One bound over everything held for clients (rule 14). Members report what they hold. When the budget
-// is spent, members first drop replay, which no client misses now; then those that read ahead while
-// detached wait until there is room.
+// is spent, members first drop replay, which no client misses now, then the output of ended processes
+// (rule 12). After that, processes that are read while detached wait, and reservations fail.
 //
-//   not spent --- held reaches the budget, and no replay is left --> spent
-//   spent     --- held falls to 7/8 of it -------------------------> not spent
+//   not spent --- held reaches the budget, and nothing can be dropped --> spent
+//   spent     --- held falls to 7/8 of it ----------------------------> not spent
 
-/** What a member does for the budget. Neither function may throw. */
+/** What a member does for the budget. No function may throw. A member that cannot do one omits it. */
 export interface BudgetMember {
   /** Drops its oldest piece of replay and reports; returns false when there is none. Calls no subscriber. */
-  trim(): boolean;
+  trim?(): boolean;
+  /** The same with output of an ended process that no attached client needs, delivered or not. */
+  trimEnded?(): boolean;
   /** The budget is spent now, or no longer. The member may report from within. */
-  onSpentChange(): void;
+  onSpentChange?(): void;
 }
 
 /** One member's part. After `leave` both functions do nothing. */
@@ -24,6 +26,13 @@ export interface BudgetShare {
 
 /** The budget has room again when an eighth is free: at the edge itself, every chunk would stop and start a process. */
 const ROOM = 7 / 8;
+
+/** Part of the budget that was held before it was needed. After `release` both functions do nothing. */
+export interface Reservation {
+  /** Returns false, and changes nothing, when there is no room for more. */
+  resize(bytes: number): boolean;
+  release(): void;
+}
 
 export class MemoryBudget {
   readonly #bytes: number;
@@ -76,26 +85,55 @@ export class MemoryBudget {
     };
   }
 
+  /**
+   * Holds `bytes` of something that can fail, such as input; undefined when there is no room. The last
+   * eighth is for output: reservations alone never make the budget spent.
+   */
+  reserve(bytes: number): Reservation | undefined {
+    if (!this.#makeRoomFor(bytes)) return undefined;
+    const share = this.join({});
+    share.report(bytes);
+    return {
+      resize: (to) => {
+        const more = to - (share.reportedBytes ?? to);
+        if (more > 0 && !this.#makeRoomFor(more)) return false;
+        share.report(to);
+        return true;
+      },
+      release: () => share.leave(),
+    };
+  }
+
+  #makeRoomFor(bytes: number): boolean {
+    const limit = this.#bytes * ROOM;
+    if (bytes <= 0) return true;
+    if (bytes > limit) return false;
+    if (this.#heldBytes + bytes > limit) {
+      this.#trim(this.#members, limit - bytes);
+      // What was dropped may end that the budget is spent.
+      this.#update();
+    }
+    return this.#heldBytes + bytes <= limit;
+  }
+
   #update(reporter?: BudgetMember): void {
     // Members that trim report from within.
     if (this.#isTrimming) return;
-    // While the budget is spent no member has replay left, except the one that has just reported.
-    if (this.#isSpent) this.#trim(reporter === undefined ? [] : [reporter]);
-    else if (this.#heldBytes >= this.#bytes) this.#trim(this.#members);
-    const isSpent = this.#heldBytes >= this.#bytes || (this.#isSpent && !this.#hasRoom);
+    // While the budget is spent no member can drop anything, except the one that has just reported.
+    const room = this.#bytes * ROOM;
+    if (this.#isSpent) this.#trim(reporter === undefined ? [] : [reporter], room);
+    else if (this.#heldBytes >= this.#bytes) this.#trim(this.#members, room);
+    const isSpent = this.#heldBytes >= this.#bytes || (this.#isSpent && this.#heldBytes > room);
     if (isSpent === this.#isSpent) return;
     this.#isSpent = isSpent;
     // Every member is called, even if the state changes on the way: each looks at the current state.
-    for (const member of this.#members) member.onSpentChange();
+    for (const member of this.#members) member.onSpentChange?.();
   }
 
-  get #hasRoom(): boolean {
-    return this.#heldBytes <= this.#bytes * ROOM;
-  }
-
-  #trim(members: Iterable<BudgetMember>): void {
+  #trim(members: Iterable<BudgetMember>, to: number): void {
     this.#isTrimming = true;
-    for (const member of members) while (!this.#hasRoom && member.trim());
+    for (const member of members) while (this.#heldBytes > to && member.trim?.());
+    for (const member of members) while (this.#heldBytes > to && member.trimEnded?.());
     this.#isTrimming = false;
   }
 }

@@ -4,58 +4,72 @@
 //
 //            replay                backlog
 //   oldest |--------|--------------------------------------| head
-//                   ^ needed     ^ delivered
+//                   ^ needed
+//
+// Needed is where the slowest blocking subscriber stands; detached, the first byte held that is not
+// delivered. Output below that is not delivered is missed output: it waits for the client that left it.
 //
 // Invariants; `checkInvariants` names the one that broke:
-//   I1  needed <= delivered <= head, and oldest <= head. `needed` is where the slowest blocking
-//       subscriber stands, or without one, `delivered`.
+//   I1  recent chunks end at the head, and needed <= head.
 //   I2  Of each subscriber: start <= deliveredTo <= readTo <= head.
 //   I3  No subscriber waits while there is something to read.
 //   I4  The gate is a function of the state (gate.ts), and the producers were told it last.
 //   I5  The stall watch is on exactly while the gate is closed and a blocking subscriber that received
 //       everything waits for more.
-//   I6  A blocking subscriber that has begun to read has no gap before it.
-//   I7  Replay costs at most what `mostHeldFor` says.
-//   I8  The budget knows what is held, until the release.
-// The window and the cursors have their own (I9, I10). `delivered` grows only when a connection has
-// accepted bytes, or when a client resumes above it.
+//   I6  No chunk is dropped that an attached blocking subscriber still needs.
+//   I7  Replay costs at most what `mostHeldFor` says, or what it cost when a client attached: attaching
+//       drops nothing.
+//   I8  The budget knows what is held, until nothing is held any more.
+//   I9  Observers have no influence: no state but their own cursors follows from them.
+//   I10 The window, the cursors and the intervals are consistent.
+// `#delivered` grows only when the connection of a blocking subscriber has accepted bytes (or the gap in
+// their place), or when a client resumes above bytes that were sent.
 
 import { HoldfastError } from "../errors.ts";
 import { BufferReturn } from "./buffer-return.ts";
-import { chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
+import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
 import { Cursor, Cursors } from "./cursors.ts";
 import { EndSlot } from "./end-slot.ts";
 import { type GateState, isFull, mayRead } from "./gate.ts";
+import { Intervals } from "./intervals.ts";
 import type { BudgetShare } from "./memory-budget.ts";
 import type { MultiplexerOptions } from "./multiplexer-options.ts";
 import { OutputWindow } from "./output-window.ts";
-import { mostHeldFor, newestBytesKept, replayFrom } from "./retention.ts";
+import { mostHeldFor, mostMissed, replayFrom, ringFrom } from "./retention.ts";
 import { StallWatch } from "./stall-watch.ts";
 import type { Fork, ReadResult, Subscriber } from "./subscriber.ts";
 
 export class Multiplexer<End extends object> {
   readonly #options: MultiplexerOptions;
   readonly #buffers = new BufferReturn();
-  readonly #window = new OutputWindow((chunk) => this.#buffers.drop(chunk));
+  readonly #window = new OutputWindow((chunk) => this.#onDrop(chunk));
   readonly #endSlot = new EndSlot<End>();
   readonly #cursors = new Cursors();
   readonly #stallWatch: StallWatch;
   readonly #share: BudgetShare;
-  /** Every byte below was delivered to a subscriber, or a client that resumed above it says that it has it. */
-  #delivered: Offset = offset(0);
+  /** Rule 5. A gap that a client received counts as its bytes. */
+  readonly #delivered = new Intervals();
+  /** What was in flight to a blocking subscriber when it left: a client that resumes above has received it. */
+  readonly #inFlight = new Intervals();
+  #sentTo: Offset = offset(0);
+  #hasBegun = false;
+  #isReleased = false;
   #wasFull = false;
   #isReading = false;
   #pauseCount = 0;
+  /** See I7. */
+  #mostReplay: number;
+  /** See I6. */
+  #neededChunkDropped: Offset | undefined;
 
   constructor(options: MultiplexerOptions) {
     this.#options = options;
+    this.#mostReplay = mostHeldFor(options.replayBytes);
     this.#stallWatch = new StallWatch(options.stallMs, options.clock, () => this.#cutStalled());
     this.#share = options.budget.join({
-      trim: () => {
-        const hasTrimmed = this.#window.trimOldest(this.#needed);
-        if (hasTrimmed) this.#reportHeld();
-        return hasTrimmed;
-      },
+      trim: () => this.#reportIf(this.#window.dropOldestDelivered(this.#needed, this.#delivered)),
+      trimEnded: () =>
+        this.#endSlot.isSet && this.#reportIf(this.#window.dropOldest(this.#cursors.slowest ?? this.head)),
       onSpentChange: () => {
         this.#updateGate();
         this.#watchStall();
@@ -77,14 +91,26 @@ export class Multiplexer<End extends object> {
     return this.#window.heldBytes;
   }
 
-  /** Where a fork without an offset begins. */
-  get attachOffset(): Offset {
-    // Rule 12: a client that comes after the end receives all that is held, delivered before or not.
-    return this.#endSlot.isSet && this.oldest < this.#delivered ? this.oldest : this.#delivered;
+  /** The highest offset that any subscriber was sent. A client with a higher one has seen another machine's output. */
+  get sentTo(): Offset {
+    return this.#sentTo;
   }
 
+  /** Where a fork without an offset begins: rule 6, or where a gap of bytes that were not delivered begins. */
+  get attachOffset(): Offset {
+    const undelivered = this.#delivered.firstOutside(0);
+    // A client that comes after the end receives all that is held, delivered before or not.
+    return this.#endSlot.isSet && this.oldest < undelivered ? this.oldest : undelivered;
+  }
+
+  /** Observers included. */
   get subscriberCount(): number {
     return this.#cursors.size;
+  }
+
+  /** Subscribers that are not observers. Without one, the process is detached. */
+  get blockingCount(): number {
+    return this.#cursors.blockingCount;
   }
 
   /** Whether producers shall read. */
@@ -116,8 +142,7 @@ export class Multiplexer<End extends object> {
     if (data.length === 0) return;
     if (this.#stallWatch.isOn) this.#resetStallClocks(this.head);
     this.#window.append(stream, data);
-    this.#keepNewest();
-    this.#retain();
+    this.#evict();
     this.#updateGate();
     this.#wake();
     this.#watchStall();
@@ -127,24 +152,32 @@ export class Multiplexer<End extends object> {
   finish(end: End): void {
     // Set before waking: a subscriber that is woken, or forks from within, must find it.
     this.#endSlot.set(end);
+    // The budget may drop the output of an ended process.
+    this.#share.report(this.heldBytes);
     this.#updateGate();
     this.#wake();
     this.#watchStall();
   }
 
-  /** No client will fork any more: what is held leaves the budget. Attached subscribers may continue to read. */
+  /**
+   * No client will fork any more. What attached subscribers still need stays held, and in the budget;
+   * everything else is dropped.
+   */
   release(): void {
-    this.#share.leave();
+    this.#isReleased = true;
+    this.#dropUnread();
   }
 
   /** Attaches one more subscriber, also after the end. Throws `out_of_range` for a `from` beyond the head. */
   fork(fork: Fork): Subscriber<End> {
     const start = this.#startOf(fork.from);
     const cursor = new Cursor(start, fork, this.#options.clock.nowMs());
-    // A client that resumes here has received all that comes before. An observer may never have wanted it.
-    if (start > this.#delivered && !cursor.isObserver) this.#delivered = start;
+    if (!cursor.isObserver) {
+      if (fork.from !== undefined) this.#acknowledge(fork.from);
+      this.#hasBegun = true;
+    }
     this.#cursors.add(cursor);
-    this.#update();
+    if (!cursor.isObserver) this.#attach();
     return {
       start,
       get deliveredTo() {
@@ -159,28 +192,26 @@ export class Multiplexer<End extends object> {
 
   /** Throws when an invariant does not hold, and names it. Tests call it after every step. */
   checkInvariants(): void {
-    const { replayBytes } = this.#options;
-    const needed = this.#needed;
-    assertInvariant("I1", needed <= this.#delivered && this.#delivered <= this.head, () => this.#positions());
-    assertInvariant("I1", this.oldest <= this.head, () => this.#positions());
+    assertInvariant("I1", this.#needed <= this.head, () => this.#positions());
     for (const cursor of this.#cursors) {
-      const { start, deliveredTo, readTo, isObserver, isWaiting } = cursor;
+      const { start, deliveredTo, readTo, isWaiting } = cursor;
       const at = () => `a subscriber at ${start}..${deliveredTo}..${readTo}; ${this.#positions()}`;
       assertInvariant("I2", start <= deliveredTo && deliveredTo <= readTo && readTo <= this.head, at);
       assertInvariant("I3", !(isWaiting && (readTo < this.head || this.#endSlot.isSet)), at);
-      assertInvariant("I6", isObserver || readTo >= this.oldest || readTo === start, at);
     }
     const isDue = mayRead(this.#gateState());
     assertInvariant("I4", isDue === this.#isReading, () => `the gate is ${this.#isReading}, due is ${isDue}`);
     const isHeldUp = this.#isSubscriberHeldUp;
     assertInvariant("I5", this.#stallWatch.isOn === isHeldUp, () => `the watch is ${this.#stallWatch.isOn}`);
-    const replay = this.#window.replayBytes;
-    assertInvariant("I7", replay <= mostHeldFor(replayBytes), () => `replay costs ${replay}`);
+    const dropped = this.#neededChunkDropped;
+    assertInvariant("I6", dropped === undefined, () => `the chunk at ${dropped} was dropped`);
+    const { replayCost } = this.#window;
+    assertInvariant("I7", replayCost <= this.#mostReplay, () => `replay costs ${replayCost}`);
     const { reportedBytes } = this.#share;
-    const isReported = reportedBytes === undefined || reportedBytes === this.heldBytes;
+    const isReported = (reportedBytes ?? 0) === this.heldBytes;
     assertInvariant("I8", isReported, () => `${this.heldBytes} held, ${reportedBytes} reported`);
-    assertPart("I9", () => this.#window.checkInvariants());
-    assertPart("I10", () => this.#cursors.checkInvariants());
+    for (const part of [this.#window, this.#cursors, this.#delivered, this.#inFlight])
+      assertPart("I10", () => part.checkInvariants());
   }
 
   #startOf(from: Offset | undefined): Offset {
@@ -195,15 +226,16 @@ export class Multiplexer<End extends object> {
   #read(cursor: Cursor): ReadResult<End> {
     this.#assertAttached(cursor);
     const from = cursor.readTo;
-    if (from < this.oldest) {
-      cursor.readTo = this.oldest;
-      return { kind: "gap", from, to: this.oldest };
+    const found = this.#window.read(from);
+    if (found?.kind === "gap") {
+      cursor.readTo = found.to;
+      return { kind: "gap", from, to: found.to };
     }
-    const chunk = this.#window.read(from);
-    if (chunk !== undefined) {
-      cursor.readTo = chunkEnd(chunk);
+    if (found !== undefined) {
+      cursor.readTo = chunkEnd(found.chunk);
+      if (cursor.readTo > this.#sentTo) this.#sentTo = cursor.readTo;
       if (cursor.isObserver) this.#buffers.markInFlight(cursor.readTo);
-      return { kind: "chunk", chunk };
+      return found;
     }
     const end = this.#endSlot.value;
     if (end !== undefined) return { kind: "end", end };
@@ -214,11 +246,12 @@ export class Multiplexer<End extends object> {
 
   #deliver(cursor: Cursor): void {
     this.#assertAttached(cursor);
-    if (cursor.readTo === cursor.deliveredTo) return;
+    const from = cursor.deliveredTo;
+    if (cursor.readTo === from) return;
     this.#cursors.advance(cursor);
     this.#progress(cursor);
-    if (cursor.deliveredTo > this.#delivered) this.#delivered = cursor.deliveredTo;
-    this.#update();
+    if (!cursor.isObserver) this.#delivered.add(from, cursor.readTo);
+    this.#leave(cursor);
   }
 
   #progress(cursor: Cursor): void {
@@ -227,61 +260,109 @@ export class Multiplexer<End extends object> {
 
   #detach(cursor: Cursor): void {
     // A second detach does nothing: several callers may detect that the client is gone.
-    if (this.#remove(cursor)) this.#update();
+    if (this.#remove(cursor)) this.#leave(cursor);
   }
 
   #remove(cursor: Cursor): boolean {
-    const wasAttached = this.#cursors.delete(cursor);
-    if (wasAttached && cursor.readTo > cursor.deliveredTo) this.#buffers.markInFlight(cursor.readTo);
-    return wasAttached;
+    if (!this.#cursors.delete(cursor)) return false;
+    if (cursor.readTo > cursor.deliveredTo) {
+      this.#buffers.markInFlight(cursor.readTo);
+      if (!cursor.isObserver) this.#inFlight.add(cursor.deliveredTo, cursor.readTo);
+    }
+    return true;
   }
 
-  /** To be called after a change to the cursors. */
-  #update(): void {
-    this.#retain();
+  /** Rule 5: a client that resumes at `from` has received the bytes below that were sent to a blocking subscriber. */
+  #acknowledge(from: Offset): void {
+    this.#delivered.addBelow(from, this.#inFlight);
+    this.#inFlight.removeBelow(from);
+    for (const { isObserver, deliveredTo, readTo } of this.#cursors)
+      if (!isObserver) this.#delivered.add(deliveredTo, Math.min(from, readTo));
+  }
+
+  /** A blocking subscriber has come. Chunks may become replay or missed output; nothing is dropped. */
+  #attach(): void {
+    this.#window.settle(this.#needed, this.#delivered, offset(0));
+    this.#mostReplay = Math.max(this.#mostReplay, this.#window.replayCost);
+    this.#share.report(this.heldBytes);
     this.#updateGate();
     this.#watchStall();
   }
 
-  /** The lowest byte that a blocking subscriber, or without one the next client, still needs. */
-  get #needed(): Offset {
-    return this.#cursors.slowest ?? this.#delivered;
+  /** `cursor` has left its place: it has received what it read, or it detached. */
+  #leave(cursor: Cursor): void {
+    if (this.#isReleased) this.#dropUnread();
+    if (cursor.isObserver) return;
+    this.#retain(cursor.deliveredTo);
+    this.#updateGate();
+    this.#watchStall();
   }
 
-  /** Drops what no client needs and replay does not keep. */
-  #retain(): void {
+  /** What blocking subscribers, or without one the next client, need begins here. */
+  get #needed(): Offset {
+    return this.#cursors.slowest ?? this.#delivered.firstOutside(this.oldest);
+  }
+
+  /** Drops replay: what no client needs, and what lies more than the replay below `delivered`. */
+  #retain(delivered: Offset): void {
     const { replayBytes } = this.#options;
     const needed = this.#needed;
-    if (replayBytes > 0) this.#window.moveToReplay(needed);
-    this.#window.trim(offset(replayFrom(needed, this.#delivered, replayBytes)));
-    while (this.#window.replayBytes > mostHeldFor(replayBytes) && this.#window.trimOldest(needed));
-    this.#reportHeld();
+    const from = offset(replayFrom(needed, delivered, replayBytes));
+    this.#window.settle(needed, this.#delivered, from);
+    this.#window.dropDelivered(from, this.#delivered);
+    this.#mostReplay = mostHeldFor(replayBytes);
+    while (this.#window.replayCost > this.#mostReplay && this.#window.dropOldestReplay(needed));
+    this.#share.report(this.heldBytes);
   }
 
-  #keepNewest(): void {
-    const bytes = newestBytesKept({ ...this.#options, ...this.#attached() });
-    if (bytes === undefined) return;
-    this.#window.trim(offset(this.head - bytes));
-    // The newest chunk stays, whatever it costs.
-    while (this.#window.heldBytes > mostHeldFor(bytes) && this.#window.trimOldest(offset(this.head - 1)));
+  /** New output evicts old output, oldest first. */
+  #evict(): void {
+    const { replayBytes, windowBytes, detached } = this.#options;
+    const isAttached = this.blockingCount > 0;
+    if (!isAttached && detached.kind === "ring") {
+      this.#window.dropBelow(offset(ringFrom(this.head, replayBytes)));
+      // The newest chunk stays, whatever it costs.
+      const most = mostHeldFor(replayBytes);
+      while (this.heldBytes > most && this.#window.dropOldest(offset(this.head - 1)));
+    }
+    this.#retain(this.#delivered.high);
+    const most = mostMissed(detached, windowBytes, replayBytes);
+    while (
+      this.#window.missedCost > most &&
+      this.#window.dropOldestMissed(this.#cursors.slowest ?? this.head)
+    );
+    this.#share.report(this.heldBytes);
   }
 
-  #reportHeld(): void {
-    this.#share.report(this.#window.heldBytes);
+  /** After the release: drops what no attached subscriber needs, observers included. */
+  #dropUnread(): void {
+    let unread: number = this.head;
+    for (const { deliveredTo } of this.#cursors) unread = Math.min(unread, deliveredTo);
+    this.#window.dropBelow(offset(unread));
+    this.#share.report(this.heldBytes);
+    if (this.#cursors.size === 0) this.#share.leave();
   }
 
-  #attached(): Pick<GateState, "subscriberCount" | "isPaced"> {
-    return { subscriberCount: this.#cursors.size, isPaced: this.#cursors.blockingCount > 0 };
+  #reportIf(hasDropped: boolean): boolean {
+    if (hasDropped) this.#share.report(this.heldBytes);
+    return hasDropped;
+  }
+
+  #onDrop(chunk: Chunk): void {
+    if (chunkEnd(chunk) > (this.#cursors.slowest ?? this.head)) this.#neededChunkDropped = chunk.offset;
+    this.#buffers.drop(chunk);
   }
 
   #gateState(): GateState {
     const { windowBytes, detached, budget } = this.#options;
+    const window = this.#window;
     return {
-      ...this.#attached(),
       hasEnded: this.#endSlot.isSet,
+      hasBegun: this.#hasBegun,
+      isAttached: this.blockingCount > 0,
       wasFull: this.#wasFull,
-      backlogBytes: this.#window.backlogBytes(this.#needed),
-      undeliveredBytes: this.head - this.#delivered,
+      backlogBytes: window.backlogBytes(this.#needed),
+      undeliveredBytes: window.missedBytes + this.#delivered.outsideBytes(window.recentFrom, this.head),
       isBudgetSpent: budget.isSpent,
       windowBytes,
       detached,
@@ -344,7 +425,7 @@ export class Multiplexer<End extends object> {
       else nextMs = Math.min(nextMs, dueMs);
     }
     for (const cursor of stalled) this.#remove(cursor);
-    this.#update();
+    for (const cursor of stalled) this.#leave(cursor);
     for (const { onCut, deliveredTo } of stalled) onCut?.(deliveredTo);
     return nextMs;
   }
@@ -354,7 +435,7 @@ export class Multiplexer<End extends object> {
   }
 
   #positions(): string {
-    return `oldest ${this.oldest}, needed ${this.#needed}, delivered ${this.#delivered}, head ${this.head}`;
+    return `oldest ${this.oldest}, needed ${this.#needed}, delivered ${this.#delivered.toString()}, head ${this.head}`;
   }
 }
 

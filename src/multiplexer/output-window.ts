@@ -1,22 +1,30 @@
 // The chunks of one process that are still held, each once, however many subscribers read it.
 //
-//     oldest              replayEnd                head
-//       |  replay            |  recent               |
-//       '-- trimmed from here                        '-- appended here
+//     oldest                          recentFrom             head
+//       |  replay and missed, mixed      |  recent             |
+//       '-- dropped from here                                  '-- appended here
 //
-// Holds chunks and finds them by offset. The multiplexer decides which are needed and for how long.
-// Replay chunks, which every client has received, are merged into larger ones: else the replay of a
-// program that prints line by line would cost three times its bytes.
+// Recent chunks are still needed. Below them lies replay, which was delivered, and missed output, which
+// was not and lies below every attached client. Either may be dropped before the other, so below
+// `recentFrom` there may be holes. Holds chunks and finds them by offset; the multiplexer decides how
+// long. Replay is merged into larger chunks: else that of a program that prints line by line would cost
+// three times its bytes.
 
 import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
-import { ChunkQueue, chunksOf, entryEnd } from "./chunk-queue.ts";
+import { ChunkQueue, chunksOf, type Entry, entryEnd } from "./chunk-queue.ts";
 import { ChunkRun } from "./chunk-run.ts";
+import type { Intervals } from "./intervals.ts";
+
+export type Found =
+  | { readonly kind: "chunk"; readonly chunk: Chunk }
+  /** Nothing is held from there to `to`. */
+  | { readonly kind: "gap"; readonly to: Offset };
 
 export class OutputWindow {
+  readonly #missed = new ChunkQueue();
   readonly #replay = new ChunkQueue();
   readonly #recent = new ChunkQueue();
-  #oldest: Offset = offset(0);
-  #replayEnd: Offset = offset(0);
+  #recentFrom: Offset = offset(0);
   #head: Offset = offset(0);
   readonly #onDrop: ((chunk: Chunk) => void) | undefined;
 
@@ -25,27 +33,42 @@ export class OutputWindow {
     this.#onDrop = onDrop;
   }
 
+  /** The first byte held; the head when nothing is. */
   get oldest(): Offset {
-    return this.#oldest;
+    return this.#nextHeld(offset(0));
   }
 
   get head(): Offset {
     return this.#head;
   }
 
-  /** What the chunks held count against bounds: see ChunkQueue.cost. */
-  get heldBytes(): number {
-    return this.#replay.cost + this.#recent.cost;
+  /** Everything below was moved to replay or missed output. */
+  get recentFrom(): Offset {
+    return this.#recentFrom;
   }
 
-  /** The replay part of `heldBytes`: dropping it costs no attached client a byte. */
-  get replayBytes(): number {
+  /** What the chunks held count against bounds: see ChunkQueue.cost. */
+  get heldBytes(): number {
+    return this.#missed.cost + this.#replay.cost + this.#recent.cost;
+  }
+
+  get replayCost(): number {
     return this.#replay.cost;
   }
 
-  /** What a reader at `from` has before it, about in the measure of `heldBytes`: replay chunks are merged. */
+  get missedCost(): number {
+    return this.#missed.cost;
+  }
+
+  /** The bytes of missed output. */
+  get missedBytes(): number {
+    return this.#missed.bytes;
+  }
+
+  /** What a reader at `from` has before it, about in the measure of `heldBytes`: below `recentFrom`, in bytes. */
   backlogBytes(from: Offset): number {
-    return this.#recent.cost + Math.max(0, this.#replayEnd - Math.max(from, this.#oldest));
+    if (from >= this.#recentFrom) return this.#recent.cost;
+    return this.#recent.cost + this.#missed.bytesFrom(from) + this.#replay.bytesFrom(from);
   }
 
   /** Appends `data` at the head; ChunkQueue.append says who owns its buffer afterwards. Ignores empty data. */
@@ -56,58 +79,117 @@ export class OutputWindow {
   }
 
   /**
-   * The chunk at `from`, which lies in `[oldest, head]`; undefined at the head. Inside a chunk, what is
-   * left of it. A recent chunk is the same object for every reader and does not change any more, so
-   * that frames can be shared. Replay chunks and pieces of a run are new objects: frames kept on them
-   * would stay as long as the replay.
+   * The chunk at `from`, which lies in `[0, head]`; undefined at the head. Inside a chunk, what is left
+   * of it. A recent chunk is the same object for every reader and does not change any more, so that
+   * frames can be shared. Other chunks and pieces of a run are new objects: frames kept on them would
+   * stay as long as the replay.
    */
-  read(from: Offset): Chunk | undefined {
-    if (from < this.#oldest || from > this.#head)
-      throw new Error(`no byte ${from} in [${this.#oldest}, ${this.#head}]`);
-    const isReplay = from < this.#replayEnd;
-    const queue = isReplay ? this.#replay : this.#recent;
+  read(from: Offset): Found | undefined {
+    if (from < 0 || from > this.#head) throw new Error(`no byte ${from} in [0, ${this.#head}]`);
+    if (from === this.#head) return undefined;
+    const next = this.#nextHeld(from);
+    if (next > from) return { kind: "gap", to: next };
+    const queue =
+      from >= this.#recentFrom ? this.#recent : this.#missed.holds(from) ? this.#missed : this.#replay;
     const chunk = queue.chunkAt(queue.indexAt(from), from);
-    if (chunk === undefined) return undefined;
-    if (chunkEnd(chunk) === this.#head) this.#recent.freezeLast();
-    return isReplay || chunk.offset < from ? rest(chunk, from) : chunk;
+    if (chunk === undefined) throw new Error(`nothing at ${from}`);
+    if (queue === this.#recent && chunkEnd(chunk) === this.#head) queue.freezeLast();
+    const isShared = queue === this.#recent && chunk.offset === from;
+    return { kind: "chunk", chunk: isShared ? chunk : rest(chunk, from) };
   }
 
-  /** Every client has received what lies below `to`: it becomes replay. */
-  moveToReplay(to: Offset): void {
+  /**
+   * No attached client needs what lies below `to`: chunks that are wholly delivered become replay, or are
+   * dropped if they lie wholly below `dropTo`; others become missed output.
+   */
+  settle(to: Offset, delivered: Intervals, dropTo: Offset): void {
     for (let entry = this.#recent.shiftBelow(to); entry !== undefined; entry = this.#recent.shiftBelow(to)) {
-      this.#replayEnd = entryEnd(entry);
-      if (entry instanceof ChunkRun)
-        for (const { stream, offset: at, data } of chunksOf(entry)) this.#replay.append(stream, at, data);
-      else if (this.#replay.moveIn(entry)) this.#onDrop?.(entry);
+      const end = entryEnd(entry);
+      this.#recentFrom = end;
+      if (!delivered.covers(entry.offset, end)) this.#moveTo(this.#missed, entry);
+      else if (end <= dropTo) this.#drop(entry);
+      else this.#moveTo(this.#replay, entry);
     }
+  }
+
+  /** Drops delivered chunks that lie wholly below `to`, as far as no missed output stands before them. */
+  dropDelivered(to: Offset, delivered: Intervals): void {
+    for (let entry = this.#replay.shiftBelow(to); entry !== undefined; entry = this.#replay.shiftBelow(to))
+      this.#drop(entry);
+    while (this.#oldestMissedIsDelivered(to, delivered)) this.#dropFirst(this.#missed, to);
+  }
+
+  /** Drops the oldest replay or delivered missed chunk that lies wholly below `to`; returns false if there is none. */
+  dropOldestDelivered(to: Offset, delivered: Intervals): boolean {
+    const isMissedFirst =
+      this.#oldestMissedIsDelivered(to, delivered) &&
+      (this.#missed.endOf(0) ?? 0) < (this.#replay.endOf(0) ?? Number.POSITIVE_INFINITY);
+    return this.#dropFirst(isMissedFirst ? this.#missed : this.#replay, to);
+  }
+
+  /** Drops the oldest replay chunk that lies wholly below `to`; returns false if there is none. */
+  dropOldestReplay(to: Offset): boolean {
+    return this.#dropFirst(this.#replay, to);
+  }
+
+  /** Drops the oldest chunk of missed output that lies wholly below `to`; returns false if there is none. */
+  dropOldestMissed(to: Offset): boolean {
+    return this.#dropFirst(this.#missed, to);
+  }
+
+  /** Drops the oldest chunk, of whatever kind; returns false if there is none, or if it does not lie wholly below `to`. */
+  dropOldest(to: Offset): boolean {
+    const queues = [this.#missed, this.#replay, this.#recent].filter(({ length }) => length > 0);
+    const ends = queues.map((queue) => Number(queue.endOf(0)));
+    const queue = queues[ends.indexOf(Math.min(...ends))];
+    return queue !== undefined && this.#dropFirst(queue, to);
   }
 
   /** Drops every chunk that lies wholly below `to`. */
-  trim(to: Offset): void {
-    for (const queue of [this.#replay, this.#recent]) {
-      for (let entry = queue.shiftBelow(to); entry !== undefined; entry = queue.shiftBelow(to)) {
-        this.#oldest = entryEnd(entry);
-        if (!(entry instanceof ChunkRun)) this.#onDrop?.(entry);
-      }
-    }
-    if (this.#replayEnd < this.#oldest) this.#replayEnd = this.#oldest;
+  dropBelow(to: Offset): void {
+    for (const queue of [this.#missed, this.#replay, this.#recent]) while (this.#dropFirst(queue, to));
   }
 
-  /** Drops the oldest chunk; returns false if there is none, or if it does not lie wholly below `limit`. */
-  trimOldest(limit: Offset): boolean {
-    const end = this.#replay.endOf(0) ?? this.#recent.endOf(0);
-    if (end === undefined || end > limit) return false;
-    this.trim(end);
+  /** Throws when the chunks overlap, are out of order or their costs are wrong. Tests call it after every step. */
+  checkInvariants(): void {
+    for (const queue of [this.#missed, this.#replay]) {
+      const end = queue.checkInvariants();
+      if (end > this.#recentFrom) throw new Error(`a chunk ends at ${end}, recent from ${this.#recentFrom}`);
+    }
+    const end = this.#recent.checkInvariants(this.#recentFrom);
+    if (end !== this.#head) throw new Error(`chunks end at ${end}, head is ${this.#head}`);
+  }
+
+  /** The first byte at or above `from` that is held, or the head. */
+  #nextHeld(from: Offset): Offset {
+    if (from >= this.#recentFrom) return from;
+    const next = Math.min(this.#missed.nextFrom(from), this.#replay.nextFrom(from), this.#recentFrom);
+    return offset(next);
+  }
+
+  #oldestMissedIsDelivered(to: Offset, delivered: Intervals): boolean {
+    const entry = this.#missed.first;
+    if (entry === undefined) return false;
+    const end = entryEnd(entry);
+    return end <= to && delivered.covers(entry.offset, end);
+  }
+
+  #moveTo(queue: ChunkQueue, entry: Entry): void {
+    if (entry instanceof ChunkRun)
+      for (const { stream, offset: at, data } of chunksOf(entry)) queue.append(stream, at, data);
+    else if (queue.moveIn(entry)) this.#onDrop?.(entry);
+  }
+
+  #dropFirst(queue: ChunkQueue, to: Offset): boolean {
+    const entry = queue.shiftBelow(to);
+    if (entry === undefined) return false;
+    if (queue === this.#recent) this.#recentFrom = entryEnd(entry);
+    this.#drop(entry);
     return true;
   }
 
-  /** Throws when the queues do not meet or their costs are wrong. Tests call it after every step. */
-  checkInvariants(): void {
-    const replayEnd = this.#replay.checkInvariants(this.#oldest);
-    if (replayEnd !== this.#replayEnd)
-      throw new Error(`the replay ends at ${replayEnd}, recorded is ${this.#replayEnd}`);
-    const recentEnd = this.#recent.checkInvariants(this.#replayEnd);
-    if (recentEnd !== this.#head) throw new Error(`chunks end at ${recentEnd}, head is ${this.#head}`);
+  #drop(entry: Entry): void {
+    if (!(entry instanceof ChunkRun)) this.#onDrop?.(entry);
   }
 }
 

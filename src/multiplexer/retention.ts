@@ -1,4 +1,5 @@
-// How much output stays held: pure functions of numbers. The multiplexer applies them to its window.
+// How much output stays held (rule 7): pure functions of numbers. The multiplexer applies them to its
+// window. Attaching never evicts, so that looking at a process changes nothing for other clients.
 
 import type { DetachedMode } from "./multiplexer-options.ts";
 
@@ -11,28 +12,25 @@ export function mostHeldFor(bytes: number): number {
   return 2 * bytes + 128 * 1024;
 }
 
-/** What is held is trimmed below this: no blocking subscriber needs it, and it is older than the replay. */
+/**
+ * Delivered output below this is dropped: no blocking subscriber needs it, and it lies more than
+ * `replayBytes` below `delivered`. While a client catches up, `delivered` is how far that client is, so
+ * that it can resume; new output counts from the highest byte delivered.
+ */
 export function replayFrom(needed: number, delivered: number, replayBytes: number): number {
   return Math.min(needed, delivered - replayBytes);
 }
 
-export interface NewestState {
-  readonly subscriberCount: number;
-  readonly isPaced: boolean;
-  readonly windowBytes: number;
-  readonly replayBytes: number;
-  readonly detached: DetachedMode;
+/** In a detached `ring`, new output evicts what lies below this, delivered or not. In other modes it evicts no backlog. */
+export function ringFrom(head: number, replayBytes: number): number {
+  return head - replayBytes;
 }
 
 /**
- * While no blocking subscriber is attached, new output evicts all but this many of the newest bytes,
- * delivered or not; undefined when new output evicts nothing. Only new output evicts: a client that
- * leaves a ring, or an observer that comes, evicts nothing.
+ * The most that missed output may cost: output that is not delivered and lies below every attached
+ * client. In mode `block` that is what was read before the last client left, a window and a read.
  */
-export function newestBytesKept(state: NewestState): number | undefined {
-  const { subscriberCount, isPaced, windowBytes, replayBytes, detached } = state;
-  if (subscriberCount === 0) return detached.kind === "ring" ? replayBytes : undefined;
-  if (isPaced) return undefined;
-  // Observers only: what the process would keep for its next client without them, and a window for them.
-  return Math.max(replayBytes, windowBytes, detached.kind === "buffer" ? detached.bytes : 0);
+export function mostMissed(detached: DetachedMode, windowBytes: number, replayBytes: number): number {
+  if (detached.kind === "ring") return mostHeldFor(replayBytes);
+  return mostHeldFor(detached.kind === "buffer" ? detached.bytes : windowBytes);
 }

@@ -3,12 +3,14 @@
 import type { Chunk, Offset } from "./chunk.ts";
 
 export interface Fork {
-  /** Begin exactly here. Absent: at the first byte that is not delivered yet (rule 6). */
+  /**
+   * Begin exactly here: the client has received everything below that was sent. Absent: begin at the
+   * first byte that is not delivered (rule 6).
+   */
   readonly from?: Offset | undefined;
   /**
-   * An observer never slows the process, except when the budget is spent, and gets a gap when it falls
-   * behind the window. It counts as attached, and what its connection accepts counts as delivered. A
-   * `from` of its own proves nothing about the bytes below.
+   * An observer has no influence on the process or on other clients (rule 13): it delivers nothing and
+   * slows nothing, and gets a gap when it falls behind the window.
    */
   readonly isObserver?: boolean | undefined;
   /**
@@ -45,6 +47,9 @@ export interface Subscriber<End> {
   delivered(): void;
   /** The connection accepts what was read, if slowly: this subscriber is not stalled. */
   progress(): void;
-  /** Leaves. What was read and not reported delivered stays undelivered, unless another subscriber received it. */
+  /**
+   * Leaves. What was read and not reported delivered stays undelivered, until another client receives it
+   * or resumes above it.
+   */
   detach(): void;
 }

@@ -44,6 +44,9 @@ type State =
   | { readonly kind: "draining"; readonly end: ProcessEnd }
   | { readonly kind: "ended" };
 
+/** The wall clock and the monotonic clock may drift apart by less than this without a step. */
+const CLOCK_STEP_MS = 100;
+
 export class Process {
   readonly pid: Pid;
   /** Never reused, unlike the pid. */
@@ -51,8 +54,6 @@ export class Process {
   readonly request: StartRequest;
   /** The name of its user. */
   readonly user: string;
-  /** Since the epoch. */
-  readonly startedAtMs = Date.now();
   readonly output: Multiplexer<ProcessEnd>;
   readonly #child: WatchedChild;
   readonly #input: ProcessInput;
@@ -66,6 +67,7 @@ export class Process {
   #wasKilledAtDeadline = false;
   #drainDeadline: Timer | undefined;
   readonly #bornAtMs = performance.now();
+  #startedAtMs = Date.now();
   #reapedAtMs = 0;
 
   /**
@@ -113,6 +115,13 @@ export class Process {
   /** How long ago it started, by the monotonic clock. */
   get ageMs(): number {
     return performance.now() - this.#bornAtMs;
+  }
+
+  /** Since the epoch, as the wall clock is set now: it may have been stepped since the start. */
+  get startedAtMs(): number {
+    const startedAtMs = Math.round(Date.now() - this.ageMs);
+    if (Math.abs(startedAtMs - this.#startedAtMs) > CLOCK_STEP_MS) this.#startedAtMs = startedAtMs;
+    return this.#startedAtMs;
   }
 
   get isRunning(): boolean {

@@ -20,9 +20,8 @@ import {
   compressionGzip,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import { MAX_TIMEOUT_MS, startTimer } from "../clock.ts";
+import { MAX_TIMEOUT_MS } from "../clock.ts";
 import {
-  closeIfUnread,
   encodeGrpcMessage,
   type NodeRequest,
   type NodeResponse,
@@ -36,6 +35,7 @@ import { setCallContext } from "./call-context.ts";
 import type { Codec } from "./output/event-frames.ts";
 import { removeTimeout, timeoutMs } from "./request-headers.ts";
 import type { RequestMemory } from "./request-memory.ts";
+import { timelyBody } from "./timely-body.ts";
 import { universalRequest } from "./universal-request.ts";
 
 type Routes = (router: ConnectRouter) => void;
@@ -86,9 +86,9 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
     });
     const call = (handler: UniversalHandler | undefined) => {
       if (handler === undefined) return options.fallback(request, response);
-      closeIfUnread(request, response);
-      if (isOneMessage(handler)) limitBody(request, response, options.requestMs);
-      serve(handler, request, response, options.memory).catch((error: unknown) =>
+      const limitMs = isOneMessage(handler) ? options.requestMs : undefined;
+      const body = timelyBody(request, response, limitMs);
+      serve(handler, request, response, body, options.memory).catch((error: unknown) =>
         fail(error, request, response, options.logger),
       );
     };
@@ -118,10 +118,11 @@ async function serve(
   handler: UniversalHandler,
   request: NodeRequest,
   response: NodeResponse,
+  received: AsyncIterable<Uint8Array>,
   memory: RequestMemory,
 ): Promise<void> {
   const values = createContextValues();
-  const universal = universalRequest(request, response, values);
+  const universal = universalRequest(request, response, received, values);
   const limitMs = timeoutMs(universal.header);
   const boundsProcess = handler.method.name === "Start";
   if (boundsProcess || limitMs === undefined || limitMs > MAX_TIMEOUT_MS) removeTimeout(universal.header);
@@ -148,29 +149,23 @@ function isOneMessage({ method: { methodKind } }: UniversalHandler): boolean {
   return methodKind === "unary" || methodKind === "server_streaming";
 }
 
-/** Without a limit, a request that never ends would hold its connection and its bytes forever. */
-function limitBody(request: NodeRequest, response: NodeResponse, requestMs: number): void {
-  const timer = startTimer(requestMs, () => {
-    if (!response.headersSent) response.writeHead(408, { "Content-Type": "text/plain" });
-    response.end(`the request did not arrive within ${requestMs} ms (--request-timeout)\n`, () =>
-      request.destroy(),
-    );
-  });
-  const cancel = () => timer.cancel();
-  request.once("end", cancel).once("close", cancel);
-}
-
-/** Ends a request for which the library has no answer: its client is gone, or its URL is malformed. */
+/**
+ * Ends a request that no handler answered. A ConnectError says what is wrong with the request; every
+ * other error is a bug of the agent.
+ */
 function fail(error: unknown, request: NodeRequest, response: NodeResponse, logger: Logger): void {
-  const { code } = ConnectError.from(error);
+  const { code, rawMessage } = ConnectError.from(error);
   if (response.headersSent || response.destroyed || code === Code.Aborted || code === Code.Canceled) {
     logger.debug({ err: error }, "a request was left unfinished");
-    response.destroy();
+    if (!response.writableEnded) response.destroy();
     return;
   }
-  logger.debug({ err: error }, "a request was refused");
-  response.writeHead(400, { "Content-Type": "text/plain" });
-  response.end(`Host "${request.headers.host ?? ""}" and target "${request.url}" make no URL\n`);
+  if (error instanceof ConnectError && code === Code.InvalidArgument) {
+    logger.debug({ err: error }, "a request was refused");
+    return refuse(request, response, { code, httpStatus: 400, message: rawMessage });
+  }
+  logger.error({ err: error }, "a request failed unexpectedly");
+  refuse(request, response, { code: Code.Internal, httpStatus: 500, message: "internal error" });
 }
 
 /**

@@ -100,5 +100,7 @@ test.each([
 ])("%s at descriptor 3 is one line and exit code 1", async (_, bind) => {
   const agent = activated(bind);
   expect(await agent.exited()).toEqual({ code: 1, signal: null });
-  expect(agent.stderr()).toBe("holdfast: cannot start: descriptor 3 is not a listening socket (LISTEN_FDS)\n");
+  expect(agent.stderr()).toBe(
+    "holdfast: cannot start: descriptor 3 is not a listening socket (LISTEN_FDS)\n",
+  );
 });

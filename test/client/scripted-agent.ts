@@ -11,9 +11,9 @@ import { Process, type ProcessEventSchema } from "../../src/gen/process_pb.ts";
 
 export type StreamEvent = NonNullable<MessageInitShape<typeof ProcessEventSchema>["event"]>;
 
-export const startEvent = (offset: number, processId = "one"): StreamEvent => ({
+export const startEvent = (offset: number, processId = "one", generation = ""): StreamEvent => ({
   case: "start",
-  value: { pid: 12, processId, offset: BigInt(offset) },
+  value: { pid: 12, processId, offset: BigInt(offset), generation },
 });
 export const dataEvent = (text: string, offset: number): StreamEvent => ({
   case: "data",
@@ -22,6 +22,10 @@ export const dataEvent = (text: string, offset: number): StreamEvent => ({
 export const gapEvent = (from: number, to: number): StreamEvent => ({
   case: "gap",
   value: { from: BigInt(from), to: BigInt(to) },
+});
+export const rewoundEvent = (was: number, now: number): StreamEvent => ({
+  case: "rewound",
+  value: { was: BigInt(was), now: BigInt(now) },
 });
 export const endEvent = (offset: number): StreamEvent => ({
   case: "end",

@@ -118,21 +118,17 @@ export class Client {
 
   /** One chunk, or what else there is. */
   readOne(): string {
-    return this.#multiplexer.step(() => {
-      const read = this.subscriber.read();
-      if (read.kind === "end") return END;
-      if (read.kind === "empty") return EMPTY;
-      this.#readTo = read.kind === "gap" ? read.to : chunkEnd(read.chunk);
-      return read.kind === "gap" ? `(gap ${read.from}..${read.to})` : read.chunk.data.toString();
-    });
+    return this.#multiplexer.step(() => this.#readNext());
   }
 
-  /** All chunks up to the head, or one other thing. */
+  /** All chunks up to the head, or one other thing. The invariants are checked once. */
   read(): string {
-    let all = this.readOne();
-    const isOutput = all !== END && all !== EMPTY && !all.startsWith("(gap");
-    while (isOutput && this.#readTo < this.#multiplexer.raw.head) all += this.readOne();
-    return all;
+    return this.#multiplexer.step(() => {
+      let all = this.#readNext();
+      const isOutput = all !== END && all !== EMPTY && !all.startsWith("(gap");
+      while (isOutput && this.#readTo < this.#multiplexer.raw.head) all += this.#readNext();
+      return all;
+    });
   }
 
   delivered(): void {
@@ -166,5 +162,13 @@ export class Client {
 
   detach(): void {
     this.#multiplexer.step(() => this.subscriber.detach());
+  }
+
+  #readNext(): string {
+    const read = this.subscriber.read();
+    if (read.kind === "end") return END;
+    if (read.kind === "empty") return EMPTY;
+    this.#readTo = read.kind === "gap" ? read.to : chunkEnd(read.chunk);
+    return read.kind === "gap" ? `(gap ${read.from}..${read.to})` : read.chunk.data.toString();
   }
 }

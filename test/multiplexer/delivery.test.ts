@@ -1,6 +1,7 @@
 // Rules 5 and 11: where a fork begins, and that no byte falls between two subscribers whatever they do in which order.
 
 import { describe, expect, test } from "vitest";
+import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/chunk-queue.ts";
 import { CheckedMultiplexer, type Client, EMPTY } from "./checked-multiplexer.ts";
 
 describe("a fork", () => {
@@ -151,7 +152,7 @@ describe("a detach", () => {
     expect(multiplexer.attach().takeAll()).toBe("not taken");
   });
 
-  test("of one that read but did not take leaves nothing when another took it", () => {
+  test("of one that read but did not take leaves nothing when another took it, and drops nothing", () => {
     const multiplexer = new CheckedMultiplexer();
     const slow = multiplexer.attach();
     const fast = multiplexer.attach();
@@ -159,8 +160,11 @@ describe("a detach", () => {
     slow.read();
     fast.take();
     slow.detach();
-    expect(multiplexer.raw.heldBytes).toBe(0);
-    expect(multiplexer.attach().read()).toBe(EMPTY);
+    expect(multiplexer.raw.heldBytes).toBe(3 + CHUNK_OVERHEAD_BYTES);
+    const next = multiplexer.attach();
+    expect(next.read()).toBe(EMPTY);
+    multiplexer.push("d");
+    expect(multiplexer.raw.heldBytes).toBe(1 + CHUNK_OVERHEAD_BYTES);
   });
 
   test("of a fork that read nothing changes nothing for the next", () => {

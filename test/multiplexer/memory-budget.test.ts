@@ -48,17 +48,33 @@ describe("the sum", () => {
     }
   });
 
-  test("is without a released multiplexer, whatever it does", () => {
+  test("contains a forgotten multiplexer until its last subscriber has read what it needs", () => {
     const budget = new MemoryBudget(100 * KB);
     const multiplexer = under(budget);
     const client = multiplexer.attach();
     multiplexer.push(costing(50 * KB));
     multiplexer.finish();
     multiplexer.raw.release();
-    expect(budget.heldBytes).toBe(0);
+    expect(budget.heldBytes).toBe(50 * KB);
     expect(client.takeAll()).toHaveLength(50 * KB - CHUNK_OVERHEAD_BYTES);
+    expect(budget.heldBytes).toBe(0);
+    client.detach();
     multiplexer.raw.release();
     expect(budget.heldBytes).toBe(0);
+  });
+
+  test("loses a forgotten multiplexer at once when no subscriber is attached, or when its last one leaves", () => {
+    const budget = new MemoryBudget(200 * KB);
+    const [unread, left] = [under(budget), under(budget)];
+    const client = left.attach();
+    for (const multiplexer of [unread, left]) {
+      multiplexer.push(costing(50 * KB));
+      multiplexer.finish();
+      multiplexer.raw.release();
+    }
+    expect([unread.raw.heldBytes, budget.heldBytes]).toEqual([0, 50 * KB]);
+    client.detach();
+    expect([left.raw.heldBytes, budget.heldBytes]).toEqual([0, 0]);
   });
 });
 
@@ -126,15 +142,16 @@ describe("a spent budget", () => {
     expect(multiplexer.raw.heldBytes).toBe(0);
   });
 
-  test("slows observers down, too, so that nothing falls out that nobody has had", () => {
+  test("that stops a detached process stops it with an observer also", () => {
     const budget = new MemoryBudget(100 * KB);
     under(budget).push(costing(100 * KB));
-    const multiplexer = under(budget);
+    const multiplexer = buffering(budget);
     const observer = multiplexer.attachTo({ isObserver: true });
     multiplexer.push("x".repeat(64 * 1024));
-    expect(multiplexer.raw.isReading).toBe(false);
     expect(observer.takeAll()).toHaveLength(64 * 1024);
-    expect(multiplexer.raw.isReading).toBe(true);
+    expect(multiplexer.raw.isReading).toBe(false);
+    observer.detach();
+    expect(multiplexer.attach().takeAll()).toHaveLength(64 * 1024);
   });
 
   test("keeps a new process in mode buffer from reading ahead, from the first byte", () => {
@@ -144,15 +161,43 @@ describe("a spent budget", () => {
     expect(multiplexer.gate).toEqual([true, false]);
   });
 
-  test("tells the others when a window is released", () => {
+  test("has room when a forgotten process has no subscriber any more", () => {
     const budget = new MemoryBudget(100 * KB);
     const ended = under(budget);
+    const client = ended.attach();
     ended.push(costing(100 * KB));
     ended.finish();
+    ended.raw.release();
     const multiplexer = buffering(budget);
     expect(multiplexer.raw.isReading).toBe(false);
-    ended.raw.release();
+    client.detach();
     expect(multiplexer.raw.isReading).toBe(true);
+  });
+
+  test("drops the output of ended processes, the first to start first, and then is not spent", () => {
+    const budget = new MemoryBudget(100 * KB);
+    const ended = [under(budget), under(budget)];
+    for (const multiplexer of ended) {
+      for (let piece = 0; piece < 4; piece++)
+        multiplexer.push("x".repeat(10 * KB), piece % 2 ? "stdout" : "stderr");
+      multiplexer.finish();
+    }
+    const running = buffering(budget);
+    running.push(costing(30 * KB));
+    expect([budget.isSpent, running.raw.isReading]).toEqual([false, true]);
+    expect(ended[0]?.attach().read()).toBe(`(gap 0..${30 * KB})`);
+    expect(ended[1]?.attach().takeAll()).toHaveLength(40 * KB);
+  });
+
+  test("keeps the output of an ended process that an attached client still needs", () => {
+    const budget = new MemoryBudget(100 * KB);
+    const ended = under(budget);
+    const client = ended.attach();
+    ended.push(costing(60 * KB));
+    ended.finish();
+    under(budget).push(costing(60 * KB));
+    expect(budget.isSpent).toBe(true);
+    expect(client.takeAll()).toHaveLength(60 * KB - CHUNK_OVERHEAD_BYTES);
   });
 
   test("tells the others when replay that has just become such makes room", () => {
@@ -229,14 +274,47 @@ describe("replay", () => {
     expect(budget.isSpent).toBe(false);
   });
 
-  test("of a released multiplexer stays for who still reads it: it would make no room", () => {
+  test("of a forgotten process goes although an observer reads it", () => {
     const budget = new MemoryBudget(80 * KB);
     const multiplexer = replaying(budget, 20 * KB);
     const observer = multiplexer.attachTo({ isObserver: true, from: 0 });
     multiplexer.finish();
     multiplexer.raw.release();
+    expect(multiplexer.raw.heldBytes).toBe(20 * KB);
     under(budget).push(costing(90 * KB));
-    expect(observer.takeAll()).toHaveLength(20 * KB - CHUNK_OVERHEAD_BYTES);
+    expect(observer.read()).toBe(`(gap 0..${20 * KB - CHUNK_OVERHEAD_BYTES})`);
+  });
+});
+
+describe("a reservation", () => {
+  test("counts until it is released, and is refused when there is no room", () => {
+    const budget = new MemoryBudget(80 * KB);
+    const reservation = budget.reserve(60 * KB);
+    expect([budget.heldBytes, budget.isSpent]).toEqual([60 * KB, false]);
+    expect(budget.reserve(11 * KB)).toBeUndefined();
+    expect(reservation?.resize(71 * KB)).toBe(false);
+    expect(reservation?.resize(70 * KB)).toBe(true);
+    reservation?.release();
+    reservation?.release();
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  test("drops replay and the output of ended processes for its room", () => {
+    const budget = new MemoryBudget(80 * KB);
+    const replay = replaying(budget, 20 * KB);
+    const ended = under(budget);
+    ended.push(costing(20 * KB));
+    ended.finish();
+    expect(budget.reserve(60 * KB)).toBeDefined();
+    expect([replay.raw.heldBytes, ended.raw.heldBytes]).toEqual([0, 0]);
+  });
+
+  test("does not drop what a running process holds for its next client", () => {
+    const budget = new MemoryBudget(80 * KB);
+    const multiplexer = under(budget);
+    multiplexer.push(costing(30 * KB));
+    expect(budget.reserve(60 * KB)).toBeUndefined();
+    expect(multiplexer.raw.heldBytes).toBe(30 * KB);
   });
 });
 

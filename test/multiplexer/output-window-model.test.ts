@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { test } from "vitest";
 import { type Chunk, chunkEnd, offset } from "../../src/multiplexer/chunk.ts";
 import type { OutputStream } from "../../src/multiplexer/index.ts";
+import { Intervals } from "../../src/multiplexer/intervals.ts";
 import { OutputWindow } from "../../src/multiplexer/output-window.ts";
 import { outputAt } from "./reference-model.ts";
 
@@ -58,29 +59,36 @@ function run(steps: readonly Step[]): void {
 
   /** Returns the offset behind what it read. */
   function read(from: number): number {
-    const chunk = window.read(offset(from));
-    if (chunk === undefined) {
+    const found = window.read(offset(from));
+    if (found === undefined) {
       if (from < window.head) throw new Error(`nothing at ${from}`);
       return from;
     }
-    if (chunk.offset !== from) throw new Error(`${chunk.offset} read, ${from} expected`);
-    chunksRead.push(chunk);
-    return chunkEnd(chunk);
+    if (found.kind === "gap") throw new Error(`a gap at ${from}`);
+    if (found.chunk.offset !== from) throw new Error(`${found.chunk.offset} read, ${from} expected`);
+    chunksRead.push(found.chunk);
+    return chunkEnd(found.chunk);
+  }
+
+  function toReplay(to: number): void {
+    const delivered = new Intervals();
+    delivered.add(0, to);
+    window.settle(offset(to), delivered, offset(0));
   }
 
   function trim(to: number): void {
     const before = window.oldest;
-    window.trim(offset(to));
+    window.dropBelow(offset(to));
     if (window.oldest < before || window.oldest > Math.max(to, before))
       throw new Error(`trimmed to ${window.oldest} from ${before}, not beyond ${to}`);
-    if (window.trimOldest(offset(to))) throw new Error(`a chunk below ${to} was left`);
+    if (window.dropOldest(offset(to))) throw new Error(`a chunk below ${to} was left`);
   }
 
   for (const step of steps) {
     const to = Math.max(0, readTo - ("below" in step ? step.below : 0));
     if (step.do === "append") for (const stream of step.streams) append(stream, step.bytes);
     else if (step.do === "read") readTo = read(readTo);
-    else if (step.do === "moveToReplay") window.moveToReplay(offset(to));
+    else if (step.do === "moveToReplay") toReplay(to);
     else if (step.do === "trim") trim(to);
     else read(window.oldest + Math.floor(((window.head - window.oldest) * step.place) / 1000));
     window.checkInvariants();

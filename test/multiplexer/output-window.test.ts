@@ -7,6 +7,7 @@ import {
   KEEP_BY_REFERENCE_BYTES,
   SHORT_PIECE_BYTES,
 } from "../../src/multiplexer/chunk-queue.ts";
+import { Intervals } from "../../src/multiplexer/intervals.ts";
 import { OutputWindow } from "../../src/multiplexer/output-window.ts";
 
 const ALL = Number.POSITIVE_INFINITY;
@@ -25,15 +26,23 @@ function append(window: OutputWindow, text: string, stream: OutputStream = "stdo
   window.checkInvariants();
 }
 
+/** Every byte below `to` is delivered. */
+function toReplay(window: OutputWindow, to: number): void {
+  const delivered = new Intervals();
+  delivered.add(0, to);
+  window.settle(offset(to), delivered, offset(0));
+}
+
 /** The chunks from `from` to the head, or the first so many of them. */
 function chunksFrom(window: OutputWindow, from: number, most = ALL): Chunk[] {
   const chunks: Chunk[] = [];
   let at = offset(from);
   while (chunks.length < most) {
-    const chunk = window.read(at);
-    if (chunk === undefined) break;
-    chunks.push(chunk);
-    at = chunkEnd(chunk);
+    const found = window.read(at);
+    if (found === undefined) break;
+    if (found.kind === "gap") throw new Error(`a gap from ${at} to ${found.to}`);
+    chunks.push(found.chunk);
+    at = chunkEnd(found.chunk);
   }
   return chunks;
 }
@@ -155,7 +164,7 @@ describe("gathering", () => {
   test("begins anew after everything was trimmed", () => {
     const window = windowOf("abc");
     chunksFrom(window, 0);
-    window.trim(offset(3));
+    window.dropBelow(offset(3));
     append(window, "d");
     append(window, "e");
     expect(read(window, 3)).toEqual(["de"]);
@@ -163,7 +172,7 @@ describe("gathering", () => {
 
   test("begins anew after everything was trimmed that nobody had read", () => {
     const window = windowOf("abc");
-    window.trim(offset(3));
+    window.dropBelow(offset(3));
     append(window, "de");
     expect(window.oldest).toBe(3);
     expect(read(window, 3)).toEqual(["de"]);
@@ -201,7 +210,7 @@ describe("the memory of a held chunk", () => {
     window.append("stdout", data);
     append(window, "x");
     chunksFrom(window, 0);
-    window.trim(offset(data.length));
+    window.dropBelow(offset(data.length));
     const weak = new WeakRef(data);
     return () => weak.deref() === undefined;
   }
@@ -221,7 +230,7 @@ describe("the memory of a held chunk", () => {
     for (let chunk = 0; chunk < chunks; chunk++) {
       window.append("stdout", piece);
       window.read(window.oldest);
-      window.trim(offset(window.head - 1));
+      window.dropBelow(offset(window.head - 1));
     }
   }
 
@@ -293,12 +302,12 @@ describe("a read", () => {
     window.checkInvariants();
   });
 
-  test("from below what is held throws and does not pretend that what is held comes next", () => {
+  test("from below what is held finds a gap and does not pretend that what is held comes next", () => {
     const window = windowOf(...texts);
-    window.trim(offset(3));
-    expect(() => chunksFrom(window, 0)).toThrow("no byte 0 in [3, 9]");
-    window.trim(offset(9));
-    expect(() => chunksFrom(window, 5)).toThrow("no byte 5 in [9, 9]");
+    window.dropBelow(offset(3));
+    expect(window.read(offset(0))).toEqual({ kind: "gap", to: 3 });
+    window.dropBelow(offset(9));
+    expect(window.read(offset(5))).toEqual({ kind: "gap", to: 9 });
   });
 });
 
@@ -314,7 +323,7 @@ describe("trimming", () => {
     [9, 9, []],
   ])("to %i lets go of whole chunks only: from %i on %j stay", (to, oldest, left) => {
     const window = windowOf(...texts);
-    window.trim(offset(to));
+    window.dropBelow(offset(to));
     window.checkInvariants();
     expect(window.oldest).toBe(oldest);
     expect(window.head).toBe(9);
@@ -324,8 +333,8 @@ describe("trimming", () => {
 
   test("to below what is held changes nothing", () => {
     const window = windowOf(...texts);
-    window.trim(offset(5));
-    window.trim(offset(3));
+    window.dropBelow(offset(5));
+    window.dropBelow(offset(3));
     expect(window.oldest).toBe(5);
     expect(read(window, 5)).toEqual(["cccc"]);
   });
@@ -338,7 +347,7 @@ describe("trimming", () => {
     });
     for (let trimmed = 1; trimmed <= 1_000; trimmed++) {
       const from: Offset = offset(texts.slice(0, trimmed).join("").length);
-      window.trim(from);
+      window.dropBelow(from);
       window.checkInvariants();
       const found = [read(window, from, 1), read(window, window.head - SHORT_PIECE_BYTES, 1)];
       expect(found).toEqual([[texts[trimmed]], [texts.at(-1)]]);
@@ -351,10 +360,10 @@ describe("settling", () => {
   test("gathers short chunks that were read one by one, of one stream, and costs one overhead for them", () => {
     const window = readOneByOne(["a", "bc", "def"]);
     expect(window.heldBytes).toBe(6 + 3 * CHUNK_OVERHEAD_BYTES);
-    window.moveToReplay(offset(6));
+    toReplay(window, 6);
     window.checkInvariants();
     expect(read(window, 0)).toEqual(["abcdef"]);
-    expect([window.heldBytes, window.replayBytes]).toEqual([
+    expect([window.heldBytes, window.replayCost]).toEqual([
       6 + CHUNK_OVERHEAD_BYTES,
       6 + CHUNK_OVERHEAD_BYTES,
     ]);
@@ -362,21 +371,21 @@ describe("settling", () => {
 
   test("does not join streams", () => {
     const window = windowOf("a", "b", "c");
-    window.moveToReplay(offset(3));
+    toReplay(window, 3);
     expect(read(window, 0)).toEqual(["a", "b", "c"]);
   });
 
   test("moves whole chunks only", () => {
     const window = readOneByOne(["abc", "def"]);
-    window.moveToReplay(offset(5));
+    toReplay(window, 5);
     window.checkInvariants();
-    expect(window.replayBytes).toBe(3 + CHUNK_OVERHEAD_BYTES);
-    expect([read(window, 0), read(window, 1)]).toEqual([["abc"], ["def"]]);
+    expect(window.replayCost).toBe(3 + CHUNK_OVERHEAD_BYTES);
+    expect([read(window, 0, 1), read(window, 3)]).toEqual([["abc"], ["def"]]);
   });
 
   test("leaves who stands inside at his byte, wherever gathered chunks then begin", () => {
     const window = readOneByOne(["abc", "def", "ghi"]);
-    window.moveToReplay(offset(9));
+    toReplay(window, 9);
     const found = Array.from({ length: 9 }, (_, from) => read(window, from, 1));
     expect(found).toEqual(Array.from({ length: 9 }, (_, from) => ["abcdefghi".slice(from)]));
   });
@@ -384,12 +393,12 @@ describe("settling", () => {
   test("leaves unchanged what was read before and after, however it gathers on", () => {
     const window = readOneByOne(["abc"]);
     const recent = only(chunksFrom(window, 0));
-    window.moveToReplay(offset(3));
+    toReplay(window, 3);
     const merged = only(chunksFrom(window, 1));
     for (const piece of ["d", "e".repeat(1000), "f".repeat(3000)]) {
       append(window, piece);
       chunksFrom(window, window.head - piece.length);
-      window.moveToReplay(window.head);
+      toReplay(window, window.head);
     }
     expect([recent.data.toString(), merged.data.toString()]).toEqual(["abc", "bc"]);
     expect(read(window, 0)).toEqual([`abcd${"e".repeat(1000)}${"f".repeat(3000)}`]);
@@ -402,7 +411,7 @@ describe("settling", () => {
       for (const chunk of chunksFrom(window, window.head - bytes))
         chunk.frames = new Map([["json", ["frame"]]]);
     }
-    window.moveToReplay(window.head);
+    toReplay(window, window.head);
     for (const chunk of chunksFrom(window, 0)) {
       expect(chunk.frames).toBeUndefined();
       chunk.frames = new Map([["json", ["frame"]]]);
@@ -414,32 +423,32 @@ describe("settling", () => {
     const window = new OutputWindow();
     const data = Buffer.alloc(KEEP_BY_REFERENCE_BYTES);
     window.append("stdout", data);
-    window.moveToReplay(window.head);
+    toReplay(window, window.head);
     expect(only(chunksFrom(window, 0)).data).toBe(data);
   });
 
   test("to below what is settled changes nothing", () => {
     const window = readOneByOne(["abc", "def"]);
-    window.moveToReplay(offset(6));
-    window.moveToReplay(offset(3));
+    toReplay(window, 6);
+    toReplay(window, 3);
     window.checkInvariants();
     expect(read(window, 0)).toEqual(["abcdef"]);
   });
 
   test("and then trimming everything leaves nothing, and appending begins anew", () => {
     const window = readOneByOne(["abc"]);
-    window.moveToReplay(offset(3));
-    window.trim(offset(3));
-    expect([window.heldBytes, window.replayBytes, window.oldest]).toEqual([0, 0, 3]);
+    toReplay(window, 3);
+    window.dropBelow(offset(3));
+    expect([window.heldBytes, window.replayCost, window.oldest]).toEqual([0, 0, 3]);
     append(window, "d");
-    window.moveToReplay(offset(4));
+    toReplay(window, 4);
     window.checkInvariants();
     expect(read(window, 3)).toEqual(["d"]);
   });
 
   test("makes what a reader has before it the gathered bytes and the recent chunks' cost", () => {
     const window = readOneByOne(["abc", "def", "ghi"]);
-    window.moveToReplay(offset(6));
+    toReplay(window, 6);
     const recent = 3 + CHUNK_OVERHEAD_BYTES;
     expect([0, 2, 6, 9].map((from) => window.backlogBytes(offset(from)))).toEqual([
       recent + 6,
@@ -447,7 +456,7 @@ describe("settling", () => {
       recent,
       recent,
     ]);
-    window.trim(offset(6));
+    window.dropBelow(offset(6));
     expect(window.backlogBytes(offset(0))).toBe(recent);
   });
 });
@@ -455,18 +464,18 @@ describe("settling", () => {
 describe("trimming the oldest", () => {
   test("takes one chunk, replay first, and none that reaches beyond the limit", () => {
     const window = readOneByOne(["abc", "def", "ghi"]);
-    window.moveToReplay(offset(3));
-    expect(window.trimOldest(offset(2))).toBe(false);
-    expect(window.trimOldest(offset(6))).toBe(true);
+    toReplay(window, 3);
+    expect(window.dropOldest(offset(2))).toBe(false);
+    expect(window.dropOldest(offset(6))).toBe(true);
     expect(window.oldest).toBe(3);
-    expect(window.trimOldest(offset(6))).toBe(true);
-    expect(window.trimOldest(offset(6))).toBe(false);
+    expect(window.dropOldest(offset(6))).toBe(true);
+    expect(window.dropOldest(offset(6))).toBe(false);
     expect(read(window, 6)).toEqual(["ghi"]);
     window.checkInvariants();
   });
 
   test("of an empty window does nothing", () => {
-    expect(new OutputWindow().trimOldest(offset(5))).toBe(false);
+    expect(new OutputWindow().dropOldest(offset(5))).toBe(false);
   });
 });
 
@@ -496,7 +505,7 @@ describe("short pieces of two streams in turn", () => {
 
   test.each(["held for a reader", "held for replay"])("%s cost less than twice their bytes", (how) => {
     const window = filled();
-    if (how === "held for replay") window.moveToReplay(window.head);
+    if (how === "held for replay") toReplay(window, window.head);
     window.checkInvariants();
     expect(window.heldBytes).toBeLessThan(2 * text.length);
   });

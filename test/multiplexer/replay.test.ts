@@ -85,14 +85,37 @@ describe("a resume", () => {
     expect(multiplexer.raw.subscriberCount).toBe(1);
   });
 
-  test("beyond what is delivered says that what comes before it has arrived", () => {
+  test("proves that bytes below it that were sent have arrived, and of no other byte", () => {
     const multiplexer = new CheckedMultiplexer();
+    const first = multiplexer.attach();
     multiplexer.push("arrived ");
     multiplexer.push("lost", "stderr");
-    multiplexer.attachTo({ from: 8 }).detach();
+    first.readOne();
+    first.detach();
+    multiplexer.attachTo({ from: 12 }).detach();
     const next = multiplexer.attach();
     expect(next.subscriber.start).toBe(8);
     expect(next.takeAll()).toBe("lost");
+  });
+
+  test("proves it while the old connection is still attached", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const ghost = multiplexer.attach();
+    multiplexer.push("arrived");
+    ghost.read();
+    multiplexer.attachTo({ from: 7 }).detach();
+    ghost.detach();
+    expect(multiplexer.attach().read()).toBe(EMPTY);
+  });
+
+  test("inside what was sent proves it only up to there", () => {
+    const multiplexer = new CheckedMultiplexer();
+    const first = multiplexer.attach();
+    multiplexer.push("abcdef");
+    first.read();
+    first.detach();
+    multiplexer.attachTo({ from: 4 }).detach();
+    expect(multiplexer.attach().takeAll()).toBe("ef");
   });
 
   test("below what is delivered does not make it undelivered again", () => {
@@ -178,11 +201,33 @@ describe("an observer", () => {
     expect(multiplexer.attachTo({ isObserver: true }).takeAll()).toBe("undelivered");
   });
 
-  test("makes a detached process run on", () => {
-    const multiplexer = new CheckedMultiplexer();
+  test("does not start a process that waits for its first client", () => {
+    const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "ring" } });
     multiplexer.attachTo({ isObserver: true });
-    expect(multiplexer.gate).toEqual([true]);
+    expect(multiplexer.gate).toEqual([]);
   });
+
+  test.each(["block", "buffer", "ring"] as const)(
+    "changes nothing about a detached process in mode %s: not the gate, what is held, nor what comes next",
+    (kind) => {
+      const [alone, observed] = [false, true].map((isObserved) => {
+        const detached = kind === "buffer" ? { kind, bytes: 4_000 } : { kind };
+        const multiplexer = new CheckedMultiplexer(1_000, { detached, replayBytes: 2_000 });
+        multiplexer.attach().detach();
+        const observer = isObserved ? multiplexer.attachTo({ isObserver: true }) : undefined;
+        for (let piece = 0; piece < 10 && multiplexer.raw.isReading; piece++) {
+          multiplexer.push("x".repeat(900), piece % 2 ? "stdout" : "stderr");
+          if (piece % 3 === 0) observer?.takeAll();
+        }
+        if (kind === "block") multiplexer.push("in hand");
+        observer?.takeAll();
+        const { gate, raw } = multiplexer;
+        const held = [raw.oldest, raw.head, raw.heldBytes, raw.attachOffset];
+        return { gate: [...gate], held, next: multiplexer.attach().takeAll() };
+      });
+      expect(observed).toEqual(alone);
+    },
+  );
 
   test("never slows the process", () => {
     const multiplexer = new CheckedMultiplexer(1_000);
@@ -225,20 +270,13 @@ describe("an observer", () => {
     expect(found).toEqual(["x"]);
   });
 
-  test("on its own keeps a window of the newest, and the process never waits for it", () => {
-    const multiplexer = new CheckedMultiplexer(50_000);
+  test("of a detached ring gets a gap when it falls behind, and the process never waits for it", () => {
+    const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "ring" }, replayBytes: 50_000 });
+    multiplexer.attach().detach();
     const observer = multiplexer.attachTo({ isObserver: true });
     for (let times = 0; times < 20; times++) multiplexer.push("x".repeat(40_000));
     expect(multiplexer.gate).toEqual([true]);
     expect([observer.read(), observer.read().length]).toEqual(["(gap 0..720000)", 80_000]);
-  });
-
-  test("on its own, of short pieces, keeps no more than their memory may count", () => {
-    const multiplexer = new CheckedMultiplexer(50_000);
-    multiplexer.attachTo({ isObserver: true });
-    for (let times = 0; times < 5_000; times++)
-      multiplexer.raw.push(times % 2 ? "stdout" : "pty", Buffer.from("x"));
-    expect(multiplexer.raw.heldBytes).toBeLessThanOrEqual(2 * 50_000 + 128 * 1024);
   });
 
   test("that comes to a buffer does not push out what is kept for the next client", () => {
@@ -267,13 +305,71 @@ describe("an observer", () => {
     expect(multiplexer.attach().takeAll()).toBe("undelivered");
   });
 
-  test("that took it has had it: the next client goes on from there", () => {
+  test("delivers nothing: the next client receives what the observer received", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("seen");
     const observer = multiplexer.attachTo({ isObserver: true });
     observer.takeAll();
     observer.detach();
-    expect(multiplexer.attach().subscriber.start).toBe(4);
+    expect(multiplexer.attach().takeAll()).toBe("seen");
+  });
+});
+
+describe("attaching at an offset", () => {
+  test("at the head of a full buffer, and leaving, leaves the backlog to its client", () => {
+    const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "buffer", bytes: 4_000 } });
+    multiplexer.attach().detach();
+    while (multiplexer.raw.isReading) multiplexer.push("x".repeat(500));
+    const { head } = multiplexer.raw;
+    multiplexer.attachTo({ from: head }).detach();
+    expect(multiplexer.raw.isReading).toBe(false);
+    expect(multiplexer.attach().takeAll()).toHaveLength(head);
+  });
+
+  test("above a backlog, and reading much, leaves the backlog; the bytes between are a gap", () => {
+    const multiplexer = new CheckedMultiplexer(10_000, { replayBytes: 40_000 });
+    const first = multiplexer.attach();
+    first.detach();
+    multiplexer.push("backlog");
+    const other = multiplexer.attachTo({ from: 7 });
+    for (let times = 0; times < 10; times++) {
+      multiplexer.push("x".repeat(40_000));
+      other.takeAll();
+    }
+    other.detach();
+    expect(multiplexer.raw.heldBytes).toBeLessThan(100_000);
+    const next = multiplexer.attach();
+    expect([next.readOne(), next.readOne(), next.read().length]).toEqual([
+      "backlog",
+      "(gap 7..360007)",
+      40_000,
+    ]);
+  });
+
+  test("of a client that catches up keeps what it received within the replay, so that it can resume", () => {
+    const multiplexer = new CheckedMultiplexer(100_000, { replayBytes: 40_000 });
+    multiplexer.attach().detach();
+    multiplexer.push("a".repeat(1_000));
+    multiplexer.push("b".repeat(1_000), "stderr");
+    const other = multiplexer.attachTo({ from: 2_000 });
+    for (let times = 0; times < 10; times++) {
+      multiplexer.push("x".repeat(40_000));
+      other.takeAll();
+    }
+    const first = multiplexer.attach();
+    first.takeOne();
+    first.detach();
+    expect(multiplexer.attachTo({ from: 500 }).readOne()).toBe("a".repeat(500));
+  });
+
+  test("again and again above output that is never read holds no more than the mode's limit", () => {
+    const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "buffer", bytes: 40_000 } });
+    for (let times = 0; times < 20; times++) {
+      multiplexer.attachTo({ from: multiplexer.raw.head }).detach();
+      multiplexer.push("x".repeat(40_000));
+    }
+    expect(multiplexer.raw.heldBytes).toBeLessThan(2 * 40_000 + 128 * 1024 + 41_000);
+    expect(multiplexer.attach().read()).toMatch(/^\(gap 0\.\./);
   });
 });
 

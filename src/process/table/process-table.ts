@@ -1,7 +1,6 @@
 // All processes of this agent: finds them by pid, tag or process_id, counts and logs them, retains
 // those that ended, and stops them. How a child is started is the business of start/.
 
-import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { constants } from "node:os";
 import { startTimer } from "../../clock.ts";
@@ -11,6 +10,7 @@ import {
   type ChildProperties,
   InheritedProperties,
   keepCapabilities,
+  kernelRandomUuid,
   prepareCachedFiles,
   prepareLaunches,
   setCloseOnExecEverywhere,
@@ -30,7 +30,7 @@ import { ownProcessUser } from "../start/user.ts";
 import { EndedProcesses } from "./ended-processes.ts";
 import { identityOf, ProcessLog } from "./process-log.ts";
 import { StartIds } from "./start-ids.ts";
-import { addProcess, createStatistics, type ProcessStatistics } from "./statistics.ts";
+import { createStatistics, type ProcessStatistics } from "./statistics.ts";
 
 export interface ProcessTableOptions
   extends Partial<Omit<ProcessSettings, "budget" | "output" | "statistics">> {
@@ -168,7 +168,7 @@ export class ProcessTable {
     this.#launching.delete(child);
     try {
       const process = new Process(
-        { ...started, processId: randomUUID(), request },
+        { ...started, processId: kernelRandomUuid(), request },
         this.#settings,
         (ended, end) => this.#retain(ended, end),
       );
@@ -306,4 +306,11 @@ function findAmong(processes: readonly Process[], selector: ProcessSelector): Pr
 function notFound(selector: ProcessSelector): HoldfastError {
   const { kind, ...value } = selector;
   return new HoldfastError("not_found", `no process with ${kind} ${JSON.stringify(Object.values(value)[0])}`);
+}
+
+/** Adds the counts that `process` keeps itself. */
+function addProcess(sum: ProcessStatistics, process: Process): void {
+  sum.inputBytes[process.request.stdio.kind === "pty" ? "pty" : "stdin"] += process.inputBytes;
+  sum.readPauses += process.output.pauseCount;
+  sum.stalls += process.output.stallCount;
 }

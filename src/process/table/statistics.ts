@@ -2,7 +2,6 @@
 
 import type { OutputStream } from "../../multiplexer/index.ts";
 import type { InputKind } from "../io/input.ts";
-import type { Process } from "../process.ts";
 
 /** A histogram of durations with fixed buckets. */
 export class Latencies {
@@ -79,11 +78,4 @@ export function createStatistics(): ProcessStatistics {
     startLatencies: new Latencies(START_BOUNDS),
     drainLatencies: new Latencies(DRAIN_BOUNDS),
   };
-}
-
-/** Adds the counts that `process` keeps itself. */
-export function addProcess(sum: ProcessStatistics, process: Process): void {
-  sum.inputBytes[process.request.stdio.kind === "pty" ? "pty" : "stdin"] += process.inputBytes;
-  sum.readPauses += process.output.pauseCount;
-  sum.stalls += process.output.stallCount;
 }
