@@ -6,6 +6,7 @@ import { userInfo } from "node:os";
 import koffi from "koffi";
 import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
+import { clip } from "../text.ts";
 import { systemError } from "./errno.ts";
 import { endWithoutThreads, libc } from "./libc.ts";
 
@@ -148,7 +149,7 @@ async function findByName(name: string): Promise<User> {
 }
 
 function unknownUser(name: string): HoldfastError {
-  return new HoldfastError("unauthenticated", `no such user: "${name}"`);
+  return new HoldfastError("unauthenticated", `no such user: "${clip(name)}"`);
 }
 
 /** Calls a function of libc on a thread of libuv's pool. */

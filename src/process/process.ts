@@ -17,6 +17,7 @@ import type { InputKind, InputPlace, ProcessInput } from "./io/input.ts";
 import type { OutputReader } from "./io/output-reader.ts";
 import type { AttachedStdio, Stdio } from "./io/stdio.ts";
 import type { WatchedChild } from "./reaper.ts";
+import type { HeldRequest } from "./start/held-request.ts";
 import type { OutputPolicy, StartRequest } from "./start/start-request.ts";
 import type { ProcessStatistics } from "./table/statistics.ts";
 
@@ -51,7 +52,7 @@ export class Process {
   readonly pid: Pid;
   /** Never reused, unlike the pid. */
   readonly processId: string;
-  readonly request: StartRequest;
+  readonly #held: HeldRequest;
   /** The name of its user. */
   readonly user: string;
   readonly output: Multiplexer<ProcessEnd>;
@@ -78,7 +79,7 @@ export class Process {
     started: {
       readonly child: WatchedChild;
       readonly processId: string;
-      readonly request: StartRequest;
+      readonly held: HeldRequest;
       readonly user: string;
       readonly stdio: Stdio;
     },
@@ -88,28 +89,38 @@ export class Process {
     this.pid = started.child.pid;
     this.#child = started.child;
     this.processId = started.processId;
-    this.request = started.request;
+    this.#held = started.held;
     this.user = started.user;
     this.#settings = settings;
     this.#onEnd = onEnd;
     this.output = new Multiplexer({
-      ...multiplexerOptions(settings, started.request),
+      ...multiplexerOptions(settings, this.request),
       onReading: (reading) => {
         for (const reader of this.#readers) reader.setReading(reading);
       },
     });
-    const attached = started.stdio.attach(this.#name, (stream) => this.#sink(stream));
+    const attached = started.stdio.attach(this.#name, settings.budget, (stream) => this.#sink(stream));
     this.#readers = attached.readers;
     this.#input = attached.input;
     this.#resize = attached.resize;
     this.#release = attached.release;
-    const { timeoutMs } = started.request;
+    const { timeoutMs } = this.request;
     if (timeoutMs !== undefined) this.#deadline = startTimer(timeoutMs, () => this.#passDeadline());
   }
 
   /** Whether this process was killed because the `timeoutMs` of its request passed. */
   get deadlinePassed(): boolean {
     return this.#wasKilledAtDeadline;
+  }
+
+  /** As the client asked; shortened once the process has ended. */
+  get request(): StartRequest {
+    return this.#held.request;
+  }
+
+  /** The process is forgotten: nothing of it counts any more. */
+  releaseRequest(): void {
+    this.#held.release();
   }
 
   /** How long ago it started, by the monotonic clock. */
@@ -129,8 +140,8 @@ export class Process {
   }
 
   /** See ProcessInput.write. */
-  write(kind: InputKind, data: Uint8Array, place?: InputPlace): Promise<number> {
-    return this.#input.write(kind, data, place);
+  write(kind: InputKind, data: Uint8Array, place?: InputPlace, givenUp?: AbortSignal): Promise<number> {
+    return this.#input.write(kind, data, place, givenUp);
   }
 
   /** See ProcessInput.acceptedBytes. */
@@ -203,6 +214,7 @@ export class Process {
     for (const reader of this.#readers) reader.discard();
     // Before subscribers receive the end: a client that then asks for the pid must not find this
     // process.
+    this.#held.shorten();
     this.#onEnd(this, end);
     this.output.finish(end);
   }

@@ -9,16 +9,21 @@ import { toInput, toInputPlace, toSelector } from "./conversions.ts";
 /** The answer: how much input was accepted. Without an offset in the request the field is absent; old clients do not know it. */
 export type InputAccepted = { offset?: bigint };
 
-export async function sendInput(table: ProcessTable, request: SendInputRequest): Promise<InputAccepted> {
+/** Input that has not begun when `signal` aborts is dropped. */
+export async function sendInput(
+  table: ProcessTable,
+  request: SendInputRequest,
+  signal: AbortSignal,
+): Promise<InputAccepted> {
   const { kind, data } = toInput(request.input);
   const place = toInputPlace(request.offset, request.writer);
   const selector = toSelector(request.process);
   if (place === undefined) {
-    await table.find(selector).write(kind, data);
+    await table.find(selector).write(kind, data, undefined, signal);
     return {};
   }
   // Ended processes too: a client that repeats input which was accepted before must learn that it was.
-  return { offset: BigInt(await table.findRetained(selector).write(kind, data, place)) };
+  return { offset: BigInt(await table.findRetained(selector).write(kind, data, place, signal)) };
 }
 
 /** Reads the next piece only when the process has accepted the last one: a slow process slows its client. */
@@ -26,6 +31,7 @@ export async function streamInput(
   table: ProcessTable,
   requests: AsyncIterable<StreamInputRequest>,
   releaseRequest: () => void,
+  signal: AbortSignal,
 ): Promise<InputAccepted> {
   let target: Process | undefined;
   let answer: InputAccepted = {};
@@ -47,7 +53,7 @@ export async function streamInput(
     if (event.case === "keepalive") continue;
     const { kind, data } = toInput(event.value.input);
     const place = toInputPlace(event.value.offset, undefined);
-    const accepted = await target.write(kind, data, place);
+    const accepted = await target.write(kind, data, place, signal);
     if (place !== undefined) answer = { offset: BigInt(accepted) };
   }
   if (target === undefined)

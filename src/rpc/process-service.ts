@@ -74,9 +74,9 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
         table.find(toSelector(process)).resize(toPtySize(pty));
         return {};
       }),
-      sendInput: unary((request) => sendInput(table, request)),
-      streamInput: unary((requests, { values }) =>
-        streamInput(table, requests, callContext(values).releaseRequest),
+      sendInput: unary((request, { signal }) => sendInput(table, request, signal)),
+      streamInput: unary((requests, { values, signal }) =>
+        streamInput(table, requests, callContext(values).releaseRequest, signal),
       ),
       sendSignal: unary(({ process, signal, scope }) => {
         const target = table.find(toSelector(process));

@@ -65,7 +65,11 @@ const starts: Case[] = [
   start("a directory for a command", { cmd: "/etc" }, /"\/etc" is a directory/),
   start("the dot for a command", { cmd: "." }, /"\." is a directory/),
   start("an executable of garbage", { cmd: `${folder}/garbage` }, /garbage: .*ENOEXEC/),
-  start("a script of no interpreter", { cmd: `${folder}/no-interpreter` }, /no-interpreter: .* does not exist/),
+  start(
+    "a script of no interpreter",
+    { cmd: `${folder}/no-interpreter` },
+    /no-interpreter: .* does not exist/,
+  ),
   start("a link to itself for a command", { cmd: `${folder}/loop` }, /loop" cannot be executed: ELOOP/),
   start("a command of 5,000 characters", { cmd: "x".repeat(5000) }, /xxx" .*ENAMETOOLONG/),
   // Over gRPC the message is a header, and HTTP/2 libraries accept headers of a few kilobytes.
@@ -88,7 +92,11 @@ const starts: Case[] = [
     /cwd "\/holdfast\/no\/such" does not exist/,
   ),
   start("a file for cwd", { cmd: "true", cwd: "/etc/passwd" }, /cwd "\/etc\/passwd" is not a directory/),
-  start("a cwd below a file", { cmd: "true", cwd: "/etc/passwd/x" }, /cwd "\/etc\/passwd\/x" is not a directory/),
+  start(
+    "a cwd below a file",
+    { cmd: "true", cwd: "/etc/passwd/x" },
+    /cwd "\/etc\/passwd\/x" is not a directory/,
+  ),
   start("a cwd that links to itself", { cmd: "true", cwd: `${folder}/loop` }, /cwd ".*loop" .*ELOOP/),
   start("another user's ~", { cmd: "true", cwd: "~nobody" }, /cwd "~nobody" does not exist/),
   {

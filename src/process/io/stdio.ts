@@ -17,7 +17,7 @@ import {
   type PtySize,
   resizePty,
 } from "../../linux/index.ts";
-import type { OutputStream } from "../../multiplexer/index.ts";
+import type { MemoryBudget, OutputStream } from "../../multiplexer/index.ts";
 import { openPipeReader, openPipeWriter, openPtyStream, preparePtyStreams } from "./fd-stream.ts";
 import { Input, type ProcessInput, refusedInput } from "./input.ts";
 import { OutputReader, type OutputSink } from "./output-reader.ts";
@@ -32,7 +32,7 @@ export interface Stdio {
   /**
    * `owner` names the process in messages: `process 12`. Nothing is read before `setReading(true)`.
    */
-  attach(owner: string, sinkOf: (stream: OutputStream) => OutputSink): AttachedStdio;
+  attach(owner: string, budget: MemoryBudget, sinkOf: (stream: OutputStream) => OutputSink): AttachedStdio;
   abandon(): void;
 }
 
@@ -75,7 +75,7 @@ export function openPipes(stdin: boolean, owner?: Identity): Stdio {
     const input = stdin ? open() : undefined;
     return {
       child: { kind: "pipes", stdin: input?.read ?? "null", stdout: stdout.write, stderr: stderr.write },
-      attach: (name, sinkOf) => {
+      attach: (name, budget, sinkOf) => {
         for (const fd of [stdout.write, stderr.write, input?.read]) close(fd);
         return {
           readers: [
@@ -83,7 +83,7 @@ export function openPipes(stdin: boolean, owner?: Identity): Stdio {
             moved(stderr.read, pipeReader(stderr.read, sinkOf("stderr"))),
           ],
           input: input
-            ? moved(input.write, new Input("stdin", openPipeWriter(input.write), name))
+            ? moved(input.write, new Input("stdin", openPipeWriter(input.write), name, budget))
             : refusedInput(name),
           resize: undefined,
           release: () => {
@@ -118,7 +118,7 @@ export function openTerminal(size: PtySize, owner?: Identity): Stdio {
 function terminalStdio(master: Fd, copy: Fd, slave: Fd, path: string): Stdio {
   return {
     child: { kind: "pty", path },
-    attach: (owner, sinkOf) => {
+    attach: (owner, budget, sinkOf) => {
       const reader = new OutputReader(
         {
           open: (onread) => openPtyStream(master, onread),
@@ -129,7 +129,7 @@ function terminalStdio(master: Fd, copy: Fd, slave: Fd, path: string): Stdio {
         },
         sinkOf("pty"),
       );
-      const input = new Input("pty", reader.stream, owner);
+      const input = new Input("pty", reader.stream, owner, budget);
       return {
         readers: [reader],
         input,

@@ -1,5 +1,6 @@
 // A start request, checked before anything is opened.
 
+import { createHash } from "node:crypto";
 import { HoldfastError } from "../../errors.ts";
 import { checkPtySize, type PtySize } from "../../linux/index.ts";
 import type { DetachedMode } from "../../multiplexer/index.ts";
@@ -31,6 +32,10 @@ export interface OutputPolicy {
   readonly replayBytes: number;
 }
 
+const MAX_TAG_LENGTH = 256;
+/** PATH_MAX. */
+const MAX_CWD_LENGTH = 4096;
+
 /** Ids are kept for as long as their processes. */
 const MAX_START_ID_LENGTH = 256;
 
@@ -43,6 +48,8 @@ export function checkStartRequest(request: StartRequest, memoryBudgetBytes: numb
   refuseNul("cwd", request.cwd ?? "");
   refuseNul("user", request.user ?? "");
   refuseNul("tag", request.tag ?? "");
+  refuseLong("tag", request.tag, MAX_TAG_LENGTH);
+  refuseLong("cwd", request.cwd, MAX_CWD_LENGTH);
   for (const [name, value] of Object.entries(request.environment)) {
     if (name === "" || name.includes("="))
       throw new HoldfastError(
@@ -64,11 +71,13 @@ export function checkStartRequest(request: StartRequest, memoryBudgetBytes: numb
 }
 
 /**
- * Whether two requests with one start_id ask for the same thing. Their time limits may differ: a
- * gRPC client sends the remaining time, which is less in each retry.
+ * Equal for two requests that ask for the same thing. Their time limits may differ: a gRPC client
+ * sends the remaining time, which is less in each retry.
  */
-export function sameRequest(one: StartRequest, other: StartRequest): boolean {
-  return JSON.stringify(normalized(one)) === JSON.stringify(normalized(other));
+export function fingerprintOf(request: StartRequest): string {
+  return createHash("sha256")
+    .update(JSON.stringify(normalized(request)))
+    .digest("base64");
 }
 
 function normalized(request: StartRequest): unknown[] {
@@ -84,6 +93,14 @@ function refuseOversize(name: string, bytes: number | undefined, memoryBudgetByt
     throw new HoldfastError(
       "invalid_argument",
       `${name} is ${bytes}; the limit is the memory budget of the agent, ${memoryBudgetBytes} (--memory-budget)`,
+    );
+}
+
+function refuseLong(name: string, text: string | undefined, maxLength: number): void {
+  if (text !== undefined && text.length > maxLength)
+    throw new HoldfastError(
+      "invalid_argument",
+      `${name} has ${text.length} characters; the limit is ${maxLength}`,
     );
 }
 

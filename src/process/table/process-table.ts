@@ -23,6 +23,7 @@ import { Process, type ProcessSettings } from "../process.ts";
 import { startReaping, type WatchedChild } from "../reaper.ts";
 import { type AgentDefaults, agentDefaults } from "../start/agent-defaults.ts";
 import { Cgroups } from "../start/cgroups.ts";
+import { type HeldRequest, holdRequest } from "../start/held-request.ts";
 import { checkProcessCount, checkRequestSize, type ProcessLimits } from "../start/process-limits.ts";
 import { type StartContext, shuttingDown, startChild } from "../start/start.ts";
 import { checkStartRequest, type OutputPolicy, type StartRequest } from "../start/start-request.ts";
@@ -102,11 +103,11 @@ export class ProcessTable {
       {
         retainMs: options.retainEndedMs ?? PROCESS_DEFAULTS.retainEndedMs,
         maxProcesses: PROCESS_DEFAULTS.maxRetainedProcesses,
-        // Live processes must not starve for the sake of ended ones.
-        maxBytes: this.#memoryBudgetBytes / 2,
       },
-      ({ request }) => {
-        if (request.startId !== undefined) this.#startIds.forget(request.startId);
+      (process) => {
+        process.releaseRequest();
+        const { startId } = process.request;
+        if (startId !== undefined) this.#startIds.forget(startId);
       },
     );
     this.#limits = { ...PROCESS_DEFAULTS.limits, ...options.limits };
@@ -158,6 +159,17 @@ export class ProcessTable {
 
   async #start(request: StartRequest): Promise<Process> {
     checkRequestSize(request, this.#limits);
+    const held = holdRequest(request, this.#settings.budget);
+    try {
+      return await this.#startHeld(held);
+    } catch (error) {
+      held.release();
+      throw error;
+    }
+  }
+
+  async #startHeld(held: HeldRequest): Promise<Process> {
+    const { request } = held;
     const started = await startChild(
       request,
       this.#startContext,
@@ -168,7 +180,7 @@ export class ProcessTable {
     this.#launching.delete(child);
     try {
       const process = new Process(
-        { ...started, processId: kernelRandomUuid(), request },
+        { ...started, processId: kernelRandomUuid(), held },
         this.#settings,
         (ended, end) => this.#retain(ended, end),
       );
