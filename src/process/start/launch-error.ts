@@ -49,12 +49,17 @@ export function launchTimeout(
   request: LaunchedRequest,
   timeoutMs: number,
 ): HoldfastError {
-  const where =
-    step === "cwd" ? `cwd "${clip(request.cwd)}"` : `command "${clip(request.cmd)}" or a folder of PATH`;
   return new HoldfastError(
     "unavailable",
-    `cannot start "${clip(request.cmd)}": the file system of ${where} did not answer within ${timeoutMs} ms`,
+    `cannot start "${clip(request.cmd)}": ${delayOf(step, request)} within ${timeoutMs} ms`,
   );
+}
+
+function delayOf(step: LaunchReport["step"], { cmd, cwd }: LaunchedRequest): string {
+  if (step === "cwd") return `the file system of cwd "${clip(cwd)}" did not answer`;
+  if (step === "command")
+    return `the file system of command "${clip(cmd)}" or a folder of PATH did not answer`;
+  return "the machine did not begin it";
 }
 
 /** The launcher was killed before it came to the command. */

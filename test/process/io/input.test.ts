@@ -253,8 +253,10 @@ test("a process that ends during continuous input leaves nothing behind", async 
 
 test.each([
   [
-    "the process reads only a part",
-    async (process: Process) => void (await outcomeOf(process.write("stdin", Buffer.alloc(MIB), { at: 0 }))),
+    "the process closed its stdin",
+    async (process: Process) => {
+      await outcomeOf(process.write("stdin", Buffer.alloc(MIB), { at: 0 }));
+    },
     script("exec 0<&-; sleep 60"),
   ],
   [
@@ -307,8 +309,9 @@ test("input whose call is given up before it began is dropped, and its place is 
 });
 
 test("input that follows dropped input leaves a hole and is refused when its turn comes", async () => {
+  const table = createTable();
   const fifo = createFifo();
-  const process = await createTable().start(script(`${fifo.wait}; cat > /dev/null`));
+  const process = await table.start(script(`${fifo.wait}; cat > /dev/null`));
   const first = process.write("stdin", Buffer.alloc(MIB), { at: 0 });
   const leave = new AbortController();
   const dropped = outcomeOf(process.write("stdin", Buffer.alloc(10), { at: MIB }, leave.signal));
@@ -322,8 +325,9 @@ test("input that follows dropped input leaves a hole and is refused when its tur
 });
 
 test("two writes of the same place while the first still waits are applied once", async () => {
+  const table = createTable();
   const fifo = createFifo();
-  const process = await createTable().start(script(`${fifo.wait}; wc -c`));
+  const process = await table.start(script(`${fifo.wait}; wc -c`));
   const output = collectOutput(process);
   const writes = [0, 1].map(() => process.write("stdin", Buffer.alloc(MIB), { at: 0 }));
   fifo.open();
