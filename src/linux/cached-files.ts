@@ -1,6 +1,6 @@
 // Answers about files from the kernel's caches alone, so that a dead mount cannot block the caller:
-// path walks with RESOLVE_CACHED (Linux 5.12), attributes with AT_STATX_DONT_SYNC, and only on mounts
-// whose reads are local. `undefined` everywhere means "not known without waiting".
+// path walks with RESOLVE_CACHED (Linux 5.12), attributes with AT_STATX_DONT_SYNC, and only on
+// mounts whose reads are local. `undefined` everywhere means "not known without waiting".
 
 import { closeSync, openSync, readSync } from "node:fs";
 import koffi from "koffi";

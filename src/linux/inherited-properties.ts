@@ -67,7 +67,9 @@ export class InheritedProperties {
   }
 }
 
-/** Restores all of them, then throws the first failure. Not a HoldfastError: `start` has happened. */
+/**
+ * Restores all of them, then throws the first failure. Not a HoldfastError: `start` has happened.
+ */
 function restore(properties: readonly Property[]): void {
   const failures: unknown[] = [];
   for (const property of properties) {

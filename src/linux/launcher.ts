@@ -124,7 +124,9 @@ export function readReport(bytes: Buffer): LaunchReport {
   return { step };
 }
 
-/** Opened once and kept: the image in memory, or in a removed file where memory cannot be executed. */
+/**
+ * Opened once and kept: the image in memory, or in a removed file where memory cannot be executed.
+ */
 function openImage(): Fd {
   if (imageFd !== undefined) return imageFd;
   const image = LAUNCHER_IMAGES[process.arch];

@@ -71,6 +71,17 @@ const attributes = makeAttributes();
  * its controlling terminal.
  */
 export function spawn(request: SpawnRequest, inherited: InheritedProperties): Pid {
+  const result = trySpawn(request, inherited);
+  if (result.kind === "failed") throw executeError(request.name, result.errno);
+  return result.pid;
+}
+
+export type SpawnResult =
+  | { readonly kind: "started"; readonly pid: Pid }
+  | { readonly kind: "failed"; readonly errno: number };
+
+/** The same, with the reason for a command that was not executed as a result. */
+export function trySpawn(request: SpawnRequest, inherited: InheritedProperties): SpawnResult {
   const actions = Buffer.alloc(OPAQUE_BYTES);
   check("prepare a child", actionsInit(actions));
   try {
@@ -92,8 +103,7 @@ export function spawn(request: SpawnRequest, inherited: InheritedProperties): Pi
       if (errno === 0) process.kill(pid[0], constants.signals.SIGKILL);
       throw error;
     }
-    if (errno !== 0) throw executeError(request.name, errno);
-    return pid[0] as Pid;
+    return errno === 0 ? { kind: "started", pid: pid[0] as Pid } : { kind: "failed", errno };
   } finally {
     actionsDestroy(actions);
   }

@@ -78,8 +78,9 @@ const running = new Map<string, Promise<FoundUser>>();
 const waiting: (() => void)[] = [];
 
 /**
- * Throws `unauthenticated` for a name that the system does not know, and `unavailable` if the system
- * does not answer in time. A look-up that hangs keeps its thread, so at most `MAX_LOOKUPS` run.
+ * Throws `unauthenticated` for a name that the system does not know, and `unavailable` if the
+ * system does not answer in time. A look-up that hangs keeps its thread, so at most `MAX_LOOKUPS`
+ * run.
  */
 export function lookupUser(name: string, limitMs = LOOKUP_MS): Promise<FoundUser> {
   // NSS modules copy the name to the stack of their thread: systemd's crashes above about 100 kB.

@@ -223,7 +223,8 @@ export class Process {
     if (!this.isRunning) return;
     this.#wasKilledAtDeadline = true;
     try {
-      this.#kill(this.pid, SIGKILL);
+      // The whole group: a shell's children would run on.
+      this.#kill(-this.pid, SIGKILL);
     } catch {
       // EPERM: the process changed its user (sudo) and this agent is not root. No caller waits for
       // an answer.

@@ -25,8 +25,8 @@ export class WatchedChild {
   }
 
   /**
-   * `onReaped` is called once with the status of waitpid, in a later turn of the event loop, even if
-   * the child is reaped already.
+   * `onReaped` is called once with the status of waitpid, in a later turn of the event loop, even
+   * if the child is reaped already.
    */
   onReaped(onReaped: (waitStatus: number) => void): void {
     const status = this.#waitStatus;

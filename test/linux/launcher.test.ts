@@ -1,4 +1,5 @@
-// The launcher's image is what its source compiles to, as far as a machine without a compiler can tell.
+// The launcher's image is what its source compiles to, as far as a machine without a compiler can
+// tell.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";

@@ -31,8 +31,8 @@ export interface ProcessInput {
   /**
    * Resolves when the pipe or pty has accepted all of `data`, after all earlier writes. Waits as
    * long as the process does not read. Rejects with `failed_precondition` when it never will (wrong
-   * kind, closed, ended), and with `resource_exhausted` if the memory budget has no room for waiting
-   * input. The caller must not change `data` before that.
+   * kind, closed, ended), and with `resource_exhausted` if the memory budget has no room for
+   * waiting input. The caller must not change `data` before that.
    *
    * `place` says where in the input `data` begins. Bytes that were accepted before are skipped, so
    * that a repeated write is applied once and a repeat of a failed write fails again; a hole is
@@ -130,7 +130,9 @@ export class Input implements ProcessInput {
     this.#begin();
   }
 
-  /** Hands the next write to the stream, or ends it. Until a write is accepted, the next one waits. */
+  /**
+   * Hands the next write to the stream, or ends it. Until a write is accepted, the next one waits.
+   */
   #begin(): void {
     if (this.#inFlight !== undefined && !this.#isBroken) return;
     for (const write of this.#queue) {

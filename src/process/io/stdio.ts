@@ -46,8 +46,9 @@ export interface AttachedStdio {
 }
 
 /**
- * Real pipes, so that a child can open /dev/stdout; `stdin` false gives it /dev/null. They belong to
- * `owner` (default: the user of the agent), because only the owner of a pipe can open it by name.
+ * Real pipes, so that a child can open /dev/stdout; `stdin` false gives it /dev/null. They belong
+ * to `owner` (default: the user of the agent), because only the owner of a pipe can open it by
+ * name.
  */
 export function openPipes(stdin: boolean, owner?: Identity): Stdio {
   /** Every descriptor that still belongs to this object. */
@@ -99,7 +100,10 @@ export function openPipes(stdin: boolean, owner?: Identity): Stdio {
   }
 }
 
-/** A terminal; its slave belongs to `owner` (default: the user of the agent), which may open it again. */
+/**
+ * A terminal; its slave belongs to `owner` (default: the user of the agent), which may open it
+ * again.
+ */
 export function openTerminal(size: PtySize, owner?: Identity): Stdio {
   preparePtyStreams();
   const { master, slave, path } = openPty(size);

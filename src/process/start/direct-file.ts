@@ -1,10 +1,12 @@
-// Finds the file of a command that can be executed without the launcher: the kernel answers from its
-// caches and nothing on the way can block. Saves a quarter of the CPU of a start (16 % more starts a
-// second); the launcher gives the same result for every command.
+// Finds the file of a command that can be executed without the launcher: the kernel answers from
+// its caches and nothing on the way can block. Saves a quarter of the CPU of a start (16 % more
+// starts a second); the launcher gives the same result for every command.
 
 import { type CachedFile, cachedFile, type LaunchRequest, loaderOf } from "../../linux/index.ts";
 
-/** What umask a command has (rule 20). The launcher sets it; a direct child inherits the agent's. */
+/**
+ * What umask a command has (rule 20). The launcher sets it; a direct child inherits the agent's.
+ */
 const UMASK = 0o022;
 
 /** The absolute path of the file, or undefined if the launcher has to find or execute it. */

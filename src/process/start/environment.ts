@@ -2,7 +2,9 @@
 
 import type { User } from "../../linux/index.ts";
 
-/** TERM and LANG on a pty, unless the client sets them. Without a UTF-8 LANG, `less` shows bytes. */
+/**
+ * TERM and LANG on a pty, unless the client sets them. Without a UTF-8 LANG, `less` shows bytes.
+ */
 const TERMINAL_VARIABLES = { TERM: "xterm-256color", LANG: "C.UTF-8" };
 
 /**
@@ -28,8 +30,8 @@ export function processEnvironment(
 }
 
 /**
- * PATH without the folders that npm adds in front of it for `npm start`: below a project that anyone
- * may write to, they would replace the commands of root.
+ * PATH without the folders that npm adds in front of it for `npm start`: below a project that
+ * anyone may write to, they would replace the commands of root.
  */
 export function inheritedPath(env: Readonly<Record<string, string | undefined>>): string | undefined {
   const path = env["PATH"];

@@ -32,6 +32,11 @@ export interface OutputPolicy {
   readonly replayBytes: number;
 }
 
+/**
+ * Linux accepts 6 MiB at most, with 8 bytes for each pointer. Refused early: passing them on is
+ * slow.
+ */
+const MAX_ARGUMENTS = (6 * 1024 * 1024) / 8;
 const MAX_TAG_LENGTH = 256;
 /** PATH_MAX. */
 const MAX_CWD_LENGTH = 4096;
@@ -43,6 +48,11 @@ const MAX_START_ID_LENGTH = 256;
 export function checkStartRequest(request: StartRequest, memoryBudgetBytes: number): void {
   if (request.cmd === "")
     throw new HoldfastError("invalid_argument", "cmd is empty: name the command to run");
+  if (request.args.length > MAX_ARGUMENTS)
+    throw new HoldfastError(
+      "invalid_argument",
+      `args has ${request.args.length} entries: more than Linux accepts (E2BIG)`,
+    );
   refuseNul("cmd", request.cmd);
   for (const [index, arg] of request.args.entries()) refuseNul(`args[${index}]`, arg);
   refuseNul("cwd", request.cwd ?? "");

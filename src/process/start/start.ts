@@ -1,8 +1,16 @@
 // The pipeline of a start: prepare (find the user, refuse what cannot work), open stdio, launch.
 // Knows nothing of other processes; the table counts, finds and stops them.
 
+import { constants } from "node:os";
 import { HoldfastError } from "../../errors.ts";
-import { type InheritedProperties, type LaunchRequest, launch, type Pid, spawn } from "../../linux/index.ts";
+import {
+  executeError,
+  type InheritedProperties,
+  type LaunchRequest,
+  launch,
+  type Pid,
+  trySpawn,
+} from "../../linux/index.ts";
 import { openPipes, openTerminal, type Stdio } from "../io/stdio.ts";
 import { type WatchedChild, watch } from "../reaper.ts";
 import type { AgentDefaults } from "./agent-defaults.ts";
@@ -39,9 +47,9 @@ export interface StartedChild {
 type Prepared = Omit<LaunchRequest, "stdio"> & { readonly names: LaunchedRequest };
 
 /**
- * Starts a child. `admit` is called once, last before anything is opened and in the turn in which the
- * child is created: what it throws refuses the start. `onChild` receives the child in that turn.
- * After any error the child is killed and nothing stays open.
+ * Starts a child. `admit` is called once, last before anything is opened and in the turn in which
+ * the child is created: what it throws refuses the start. `onChild` receives the child in that
+ * turn. After any error the child is killed and nothing stays open.
  */
 export async function startChild(
   request: StartRequest,
@@ -124,7 +132,10 @@ async function launchChild(
   }
 }
 
-/** In this turn, without the launcher; undefined if that cannot be done or fails: then the launcher tells why. */
+/**
+ * In this turn, without the launcher; undefined if that cannot be done or fails: then the launcher
+ * tells why.
+ */
 function spawnDirectly(
   request: LaunchRequest,
   { searchPath }: LaunchedRequest,
@@ -132,12 +143,11 @@ function spawnDirectly(
 ): Pid | undefined {
   const path = directFile(request, searchPath);
   if (path === undefined) return undefined;
-  try {
-    return spawn({ ...request, path, name: request.command }, inherited);
-  } catch (error) {
-    if (error instanceof HoldfastError) return undefined;
-    throw error;
-  }
+  const result = trySpawn({ ...request, path, name: request.command }, inherited);
+  if (result.kind === "started") return result.pid;
+  // The launcher would need the same room, and a request this large is slow to pass on.
+  if (result.errno === constants.errno.E2BIG) throw executeError(request.command, result.errno);
+  return undefined;
 }
 
 /** The error of a start while the agent stops. */

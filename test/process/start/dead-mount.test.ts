@@ -1,5 +1,5 @@
-// Rule 15: a file system that never answers delays only the start that touches it. The mount is FUSE,
-// served by a program that reads requests and answers none.
+// Rule 15: a file system that never answers delays only the start that touches it. The mount is
+// FUSE, served by a program that reads requests and answers none.
 
 import { accessSync, constants, copyFileSync } from "node:fs";
 import { join } from "node:path";

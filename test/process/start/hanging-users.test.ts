@@ -1,5 +1,5 @@
-// User look-ups that never return (a directory server that is down): each fails in time, and they take
-// neither the event loop nor all threads of the pool that file calls and other look-ups need.
+// User look-ups that never return (a directory server that is down): each fails in time, and they
+// take neither the event loop nor all threads of the pool that file calls and other look-ups need.
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
-// Rule 20: a command runs as its user in every respect, and nothing that the client chose runs or is
-// looked up with the rights of the agent. Needs root: only root may start commands of other users.
+// Rule 20: a command runs as its user in every respect, and nothing that the client chose runs or
+// is looked up with the rights of the agent. Needs root: only root may start commands of other
+// users.
 
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
