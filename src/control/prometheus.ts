@@ -43,6 +43,12 @@ const ROWS: readonly Row[] = [
     read: processStates,
   },
   {
+    name: "processes_blocked",
+    type: "gauge",
+    help: "Processes stuck in a write because no client reads their output.",
+    read: ({ table }) => table.list().filter(({ blockedMs }) => blockedMs !== undefined).length,
+  },
+  {
     name: "processes_started_total",
     type: "counter",
     help: "Processes started.",
@@ -108,9 +114,9 @@ const ROWS: readonly Row[] = [
   {
     name: "subscribers",
     type: "gauge",
-    help: "Streams attached to processes.",
-    read: ({ table }) =>
-      [...table.list(), ...table.listEnded()].reduce((sum, { output }) => sum + output.subscriberCount, 0),
+    help: "Streams attached to processes, forgotten ones included.",
+    read: ({ clients: { attached, detached } }) =>
+      attached - Object.values(detached).reduce((sum, count) => sum + count, 0),
   },
   {
     name: "attached_total",

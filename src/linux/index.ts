@@ -30,6 +30,7 @@ export {
   reapOne,
   setCloseOnExecEverywhere,
 } from "./libc.ts";
+export { wouldWriterWait } from "./output-room.ts";
 export { type ChildStdio, type SpawnRequest, spawn } from "./posix-spawn.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
 export { describeSignal, signalName } from "./signals.ts";

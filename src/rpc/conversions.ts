@@ -171,7 +171,9 @@ export function toDetails(process: Process): Partial<ProcessInfo> {
     reading: output.isReading,
     attachOffset: BigInt(output.attachOffset),
   };
-  if (output.end === undefined) return details;
+  const { blockedMs } = process;
+  if (output.end === undefined)
+    return { ...details, ...(blockedMs === undefined ? {} : { blockedMs: BigInt(Math.round(blockedMs)) }) };
   return {
     ...details,
     end: create(ProcessEvent_EndEventSchema, toDetailedEnd(process, output.end)),
