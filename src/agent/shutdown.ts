@@ -65,7 +65,7 @@ export async function shutDown(
 async function stopCleanly({ server, serving, table }: StoppableAgent, graceMs: number) {
   // Before the processes end: a start that is accepted later would not be stopped.
   serving.stop();
-  server.stopAccepting();
+  server.stop();
   const counts = await table.shutdown(graceMs);
   await server.close(FLUSH_MS);
   return { kind: "stopped", ...counts } as const;

@@ -1,21 +1,24 @@
 // The HTTP endpoints that are not RPCs: health, envd's control API with envd's paths and shapes, and metrics for
 // Prometheus. It answers every request that reaches it, unknown paths with 404.
 
+import { Code } from "@connectrpc/connect";
 import { HoldfastError } from "../errors.ts";
 import {
   type AccessToken,
-  closeIfUnread,
   headerReader,
   isGoneClient,
   type NodeRequest,
   type NodeResponse,
   offeredToken,
   pathOf,
+  type Refusal,
   type RequestListener,
+  refuse,
 } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import type { ClientStatistics } from "../rpc/index.ts";
+import { clip } from "../text.ts";
 import { Initialization } from "./init.ts";
 import { MachineMetrics } from "./machine-metrics.ts";
 import { BodyReader } from "./read-body.ts";
@@ -30,6 +33,8 @@ export interface ControlOptions {
   readonly requestMs: number;
   /** How many connections clients have. */
   readonly connections: () => number;
+  /** Called when POST /init names a new life of the machine. */
+  readonly onNewLifecycle: (asking: NodeRequest) => void;
   readonly logger: Logger;
 }
 
@@ -46,12 +51,14 @@ export function createControl(options: ControlOptions): RequestListener {
     "/health": { GET: (_, response) => answer(response, 204) },
     "/init": {
       POST: async (request, response) => {
-        initialization.apply(await bodies.read(request), offeredToken(headerReader(request)));
+        initialization.apply(await bodies.read(request), offeredToken(headerReader(request)), request);
         answer(response, 204);
       },
     },
     "/envs": { GET: (_, response) => answerJson(response, 200, defaults.environment) },
     "/metrics": { GET: (_, response) => answerJson(response, 200, machine.read()) },
+    // With 404, E2B's SDKs would report that a file does not exist.
+    "/files": { GET: answerNoFiles, POST: answerNoFiles },
     "/metrics/prometheus": {
       GET: async (_, response) => {
         // An agent that is not scraped does not load it.
@@ -61,14 +68,12 @@ export function createControl(options: ControlOptions): RequestListener {
     },
   };
   return (request, response) => {
-    closeIfUnread(request, response);
     const path = pathOf(request);
     const methods = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    if (methods === undefined) return answer(response, 404);
+    if (methods === undefined) return refuse(request, response, unknownPath(path));
     const handler = methods[request.method === "HEAD" ? "GET" : (request.method as Method)];
     if (handler === undefined) {
-      response.setHeader("Allow", Object.keys(methods).join(", ").replace("GET", "GET, HEAD"));
-      return answer(response, 405);
+      return refuse(request, response, wrongMethod(request.method ?? "", path, Object.keys(methods)));
     }
     Promise.resolve()
       .then(() => handler(request, response))
@@ -76,11 +81,27 @@ export function createControl(options: ControlOptions): RequestListener {
   };
 }
 
+function answerNoFiles(_: NodeRequest, response: NodeResponse): void {
+  answerJson(response, 501, { code: 501, message: "this agent does not serve files" });
+}
+
+function unknownPath(path: string): Refusal {
+  return { code: Code.Unimplemented, httpStatus: 404, message: `nothing is served at "${clip(path)}"` };
+}
+
+function wrongMethod(method: string, path: string, methods: readonly string[]): Refusal {
+  const allowed = methods.join(", ").replace("GET", "GET, HEAD");
+  const message = `${path} does not allow ${method}; allowed: ${allowed}`;
+  return { code: Code.Unimplemented, httpStatus: 405, message, headers: { Allow: allowed } };
+}
+
 function answerError(error: unknown, response: NodeResponse, logger: Logger): void {
   if (response.headersSent || response.destroyed || isGoneClient(error)) return void response.destroy();
   const status = error instanceof HoldfastError ? statusOf(error) : 500;
   if (status === 500) logger.error({ err: error }, "internal error in a control request");
   const message = error instanceof HoldfastError && status !== 500 ? error.message : "internal error";
+  // The rest of a body that is late can take forever. HTTP/2 has no such header: its stream is reset.
+  if (status === 408 && !("stream" in response)) response.setHeader("Connection", "close");
   // The shape is that of envd's schema.
   answerJson(response, status, { code: status, message });
 }
@@ -95,6 +116,8 @@ function statusOf({ code }: HoldfastError): number {
       return 408;
     case "resource_exhausted":
       return 413;
+    case "unavailable":
+      return 503;
     default:
       return 500;
   }

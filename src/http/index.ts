@@ -1,6 +1,5 @@
 export { AccessToken, offeredToken } from "./admission/access-token.ts";
 export { encodeGrpcMessage, type Refusal, refuse } from "./admission/refusal.ts";
-export { closeIfUnread } from "./connection/early-answer.ts";
 export type { TlsIdentity } from "./connection/tls-entry.ts";
 export {
   type HeaderReader,

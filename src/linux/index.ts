@@ -13,6 +13,7 @@
 // - sockets: Node does not show the descriptor of a socket; it is read from a private handle.
 // - terminal-mode: Node's setRawMode leaves ONLCR on, which breaks programs that move the cursor by
 //   line feeds.
+// - random: Node serves random bytes from a cache, which clones of a VM share.
 // - errno: libuv has no text for ENOEXEC.
 
 export { keepCapabilities } from "./capabilities.ts";
@@ -33,6 +34,7 @@ export {
 export { wouldWriterWait } from "./output-room.ts";
 export { type ChildStdio, type SpawnRequest, spawn } from "./posix-spawn.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
+export { addKernelEntropy, kernelRandomBytes, kernelRandomUuid } from "./random.ts";
 export { describeSignal, signalName } from "./signals.ts";
 export {
   askKernel,
@@ -44,3 +46,4 @@ export {
 } from "./sockets.ts";
 export { enterRawMode, type RawMode } from "./terminal-mode.ts";
 export { lookupUser, ownUser, type User } from "./user-database.ts";
+export { openVmClock, type VmClock } from "./vm-clock.ts";

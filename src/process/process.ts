@@ -46,6 +46,9 @@ type State =
   | { readonly kind: "draining"; readonly end: ProcessEnd }
   | { readonly kind: "ended" };
 
+/** The wall clock and the monotonic clock may drift apart by less than this without a step. */
+const CLOCK_STEP_MS = 100;
+
 export class Process {
   readonly pid: Pid;
   /** Never reused, unlike the pid. */
@@ -53,8 +56,6 @@ export class Process {
   readonly request: StartRequest;
   /** The name of its user. */
   readonly user: string;
-  /** Since the epoch. */
-  readonly startedAtMs = Date.now();
   readonly output: Multiplexer<ProcessEnd>;
   readonly #input: ProcessInput;
   readonly #readers: readonly OutputReader[];
@@ -68,6 +69,7 @@ export class Process {
   #wasKilledAtDeadline = false;
   #drainDeadline: Timer | undefined;
   readonly #bornAtMs = performance.now();
+  #startedAtMs = Date.now();
   #reapedAtMs = 0;
 
   /**
@@ -127,6 +129,13 @@ export class Process {
   /** For how long it has been stuck in a write because no client reads its output (rule 9). */
   get blockedMs(): number | undefined {
     return this.#blocked.blockedMs;
+  }
+
+  /** Since the epoch, as the wall clock is set now: it may have been stepped since the start. */
+  get startedAtMs(): number {
+    const startedAtMs = Math.round(Date.now() - this.ageMs);
+    if (Math.abs(startedAtMs - this.#startedAtMs) > CLOCK_STEP_MS) this.#startedAtMs = startedAtMs;
+    return this.#startedAtMs;
   }
 
   get isRunning(): boolean {

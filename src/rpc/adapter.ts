@@ -3,6 +3,7 @@
 // (they write output directly to it), deadlines that are too long for Node's timers are hidden from the library, and
 // no request ends the agent.
 
+import type { JsonReadOptions } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -20,9 +21,8 @@ import {
   compressionGzip,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import { MAX_TIMEOUT_MS, startTimer } from "../clock.ts";
+import { MAX_TIMEOUT_MS } from "../clock.ts";
 import {
-  closeIfUnread,
   encodeGrpcMessage,
   type NodeRequest,
   type NodeResponse,
@@ -33,10 +33,15 @@ import {
 } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import { setCallContext } from "./call-context.ts";
+import { readAnswer } from "./error-answer.ts";
+import { strictTextDecoder } from "./json-text.ts";
 import type { Codec } from "./output/event-frames.ts";
+import { requestBody } from "./request-body.ts";
 import { removeTimeout, timeoutMs } from "./request-headers.ts";
 import type { RequestMemory } from "./request-memory.ts";
+import { timelyBody } from "./timely-body.ts";
 import { universalRequest } from "./universal-request.ts";
+import { unknownRpc } from "./unknown-rpc.ts";
 
 type Routes = (router: ConnectRouter) => void;
 
@@ -69,6 +74,7 @@ export interface LateRoutes {
 export function createRpcListener(options: AdapterOptions): RequestListener {
   const { lateRoutes, maxMessageBytes } = options;
   const handlers = handlersOf(options.routes, maxMessageBytes);
+  const services = [...new Set([...handlers.values()].map(({ service }) => service.typeName))];
   let late: Promise<Handlers> | undefined;
   const loadLate = (routes: LateRoutes) => {
     late ??= routes.load().then((loaded) => handlersOf(loaded, maxMessageBytes));
@@ -85,10 +91,15 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
       // The signal of the request reports it to the handler.
     });
     const call = (handler: UniversalHandler | undefined) => {
-      if (handler === undefined) return options.fallback(request, response);
-      closeIfUnread(request, response);
-      if (isOneMessage(handler)) limitBody(request, response, options.requestMs);
-      serve(handler, request, response, options.memory).catch((error: unknown) =>
+      if (handler === undefined) {
+        const refusal = unknownRpc(request, services);
+        return refusal === undefined
+          ? options.fallback(request, response)
+          : refuse(request, response, refusal);
+      }
+      const limitMs = isOneMessage(handler) ? options.requestMs : undefined;
+      const body = timelyBody(request, response, limitMs);
+      serve(handler, request, response, body, options).catch((error: unknown) =>
         fail(error, request, response, options.logger),
       );
     };
@@ -109,6 +120,7 @@ function handlersOf(routes: Routes, maxMessageBytes: number): Handlers {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: maxMessageBytes,
+    jsonOptions: { textDecoder: strictTextDecoder } as Partial<JsonReadOptions>,
   });
   routes(router);
   return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
@@ -118,23 +130,27 @@ async function serve(
   handler: UniversalHandler,
   request: NodeRequest,
   response: NodeResponse,
-  memory: RequestMemory,
+  received: AsyncIterable<Uint8Array>,
+  { memory, maxMessageBytes }: AdapterOptions,
 ): Promise<void> {
   const values = createContextValues();
-  const universal = universalRequest(request, response, values);
+  const universal = universalRequest(request, response, received, values);
   const limitMs = timeoutMs(universal.header);
   const boundsProcess = handler.method.name === "Start";
   if (boundsProcess || limitMs === undefined || limitMs > MAX_TIMEOUT_MS) removeTimeout(universal.header);
   assertByteStreamRequest(universal);
-  const { body, release } = memory.hold(universal.body);
-  response.once("close", release);
+  const share = memory.open();
+  response.once("close", () => share.close());
+  const body = requestBody({ ...universal, body: received }, { share, maxMessageBytes });
   setCallContext(values, {
     response,
     codec: codecOf(request),
     timeoutMs: boundsProcess ? limitMs : undefined,
-    releaseRequest: release,
+    releaseRequest: () => share.release(),
   });
-  const answer = await handler({ ...universal, body });
+  const contentType = universal.header.get("Content-Type") ?? "";
+  const { refusal, answer } = await readAnswer(await handler({ ...universal, body }), handler, contentType);
+  if (refusal !== undefined) return refuse(request, response, refusal);
   await universalResponseToNodeResponse(withPlainMessage(answer), response);
 }
 
@@ -148,29 +164,24 @@ function isOneMessage({ method: { methodKind } }: UniversalHandler): boolean {
   return methodKind === "unary" || methodKind === "server_streaming";
 }
 
-/** Without a limit, a request that never ends would hold its connection and its bytes forever. */
-function limitBody(request: NodeRequest, response: NodeResponse, requestMs: number): void {
-  const timer = startTimer(requestMs, () => {
-    if (!response.headersSent) response.writeHead(408, { "Content-Type": "text/plain" });
-    response.end(`the request did not arrive within ${requestMs} ms (--request-timeout)\n`, () =>
-      request.destroy(),
-    );
-  });
-  const cancel = () => timer.cancel();
-  request.once("end", cancel).once("close", cancel);
-}
-
-/** Ends a request for which the library has no answer: its client is gone, or its URL is malformed. */
+/**
+ * Ends a request that no handler answered. A ConnectError says what is wrong with the request; every
+ * other error is a bug of the agent.
+ */
 function fail(error: unknown, request: NodeRequest, response: NodeResponse, logger: Logger): void {
-  const { code } = ConnectError.from(error);
+  const { code, rawMessage } = ConnectError.from(error);
   if (response.headersSent || response.destroyed || code === Code.Aborted || code === Code.Canceled) {
     logger.debug({ err: error }, "a request was left unfinished");
-    response.destroy();
+    if (!response.writableEnded) response.destroy();
     return;
   }
-  logger.debug({ err: error }, "a request was refused");
-  response.writeHead(400, { "Content-Type": "text/plain" });
-  response.end(`Host "${request.headers.host ?? ""}" and target "${request.url}" make no URL\n`);
+  if (error instanceof ConnectError && code === Code.InvalidArgument) {
+    logger.debug({ err: error }, "a request was refused");
+    refuse(request, response, { code, httpStatus: 400, message: rawMessage });
+    return;
+  }
+  logger.error({ err: error }, "a request failed unexpectedly");
+  refuse(request, response, { code: Code.Internal, httpStatus: 500, message: "internal error" });
 }
 
 /**

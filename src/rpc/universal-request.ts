@@ -5,11 +5,13 @@
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import type { NodeRequest, NodeResponse } from "../http/index.ts";
+import { clip } from "../text.ts";
 
-/** Throws if Host and target together are not a URL. */
+/** Throws `invalid_argument` if Host and target together are not a URL. */
 export function universalRequest(
   request: NodeRequest,
   response: NodeResponse,
+  body: AsyncIterable<Uint8Array>,
   contextValues: ContextValues,
 ): UniversalServerRequest {
   const controller = new AbortController();
@@ -18,18 +20,28 @@ export function universalRequest(
   });
   // The reader of the body receives the error also.
   request.on("error", () => undefined);
-  const secure = "encrypted" in request.socket && request.socket.encrypted === true;
-  const authority = "authority" in request ? request.authority : request.headers.host;
-  if (authority === undefined) throw new ConnectError("the request has no Host", Code.InvalidArgument);
   return {
     httpVersion: request.httpVersion,
     method: request.method ?? "",
-    url: new URL(request.url ?? "", `${secure ? "https" : "http"}://${authority}`).toString(),
+    url: urlOf(request),
     header: headersOf(request),
-    body: request,
+    body,
     signal: controller.signal,
     contextValues,
   };
+}
+
+function urlOf(request: NodeRequest): string {
+  const secure = "encrypted" in request.socket && request.socket.encrypted === true;
+  const authority = "authority" in request ? request.authority : request.headers.host;
+  if (authority === undefined) throw new ConnectError("the request has no Host", Code.InvalidArgument);
+  try {
+    return new URL(request.url ?? "", `${secure ? "https" : "http"}://${authority}`).toString();
+  } catch {
+    // Its own message names neither of them.
+    const message = `Host "${clip(authority)}" and target "${clip(request.url ?? "")}" do not form a URL`;
+    throw new ConnectError(message, Code.InvalidArgument);
+  }
 }
 
 /** All headers except HTTP/2's own, whose names begin with a colon. */

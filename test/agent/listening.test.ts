@@ -98,7 +98,11 @@ test("a low port without permission is one line and exit code 1", async () => {
     "--bounding-set=-all",
   ];
   await expectStartFailure(
-    runCommand({ args: ["serve", "--port", String(port)], prefix: process.getuid?.() === 0 ? asNobody : [] }),
+    // Without --nice=inherit, a test run with a nice value above 0 would also log a warning.
+    runCommand({
+      args: ["serve", "--nice=inherit", "--port", String(port)],
+      prefix: process.getuid?.() === 0 ? asNobody : [],
+    }),
     `cannot listen on 127.0.0.1:${port}: permission denied for port ${port}; ` +
       "ports below 1024 need root or CAP_NET_BIND_SERVICE (choose another port with --port)",
   );

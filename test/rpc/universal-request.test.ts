@@ -16,7 +16,7 @@ async function receive(head: string, answer: (response: ServerResponse) => void)
   onTestFinished(() => void client.destroy());
   client.write(head);
   const [request, response] = (await once(server, "request")) as [IncomingMessage, ServerResponse];
-  const universal = universalRequest(request, response, createContextValues());
+  const universal = universalRequest(request, response, request, createContextValues());
   answer(response);
   return { universal, response, client };
 }

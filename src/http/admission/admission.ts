@@ -36,12 +36,20 @@ export function admit(options: AdmissionOptions, listener: RequestListener): Req
   const crossOrigin = createCrossOrigin(options.origins);
   const checkSize = sizeCheck(options.maxHeaderBytes);
   const checkHost = hostCheck(options.hosts);
+  /** Its token decides, here or (checkToken) below. */
+  const isDecidedByToken = (request: NodeRequest) => {
+    if (!options.token.isSet) return false;
+    return !isInit(request) || tokenRefusal(request, options.token) === undefined;
+  };
   const checkOrigin = (request: NodeRequest) =>
     crossOrigin.admits(request) ? undefined : foreignOrigin(request);
   const checkToken = (request: NodeRequest) =>
     isHealthCheck(request) || isInit(request) ? undefined : tokenRefusal(request, options.token);
   return (request, response) => {
-    const foreign = checkSize(request) ?? checkHost(request) ?? checkOrigin(request);
+    // A page cannot know the token, and /health shows nothing, so a foreign Host matters for neither.
+    const needsHost = !isHealthCheck(request) && !isDecidedByToken(request);
+    const foreign =
+      checkSize(request) ?? (needsHost ? checkHost(request) : undefined) ?? checkOrigin(request);
     if (foreign === undefined) {
       crossOrigin.addHeaders(request, response);
       if (isPreflight(request)) return answerPreflight(request, response);

@@ -3,8 +3,7 @@
 
 import type { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { closeIfUnread } from "../connection/early-answer.ts";
-import type { NodeRequest, NodeResponse } from "../exchange.ts";
+import { type NodeRequest, type NodeResponse, pathOf } from "../exchange.ts";
 
 export interface Refusal {
   readonly code: Code;
@@ -14,6 +13,7 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+const JSON_TYPE = { "Content-Type": "application/json" };
 const END_STREAM_FLAG = 0x02;
 const TRAILER_FLAG = 0x80;
 
@@ -22,8 +22,7 @@ export function refuse(request: NodeRequest, response: NodeResponse, refusal: Re
   response.on("error", () => {
     // The client left before it read the answer.
   });
-  closeIfUnread(request, response);
-  const { status, headers, body } = formatFor(request.headers["content-type"] ?? "", refusal);
+  const { status, headers, body } = formatFor(request, refusal);
   response.statusCode = status;
   for (const [name, value] of Object.entries({ ...refusal.headers, ...headers }))
     response.setHeader(name, value);
@@ -38,12 +37,20 @@ interface Answer {
   readonly body: Uint8Array | string;
 }
 
-function formatFor(contentType: string, { code, httpStatus, message }: Refusal): Answer {
-  const [type = ""] = contentType.toLowerCase().split(";");
+/** Both formats of JSON differ in their `code`: a name for RPCs, the status for HTTP endpoints. */
+function formatFor(request: NodeRequest, { code, httpStatus, message }: Refusal): Answer {
+  const [type = ""] = (request.headers["content-type"] ?? "").toLowerCase().split(";");
   const grpcMessage = encodeGrpcMessage(message);
   if (type.startsWith("application/grpc-web")) {
     const trailer = `grpc-status: ${code}\r\ngrpc-message: ${grpcMessage}\r\n`;
-    return { status: 200, headers: { "Content-Type": type }, body: envelope(TRAILER_FLAG, trailer) };
+    const body = envelope(TRAILER_FLAG, trailer);
+    // The text form is not served, but its clients must be able to read that.
+    const isText = type.startsWith("application/grpc-web-text");
+    return {
+      status: 200,
+      headers: { "Content-Type": type },
+      body: isText ? body.toString("base64") : body,
+    };
   }
   if (type.startsWith("application/grpc")) {
     // "Trailers-Only" of the gRPC protocol: an answer without messages puts the trailers in the headers.
@@ -55,11 +62,20 @@ function formatFor(contentType: string, { code, httpStatus, message }: Refusal):
     const body = envelope(END_STREAM_FLAG, JSON.stringify({ error }));
     return { status: 200, headers: { "Content-Type": type }, body };
   }
-  if (type === "application/json" || type === "application/proto") {
-    const headers = { "Content-Type": "application/json" };
-    return { status: httpStatus, headers, body: JSON.stringify(error) };
+  if (isRpcPath(pathOf(request)) && (type === "application/json" || type === "application/proto")) {
+    return { status: httpStatus, headers: JSON_TYPE, body: JSON.stringify(error) };
   }
-  return { status: httpStatus, headers: { "Content-Type": "text/plain" }, body: `${message}\n` };
+  // The form of envd's HTTP endpoints.
+  return {
+    status: httpStatus,
+    headers: JSON_TYPE,
+    body: `${JSON.stringify({ code: httpStatus, message })}\n`,
+  };
+}
+
+/** `/package.Service/Method`, as all RPC protocols write it. */
+function isRpcPath(path: string): boolean {
+  return /^\/[\w.]*\.\w+\/\w+$/.test(path);
 }
 
 /**

@@ -1,24 +1,119 @@
-// What happens to a connection whose request was answered before all of it had arrived.
+// Answers that are sent before their request is complete, and connections that end with an answer.
+//
+// HTTP/1.1: a small rest of the body is read and discarded, and the connection continues. After a
+// large one, or one of unknown length, the connection cannot be used again: the answer carries
+// `Connection: close`, nothing that follows is dispatched, and the connection is read for a while so
+// that the client can read the answer. (The kernel resets a socket that is closed with unread bytes,
+// and the reset can overtake the answer.)
+// HTTP/2: the stream is reset with NO_ERROR after the answer, as RFC 9113, 8.1 asks. Without that a
+// client that uploads more than the flow-control window waits forever.
 
-import { startTimer } from "../../clock.ts";
-import type { NodeRequest, NodeResponse } from "../exchange.ts";
+import { type IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import { realClock, startTimer } from "../../clock.ts";
+import type { RequestListener } from "../exchange.ts";
 
-/** How long a connection is still read, and its bytes discarded, after the answer that ends it. */
-export const LINGER_MS = 2000;
+/** A body up to this length is read to its end after an early answer. */
+const MAX_DISCARDED_BYTES = 64 * 1024;
+
+/** A connection that ends is read until its client sends nothing for this long… */
+export const LINGER_IDLE_MS = 2000;
+/** …and at most this long. As nginx does (lingering_time). */
+const LINGER_MS = 30_000;
+
+/** HTTP/2's code for a reset that is not an error. */
+const NO_ERROR = 0;
+/** How long to wait for the end of an answer that the connection has not sent yet. */
+const RESET_RETRY_MS = 20;
+const MAX_RESET_RETRIES = 50;
+
+/** Connections whose last answer has begun. */
+const closing = new WeakSet<Socket>();
 
 /**
- * Ends the connection if the answer is sent before the request is complete: the bytes that follow could
- * be anything. It does not close at once: the kernel resets a socket that is closed with unread bytes,
- * and the reset can overtake the answer. HTTP/2 ends only the stream.
+ * The response class of an HTTP/1.1 server. It decides with the head of an answer whether the
+ * connection continues. While `endsConnections` returns true, no connection continues.
  */
-export function closeIfUnread(request: NodeRequest, response: NodeResponse): void {
-  if ("stream" in response) return;
-  const { socket } = request;
-  response.once("finish", () => {
-    if (request.complete || socket.destroyed) return;
-    request.resume();
+export function responseClass(endsConnections: () => boolean): typeof ServerResponse<IncomingMessage> {
+  return class extends ServerResponse<IncomingMessage> {
+    override writeHead(status: number, ...rest: unknown[]): this {
+      const { req: request, socket } = this;
+      if (leavesTooMuch(request) || endsConnections()) this.setHeader("Connection", "close");
+      else if (!request.complete) this.once("finish", () => discardBody(request));
+      Reflect.apply(super.writeHead, this, [status, ...rest]);
+      // Node's own field: also true for a client that asked for the close, and for HTTP/1.0.
+      if (socket !== null && Reflect.get(this, "_last") === true) closeAfterAnswer(request, socket);
+      return this;
+    }
+  };
+}
+
+/** For HTTP/1.1: passes on a request only if its connection can carry an answer, and when it is its turn. */
+export function inOrder(listener: RequestListener): RequestListener {
+  return (request, response) => {
+    const dispatch = () => {
+      if (!closing.has(request.socket)) return listener(request, response);
+      // Not read any further: a client could send requests, which all take memory, until the end.
+      request.socket.pause();
+    };
+    // A pipelined request waits until its response owns the connection. Node does not close a response
+    // that never owned it, and a listener that streams to such a response would wait forever.
+    if (response.socket === null) response.once("socket", dispatch);
+    else dispatch();
+  };
+}
+
+/** For HTTP/2: ends the client's side of the stream when the answer ends before the request. */
+export function resetUnread({ stream }: Http2ServerRequest): void {
+  // "finish" ends an answer that is only headers; the end of an answer with a body comes with its trailers.
+  stream.once("finish", () => setImmediate(() => resetIfAnswered(stream)));
+  stream.once("wantTrailers", () => setImmediate(() => resetWhenAnswered(stream, MAX_RESET_RETRIES)));
+}
+
+function resetIfAnswered(stream: ServerHttp2Stream): void {
+  if (!stream.closed && stream.state.localClose === 1 && stream.state.remoteClose === 0)
+    stream.close(NO_ERROR);
+}
+
+/** The answer must be on its way first: nghttp2 sends a reset before the rest of the stream's data. */
+function resetWhenAnswered(stream: ServerHttp2Stream, retries: number): void {
+  if (stream.closed || stream.state.remoteClose === 1) return;
+  if (stream.state.localClose === 1 || retries === 0) stream.close(NO_ERROR);
+  else startTimer(RESET_RETRY_MS, () => resetWhenAnswered(stream, retries - 1));
+}
+
+function leavesTooMuch({ complete, headers }: IncomingMessage): boolean {
+  if (complete) return false;
+  if (headers["transfer-encoding"] !== undefined) return true;
+  return Number(headers["content-length"] ?? 0) > MAX_DISCARDED_BYTES;
+}
+
+/** The listener may have read some of it, and stopped. */
+function discardBody(request: IncomingMessage): void {
+  if (request.complete || request.destroyed) return;
+  request.removeAllListeners("readable");
+  request.resume();
+}
+
+/** Replaces the way in which Node closes the connection after the answer. */
+function closeAfterAnswer(request: IncomingMessage, socket: Socket): void {
+  closing.add(socket);
+  socket.destroySoon = () => {
+    discardBody(request);
     socket.end();
-    const timer = startTimer(LINGER_MS, () => socket.destroy());
-    socket.once("close", () => timer.cancel());
-  });
+    lingerUntilIdle(socket);
+  };
+}
+
+function lingerUntilIdle(socket: Socket): void {
+  const start = realClock.nowMs();
+  let bytesRead = socket.bytesRead;
+  const look = () => {
+    if (socket.bytesRead === bytesRead || realClock.nowMs() - start > LINGER_MS) return void socket.destroy();
+    bytesRead = socket.bytesRead;
+    timer = startTimer(LINGER_IDLE_MS, look);
+  };
+  let timer = startTimer(LINGER_IDLE_MS, look);
+  socket.once("close", () => timer.cancel());
 }

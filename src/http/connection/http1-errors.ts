@@ -4,7 +4,7 @@
 import type { Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { startTimer } from "../../clock.ts";
-import { LINGER_MS } from "./early-answer.ts";
+import { LINGER_IDLE_MS } from "./early-answer.ts";
 
 /** Every other error is 400. */
 const statusLines: Readonly<Record<string, string>> = {
@@ -24,7 +24,7 @@ export function answerParseErrors(server: Server, maxHeaderBytes: number): void 
       return;
     }
     socket.end(answerTo(error.code ?? "", maxHeaderBytes));
-    const timer = startTimer(LINGER_MS, () => socket.destroy());
+    const timer = startTimer(LINGER_IDLE_MS, () => socket.destroy());
     socket.once("end", () => socket.destroy()).once("close", () => timer.cancel());
   });
 }

@@ -8,7 +8,7 @@
 
 import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import { startTimer, type Timer } from "../../clock.ts";
+import { realClock, startTimer, type Timer } from "../../clock.ts";
 import { askKernel, type WaitingBytes, waitingBytes } from "../../linux/index.ts";
 
 /** Each retry waits twice as long as the one before, from 0.2 s on: 13 s for six on a quick network, a minute on a slow one. */
@@ -46,7 +46,7 @@ export class WatchedSession {
   readonly #session: ServerHttp2Session;
   #streams = 0;
   #isNew = true;
-  #idleSinceMs = performance.now();
+  #idleSinceMs = realClock.nowMs();
   #wasClosedByPeer = false;
   #bytesRead = -1;
   #stillSweeps = 0;
@@ -58,17 +58,22 @@ export class WatchedSession {
       this.#streams++;
       stream.once("close", () => {
         this.#streams--;
-        this.#idleSinceMs = performance.now();
+        this.#idleSinceMs = realClock.nowMs();
       });
     });
   }
 
+  /** Sends GOAWAY and ends the session after its last open stream. */
+  finish(): void {
+    this.#session.close();
+  }
+
   /** Ends a session that has been idle for too long. */
   sweepIdle({ headersMs, idleMs }: IdleLimits): void {
-    const forMs = this.#streams > 0 ? 0 : performance.now() - this.#idleSinceMs;
+    const forMs = this.#streams > 0 ? 0 : realClock.nowMs() - this.#idleSinceMs;
     if (forMs < (this.#isNew ? headersMs : idleMs)) return;
     if (this.#isNew) this.#session.destroy();
-    else this.#session.close();
+    else this.finish();
   }
 
   /**

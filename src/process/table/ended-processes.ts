@@ -1,7 +1,7 @@
 // Processes that have ended and are still retained, so that late clients find them. Forgotten in
 // the order of their ends, when their time has passed or they are too many (rule 12).
 
-import { startTimer, type Timer } from "../../clock.ts";
+import { realClock, startTimer, type Timer } from "../../clock.ts";
 import type { Process } from "../process.ts";
 
 export interface RetentionLimits {
@@ -41,7 +41,7 @@ export class EndedProcesses {
   add(process: Process): void {
     const { heldBytes } = process.output;
     this.#mostBytes += heldBytes;
-    const untilMs = performance.now() + this.#limits.retainMs;
+    const untilMs = realClock.nowMs() + this.#limits.retainMs;
     this.#retained.set(process.processId, { process, untilMs, heldBytes });
     this.#enforce();
   }
@@ -60,7 +60,7 @@ export class EndedProcesses {
    */
   #enforce(): void {
     for (const retained of this.#retained.values()) {
-      const leftMs = retained.untilMs - performance.now();
+      const leftMs = retained.untilMs - realClock.nowMs();
       if (leftMs > 0 && this.#retained.size <= this.#limits.maxProcesses && this.#fits()) {
         this.#timer ??= startTimer(Math.ceil(leftMs), () => {
           this.#timer = undefined;

@@ -1,7 +1,6 @@
 // All processes of this agent: finds them by pid, tag or process_id, counts and logs them, retains
 // those that ended, and stops them. How a child is started is the business of start/.
 
-import { randomUUID } from "node:crypto";
 import { constants } from "node:os";
 import { startTimer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
@@ -10,6 +9,7 @@ import {
   type ChildProperties,
   InheritedProperties,
   keepCapabilities,
+  kernelRandomUuid,
   ownUser,
   setCloseOnExecEverywhere,
 } from "../../linux/index.ts";
@@ -17,6 +17,7 @@ import type { Logger } from "../../logger.ts";
 import { MemoryBudget } from "../../multiplexer/index.ts";
 import { PROCESS_DEFAULTS } from "../defaults.ts";
 import type { ProcessEnd } from "../end-status.ts";
+import { Generation } from "../generation.ts";
 import { Process, type ProcessSettings } from "../process.ts";
 import { startReaping, watch } from "../reaper.ts";
 import { type AgentDefaults, agentDefaults } from "../start/agent-defaults.ts";
@@ -64,6 +65,7 @@ export class ProcessTable {
    */
   readonly #processes = new Set<Process>();
   readonly #ended: EndedProcesses;
+  readonly generation = new Generation(() => [...this.#processes, ...this.#ended.list()]);
   readonly #startIds = new StartIds();
   readonly #memoryBudgetBytes: number;
   readonly #settings: ProcessSettings;
@@ -148,7 +150,7 @@ export class ProcessTable {
   async #start(request: StartRequest): Promise<Process> {
     checkRequestSize(request, this.#limits);
     const child = await startChild(request, this.#startContext, () => this.#admit());
-    const started = { ...child, processId: randomUUID(), request };
+    const started = { ...child, processId: kernelRandomUuid(), request };
     const process = new Process(started, this.#settings, (ended, end) => this.#retain(ended, end));
     this.#processes.add(process);
     this.#log.started(process);
@@ -175,7 +177,7 @@ export class ProcessTable {
   }
 
   /** Of everything that is held for clients. */
-  get memoryBudget(): Pick<MemoryBudget, "bytes" | "heldBytes" | "isSpent"> {
+  get memoryBudget(): Pick<MemoryBudget, "bytes" | "heldBytes" | "isSpent" | "join" | "reserve"> {
     return this.#settings.budget;
   }
 

@@ -1,0 +1,47 @@
+// The body of a request, with a time limit for a request whose message is one piece. A request that
+// never ends would otherwise hold its connection and its bytes forever.
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import { startTimer } from "../clock.ts";
+import { type NodeRequest, type NodeResponse, refuse } from "../http/index.ts";
+
+/**
+ * The body of `request`. At the limit, the request is answered and the body fails, so that nothing is
+ * executed after that answer. The request is not destroyed if the reader stops: over HTTP/1.1 that
+ * would close the connection before the answer is sent.
+ */
+export function timelyBody(
+  request: NodeRequest,
+  response: NodeResponse,
+  limitMs: number | undefined,
+): AsyncIterable<Uint8Array> {
+  const body: AsyncIterable<Uint8Array> = request.iterator({ destroyOnReturn: false });
+  return limitMs === undefined ? body : failAtLimit(body, () => limitTime(request, response, limitMs));
+}
+
+async function* failAtLimit(
+  body: AsyncIterable<Uint8Array>,
+  startLimit: () => () => boolean,
+): AsyncIterable<Uint8Array> {
+  const isLate = startLimit();
+  for await (const piece of body) {
+    if (isLate()) break;
+    yield piece;
+  }
+  if (isLate()) throw new ConnectError("the request did not arrive in time", Code.Aborted);
+}
+
+function limitTime(request: NodeRequest, response: NodeResponse, limitMs: number): () => boolean {
+  let isLate = false;
+  const timer = startTimer(limitMs, () => {
+    if (response.headersSent || response.destroyed) return;
+    isLate = true;
+    // HTTP/2 has no such header: its stream is reset after the answer.
+    if (!("stream" in response)) response.setHeader("Connection", "close");
+    const message = `the request did not arrive within ${limitMs} ms (--request-timeout)`;
+    refuse(request, response, { code: Code.DeadlineExceeded, httpStatus: 408, message });
+  });
+  const cancel = () => timer.cancel();
+  request.once("end", cancel).once("close", cancel);
+  return () => isLate;
+}
