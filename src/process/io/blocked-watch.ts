@@ -1,10 +1,13 @@
 // Detects that a process is stuck in a write because no client reads its output (rule 9), reports it
-// once per episode, and says since when. The kernel sends no event for it, so it is looked at when a
-// client asks, and at growing intervals: at rest the agent hardly wakes up (rule 19).
+// once per episode, and says since when. The kernel sends no event for it, so the watch looks a few
+// times after the gate has closed, then only when a client asks: at rest the agent does not wake up
+// (rule 19).
 
 import type { Clock, Timer } from "../../clock.ts";
 
 const FIRST_LOOK_MS = 1_000;
+/** After 1, 3, 7, 15, 31 and 63 seconds. */
+const MAX_DELAY_MS = 32_000;
 
 export interface BlockedWatchOptions {
   /** Whether no client reads: the process is detached and the gate is closed. */
@@ -31,7 +34,7 @@ export class BlockedWatch {
     return this.#look();
   }
 
-  /** The gate has closed: looks after a second, then after two more, four, and so on. */
+  /** The gate has closed. */
   start(): void {
     if (this.#timer === undefined) this.#lookAfter(FIRST_LOOK_MS);
   }
@@ -45,8 +48,9 @@ export class BlockedWatch {
 
   #lookAfter(delayMs: number): void {
     this.#timer = this.#options.clock.startTimer(delayMs, () => {
+      this.#timer = undefined;
       this.#look();
-      this.#lookAfter(delayMs * 2);
+      if (delayMs < MAX_DELAY_MS) this.#lookAfter(delayMs * 2);
     });
   }
 
