@@ -1,10 +1,11 @@
 // POST /init: an orchestrator sets the defaults of commands and the access token. The fields and their rules are envd's.
-// This agent does not set the clock, mount volumes or write /etc/hosts; it ignores the fields for these.
+// This agent does not set the clock, mount volumes or write /etc/hosts; it logs the fields for these and ignores them.
 
 import { HoldfastError } from "../errors.ts";
 import type { AccessToken } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults } from "../process/index.ts";
+import { clip } from "../text.ts";
 import { isUsableToken } from "../token-format.ts";
 
 interface InitRequest {
@@ -14,6 +15,8 @@ interface InitRequest {
   readonly defaultWorkdir: string | undefined;
   /** Nanoseconds since the epoch. */
   readonly timestamp: bigint | undefined;
+  /** The names of the fields that this agent does not know. */
+  readonly unknownFields: readonly string[];
 }
 
 export interface InitializationOptions {
@@ -40,7 +43,7 @@ export class Initialization {
     const request = parse(body);
     const { defaults, token, logger } = this.#options;
     assertMay(request, headerToken, token);
-    const { timestamp, envVars, accessToken, defaultUser, defaultWorkdir } = request;
+    const { timestamp, envVars, accessToken, defaultUser, defaultWorkdir, unknownFields } = request;
     if (timestamp !== undefined) {
       if (this.#newest !== undefined && timestamp <= this.#newest) return;
       this.#newest = timestamp;
@@ -52,6 +55,8 @@ export class Initialization {
     const variables = Object.keys(defaults.environment).length;
     const { user, workdir } = defaults;
     logger.info({ variables, user, workdir, token: token.isSet }, "initialized");
+    if (unknownFields.length > 0)
+      logger.warn({ fields: unknownFields.map(clip) }, "unknown fields of POST /init are ignored");
   }
 }
 
@@ -64,7 +69,7 @@ function assertMay({ accessToken }: InitRequest, headerToken: string | undefined
     throw new HoldfastError("unauthenticated", "accessToken: not the one of this agent");
 }
 
-/** An empty body changes nothing. Unknown fields are ignored, as in envd. */
+/** An empty body changes nothing. */
 function parse(body: string): InitRequest {
   const fields = body.trim() === "" ? {} : parseObject(body);
   return {
@@ -73,8 +78,14 @@ function parse(body: string): InitRequest {
     defaultUser: text("defaultUser", fields["defaultUser"]),
     defaultWorkdir: text("defaultWorkdir", fields["defaultWorkdir"]),
     timestamp: nanoseconds(fields["timestamp"]),
+    unknownFields: Object.keys(fields)
+      .filter((name) => !knownFields.has(name))
+      .slice(0, MAX_LOGGED_FIELDS),
   };
 }
+
+const knownFields = new Set(["envVars", "accessToken", "defaultUser", "defaultWorkdir", "timestamp"]);
+const MAX_LOGGED_FIELDS = 20;
 
 function parseObject(body: string): Record<string, unknown> {
   let value: unknown;
@@ -108,11 +119,16 @@ function accessToken(value: unknown): string | undefined {
   throw invalid("accessToken: must be letters, digits and punctuation without spaces");
 }
 
+/** Linux's limit for paths; user names are shorter. */
+const MAX_TEXT_LENGTH = 4096;
+
 /** An empty text is the same as a missing one. */
 function text(field: string, value: unknown): string | undefined {
   if (value === undefined || value === null || value === "") return undefined;
   if (typeof value !== "string") throw invalid(`${field}: must be a string`);
   if (value.includes("\0")) throw invalid(`${field}: contains a NUL`);
+  if (value.length > MAX_TEXT_LENGTH)
+    throw invalid(`${field}: has ${value.length} characters; the limit is ${MAX_TEXT_LENGTH}`);
   return value;
 }
 
