@@ -28,11 +28,13 @@ export interface ControlOptions {
   /** Changed by POST /init. */
   readonly defaults: AgentDefaults;
   readonly token: AccessToken;
-  readonly statistics: ClientStatistics;
+  readonly statistics: () => ClientStatistics;
   /** How long the body of POST /init may take to arrive; 10 s at most. */
   readonly requestMs: number;
   /** How many connections clients have. */
   readonly connections: () => number;
+  /** Called when POST /init names a new life of the machine. */
+  readonly onNewLifecycle: (asking: NodeRequest) => void;
   readonly logger: Logger;
 }
 
@@ -49,7 +51,7 @@ export function createControl(options: ControlOptions): RequestListener {
     "/health": { GET: (_, response) => answer(response, 204) },
     "/init": {
       POST: async (request, response) => {
-        initialization.apply(await bodies.read(request), offeredToken(headerReader(request)));
+        initialization.apply(await bodies.read(request), offeredToken(headerReader(request)), request);
         answer(response, 204);
       },
     },
