@@ -5,6 +5,7 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { BudgetShare, MemoryBudget, Reservation } from "../multiplexer/index.ts";
+import { noteReleased } from "./garbage.ts";
 
 /** Requests up to this size in all are accepted even if output has spent the budget. */
 const HEADROOM_BYTES = 8 * 1024 * 1024;
@@ -48,6 +49,7 @@ export class RequestMemory {
     let isClosed = false;
     const release = () => {
       this.#hold(this.#heldBytes - held);
+      noteReleased(held);
       held = 0;
     };
     return {
