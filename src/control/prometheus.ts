@@ -10,7 +10,7 @@ export { PROMETHEUS_CONTENT_TYPE } from "./prometheus-text.ts";
 
 export interface PrometheusOptions {
   readonly table: ProcessTable;
-  readonly statistics: ClientStatistics;
+  readonly statistics: () => ClientStatistics;
   readonly connections: () => number;
 }
 
@@ -77,8 +77,14 @@ const ROWS: readonly Row[] = [
   {
     name: "held_bytes",
     type: "gauge",
-    help: "Memory of the output held for all processes.",
+    help: "Memory of everything held for clients: output, waiting input, requests.",
     read: ({ table }) => table.memoryBudget.heldBytes,
+  },
+  {
+    name: "request_bytes",
+    type: "gauge",
+    help: "The part of held_bytes that belongs to requests on their way.",
+    read: ({ clients }) => clients.requestBytes,
   },
   {
     name: "memory_budget_bytes",
@@ -114,9 +120,10 @@ const ROWS: readonly Row[] = [
   {
     name: "subscribers",
     type: "gauge",
-    help: "Streams attached to processes, forgotten ones included.",
+    help: "Streams attached to processes.",
+    // Of processes that are no longer listed also.
     read: ({ clients: { attached, detached } }) =>
-      attached - Object.values(detached).reduce((sum, count) => sum + count, 0),
+      attached - detached.end - detached.gone - detached.cut - detached.stopped,
   },
   {
     name: "attached_total",
@@ -192,7 +199,7 @@ export async function prometheusMetrics(options: PrometheusOptions): Promise<str
   const snapshot: Snapshot = {
     table: options.table,
     processes: options.table.statistics(),
-    clients: options.statistics,
+    clients: options.statistics(),
     connections: options.connections(),
   };
   return prometheusText([...node, ...ROWS.map((row) => metricOf(row, snapshot))]);
