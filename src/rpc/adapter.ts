@@ -162,7 +162,8 @@ function fail(error: unknown, request: NodeRequest, response: NodeResponse, logg
   }
   if (error instanceof ConnectError && code === Code.InvalidArgument) {
     logger.debug({ err: error }, "a request was refused");
-    return refuse(request, response, { code, httpStatus: 400, message: rawMessage });
+    refuse(request, response, { code, httpStatus: 400, message: rawMessage });
+    return;
   }
   logger.error({ err: error }, "a request failed unexpectedly");
   refuse(request, response, { code: Code.Internal, httpStatus: 500, message: "internal error" });
