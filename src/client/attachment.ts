@@ -96,7 +96,8 @@ export class Attachment {
       if (arrival.kind === "end") stream.finish();
       return arrival;
     } catch (error) {
-      return toFailure(error);
+      const failure = toFailure(error);
+      return stream.sawGoaway ? { ...failure, isPlanned: true } : failure;
     }
   }
 
@@ -156,13 +157,16 @@ export class Attachment {
   }
 
   /** Throws the failure's error when there is nothing left to try. */
-  async #waitToRetry({ verdict, error }: Failure): Promise<void> {
+  async #waitToRetry(failure: Failure): Promise<void> {
+    const { verdict, error, retryAfterMs } = failure;
     const { signal, onState } = this.#options;
     signal.throwIfAborted();
     const { identity } = this.#position;
-    // Before the process exists, `resource_exhausted` is the answer. Later it is a reason to retry.
-    const isRefusal = identity === undefined && error.code === "resource_exhausted";
-    const retry = this.#backoff.afterFailure(isRefusal ? "final" : verdict);
+    // Before the process exists, `resource_exhausted` is the answer, unless the agent asks for a
+    // retry. Later it is a reason to retry.
+    const isRefusal =
+      identity === undefined && error.code === "resource_exhausted" && retryAfterMs === undefined;
+    const retry = this.#backoff.afterFailure(isRefusal ? "final" : verdict, failure);
     if (retry === undefined) throw identity === undefined ? error : explained(error);
     onState?.({ kind: "reconnecting", ...retry, reason: error });
     await pause(this.#link.settings.clock, retry.delayMs, signal);

@@ -18,6 +18,13 @@ export class ClientError extends Error {
   }
 }
 
+/** A stream ended cleanly, but without an end event: the agent or a proxy closed it on purpose. */
+export class CleanEndError extends ClientError {
+  constructor() {
+    super("unavailable", "the stream ended without an end event");
+  }
+}
+
 /**
  * The agent knows no such process: it was never started there, it ended (and is no longer
  * retained), or the agent was restarted.

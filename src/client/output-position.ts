@@ -2,7 +2,7 @@
 // that repeats, drops or reorders output is detected at its first wrong event. No I/O.
 
 import type { ProcessEvent } from "../gen/process_pb.ts";
-import { ClientError } from "./client-errors.ts";
+import { CleanEndError, ClientError } from "./client-errors.ts";
 import { toExit } from "./messages.ts";
 import type { Exit, OutputEvent } from "./types.ts";
 
@@ -97,7 +97,7 @@ export class OutputPosition {
 
   /** Takes a later event. Throws if it does not continue the output. */
   accept(event: WireEvent | undefined): Arrival {
-    if (event === undefined) throw new ClientError("unavailable", "the stream ended without an end event");
+    if (event === undefined) throw new CleanEndError();
     const arrival = this.#take(event);
     if (arrival.kind !== "nothing") this.#generation = this.#streamGeneration;
     return arrival;

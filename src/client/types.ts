@@ -40,8 +40,17 @@ export interface ReconnectOptions {
    * ms.
    */
   readonly initialDelayMs?: number;
-  /** The longest wait between two tries. Default: 10 s. */
+  /**
+   * The longest wait between two tries. Default: 10 s. A `Retry-After` or RetryInfo of the agent or a
+   * proxy is waited for in addition, up to two minutes.
+   */
   readonly maxDelayMs?: number;
+  /**
+   * For fleets: the first wait after the other side ended the connection on purpose (a clean end, 503,
+   * GOAWAY) is a random time below this. Choose the number of clients divided by the connections that
+   * the proxy accepts per second. Default: 0.
+   */
+  readonly spreadMs?: number;
   /**
    * How long the agent of an attached process may be out of reach before the iteration, `exit` and
    * writes fail with the last error. Default: no limit; a signal can abort them.

@@ -2,7 +2,8 @@
 // This agent does not set the clock, mount volumes or write /etc/hosts; it ignores the fields for these.
 
 import { HoldfastError } from "../errors.ts";
-import type { AccessToken } from "../http/index.ts";
+import type { AccessToken, NodeRequest } from "../http/index.ts";
+import { addKernelEntropy } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults } from "../process/index.ts";
 import { isUsableToken } from "../token-format.ts";
@@ -14,18 +15,25 @@ interface InitRequest {
   readonly defaultWorkdir: string | undefined;
   /** Nanoseconds since the epoch. */
   readonly timestamp: bigint | undefined;
+  /** Names this life of the machine; a restored or cloned one gets another. */
+  readonly lifecycleID: string | undefined;
+  /** Random bytes for the kernel, so that clones differ from now on. */
+  readonly entropy: Buffer | undefined;
 }
 
 export interface InitializationOptions {
   readonly defaults: AgentDefaults;
   readonly token: AccessToken;
   readonly logger: Logger;
+  /** Called when a request names another life of the machine than the last one. */
+  readonly onNewLifecycle: (asking: NodeRequest) => void;
 }
 
 export class Initialization {
   readonly #options: InitializationOptions;
   /** The timestamp of the newest request that was applied. */
   #newest: bigint | undefined;
+  #lifecycleID: string | undefined;
 
   constructor(options: InitializationOptions) {
     this.#options = options;
@@ -36,14 +44,21 @@ export class Initialization {
    * is set and neither the body nor `headerToken` has it. A request that is not newer than the newest before changes
    * nothing.
    */
-  apply(body: string, headerToken: string | undefined): void {
+  apply(body: string, headerToken: string | undefined, asking: NodeRequest): void {
     const request = parse(body);
     const { defaults, token, logger } = this.#options;
     assertMay(request, headerToken, token);
-    const { timestamp, envVars, accessToken, defaultUser, defaultWorkdir } = request;
+    const { timestamp, envVars, accessToken, defaultUser, defaultWorkdir, lifecycleID, entropy } = request;
     if (timestamp !== undefined) {
       if (this.#newest !== undefined && timestamp <= this.#newest) return;
       this.#newest = timestamp;
+    }
+    if (lifecycleID !== undefined && lifecycleID !== this.#lifecycleID) {
+      this.#lifecycleID = lifecycleID;
+      // Before anything is drawn from the kernel in the new life.
+      if (entropy !== undefined && !addKernelEntropy(entropy))
+        logger.warn({}, "entropy of /init not used: no permission to add it to the kernel");
+      this.#options.onNewLifecycle(asking);
     }
     if (accessToken !== undefined) token.set(accessToken);
     if (envVars !== undefined) defaults.environment = envVars;
@@ -73,6 +88,8 @@ function parse(body: string): InitRequest {
     defaultUser: text("defaultUser", fields["defaultUser"]),
     defaultWorkdir: text("defaultWorkdir", fields["defaultWorkdir"]),
     timestamp: nanoseconds(fields["timestamp"]),
+    lifecycleID: limited("lifecycleID", text("lifecycleID", fields["lifecycleID"])),
+    entropy: entropy(fields["entropy"]),
   };
 }
 
@@ -114,6 +131,23 @@ function text(field: string, value: unknown): string | undefined {
   if (typeof value !== "string") throw invalid(`${field}: must be a string`);
   if (value.includes("\0")) throw invalid(`${field}: contains a NUL`);
   return value;
+}
+
+function limited(field: string, value: string | undefined): string | undefined {
+  if (value === undefined || value.length <= MAX_ID_LENGTH) return value;
+  throw invalid(`${field}: longer than ${MAX_ID_LENGTH} characters`);
+}
+
+const MAX_ID_LENGTH = 256;
+const MAX_ENTROPY_BYTES = 512;
+
+function entropy(value: unknown): Buffer | undefined {
+  const base64 = text("entropy", value);
+  if (base64 === undefined) return undefined;
+  const bytes = Buffer.from(base64, "base64");
+  if (bytes.length === 0 || bytes.length > MAX_ENTROPY_BYTES || bytes.toString("base64") !== base64)
+    throw invalid(`entropy: must be 1 to ${MAX_ENTROPY_BYTES} bytes in base64`);
+  return bytes;
 }
 
 const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)$/;

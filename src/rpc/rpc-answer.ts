@@ -42,5 +42,5 @@ export function createRpcAnswer({
     memory: new RequestMemory(limits.requestMemoryBytes),
     fallback,
   });
-  return limitStreams(limits.maxStreams, activity, listener);
+  return limitStreams(limits.maxStreams, serving, activity, listener);
 }

@@ -2,7 +2,8 @@
 // sends.
 
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createHttp2Server, type Http2ServerRequest } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -32,14 +33,27 @@ export const endEvent = (offset: number): StreamEvent => ({
   value: { exitCode: 0, exited: true, status: "exit status 0", offset: BigInt(offset) },
 });
 
-/** Serves until the test is finished. Returns its URL. */
-export async function serveScript(service: Partial<ServiceImpl<typeof Process>>): Promise<string> {
-  const server = createServer(
-    connectNodeAdapter({ routes: (router) => void router.service(Process, service) }),
-  );
+/**
+ * Serves until the test is finished. Returns its URL. Over HTTP/2 `intercept` sees each request first; true keeps it
+ * from the service.
+ */
+export async function serveScript(
+  service: Partial<ServiceImpl<typeof Process>>,
+  httpVersion: "1.1" | "2" = "1.1",
+  intercept: (request: Http2ServerRequest) => boolean = () => false,
+): Promise<string> {
+  const answer = connectNodeAdapter({ routes: (router) => void router.service(Process, service) });
+  const server =
+    httpVersion === "2"
+      ? createHttp2Server((request, response) => {
+          if (!intercept(request)) answer(request, response);
+        })
+      : createServer(answer);
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => sockets.add(socket));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => {
-    server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
     server.close();
   });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
