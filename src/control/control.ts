@@ -57,6 +57,8 @@ export function createControl(options: ControlOptions): RequestListener {
     },
     "/envs": { GET: (_, response) => answerJson(response, 200, defaults.environment) },
     "/metrics": { GET: (_, response) => answerJson(response, 200, machine.read()) },
+    // With 404, E2B's SDKs would report that a file does not exist.
+    "/files": { GET: answerNoFiles, POST: answerNoFiles },
     "/metrics/prometheus": {
       GET: async (_, response) => {
         // An agent that is not scraped does not load it.
@@ -77,6 +79,10 @@ export function createControl(options: ControlOptions): RequestListener {
       .then(() => handler(request, response))
       .catch((error: unknown) => answerError(error, response, logger));
   };
+}
+
+function answerNoFiles(_: NodeRequest, response: NodeResponse): void {
+  answerJson(response, 501, { code: 501, message: "this agent does not serve files" });
 }
 
 function unknownPath(path: string): Refusal {

@@ -39,7 +39,7 @@ export function createRpcAnswer({
     logger,
     maxMessageBytes,
     requestMs,
-    memory: new RequestMemory(limits.requestMemoryBytes),
+    memory: new RequestMemory(table.memoryBudget, limits.requestMemoryBytes),
     fallback,
   });
   return limitStreams(limits.maxStreams, serving, activity, listener);

@@ -7,6 +7,7 @@ import { connect as connectHttp2, createServer as createHttp2Server } from "node
 import type { AddressInfo, Server } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { Process } from "../../src/gen/process_pb.ts";
+import { MemoryBudget } from "../../src/multiplexer/index.ts";
 import { createRpcListener } from "../../src/rpc/adapter.ts";
 import { RequestMemory } from "../../src/rpc/request-memory.ts";
 import { agentTimers } from "../support/agent/agent-timers.ts";
@@ -32,7 +33,7 @@ function listener() {
     logger: { debug: silent, info: silent, warn: silent, error: silent },
     maxMessageBytes: 1000,
     requestMs: REQUEST_MS,
-    memory: new RequestMemory(10_000),
+    memory: new RequestMemory(new MemoryBudget(1_000_000), 10_000),
     fallback: (_, response) => void response.writeHead(404).end(),
   });
 }

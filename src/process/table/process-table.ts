@@ -176,7 +176,7 @@ export class ProcessTable {
   }
 
   /** Of everything that is held for clients. */
-  get memoryBudget(): Pick<MemoryBudget, "bytes" | "heldBytes" | "isSpent"> {
+  get memoryBudget(): Pick<MemoryBudget, "bytes" | "heldBytes" | "isSpent" | "join" | "reserve"> {
     return this.#settings.budget;
   }
 
