@@ -1,7 +1,7 @@
 // How long to wait before the next try, and when to stop trying.
 
 import type { Settings } from "./client-settings.ts";
-import type { Verdict } from "./failures.ts";
+import type { Failure, Verdict } from "./failures.ts";
 
 /** After this many doubtful failures in a row, the next one is final. */
 const MAX_DOUBTS = 5;
@@ -43,7 +43,10 @@ export class Backoff {
   }
 
   /** The number and delay of the next try; undefined when there is none. */
-  afterFailure(verdict: Verdict): { readonly attempt: number; readonly delayMs: number } | undefined {
+  afterFailure(
+    verdict: Verdict,
+    { retryAfterMs = 0, isPlanned = false }: Pick<Failure, "retryAfterMs" | "isPlanned"> = {},
+  ): { readonly attempt: number; readonly delayMs: number } | undefined {
     const { clock, random } = this.#settings;
     const nowMs = clock.nowMs();
     this.#sinceMs ??= nowMs;
@@ -53,7 +56,9 @@ export class Backoff {
     this.#reachedMs = undefined;
     if (verdict === "doubtful") this.#doubts++;
     if (verdict === "final" || this.#doubts >= MAX_DOUBTS) return undefined;
-    const delayMs = random() * this.#maxDelayMs();
+    const spreadMs = isPlanned && this.#attempt === 0 ? this.#settings.spreadMs : 0;
+    // On top of the wait that was asked for, so that clients that got the same one do not return together.
+    const delayMs = retryAfterMs + random() * Math.max(this.#maxDelayMs(), spreadMs);
     if (nowMs + delayMs - this.#sinceMs >= this.#patienceMs) return undefined;
     this.#attempt++;
     return { attempt: this.#attempt, delayMs };

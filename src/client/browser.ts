@@ -12,6 +12,7 @@ export {
   DetachedError,
   GapError,
   ProcessGoneError,
+  RewoundError,
 } from "./client-errors.ts";
 export type * from "./types.ts";
 

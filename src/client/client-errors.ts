@@ -18,6 +18,13 @@ export class ClientError extends Error {
   }
 }
 
+/** A stream ended cleanly, but without an end event: the agent or a proxy closed it on purpose. */
+export class CleanEndError extends ClientError {
+  constructor() {
+    super("unavailable", "the stream ended without an end event");
+  }
+}
+
 /**
  * The agent knows no such process: it was never started there, it ended (and is no longer
  * retained), or the agent was restarted.
@@ -42,6 +49,27 @@ export class GapError extends ClientError {
     super("data_loss", `${to - from} bytes of output are no longer held: [${from}, ${to})`);
     this.from = from;
     this.to = to;
+  }
+}
+
+/**
+ * The machine was restored to an earlier state: the agent's output ends at `now`, and this client
+ * has received bytes up to `was`. `onRewind: "resume"` continues at `now` instead.
+ */
+export class RewoundError extends ClientError {
+  override readonly name = "RewoundError";
+  /** The offset of this client. */
+  readonly was: number;
+  /** The offset at which the output continues. */
+  readonly now: number;
+
+  constructor(was: number, now: number) {
+    super(
+      "out_of_range",
+      `the machine was restored to an earlier state: the output is at ${now}, not at ${was}`,
+    );
+    this.was = was;
+    this.now = now;
   }
 }
 

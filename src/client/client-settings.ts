@@ -6,6 +6,7 @@ import type { ClientOptions } from "./types.ts";
 export interface Settings {
   readonly initialDelayMs: number;
   readonly maxDelayMs: number;
+  readonly spreadMs: number;
   readonly giveUpAfterMs: number;
   readonly callRetryMs: number;
   readonly keepaliveSeconds: number;
@@ -23,6 +24,7 @@ export function toSettings({ user, token, reconnect = {} }: ClientOptions): Sett
   const settings = {
     initialDelayMs: reconnect.initialDelayMs ?? 200,
     maxDelayMs: reconnect.maxDelayMs ?? 10_000,
+    spreadMs: reconnect.spreadMs ?? 0,
     giveUpAfterMs: reconnect.giveUpAfterMs ?? Number.POSITIVE_INFINITY,
     callRetryMs: reconnect.callRetryMs ?? 30_000,
     keepaliveSeconds: reconnect.keepaliveSeconds ?? 10,
@@ -31,7 +33,7 @@ export function toSettings({ user, token, reconnect = {} }: ClientOptions): Sett
     user,
     headers: token === undefined ? {} : { "X-Access-Token": token },
   };
-  for (const name of ["initialDelayMs", "maxDelayMs", "giveUpAfterMs", "callRetryMs"] as const)
+  for (const name of ["initialDelayMs", "maxDelayMs", "spreadMs", "giveUpAfterMs", "callRetryMs"] as const)
     if (!(settings[name] >= 0))
       throw new RangeError(`reconnect.${name} is ${settings[name]}, must be 0 or more`);
   const { keepaliveSeconds } = settings;

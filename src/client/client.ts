@@ -1,14 +1,14 @@
 // A client of one agent: its calls, each composed of the parts beside this file.
 
-import type { ProcessInfo as WireProcessInfo } from "../gen/process_pb.ts";
 import type { Settings } from "./client-settings.ts";
 import { AgentLink, type Connection } from "./connection.ts";
 import type { OpenStream } from "./event-stream.ts";
-import { isSelected, startHeaders, toConnectMessage, toProcessInfo, toStartMessage } from "./messages.ts";
+import { startHeaders, toConnectMessage, toProcessInfo, toStartMessage } from "./messages.ts";
 import { type Opening, Output } from "./output.ts";
+import type { EarlierPosition } from "./output-position.ts";
+import { listProcesses } from "./process-list.ts";
 import { randomId } from "./random-id.ts";
 import { AttachedProcess } from "./remote-process.ts";
-import { callWithRetries } from "./retried-call.ts";
 import { sendSignal } from "./send-signal.ts";
 import type {
   AttachOptions,
@@ -41,7 +41,7 @@ async function start(
   const headers = startHeaders(request.user ?? link.settings.user, request.timeoutMs);
   return begin(link, options, {
     open: (rpc, call) => rpc.start(message, { ...call, headers: { ...call.headers, ...headers } }),
-    resume: (processId, fromOffset) => connect(processId, { fromOffset }),
+    resume: (processId, position) => connect(processId, resumeOptions(position)),
     mayTimeOut: request.timeoutMs !== undefined,
   });
 }
@@ -52,7 +52,8 @@ async function attach(link: AgentLink, selector: Selector, options: AttachOption
   const place = options.fromOffset === undefined ? await findPlace(link, selector, options) : undefined;
   return begin(link, options, {
     open: place === undefined ? asAsked : connect(place.processId, { ...options, ...place }),
-    resume: (processId, fromOffset) => connect(processId, { ...options, fromOffset }),
+    resume: (processId, position) => connect(processId, { ...options, ...resumeOptions(position) }),
+    from: earlierPosition(options),
     mayTimeOut: false,
   });
 }
@@ -64,14 +65,35 @@ async function attach(link: AgentLink, selector: Selector, options: AttachOption
  * its own answer to Connect says so best.
  */
 async function findPlace(link: AgentLink, selector: Selector, { signal }: AttachOptions) {
-  const found = (await listAll(link, signal)).findLast(isSelected(selector));
+  const query = { selector, omitConfig: true, signals: [signal] };
+  // Of several matching processes the agent chooses the last one.
+  const found = (await listProcesses(link, query)).at(-1);
   // An agent that gives no process_id is refused by the attachment.
   if (found === undefined || found.processId === "") return undefined;
   return { processId: found.processId, fromOffset: Number(found.attachOffset) };
 }
 
-async function begin(link: AgentLink, options: ProcessOptions, opening: Opening): Promise<RemoteProcess> {
-  const output = new Output(link, opening, options);
+function earlierPosition({ fromOffset, generation }: AttachOptions): EarlierPosition | undefined {
+  return fromOffset === undefined || generation === undefined
+    ? undefined
+    : { offset: fromOffset, generation };
+}
+
+/** Old agents send no generation, and get none. */
+function resumeOptions({ offset, generation }: EarlierPosition): AttachOptions {
+  return { fromOffset: offset, ...(generation === "" ? {} : { generation }) };
+}
+
+async function begin(
+  link: AgentLink,
+  options: ProcessOptions,
+  opening: Omit<Opening, "findHead">,
+): Promise<RemoteProcess> {
+  const findHead = async (processId: string, signal: AbortSignal) => {
+    const [info] = await listProcesses(link, { selector: processId, omitConfig: true, signals: [signal] });
+    return info && Number(info.offset);
+  };
+  const output = new Output(link, { ...opening, findHead }, options);
   return new AttachedProcess(link, output, await output.begin());
 }
 
@@ -80,18 +102,10 @@ function connect(selector: Selector, options: AttachOptions): OpenStream {
   return (rpc, call) => rpc.connect(message, call);
 }
 
-async function list(link: AgentLink, { includeEnded, signal }: ListOptions): Promise<ProcessInfo[]> {
-  const all = (await listAll(link, signal)).map(toProcessInfo);
-  return includeEnded === true ? all : all.filter(({ exit }) => exit === undefined);
-}
-
-/** Retained processes first, then live ones, each group ordered by start. */
-async function listAll(link: AgentLink, signal: AbortSignal | undefined): Promise<WireProcessInfo[]> {
-  const { processes } = await callWithRetries(link, {
-    // Always, because without this field the agent answers with E2B's fields only.
-    send: (rpc, options) => rpc.list({ includeEnded: true }, options),
-    signals: [signal],
-    patienceMs: link.settings.callRetryMs,
-  });
-  return processes;
+async function list(
+  link: AgentLink,
+  { includeEnded = false, process, omitConfig = false, signal }: ListOptions,
+): Promise<ProcessInfo[]> {
+  const all = await listProcesses(link, { selector: process, omitConfig, signals: [signal] });
+  return all.map(toProcessInfo).filter(({ exit }) => includeEnded || exit === undefined);
 }

@@ -12,6 +12,8 @@ export interface Connection {
   open(): Transport;
   /** Closes idle connections. Those in use are closed by their calls. */
   close(): void;
+  /** How many HTTP/2 connections the other side has announced to end. Absent: not known. */
+  readonly goaways?: number;
 }
 
 /** Over transports that the caller provides. */
@@ -41,6 +43,11 @@ export class AgentLink {
   /** Aborted by `close`. Every call follows it. */
   get closed(): AbortSignal {
     return this.#closing.signal;
+  }
+
+  /** See Connection. */
+  get goaways(): number {
+    return this.#connection.goaways ?? 0;
   }
 
   /** Throws a ClientError when the caller's function for transports fails. */

@@ -26,12 +26,14 @@ export class EventStream {
   readonly #rpc: Rpc;
   readonly #scope: AbortScope;
   readonly #messages: AsyncIterator<Message>;
+  readonly #goawaysBefore: number;
 
   /** Ends when `signal` aborts, or by `close`. */
   constructor(link: AgentLink, open: OpenStream, signal: AbortSignal) {
     const { headers, keepaliveSeconds } = link.settings;
     this.#link = link;
     this.#rpc = link.rpc;
+    this.#goawaysBefore = link.goaways;
     this.#scope = new AbortScope(signal);
     const messages = open(this.#rpc, {
       signal: this.#scope.signal,
@@ -54,6 +56,11 @@ export class EventStream {
     } finally {
       watch.cancel();
     }
+  }
+
+  /** Whether an HTTP/2 peer announced the end of a connection since the stream was opened. */
+  get sawGoaway(): boolean {
+    return this.#link.goaways > this.#goawaysBefore;
   }
 
   /** Drops the connection if the stream is still open. A second call does nothing. */

@@ -5,7 +5,8 @@
 // thing tells them apart: an error that the agent sent carries the response's headers.
 
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ClientError, type ClientErrorCode, ProcessGoneError } from "./client-errors.ts";
+import { CleanEndError, ClientError, type ClientErrorCode, ProcessGoneError } from "./client-errors.ts";
+import { retryAfterMs } from "./retry-after.ts";
 
 /**
  * - lost: the connection failed, or the agent is short of something. Retry for as long as the
@@ -18,6 +19,10 @@ export type Verdict = "lost" | "doubtful" | "final";
 export interface Failure {
   readonly verdict: Verdict;
   readonly error: ClientError;
+  /** The agent or a proxy asked for a wait of at least this long. */
+  readonly retryAfterMs?: number;
+  /** The other side ended on purpose, for example to restart, so many clients lose it at the same moment. */
+  readonly isPlanned?: boolean;
 }
 
 const clientCodes: Readonly<Record<Code, ClientErrorCode>> = {
@@ -55,16 +60,26 @@ const verdicts: Readonly<Partial<Record<ClientErrorCode, Verdict>>> = {
 /** `thrown` is what a call rejected with. */
 export function toFailure(thrown: unknown): Failure {
   // Thrown by this client, because an event did not fit.
-  if (thrown instanceof ClientError) return { verdict: verdicts[thrown.code] ?? "final", error: thrown };
+  if (thrown instanceof ClientError)
+    return {
+      verdict: verdicts[thrown.code] ?? "final",
+      error: thrown,
+      isPlanned: thrown instanceof CleanEndError,
+    };
   const error = ConnectError.from(thrown);
   if (isAnswer(error)) return fromAgent(error);
   const message = `the connection to the agent failed: ${describe(error)}`;
   return { verdict: "lost", error: new ClientError("unavailable", message, { cause: thrown }) };
 }
 
-/** Whether the call certainly did not reach the agent, because no connection was made. */
-export function wasNeverSent({ error }: Failure): boolean {
-  return causesOf(error).some((cause) => unconnected.has(String(Reflect.get(cause, "code"))));
+/**
+ * Whether the agent certainly did not process the call: no connection was made, or an HTTP/2 peer
+ * refused the stream (RFC 9113, 8.7).
+ */
+export function wasNeverProcessed({ error }: Failure): boolean {
+  return causesOf(error).some(
+    (cause) => unconnected.has(String(Reflect.get(cause, "code"))) || /REFUSED_STREAM/.test(cause.message),
+  );
 }
 
 const unconnected = new Set([
@@ -82,7 +97,13 @@ function fromAgent(cause: ConnectError): Failure {
     code === "not_found"
       ? new ProcessGoneError(cause.rawMessage, { cause })
       : new ClientError(code, cause.rawMessage, { cause });
-  return { verdict: verdicts[code] ?? "final", error };
+  const waitMs = retryAfterMs(cause);
+  return {
+    verdict: verdicts[code] ?? "final",
+    error,
+    ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }),
+    isPlanned: code === "unavailable",
+  };
 }
 
 function isAnswer({ metadata }: ConnectError): boolean {

@@ -15,6 +15,7 @@ export class Http2Session {
   /** The origin of all requests. */
   readonly authority: string;
   readonly #keepaliveMs: number;
+  readonly #onGoaway: () => void;
   #connection: PingedConnection | undefined;
 
   /**
@@ -22,14 +23,18 @@ export class Http2Session {
    * intervals bring no answer. After two intervals without a stream it is closed, because its state
    * is then unknown.
    */
-  constructor(url: string, keepaliveMs: number) {
+  constructor(url: string, keepaliveMs: number, onGoaway: () => void = () => undefined) {
+    this.#onGoaway = onGoaway;
     this.authority = new URL(url).origin;
     this.#keepaliveMs = keepaliveMs;
   }
 
   async request(method: string, path: string, headers: OutgoingHttpHeaders): Promise<ClientHttp2Stream> {
     if (this.#connection === undefined || !this.#connection.isUsable)
-      this.#connection = new PingedConnection(connect(this.authority), this.#keepaliveMs);
+      this.#connection = new PingedConnection(
+        connect(this.authority).once("goaway", this.#onGoaway),
+        this.#keepaliveMs,
+      );
     return this.#connection.request({ ...headers, ":method": method, ":path": path });
   }
 

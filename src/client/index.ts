@@ -14,6 +14,7 @@ export {
   DetachedError,
   GapError,
   ProcessGoneError,
+  RewoundError,
 } from "./client-errors.ts";
 export type * from "./types.ts";
 

@@ -55,15 +55,24 @@ export class InputWriter {
     return this.#inTurn(signal, () => this.#sendClose(signal));
   }
 
+  /** Later writes use a new name and start at 0. A write that is in progress may fail. */
+  restart(): void {
+    this.#turn = this.#turn.then(() => this.#rename());
+  }
+
   async #send(data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     let done = 0;
     try {
       while (done < data.length) done += await this.#sendPiece(data.subarray(done), signal);
     } catch (error) {
-      this.#writer = randomId();
-      this.#acceptedBytes = 0;
+      this.#rename();
       throw error;
     }
+  }
+
+  #rename(): void {
+    this.#writer = randomId();
+    this.#acceptedBytes = 0;
   }
 
   /** Sends the beginning of `rest`; returns how many bytes of it were accepted. */

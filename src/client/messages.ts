@@ -94,12 +94,16 @@ export function timeoutHeaders(timeoutMs: number): Readonly<Record<string, strin
   return { "Connect-Timeout-Ms": String(ms), "Grpc-Timeout": grpc };
 }
 
-export function toConnectMessage(selector: Selector, { fromOffset, lag }: AttachOptions): ConnectRequest {
+export function toConnectMessage(
+  selector: Selector,
+  { fromOffset, lag, generation }: AttachOptions,
+): ConnectRequest {
   return checked(ConnectRequestSchema, {
     process: toSelectorMessage(selector),
     ...(fromOffset === undefined ? {} : { fromOffset: toOffset("fromOffset", fromOffset) }),
     lag: lag === "skip" ? ConnectRequest_Lag.SKIP : ConnectRequest_Lag.BLOCK,
     offsets: true,
+    ...(generation === undefined ? {} : { generation }),
   });
 }
 
@@ -107,7 +111,7 @@ export function toSelectorMessage(selector: Selector): ProcessSelector {
   return checked(ProcessSelectorSchema, { selector: selected(selector) });
 }
 
-/** Of several matching processes the agent chooses the last one. */
+/** Whether `selector` matches a process. A tag may match several, of which the agent chooses the last. */
 export function isSelected(selector: Selector): (process: WireProcessInfo) => boolean {
   const { case: name, value } = selected(selector);
   return ({ pid, tag, processId }) => ({ pid, tag, processId })[name ?? "processId"] === value;
@@ -164,7 +168,7 @@ export function toExit(end: ProcessEvent_EndEvent): Exit {
 }
 
 export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
-  const { pid, processId, tag, config, end } = info;
+  const { pid, processId, tag, config, end, user, blockedMs } = info;
   return {
     pid,
     processId,
@@ -173,6 +177,7 @@ export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
     args: config?.args ?? [],
     env: config?.envs ?? {},
     ...(config?.cwd === undefined ? {} : { cwd: config.cwd }),
+    ...(user === "" ? {} : { user }),
     isPty: info.pty,
     startedAt: new Date(Number(info.startedAtMs)),
     ...(end === undefined ? {} : { exit: toExit(end) }),
@@ -180,6 +185,7 @@ export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
     subscribers: info.subscribers,
     heldBytes: Number(info.heldBytes),
     reading: info.reading,
+    ...(blockedMs === undefined ? {} : { blockedMs: Number(blockedMs) }),
   };
 }
 

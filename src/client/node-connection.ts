@@ -29,6 +29,8 @@ export function nodeConnection(options: NodeConnectionOptions): Connection {
   if (!/^https?:\/\//.test(options.baseUrl) || !URL.canParse(options.baseUrl))
     throw new TypeError(`baseUrl is "${options.baseUrl}", must be like http://127.0.0.1:49983`);
   let current: OwnedTransport | undefined;
+  let goaways = 0;
+  const onGoaway = () => void goaways++;
   const close = () => {
     current?.retire();
     current = undefined;
@@ -36,10 +38,13 @@ export function nodeConnection(options: NodeConnectionOptions): Connection {
   return {
     open: () => {
       close();
-      current = options.httpVersion === "2" ? overHttp2(options) : overHttp1(options);
+      current = options.httpVersion === "2" ? overHttp2(options, onGoaway) : overHttp1(options);
       return current.transport;
     },
     close,
+    get goaways() {
+      return goaways;
+    },
   };
 }
 
@@ -64,8 +69,8 @@ function overHttp1({ baseUrl, keepaliveMs }: NodeConnectionOptions): OwnedTransp
   };
 }
 
-function overHttp2({ baseUrl, keepaliveMs }: NodeConnectionOptions): OwnedTransport {
-  const sessionManager = new Http2Session(baseUrl, keepaliveMs);
+function overHttp2({ baseUrl, keepaliveMs }: NodeConnectionOptions, onGoaway: () => void): OwnedTransport {
+  const sessionManager = new Http2Session(baseUrl, keepaliveMs, onGoaway);
   return {
     transport: createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: true, sessionManager }),
     retire: () => sessionManager.abort(),

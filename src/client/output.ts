@@ -4,9 +4,10 @@
 
 import { deferred } from "../deferred.ts";
 import { AbortScope, onAbort } from "./abort.ts";
-import { Attachment, type AttachmentOptions, type Identity } from "./attachment.ts";
-import { ClientError, DetachedError, GapError } from "./client-errors.ts";
+import { Attachment, type AttachmentOptions } from "./attachment.ts";
+import { ClientError, DetachedError, GapError, RewoundError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
+import type { Identity } from "./output-position.ts";
 import type { Exit, OutputEvent, ProcessOptions } from "./types.ts";
 
 type Outcome =
@@ -15,7 +16,7 @@ type Outcome =
   | { readonly kind: "failed"; readonly error: unknown }
   | { readonly kind: "detached"; readonly error: DetachedError };
 
-export type Opening = Pick<AttachmentOptions, "open" | "resume" | "mayTimeOut">;
+export type Opening = Pick<AttachmentOptions, "open" | "resume" | "from" | "findHead" | "mayTimeOut">;
 
 export class Output implements AsyncIterableIterator<OutputEvent> {
   /** See RemoteProcess.exit. */
@@ -24,6 +25,8 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
   readonly #scope: AbortScope;
   readonly #attachment: Attachment;
   readonly #settleExit: { resolve(exit: Exit): void; reject(error: unknown): void };
+  /** Called when the output was rewound and the iteration continues. */
+  onRewound: (() => void) | undefined;
   #offset = 0;
   #outcome: Outcome | undefined;
   /** Resolves when all earlier calls of `next` have settled. Never rejects. */
@@ -51,6 +54,11 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
   /** Offset of the next byte that `next` yields. */
   get offset(): number {
     return this.#offset;
+  }
+
+  /** See RemoteProcess.generation. */
+  get generation(): string | undefined {
+    return this.#attachment.generation === "" ? undefined : this.#attachment.generation;
   }
 
   /**
@@ -104,6 +112,7 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
       const arrival = await this.#attachment.next();
       // Detached in the meantime: the event is not yielded, and the offset does not include it.
       if (this.#outcome !== undefined) return settled(this.#outcome);
+      if (arrival.kind === "rewound") return await this.#continueAt(arrival.was, arrival.now);
       if (arrival.kind === "end") return settled(this.#settle({ kind: "exit", exit: arrival.exit }));
       if (arrival.kind === "gap" && this.#options.onGap === "error")
         throw new GapError(arrival.from, arrival.to);
@@ -112,6 +121,14 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
     } catch (error) {
       return settled(this.#settle(toOutcome(error)));
     }
+  }
+
+  async #continueAt(was: number, now: number): Promise<IteratorResult<OutputEvent>> {
+    if (this.#options.onRewind !== "resume") throw new RewoundError(was, now);
+    this.#offset = now;
+    this.onRewound?.();
+    this.#options.onState?.({ kind: "rewound", was, now });
+    return this.#next();
   }
 
   /** The first call decides; later calls return its outcome. */

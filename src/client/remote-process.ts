@@ -1,10 +1,10 @@
 // One attached process: its output, its input and its controls.
 
 import { untilAbort } from "./abort.ts";
-import type { Identity } from "./attachment.ts";
 import type { AgentLink } from "./connection.ts";
 import { InputWriter } from "./input-writer.ts";
 import type { Output } from "./output.ts";
+import type { Identity } from "./output-position.ts";
 import { Resizer } from "./resizer.ts";
 import { sendSignal } from "./send-signal.ts";
 import type {
@@ -34,11 +34,17 @@ export class AttachedProcess implements RemoteProcess {
     this.#output = output;
     const { signals } = output;
     this.#input = new InputWriter(link, { processId, kind: isPty ? "pty" : "stdin", signals });
+    // The restored agent does not know how much input this client has written since.
+    output.onRewound = () => this.#input.restart();
     this.#resizer = new Resizer(link, processId, signals);
   }
 
   get offset(): number {
     return this.#output.offset;
+  }
+
+  get generation(): string | undefined {
+    return this.#output.generation;
   }
 
   get exit(): Promise<Exit> {

@@ -60,7 +60,8 @@ function delayMs<Answer>(
     backoff.succeeded();
     return link.settings.initialDelayMs;
   }
-  const next = request.mayRepeat?.(failure) === false ? undefined : backoff.afterFailure(failure.verdict);
+  const next =
+    request.mayRepeat?.(failure) === false ? undefined : backoff.afterFailure(failure.verdict, failure);
   if (next === undefined) throw failure.error;
   return next.delayMs;
 }

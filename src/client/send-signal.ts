@@ -2,7 +2,7 @@
 
 import { SignalScope } from "../gen/process_pb.ts";
 import type { AgentLink } from "./connection.ts";
-import { wasNeverSent } from "./failures.ts";
+import { wasNeverProcessed } from "./failures.ts";
 import { toSelectorMessage, toSignal } from "./messages.ts";
 import { callWithRetries } from "./retried-call.ts";
 import type { Selector, SignalName, SignalOptions } from "./types.ts";
@@ -26,6 +26,6 @@ export async function sendSignal(
     send: (rpc, options) => rpc.sendSignal(message, options),
     signals: [signal, ...lives],
     patienceMs: link.settings.callRetryMs,
-    mayRepeat: (failure) => harmlessTwice.has(name) || wasNeverSent(failure),
+    mayRepeat: (failure) => harmlessTwice.has(name) || wasNeverProcessed(failure),
   });
 }

@@ -40,8 +40,17 @@ export interface ReconnectOptions {
    * ms.
    */
   readonly initialDelayMs?: number;
-  /** The longest wait between two tries. Default: 10 s. */
+  /**
+   * The longest wait between two tries. Default: 10 s. A `Retry-After` or RetryInfo of the agent or a
+   * proxy is waited for in addition, up to two minutes.
+   */
   readonly maxDelayMs?: number;
+  /**
+   * For fleets: the first wait after the other side ended the connection on purpose (a clean end, 503,
+   * GOAWAY) is a random time below this. Choose the number of clients divided by the connections that
+   * the proxy accepts per second. Default: 0.
+   */
+  readonly spreadMs?: number;
   /**
    * How long the agent of an attached process may be out of reach before the iteration, `exit` and
    * writes fail with the last error. Default: no limit; a signal can abort them.
@@ -180,6 +189,10 @@ export interface CallOptions {
 export interface ListOptions extends CallOptions {
   /** Also processes that have ended and are still retained. */
   readonly includeEnded?: boolean;
+  /** Only the processes that it matches; a tag may match several. No match: an empty list. */
+  readonly process?: Selector;
+  /** Leaves out `cmd`, `args`, `env` and `cwd`, which can be large: `cmd` is then empty. */
+  readonly omitConfig?: boolean;
 }
 
 /** Options of `signal`. */
@@ -195,6 +208,12 @@ export interface ProcessOptions extends CallOptions {
    * GapError. A gap is always reported.
    */
   readonly onGap?: "event" | "error";
+  /**
+   * After the machine was restored to a state before the client's offset: "error" (the default) ends
+   * the iteration with a RewoundError; "resume" reports `rewound` to `onState` and continues with
+   * the output of the restored process, whose offsets are lower than the last one.
+   */
+  readonly onRewind?: "error" | "resume";
   /** Called at each change, from the first try on. Must not throw. */
   readonly onState?: (state: ConnectionState) => void;
 }
@@ -206,6 +225,11 @@ export interface AttachOptions extends ProcessOptions {
    * gap.
    */
   readonly fromOffset?: number;
+  /**
+   * With `fromOffset`: the `generation` of the RemoteProcess that stopped there. If the machine was
+   * restored since to a state before that offset, `onRewind` decides.
+   */
+  readonly generation?: string;
   /**
    * "skip": an observer, which never slows the process and gets a gap when it falls behind.
    * Default: "block".
@@ -237,6 +261,11 @@ export interface RemoteProcess extends AsyncIterable<OutputEvent> {
    * from here.
    */
   readonly offset: number;
+  /**
+   * The agent's generation: it changes when its machine is restored from a snapshot or cloned. Store
+   * it with `offset`. Undefined if the agent reports none.
+   */
+  readonly generation: string | undefined;
   /**
    * How the process ended. Resolves after the iteration has yielded all output, so it needs a
    * reader (a loop, or `discardOutput`). Rejects as the iteration does, and with DetachedError
@@ -319,6 +348,8 @@ export type ConnectionState =
       readonly delayMs: number;
       readonly reason: ClientError;
     }
+  /** With `onRewind: "resume"`: the output after `now` is not the output that was received before. */
+  | { readonly kind: "rewound"; readonly was: number; readonly now: number }
   /** Final: the error of the iteration and of `exit`. */
   | { readonly kind: "gone"; readonly error: ClientError };
 
@@ -331,6 +362,8 @@ export interface ProcessInfo {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** The user that it runs as, if the agent reports it. */
+  readonly user?: string;
   readonly isPty: boolean;
   readonly startedAt: Date;
   /** Set once it has ended. */
@@ -343,6 +376,8 @@ export interface ProcessInfo {
   readonly heldBytes: number;
   /** Whether the agent reads its output now. If not, the process waits once its pipe is full. */
   readonly reading: boolean;
+  /** Set while the process is stuck in a write because its output is not read: for how long. */
+  readonly blockedMs?: number;
 }
 
 /** The signals that the agent sends. */

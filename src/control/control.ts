@@ -28,7 +28,7 @@ export interface ControlOptions {
   /** Changed by POST /init. */
   readonly defaults: AgentDefaults;
   readonly token: AccessToken;
-  readonly statistics: ClientStatistics;
+  readonly statistics: () => ClientStatistics;
   /** How long the body of POST /init may take to arrive; 10 s at most. */
   readonly requestMs: number;
   /** How many connections clients have. */
@@ -57,6 +57,8 @@ export function createControl(options: ControlOptions): RequestListener {
     },
     "/envs": { GET: (_, response) => answerJson(response, 200, defaults.environment) },
     "/metrics": { GET: (_, response) => answerJson(response, 200, machine.read()) },
+    // With 404, E2B's SDKs would report that a file does not exist.
+    "/files": { GET: answerNoFiles, POST: answerNoFiles },
     "/metrics/prometheus": {
       GET: async (_, response) => {
         // An agent that is not scraped does not load it.
@@ -79,6 +81,10 @@ export function createControl(options: ControlOptions): RequestListener {
   };
 }
 
+function answerNoFiles(_: NodeRequest, response: NodeResponse): void {
+  answerJson(response, 501, { code: 501, message: "this agent does not serve files" });
+}
+
 function unknownPath(path: string): Refusal {
   return { code: Code.Unimplemented, httpStatus: 404, message: `nothing is served at "${clip(path)}"` };
 }
@@ -94,6 +100,8 @@ function answerError(error: unknown, response: NodeResponse, logger: Logger): vo
   const status = error instanceof HoldfastError ? statusOf(error) : 500;
   if (status === 500) logger.error({ err: error }, "internal error in a control request");
   const message = error instanceof HoldfastError && status !== 500 ? error.message : "internal error";
+  // The rest of a body that is late can take forever. HTTP/2 has no such header: its stream is reset.
+  if (status === 408 && !("stream" in response)) response.setHeader("Connection", "close");
   // The shape is that of envd's schema.
   answerJson(response, status, { code: status, message });
 }

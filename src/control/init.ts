@@ -1,11 +1,12 @@
 // POST /init: an orchestrator sets the defaults of commands and the access token. The fields and their rules are envd's.
-// This agent does not set the clock, mount volumes or write /etc/hosts; it ignores the fields for these.
+// This agent does not set the clock, mount volumes or write /etc/hosts; it logs the fields for these and ignores them.
 
 import { HoldfastError } from "../errors.ts";
 import type { AccessToken, NodeRequest } from "../http/index.ts";
 import { addKernelEntropy } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults } from "../process/index.ts";
+import { clip } from "../text.ts";
 import { isUsableToken } from "../token-format.ts";
 
 interface InitRequest {
@@ -19,6 +20,8 @@ interface InitRequest {
   readonly lifecycleID: string | undefined;
   /** Random bytes for the kernel, so that clones differ from now on. */
   readonly entropy: Buffer | undefined;
+  /** The names of the fields that this agent does not know. */
+  readonly unknownFields: readonly string[];
 }
 
 export interface InitializationOptions {
@@ -48,7 +51,16 @@ export class Initialization {
     const request = parse(body);
     const { defaults, token, logger } = this.#options;
     assertMay(request, headerToken, token);
-    const { timestamp, envVars, accessToken, defaultUser, defaultWorkdir, lifecycleID, entropy } = request;
+    const {
+      timestamp,
+      envVars,
+      accessToken,
+      defaultUser,
+      defaultWorkdir,
+      lifecycleID,
+      entropy,
+      unknownFields,
+    } = request;
     if (timestamp !== undefined) {
       if (this.#newest !== undefined && timestamp <= this.#newest) return;
       this.#newest = timestamp;
@@ -67,6 +79,8 @@ export class Initialization {
     const variables = Object.keys(defaults.environment).length;
     const { user, workdir } = defaults;
     logger.info({ variables, user, workdir, token: token.isSet }, "initialized");
+    if (unknownFields.length > 0)
+      logger.warn({ fields: unknownFields.map(clip) }, "unknown fields of POST /init are ignored");
   }
 }
 
@@ -79,7 +93,7 @@ function assertMay({ accessToken }: InitRequest, headerToken: string | undefined
     throw new HoldfastError("unauthenticated", "accessToken: not the one of this agent");
 }
 
-/** An empty body changes nothing. Unknown fields are ignored, as in envd. */
+/** An empty body changes nothing. */
 function parse(body: string): InitRequest {
   const fields = body.trim() === "" ? {} : parseObject(body);
   return {
@@ -90,8 +104,22 @@ function parse(body: string): InitRequest {
     timestamp: nanoseconds(fields["timestamp"]),
     lifecycleID: limited("lifecycleID", text("lifecycleID", fields["lifecycleID"])),
     entropy: entropy(fields["entropy"]),
+    unknownFields: Object.keys(fields)
+      .filter((name) => !knownFields.has(name))
+      .slice(0, MAX_LOGGED_FIELDS),
   };
 }
+
+const knownFields = new Set([
+  "envVars",
+  "accessToken",
+  "defaultUser",
+  "defaultWorkdir",
+  "timestamp",
+  "lifecycleID",
+  "entropy",
+]);
+const MAX_LOGGED_FIELDS = 20;
 
 function parseObject(body: string): Record<string, unknown> {
   let value: unknown;
@@ -125,11 +153,16 @@ function accessToken(value: unknown): string | undefined {
   throw invalid("accessToken: must be letters, digits and punctuation without spaces");
 }
 
+/** Linux's limit for paths; user names are shorter. */
+const MAX_TEXT_LENGTH = 4096;
+
 /** An empty text is the same as a missing one. */
 function text(field: string, value: unknown): string | undefined {
   if (value === undefined || value === null || value === "") return undefined;
   if (typeof value !== "string") throw invalid(`${field}: must be a string`);
   if (value.includes("\0")) throw invalid(`${field}: contains a NUL`);
+  if (value.length > MAX_TEXT_LENGTH)
+    throw invalid(`${field}: has ${value.length} characters; the limit is ${MAX_TEXT_LENGTH}`);
   return value;
 }
 

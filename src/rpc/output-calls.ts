@@ -39,8 +39,10 @@ export async function* start(
   // Headers are checked before the start: a header refused later would leave a process that nobody asked for.
   const keepalive = keepaliveMs(context.requestHeader);
   const user = basicUser(context.requestHeader);
-  const { timeoutMs } = callContext(context.values);
+  const { timeoutMs, releaseRequest } = callContext(context.values);
   const process = await settings.table.start(toStartRequest(request, user, timeoutMs));
+  // The process counts its request itself.
+  releaseRequest();
   // A repeated start receives everything that the first one received or should have received.
   const from = request.startId === undefined ? undefined : offset(0);
   const { offsets } = request;
@@ -62,6 +64,7 @@ export async function* connect(
 ): AsyncIterable<StreamEvent> {
   const keepalive = keepaliveMs(context.requestHeader);
   const process = settings.table.findRetained(toSelector(request.process));
+  callContext(context.values).releaseRequest();
   const asked = toOffset("from_offset", request.fromOffset);
   const rewound = rewoundFrom(asked, request.generation, process, settings.table.generation);
   const from = rewound?.now ?? asked;

@@ -9,10 +9,16 @@ import { untilFound } from "../support/until-found.ts";
 import { dataEvent, endEvent, serveScript, startEvent } from "./scripted-agent.ts";
 import { connectTo } from "./test-client.ts";
 
-function backoff(options: { random?: number; patienceMs?: number } = {}) {
+function backoff(options: { random?: number; patienceMs?: number; spreadMs?: number } = {}) {
   const clock = new FakeClock();
   const settings = toSettings({
-    reconnect: { initialDelayMs: 100, maxDelayMs: 1000, clock, random: () => options.random ?? 0.5 },
+    reconnect: {
+      initialDelayMs: 100,
+      maxDelayMs: 1000,
+      spreadMs: options.spreadMs ?? 0,
+      clock,
+      random: () => options.random ?? 0.5,
+    },
   });
   return { clock, backoff: new Backoff(settings, options.patienceMs ?? Number.POSITIVE_INFINITY) };
 }
@@ -39,6 +45,20 @@ describe("the n-th try in a row waits", () => {
     for (let n = 0; n < 2000; n++) tries.afterFailure("lost");
     expect(tries.afterFailure("lost")).toEqual({ attempt: 2001, delayMs: 500 });
   });
+});
+
+test("the first wait after a planned end is below spreadMs, later ones and those after other losses are not", () => {
+  const { backoff: tries } = backoff({ spreadMs: 8000 });
+  expect(tries.afterFailure("lost", { isPlanned: true })?.delayMs).toBe(4000);
+  expect(tries.afterFailure("lost", { isPlanned: true })?.delayMs).toBe(100);
+  tries.succeeded();
+  expect(tries.afterFailure("lost")?.delayMs).toBe(50);
+});
+
+test("a wait that was asked for comes in addition to the jitter, and ends the retries if it is too long", () => {
+  const { backoff: tries } = backoff({ patienceMs: 10_000 });
+  expect(tries.afterFailure("lost", { retryAfterMs: 3000 })?.delayMs).toBe(3050);
+  expect(tries.afterFailure("lost", { retryAfterMs: 9950 })).toBeUndefined();
 });
 
 test("no try begins after the retry time, counted from construction or from the first failure after a success", () => {

@@ -28,6 +28,7 @@ import {
   DetachedError,
   GapError,
   ProcessGoneError,
+  RewoundError,
 } from "../../src/client/index.ts";
 
 // The browser's module has the same exports with the same types.
@@ -69,6 +70,8 @@ expectTypeOf<readonly string[]>().toExtend<StartRequest["args"]>();
 expectTypeOf<AttachOptions>().toExtend<ProcessOptions>();
 expectTypeOf<AttachOptions["lag"]>().toEqualTypeOf<"block" | "skip" | undefined>();
 expectTypeOf<ProcessOptions>().not.toHaveProperty("lag");
+expectTypeOf<ProcessOptions["onRewind"]>().toEqualTypeOf<"error" | "resume" | undefined>();
+expectTypeOf<ProcessOptions>().not.toHaveProperty("generation");
 expectTypeOf<ProcessOptions["onGap"]>().toEqualTypeOf<"event" | "error" | undefined>();
 
 // `kind` tells the events of the iteration apart.
@@ -94,6 +97,8 @@ expectTypeOf<ClientError["code"]>().toEqualTypeOf<ClientErrorCode>();
 expectTypeOf<"not_found" | "data_loss" | "resource_exhausted">().toExtend<ClientErrorCode>();
 expectTypeOf<string>().not.toExtend<ClientErrorCode>();
 expectTypeOf(new GapError(1, 2).from).toEqualTypeOf<number>();
+expectTypeOf<RewoundError>().toExtend<ClientError>();
+expectTypeOf(new RewoundError(2, 1).now).toEqualTypeOf<number>();
 expectTypeOf(ClientError).instance.toExtend<Error>();
 expectTypeOf(ProcessGoneError).instance.toHaveProperty("code");
 expectTypeOf(DetachedError).instance.toHaveProperty("code");

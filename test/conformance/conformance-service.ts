@@ -3,7 +3,13 @@
 
 import { create, createRegistry, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { type Any, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
-import { type Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type HandlerContext,
+  type ServiceImpl,
+} from "@connectrpc/connect";
 import { startTimer } from "../../src/clock.ts";
 import {
   BidiStreamRequestSchema,
@@ -23,11 +29,10 @@ import {
   type UnaryResponseDefinition,
 } from "./gen/connectrpc/conformance/v1/service_pb.ts";
 
-const details = createRegistry(file_connectrpc_conformance_v1_service);
+const messages = createRegistry(file_connectrpc_conformance_v1_service);
 
-/** Every method but Unimplemented, which must stay so. */
 export function conformanceRoutes(router: ConnectRouter): void {
-  router.service(ConformanceService, {
+  const methods: ServiceImpl<typeof ConformanceService> = {
     unary: (request, context) =>
       answerOnce(request.responseDefinition, context, [anyPack(UnaryRequestSchema, request)]),
     idempotentUnary: (request, context) =>
@@ -53,7 +58,12 @@ export function conformanceRoutes(router: ConnectRouter): void {
       for (let next = await nextRequest(); next !== undefined; next = await nextRequest()) seen.push(next);
       yield* answerMany(responseDefinition, context, seen);
     },
-  });
+    unimplemented: () => {
+      throw new ConnectError("Unimplemented is not implemented", Code.Unimplemented);
+    },
+  };
+  // The registry is for the requests that an answer repeats as Any.
+  router.service(ConformanceService, methods, { jsonOptions: { registry: messages } });
 }
 
 async function answerOnce(
@@ -145,13 +155,13 @@ function errorOf(definition: ErrorDefinition, requestInfo: ConformancePayload_Re
     ...(requestInfo === undefined ? [] : [anyPack(ConformancePayload_RequestInfoSchema, requestInfo)]),
   ];
   const code: number = definition.code;
-  return new ConnectError(definition.message ?? "", code as Code, undefined, packed.map(detailOf));
+  return new ConnectError(definition.message ?? "", code, undefined, packed.map(detailOf));
 }
 
 function detailOf(packed: Any): { desc: DescMessage; value: Message } {
   const name = packed.typeUrl.slice(packed.typeUrl.lastIndexOf("/") + 1);
-  const desc = details.getMessage(name);
-  const value = anyUnpack(packed, details);
+  const desc = messages.getMessage(name);
+  const value = anyUnpack(packed, messages);
   if (desc === undefined || value === undefined) throw new Error(`unknown detail ${packed.typeUrl}`);
   return { desc, value };
 }

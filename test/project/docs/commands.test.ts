@@ -117,5 +117,6 @@ function withoutChance(output: string): string {
     .replace(/^ *\d+ {2}(\S+) .* {2}(\S.*)$/gm, "PID $1 … $2")
     .replace(/^ +PID {2}/gm, "PID  ")
     .replace(/^hello from \S+/gm, "hello from USER")
-    .replace(/ +/g, " ");
+    .replace(/ +/g, " ")
+    .trimEnd();
 }

@@ -15,8 +15,8 @@ interface Node {
 
 let cached: { readonly texts: Pattern[]; readonly logged: string[] } | undefined;
 
-/** Every string and template literal of src/, and what `+` makes of them. */
-export function sourceTexts(): readonly Pattern[] {
+/** Every string and template literal of the sources, and what `+` makes of them. */
+function sourceTexts(): readonly Pattern[] {
   return sources().texts;
 }
 
@@ -29,9 +29,8 @@ function sources() {
   if (cached !== undefined) return cached;
   const texts: Pattern[] = [];
   const logged: string[] = [];
-  for (const name of readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })) {
-    if (!/\.c?ts$/.test(name) || name.startsWith("gen/")) continue;
-    const ast = parseAst(readFileSync(join(root, "src", name), "utf8"), { lang: "ts" });
+  for (const path of sourceFiles()) {
+    const ast = parseAst(readFileSync(join(root, path), "utf8"), { lang: "ts" });
     walk(ast as unknown as Node, (node) => {
       const pattern = patternOf(node);
       if (pattern.some((part) => part.length > 1)) texts.push(pattern);
@@ -41,6 +40,15 @@ function sources() {
   }
   cached = { texts, logged };
   return cached;
+}
+
+/** scripts/binary is the part of the executable that loads the agent. */
+function sourceFiles(): string[] {
+  return ["src", "scripts/binary"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => /\.(ts|cts|mjs)$/.test(name) && !name.startsWith("gen/"))
+      .map((name) => `${folder}/${name}`),
+  );
 }
 
 function walk(node: Node, visit: (node: Node) => void): void {
@@ -73,6 +81,8 @@ function patternOf(node: Node): Pattern {
     case "BinaryExpression":
       if (node["operator"] !== "+") return ["", ""];
       return join2(patternOf(node["left"] as Node), patternOf(node["right"] as Node));
+    case "LogicalExpression":
+      return patternOf(node["right"] as Node);
     default:
       return ["", ""];
   }

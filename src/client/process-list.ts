@@ -1,0 +1,48 @@
+// Lists processes: all of them, or those that a selector matches. Follows the pages of the answer, and filters
+// what comes back, because older agents ignore the selector and send everything in one page.
+
+import type { ProcessInfo as WireProcessInfo } from "../gen/process_pb.ts";
+import { ClientError } from "./client-errors.ts";
+import type { AgentLink } from "./connection.ts";
+import { isSelected, toSelectorMessage } from "./messages.ts";
+import { callWithRetries } from "./retried-call.ts";
+import type { Selector } from "./types.ts";
+
+export interface ListQuery {
+  /** Default: all processes. */
+  readonly selector?: Selector | undefined;
+  /** Leaves out command, arguments and environment, which can be large. */
+  readonly omitConfig: boolean;
+  readonly signals: readonly (AbortSignal | undefined)[];
+}
+
+/** Retained processes first, then live ones, each group ordered by start. */
+export async function listProcesses(link: AgentLink, query: ListQuery): Promise<WireProcessInfo[]> {
+  // By process_id: a process that ends between two pages may be on both.
+  const found = new Map<string | number, WireProcessInfo>();
+  let pageToken = "";
+  do {
+    const page = await listPage(link, query, pageToken);
+    for (const info of page.processes) found.set(info.processId === "" ? info.pid : info.processId, info);
+    if (page.nextPageToken !== "" && page.nextPageToken === pageToken)
+      throw new ClientError("data_loss", `the agent sent the same page of processes twice (${pageToken})`);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  const all = [...found.values()];
+  return query.selector === undefined ? all : all.filter(isSelected(query.selector));
+}
+
+function listPage(link: AgentLink, { selector, omitConfig, signals }: ListQuery, pageToken: string) {
+  const message = {
+    // Always, because without this field the agent answers with E2B's fields only.
+    includeEnded: true,
+    omitConfig,
+    pageToken,
+    ...(selector === undefined ? {} : { process: toSelectorMessage(selector) }),
+  };
+  return callWithRetries(link, {
+    send: (rpc, options) => rpc.list(message, options),
+    signals,
+    patienceMs: link.settings.callRetryMs,
+  });
+}
