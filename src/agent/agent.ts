@@ -8,6 +8,7 @@ import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../p
 import { ClientActivity, createRpcAnswer, ServingState } from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
+import { GenerationWatch } from "./generation-watch.ts";
 import { createLogger } from "./log.ts";
 import type { AgentSettings } from "./settings.ts";
 import { type ShutdownOutcome, shutDown } from "./shutdown.ts";
@@ -73,6 +74,7 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
   endOnCrash(logger, { killAll: () => table.killAll(), exits });
   const activity = new ClientActivity(logger);
   const serving = new ServingState();
+  const generations = new GenerationWatch({ table, server: () => server, logger });
   const control = createControl({
     table,
     defaults,
@@ -80,6 +82,7 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     statistics: activity.statistics,
     requestMs: limits.server.requestMs,
     connections: () => server?.connections ?? 0,
+    onNewLifecycle: (asking) => generations.begin("lifecycleID", asking),
     logger,
   });
   const answer = createRpcAnswer({
@@ -95,7 +98,7 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     addresses,
     token,
     limits: limits.server,
-    answer,
+    answer: generations.watch(answer),
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
     logger,
   });

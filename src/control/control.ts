@@ -33,6 +33,8 @@ export interface ControlOptions {
   readonly requestMs: number;
   /** How many connections clients have. */
   readonly connections: () => number;
+  /** Called when POST /init names a new life of the machine. */
+  readonly onNewLifecycle: (asking: NodeRequest) => void;
   readonly logger: Logger;
 }
 
@@ -49,12 +51,14 @@ export function createControl(options: ControlOptions): RequestListener {
     "/health": { GET: (_, response) => answer(response, 204) },
     "/init": {
       POST: async (request, response) => {
-        initialization.apply(await bodies.read(request), offeredToken(headerReader(request)));
+        initialization.apply(await bodies.read(request), offeredToken(headerReader(request)), request);
         answer(response, 204);
       },
     },
     "/envs": { GET: (_, response) => answerJson(response, 200, defaults.environment) },
     "/metrics": { GET: (_, response) => answerJson(response, 200, machine.read()) },
+    // With 404, E2B's SDKs would report that a file does not exist.
+    "/files": { GET: answerNoFiles, POST: answerNoFiles },
     "/metrics/prometheus": {
       GET: async (_, response) => {
         // An agent that is not scraped does not load it.
@@ -77,6 +81,10 @@ export function createControl(options: ControlOptions): RequestListener {
   };
 }
 
+function answerNoFiles(_: NodeRequest, response: NodeResponse): void {
+  answerJson(response, 501, { code: 501, message: "this agent does not serve files" });
+}
+
 function unknownPath(path: string): Refusal {
   return { code: Code.Unimplemented, httpStatus: 404, message: `nothing is served at "${clip(path)}"` };
 }
@@ -92,6 +100,8 @@ function answerError(error: unknown, response: NodeResponse, logger: Logger): vo
   const status = error instanceof HoldfastError ? statusOf(error) : 500;
   if (status === 500) logger.error({ err: error }, "internal error in a control request");
   const message = error instanceof HoldfastError && status !== 500 ? error.message : "internal error";
+  // The rest of a body that is late can take forever. HTTP/2 has no such header: its stream is reset.
+  if (status === 408 && !("stream" in response)) response.setHeader("Connection", "close");
   // The shape is that of envd's schema.
   answerJson(response, status, { code: status, message });
 }

@@ -1,10 +1,12 @@
 // POST /init: an orchestrator sets the defaults of commands and the access token. The fields and their rules are envd's.
-// This agent does not set the clock, mount volumes or write /etc/hosts; it ignores the fields for these.
+// This agent does not set the clock, mount volumes or write /etc/hosts; it logs the fields for these and ignores them.
 
 import { HoldfastError } from "../errors.ts";
-import type { AccessToken } from "../http/index.ts";
+import type { AccessToken, NodeRequest } from "../http/index.ts";
+import { addKernelEntropy } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults } from "../process/index.ts";
+import { clip } from "../text.ts";
 import { isUsableToken } from "../token-format.ts";
 
 interface InitRequest {
@@ -14,18 +16,27 @@ interface InitRequest {
   readonly defaultWorkdir: string | undefined;
   /** Nanoseconds since the epoch. */
   readonly timestamp: bigint | undefined;
+  /** Names this life of the machine; a restored or cloned one gets another. */
+  readonly lifecycleID: string | undefined;
+  /** Random bytes for the kernel, so that clones differ from now on. */
+  readonly entropy: Buffer | undefined;
+  /** The names of the fields that this agent does not know. */
+  readonly unknownFields: readonly string[];
 }
 
 export interface InitializationOptions {
   readonly defaults: AgentDefaults;
   readonly token: AccessToken;
   readonly logger: Logger;
+  /** Called when a request names another life of the machine than the last one. */
+  readonly onNewLifecycle: (asking: NodeRequest) => void;
 }
 
 export class Initialization {
   readonly #options: InitializationOptions;
   /** The timestamp of the newest request that was applied. */
   #newest: bigint | undefined;
+  #lifecycleID: string | undefined;
 
   constructor(options: InitializationOptions) {
     this.#options = options;
@@ -36,14 +47,30 @@ export class Initialization {
    * is set and neither the body nor `headerToken` has it. A request that is not newer than the newest before changes
    * nothing.
    */
-  apply(body: string, headerToken: string | undefined): void {
+  apply(body: string, headerToken: string | undefined, asking: NodeRequest): void {
     const request = parse(body);
     const { defaults, token, logger } = this.#options;
     assertMay(request, headerToken, token);
-    const { timestamp, envVars, accessToken, defaultUser, defaultWorkdir } = request;
+    const {
+      timestamp,
+      envVars,
+      accessToken,
+      defaultUser,
+      defaultWorkdir,
+      lifecycleID,
+      entropy,
+      unknownFields,
+    } = request;
     if (timestamp !== undefined) {
       if (this.#newest !== undefined && timestamp <= this.#newest) return;
       this.#newest = timestamp;
+    }
+    if (lifecycleID !== undefined && lifecycleID !== this.#lifecycleID) {
+      this.#lifecycleID = lifecycleID;
+      // Before anything is drawn from the kernel in the new life.
+      if (entropy !== undefined && !addKernelEntropy(entropy))
+        logger.warn({}, "entropy of /init not used: no permission to add it to the kernel");
+      this.#options.onNewLifecycle(asking);
     }
     if (accessToken !== undefined) token.set(accessToken);
     if (envVars !== undefined) defaults.environment = envVars;
@@ -52,6 +79,8 @@ export class Initialization {
     const variables = Object.keys(defaults.environment).length;
     const { user, workdir } = defaults;
     logger.info({ variables, user, workdir, token: token.isSet }, "initialized");
+    if (unknownFields.length > 0)
+      logger.warn({ fields: unknownFields.map(clip) }, "unknown fields of POST /init are ignored");
   }
 }
 
@@ -64,7 +93,7 @@ function assertMay({ accessToken }: InitRequest, headerToken: string | undefined
     throw new HoldfastError("unauthenticated", "accessToken: not the one of this agent");
 }
 
-/** An empty body changes nothing. Unknown fields are ignored, as in envd. */
+/** An empty body changes nothing. */
 function parse(body: string): InitRequest {
   const fields = body.trim() === "" ? {} : parseObject(body);
   return {
@@ -73,8 +102,24 @@ function parse(body: string): InitRequest {
     defaultUser: text("defaultUser", fields["defaultUser"]),
     defaultWorkdir: text("defaultWorkdir", fields["defaultWorkdir"]),
     timestamp: nanoseconds(fields["timestamp"]),
+    lifecycleID: limited("lifecycleID", text("lifecycleID", fields["lifecycleID"])),
+    entropy: entropy(fields["entropy"]),
+    unknownFields: Object.keys(fields)
+      .filter((name) => !knownFields.has(name))
+      .slice(0, MAX_LOGGED_FIELDS),
   };
 }
+
+const knownFields = new Set([
+  "envVars",
+  "accessToken",
+  "defaultUser",
+  "defaultWorkdir",
+  "timestamp",
+  "lifecycleID",
+  "entropy",
+]);
+const MAX_LOGGED_FIELDS = 20;
 
 function parseObject(body: string): Record<string, unknown> {
   let value: unknown;
@@ -108,12 +153,34 @@ function accessToken(value: unknown): string | undefined {
   throw invalid("accessToken: must be letters, digits and punctuation without spaces");
 }
 
+/** Linux's limit for paths; user names are shorter. */
+const MAX_TEXT_LENGTH = 4096;
+
 /** An empty text is the same as a missing one. */
 function text(field: string, value: unknown): string | undefined {
   if (value === undefined || value === null || value === "") return undefined;
   if (typeof value !== "string") throw invalid(`${field}: must be a string`);
   if (value.includes("\0")) throw invalid(`${field}: contains a NUL`);
+  if (value.length > MAX_TEXT_LENGTH)
+    throw invalid(`${field}: has ${value.length} characters; the limit is ${MAX_TEXT_LENGTH}`);
   return value;
+}
+
+function limited(field: string, value: string | undefined): string | undefined {
+  if (value === undefined || value.length <= MAX_ID_LENGTH) return value;
+  throw invalid(`${field}: longer than ${MAX_ID_LENGTH} characters`);
+}
+
+const MAX_ID_LENGTH = 256;
+const MAX_ENTROPY_BYTES = 512;
+
+function entropy(value: unknown): Buffer | undefined {
+  const base64 = text("entropy", value);
+  if (base64 === undefined) return undefined;
+  const bytes = Buffer.from(base64, "base64");
+  if (bytes.length === 0 || bytes.length > MAX_ENTROPY_BYTES || bytes.toString("base64") !== base64)
+    throw invalid(`entropy: must be 1 to ${MAX_ENTROPY_BYTES} bytes in base64`);
+  return bytes;
 }
 
 const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)$/;

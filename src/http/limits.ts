@@ -12,7 +12,10 @@ export interface HttpLimits {
   readonly maxHeaderBytes: number;
   /** Connections without a request; above this number, the server closes the longest idle one. */
   readonly maxIdleConnections: number;
-  /** How long a connection may be idle between two requests: longer than common proxies keep theirs. */
+  /**
+   * How long a connection may be idle between two requests. Longer than the proxies in front: E2B's
+   * keeps a connection for 600 s, and one that the agent closes first fails the proxy's next request.
+   */
   readonly idleConnectionMs: number;
 }
 
@@ -21,5 +24,5 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   headersMs: 10_000,
   maxHeaderBytes: 16 * 1024,
   maxIdleConnections: 1024,
-  idleConnectionMs: 120_000,
+  idleConnectionMs: 650_000,
 };

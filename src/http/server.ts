@@ -1,7 +1,7 @@
 // The agent's HTTP server: its addresses, the chain of listeners a request passes, and its end. It leaves
 // the answers to `answer`, and knows neither RPCs nor processes.
 
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { HoldfastError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { AccessToken } from "./admission/access-token.ts";
@@ -10,8 +10,9 @@ import { createConnectionEntry } from "./connection/connection-entry.ts";
 import { IdleConnections } from "./connection/idle-connections.ts";
 import { sweepConnections } from "./connection/sweep.ts";
 import type { TlsIdentity } from "./connection/tls-entry.ts";
-import type { RequestListener } from "./exchange.ts";
+import type { NodeRequest, RequestListener } from "./exchange.ts";
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits.ts";
+import { acceptsConnections } from "./listen/listener-check.ts";
 import { isTcp, type ListenAddress, type Listening, listenOn } from "./listen/listening.ts";
 import { RequestCount } from "./request-count.ts";
 
@@ -50,6 +51,10 @@ export interface RunningServer {
    * answer and not a refused connection.
    */
   stop(): void;
+  /** Closes every connection except that of `asking`, and returns their number. */
+  closeConnections(asking?: NodeRequest): number;
+  /** Listens anew on each address on which connections are no longer accepted. */
+  checkListeners(): Promise<void>;
   /** Stops listening, lets requests finish for at most `flushMs`, then closes every connection. */
   close(flushMs: number): Promise<void>;
 }
@@ -67,7 +72,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const idle = new IdleConnections(limits.maxIdleConnections);
   const listener = idle.watch(requests.watch(admit(admissionOf(options, token, limits), options.answer)));
   const entry = createConnectionEntry({ listener, idle, limits, tls: options.tls, logger: options.logger });
-  const servers = options.addresses.map(() => createServer((socket) => entry.accept(socket)));
+  const accept = (socket: Socket) => entry.accept(socket);
+  const servers = options.addresses.map(() => createServer(accept));
   const closeAll = () => {
     for (const server of servers) if (server.listening) server.close();
   };
@@ -90,6 +96,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       return entry.connections.size;
     },
     stop: entry.endConnections,
+    closeConnections: entry.closeConnections,
+    checkListeners: async () => {
+      await Promise.all(
+        servers.map(async (server, index) => {
+          const address = options.addresses[index];
+          if (address === undefined || !server.listening || (await acceptsConnections(server))) return;
+          servers[index] = await listenAnew(server, address, accept, options.logger);
+        }),
+      );
+    },
     close: async (flushMs) => {
       closeAll();
       await requests.none(flushMs);
@@ -116,6 +132,30 @@ async function listenOnAll(
     throw failed.reason;
   }
   return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+}
+
+/** Replaces a listening socket that accepts nothing. Returns the old one if that is not possible. */
+async function listenAnew(
+  old: Server,
+  address: ListenAddress,
+  accept: (socket: Socket) => void,
+  logger: Logger,
+): Promise<Server> {
+  const bound = old.address();
+  if (address.kind === "inherited" || bound === null) {
+    logger.error({ address }, "the listening socket accepts no connections; only its owner can replace it");
+    return old;
+  }
+  // Not awaited: `close` waits for the connections of the server.
+  old.close();
+  const server = createServer(accept);
+  const port = typeof bound === "string" ? undefined : bound.port;
+  const listening = await listenOn(
+    server,
+    address.kind === "tcp" && port !== undefined ? { ...address, port } : address,
+  );
+  logger.warn({ address: listening.name }, "the listening socket accepted no connections; listening anew");
+  return server;
 }
 
 function urlOf(listening: Listening | undefined, isSecure: boolean): string {

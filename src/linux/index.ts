@@ -33,8 +33,16 @@ export {
 } from "./libc.ts";
 export { type ChildStdio, type SpawnRequest, spawn } from "./posix-spawn.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
-export { kernelRandomBytes, kernelRandomUuid } from "./random.ts";
+export { addKernelEntropy, kernelRandomBytes, kernelRandomUuid } from "./random.ts";
 export { describeSignal, signalName } from "./signals.ts";
-export { askKernel, describeSocket, prepareConnections, type WaitingBytes, waitingBytes } from "./sockets.ts";
+export {
+  askKernel,
+  describeSocket,
+  peerProgress,
+  prepareConnections,
+  type WaitingBytes,
+  waitingBytes,
+} from "./sockets.ts";
 export { enterRawMode, type RawMode } from "./terminal-mode.ts";
 export { lookupUser, ownUser, type User } from "./user-database.ts";
+export { openVmClock, type VmClock } from "./vm-clock.ts";

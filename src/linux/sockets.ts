@@ -106,6 +106,25 @@ export function askKernel(socket: Socket): PeerState {
   };
 }
 
+/**
+ * A number that changes while the peer accepts what was written to `socket`. Over TCP, the bytes that the
+ * peer has acknowledged. Over a Unix socket, the bytes that the peer has read; the kernel counts them when
+ * a whole buffer of it, at most 48 KiB, is read.
+ */
+export function peerProgress(socket: Socket): number {
+  const { acknowledgedBytes } = askKernel(socket);
+  if (acknowledgedBytes > 0) return acknowledgedBytes;
+  const handle: unknown = Reflect.get(socket, "_handle");
+  const written = numberOf(handle, "bytesWritten") - numberOf(handle, "writeQueueSize");
+  return written - waitingBytes(socket).unsent;
+}
+
+function numberOf(handle: unknown, name: string): number {
+  const value: unknown =
+    typeof handle === "object" && handle !== null ? Reflect.get(handle, name) : undefined;
+  return typeof value === "number" ? value : 0;
+}
+
 export interface WaitingBytes {
   /** Received by the kernel and not read by the agent. */
   readonly unread: number;

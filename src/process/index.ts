@@ -1,5 +1,6 @@
 export { PROCESS_DEFAULTS } from "./defaults.ts";
 export type { ProcessEnd } from "./end-status.ts";
+export type { Generation } from "./generation.ts";
 export type { InputKind, InputPlace } from "./io/input.ts";
 export type { Process } from "./process.ts";
 export { type AgentDefaults, agentDefaults } from "./start/agent-defaults.ts";

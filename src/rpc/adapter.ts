@@ -3,6 +3,7 @@
 // (they write output directly to it), deadlines that are too long for Node's timers are hidden from the library, and
 // no request ends the agent.
 
+import type { JsonReadOptions } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -32,11 +33,15 @@ import {
 } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import { setCallContext } from "./call-context.ts";
+import { readAnswer } from "./error-answer.ts";
+import { strictTextDecoder } from "./json-text.ts";
 import type { Codec } from "./output/event-frames.ts";
+import { requestBody } from "./request-body.ts";
 import { removeTimeout, timeoutMs } from "./request-headers.ts";
 import type { RequestMemory } from "./request-memory.ts";
 import { timelyBody } from "./timely-body.ts";
 import { universalRequest } from "./universal-request.ts";
+import { unknownRpc } from "./unknown-rpc.ts";
 
 type Routes = (router: ConnectRouter) => void;
 
@@ -69,6 +74,7 @@ export interface LateRoutes {
 export function createRpcListener(options: AdapterOptions): RequestListener {
   const { lateRoutes, maxMessageBytes } = options;
   const handlers = handlersOf(options.routes, maxMessageBytes);
+  const services = [...new Set([...handlers.values()].map(({ service }) => service.typeName))];
   let late: Promise<Handlers> | undefined;
   const loadLate = (routes: LateRoutes) => {
     late ??= routes.load().then((loaded) => handlersOf(loaded, maxMessageBytes));
@@ -85,10 +91,15 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
       // The signal of the request reports it to the handler.
     });
     const call = (handler: UniversalHandler | undefined) => {
-      if (handler === undefined) return options.fallback(request, response);
+      if (handler === undefined) {
+        const refusal = unknownRpc(request, services);
+        return refusal === undefined
+          ? options.fallback(request, response)
+          : refuse(request, response, refusal);
+      }
       const limitMs = isOneMessage(handler) ? options.requestMs : undefined;
       const body = timelyBody(request, response, limitMs);
-      serve(handler, request, response, body, options.memory).catch((error: unknown) =>
+      serve(handler, request, response, body, options).catch((error: unknown) =>
         fail(error, request, response, options.logger),
       );
     };
@@ -109,6 +120,7 @@ function handlersOf(routes: Routes, maxMessageBytes: number): Handlers {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: maxMessageBytes,
+    jsonOptions: { textDecoder: strictTextDecoder } as Partial<JsonReadOptions>,
   });
   routes(router);
   return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
@@ -119,7 +131,7 @@ async function serve(
   request: NodeRequest,
   response: NodeResponse,
   received: AsyncIterable<Uint8Array>,
-  memory: RequestMemory,
+  { memory, maxMessageBytes }: AdapterOptions,
 ): Promise<void> {
   const values = createContextValues();
   const universal = universalRequest(request, response, received, values);
@@ -127,15 +139,18 @@ async function serve(
   const boundsProcess = handler.method.name === "Start";
   if (boundsProcess || limitMs === undefined || limitMs > MAX_TIMEOUT_MS) removeTimeout(universal.header);
   assertByteStreamRequest(universal);
-  const { body, release } = memory.hold(universal.body);
-  response.once("close", release);
+  const share = memory.open();
+  response.once("close", () => share.close());
+  const body = requestBody({ ...universal, body: received }, { share, maxMessageBytes });
   setCallContext(values, {
     response,
     codec: codecOf(request),
     timeoutMs: boundsProcess ? limitMs : undefined,
-    releaseRequest: release,
+    releaseRequest: () => share.release(),
   });
-  const answer = await handler({ ...universal, body });
+  const contentType = universal.header.get("Content-Type") ?? "";
+  const { refusal, answer } = await readAnswer(await handler({ ...universal, body }), handler, contentType);
+  if (refusal !== undefined) return refuse(request, response, refusal);
   await universalResponseToNodeResponse(withPlainMessage(answer), response);
 }
 
@@ -162,7 +177,8 @@ function fail(error: unknown, request: NodeRequest, response: NodeResponse, logg
   }
   if (error instanceof ConnectError && code === Code.InvalidArgument) {
     logger.debug({ err: error }, "a request was refused");
-    return refuse(request, response, { code, httpStatus: 400, message: rawMessage });
+    refuse(request, response, { code, httpStatus: 400, message: rawMessage });
+    return;
   }
   logger.error({ err: error }, "a request failed unexpectedly");
   refuse(request, response, { code: Code.Internal, httpStatus: 500, message: "internal error" });

@@ -6,6 +6,8 @@ import { HoldfastError } from "../errors.ts";
 import {
   ConnectRequest_Lag,
   OutputPolicy_Detached,
+  type ProcessConfig,
+  ProcessConfigSchema,
   ProcessEvent_EndEventSchema,
   type ProcessInfo,
   ProcessInfoSchema,
@@ -46,7 +48,7 @@ export function toStartRequest(
     user,
     tag,
     stdio:
-      pty === undefined ? { kind: "pipes", stdin: stdin ?? true } : { kind: "pty", size: toPtySize(pty) },
+      pty === undefined ? { kind: "pipes", stdin: stdin ?? true } : { kind: "pty", size: toStartSize(pty) },
     timeoutMs,
     startId: message.startId,
     output: message.output === undefined ? undefined : toOutputPolicy(message.output),
@@ -101,6 +103,14 @@ export function isObserver(lag: ConnectRequest_Lag): boolean {
   throw new HoldfastError("invalid_argument", `lag ${lag} is unknown; give LAG_BLOCK or LAG_SKIP`);
 }
 
+/** A client without a terminal does not know a size, or sends 0 × 0 as the kernel reports it. */
+function toStartSize(pty: PTY): PtySize {
+  const isUnknown = pty.size === undefined || (pty.size.cols === 0 && pty.size.rows === 0);
+  return isUnknown ? DEFAULT_PTY_SIZE : toPtySize(pty);
+}
+
+const DEFAULT_PTY_SIZE: PtySize = { cols: 80, rows: 24 };
+
 export function toPtySize(pty: PTY | undefined): PtySize {
   if (pty?.size === undefined)
     throw new HoldfastError("invalid_argument", "pty.size is missing; give cols and rows");
@@ -136,8 +146,14 @@ export function toInputPlace(offset: bigint | undefined, writer: string | undefi
 /** The number of a signal that clients may send. */
 export function toSignal(signal: Signal): number {
   if (signal !== Signal.UNSPECIFIED && Signal[signal] !== undefined) return signal;
-  throw new HoldfastError("invalid_argument", `signal ${signal} is unknown; give one of the Signal enum`);
+  throw new HoldfastError("invalid_argument", `signal ${signal} is unknown; give one of ${SIGNAL_NAMES}`);
 }
+
+/** In JSON, an unknown name is read as 0. */
+const SIGNAL_NAMES = Object.values(Signal)
+  .filter((value) => typeof value === "string" && value !== Signal[Signal.UNSPECIFIED])
+  .map((name) => `SIGNAL_${name}`)
+  .join(", ");
 
 /** Whether the signal is for the whole process group. */
 export function toWholeGroup(scope: SignalScope): boolean {
@@ -149,18 +165,24 @@ export function toWholeGroup(scope: SignalScope): boolean {
   );
 }
 
-export function toProcessInfo({ pid, request }: Process): ProcessInfo {
-  const { cmd, args, environment, cwd, tag } = request;
-  return create(ProcessInfoSchema, {
-    config: { cmd, args: [...args], envs: { ...environment }, ...(cwd === undefined ? {} : { cwd }) },
-    pid,
-    ...(tag === undefined ? {} : { tag }),
+/** Without its configuration, which can be large. */
+export function toProcessInfo({ pid, request: { tag } }: Process): ProcessInfo {
+  return create(ProcessInfoSchema, { pid, ...(tag === undefined ? {} : { tag }) });
+}
+
+export function toConfig({ request }: Process): ProcessConfig {
+  const { cmd, args, environment, cwd } = request;
+  return create(ProcessConfigSchema, {
+    cmd,
+    args: [...args],
+    envs: { ...environment },
+    ...(cwd === undefined ? {} : { cwd }),
   });
 }
 
 /** The additions to ProcessInfo, for clients that ask for them. */
 export function toDetails(process: Process): Partial<ProcessInfo> {
-  const { processId, output, startedAtMs, request } = process;
+  const { processId, output, startedAtMs, request, user } = process;
   const details = {
     pty: request.stdio.kind === "pty",
     processId,
@@ -170,6 +192,7 @@ export function toDetails(process: Process): Partial<ProcessInfo> {
     startedAtMs: BigInt(startedAtMs),
     reading: output.isReading,
     attachOffset: BigInt(output.attachOffset),
+    user,
   };
   if (output.end === undefined) return details;
   return {

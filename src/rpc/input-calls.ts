@@ -9,16 +9,20 @@ import { toInput, toInputPlace, toSelector } from "./conversions.ts";
 /** The answer: how much input was accepted. Without an offset in the request the field is absent; old clients do not know it. */
 export type InputAccepted = { offset?: bigint };
 
-export async function sendInput(table: ProcessTable, request: SendInputRequest): Promise<InputAccepted> {
+/** `releaseRequest` is called when the process counts the input itself. */
+export async function sendInput(
+  table: ProcessTable,
+  request: SendInputRequest,
+  releaseRequest: () => void,
+): Promise<InputAccepted> {
   const { kind, data } = toInput(request.input);
   const place = toInputPlace(request.offset, request.writer);
   const selector = toSelector(request.process);
-  if (place === undefined) {
-    await table.find(selector).write(kind, data);
-    return {};
-  }
-  // Ended processes too: a client that repeats input which was accepted before must learn that it was.
-  return { offset: BigInt(await table.findRetained(selector).write(kind, data, place)) };
+  // With a place also ended processes: a client that repeats accepted input must learn that it was accepted.
+  const target = place === undefined ? table.find(selector) : table.findRetained(selector);
+  releaseRequest();
+  const accepted = await target.write(kind, data, place);
+  return place === undefined ? {} : { offset: BigInt(accepted) };
 }
 
 /** Reads the next piece only when the process has accepted the last one: a slow process slows its client. */

@@ -8,7 +8,7 @@ import { HoldfastError } from "../errors.ts";
 import type { ConnectRequest, ProcessEventSchema, StartRequest } from "../gen/process_pb.ts";
 import type { NodeResponse } from "../http/index.ts";
 import { type Offset, offset } from "../multiplexer/index.ts";
-import type { Process, ProcessEnd, ProcessTable } from "../process/index.ts";
+import type { Generation, Process, ProcessEnd, ProcessTable } from "../process/index.ts";
 import { callContext } from "./call-context.ts";
 import type { ClientActivity, DetachReason } from "./client-activity.ts";
 import { isObserver, toDetailedEnd, toOffset, toSelector, toStartRequest } from "./conversions.ts";
@@ -39,14 +39,16 @@ export async function* start(
   // Headers are checked before the start: a header refused later would leave a process that nobody asked for.
   const keepalive = keepaliveMs(context.requestHeader);
   const user = basicUser(context.requestHeader);
-  const { timeoutMs } = callContext(context.values);
+  const { timeoutMs, releaseRequest } = callContext(context.values);
   const process = await settings.table.start(toStartRequest(request, user, timeoutMs));
+  // The process counts its request itself.
+  releaseRequest();
   // A repeated start receives everything that the first one received or should have received.
   const from = request.startId === undefined ? undefined : offset(0);
   const { offsets } = request;
   const end = yield* stream(
     process,
-    { from, offsets, isObserver: false, keepaliveMs: keepalive },
+    { from, rewound: undefined, offsets, isObserver: false, keepaliveMs: keepalive },
     settings,
     context,
   );
@@ -62,20 +64,42 @@ export async function* connect(
 ): AsyncIterable<StreamEvent> {
   const keepalive = keepaliveMs(context.requestHeader);
   const process = settings.table.findRetained(toSelector(request.process));
-  const from = toOffset("from_offset", request.fromOffset);
+  callContext(context.values).releaseRequest();
+  const asked = toOffset("from_offset", request.fromOffset);
+  const rewound = rewoundFrom(asked, request.generation, process, settings.table.generation);
+  const from = rewound?.now ?? asked;
   const offsets = request.offsets || from !== undefined;
   const end = yield* stream(
     process,
-    { from, offsets, isObserver: isObserver(request.lag), keepaliveMs: keepalive },
+    { from, rewound, offsets, isObserver: isObserver(request.lag), keepaliveMs: keepalive },
     settings,
     context,
   );
   yield endEvent(process, end, offsets);
 }
 
+/** The client received output up to `was`; this machine has sent the same output only up to `now`. */
+interface Rewound {
+  readonly was: Offset;
+  readonly now: Offset;
+}
+
+/** undefined if the client can continue at `asked`, or did not name its generation. */
+function rewoundFrom(
+  asked: Offset | undefined,
+  clientGeneration: string | undefined,
+  process: Process,
+  generation: Generation,
+): Rewound | undefined {
+  if (asked === undefined || clientGeneration === undefined) return undefined;
+  const now = generation.commonTo(process, clientGeneration);
+  return asked > now ? { was: asked, now } : undefined;
+}
+
 /** What the client asked for. */
 interface StreamRequest {
   readonly from: Offset | undefined;
+  readonly rewound: Rewound | undefined;
   readonly offsets: boolean;
   readonly isObserver: boolean;
   readonly keepaliveMs: number;
@@ -84,8 +108,8 @@ interface StreamRequest {
 /** The start event and the output. Returns how the process ended. */
 async function* stream(
   process: Process,
-  { from, offsets, isObserver, keepaliveMs }: StreamRequest,
-  { activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
+  { from, rewound, offsets, isObserver, keepaliveMs }: StreamRequest,
+  { table, activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
   { values, signal }: HandlerContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
   const { response, codec } = callContext(values);
@@ -102,7 +126,8 @@ async function* stream(
   activity.attached(process, output.start, from !== undefined);
   let reason: DetachReason = "gone";
   try {
-    yield startEvent(process, output.start, offsets);
+    yield startEvent(process, output.start, offsets ? table.generation.id : undefined);
+    if (rewound !== undefined) yield rewoundEvent(rewound);
     // The library asks for more once it has handed the start event to the response. From here on, output may
     // bypass the library.
     const outcome = await output.run(response);
@@ -136,9 +161,21 @@ function closeSoon(response: NodeResponse): void {
   response.once("close", () => timer.cancel());
 }
 
-function startEvent({ pid, processId, request }: Process, start: Offset, offsets: boolean): StreamEvent {
-  const details = offsets ? { processId, offset: BigInt(start), pty: request.stdio.kind === "pty" } : {};
+/** The additions are for clients that asked for offsets: only these get a `generation`. */
+function startEvent(
+  { pid, processId, request }: Process,
+  start: Offset,
+  generation: string | undefined,
+): StreamEvent {
+  const details =
+    generation === undefined
+      ? {}
+      : { processId, offset: BigInt(start), pty: request.stdio.kind === "pty", generation };
   return { event: { event: { case: "start", value: { pid, ...details } } } };
+}
+
+function rewoundEvent({ was, now }: Rewound): StreamEvent {
+  return { event: { event: { case: "rewound", value: { was: BigInt(was), now: BigInt(now) } } } };
 }
 
 function endEvent(process: Process, end: ProcessEnd, offsets: boolean): StreamEvent {

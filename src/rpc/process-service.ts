@@ -9,11 +9,12 @@ import type { Logger } from "../logger.ts";
 import type { ProcessTable } from "../process/index.ts";
 import { callContext } from "./call-context.ts";
 import type { ClientActivity } from "./client-activity.ts";
-import { toDetails, toProcessInfo, toPtySize, toSelector, toSignal, toWholeGroup } from "./conversions.ts";
+import { toPtySize, toSelector, toSignal, toWholeGroup } from "./conversions.ts";
 import { toConnectError } from "./error-mapping.ts";
 import { sendInput, streamInput } from "./input-calls.ts";
 import { ProgressWatch } from "./output/progress-watch.ts";
 import { connect, type StreamEvent, start } from "./output-calls.ts";
+import { listProcesses } from "./process-list.ts";
 import type { ServingState } from "./serving-state.ts";
 
 export interface ProcessServiceOptions {
@@ -59,22 +60,16 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
   const settings = { ...options, progressWatch: new ProgressWatch(table.stallMs) };
   return (router) => {
     router.service(ProcessService, {
-      list: unary(({ includeEnded }) => ({
-        // A request for ended processes comes from a client that knows the additions; others must not see them.
-        processes: includeEnded
-          ? [...table.listEnded(), ...table.list()].map((process) => ({
-              ...toProcessInfo(process),
-              ...toDetails(process),
-            }))
-          : table.list().map(toProcessInfo),
-      })),
+      list: unary((request) => listProcesses(table, request)),
       start: streaming((request, context) => start(settings, request, context)),
       connect: streaming((request, context) => connect(settings, request, context)),
       update: unary(({ process, pty }) => {
         table.find(toSelector(process)).resize(toPtySize(pty));
         return {};
       }),
-      sendInput: unary((request) => sendInput(table, request)),
+      sendInput: unary((request, { values }) =>
+        sendInput(table, request, callContext(values).releaseRequest),
+      ),
       streamInput: unary((requests, { values }) =>
         streamInput(table, requests, callContext(values).releaseRequest),
       ),

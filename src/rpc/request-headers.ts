@@ -7,16 +7,12 @@ const DEFAULT_KEEPALIVE_SECONDS = 90;
 /** setTimeout's limit, 24 days. */
 const MAX_KEEPALIVE_SECONDS = 2_147_483;
 
-/** How long a stream may be silent before a KeepAlive is due. Throws `invalid_argument` for a malformed interval. */
+/** How long a stream may be silent before a KeepAlive is due. A malformed interval does not fail a start. */
 export function keepaliveMs(header: HeaderReader): number {
   const value = header.get("Keepalive-Ping-Interval");
-  if (value === null) return DEFAULT_KEEPALIVE_SECONDS * 1000;
-  const seconds = /^\d{1,10}$/.test(value) ? Number(value) : 0;
-  if (seconds >= 1 && seconds <= MAX_KEEPALIVE_SECONDS) return seconds * 1000;
-  throw new HoldfastError(
-    "invalid_argument",
-    `Keepalive-Ping-Interval is "${value}", must be whole seconds from 1 to ${MAX_KEEPALIVE_SECONDS}`,
-  );
+  const seconds = /^\d{1,10}$/.test(value ?? "") ? Number(value) : 0;
+  const isUsable = seconds >= 1 && seconds <= MAX_KEEPALIVE_SECONDS;
+  return (isUsable ? seconds : DEFAULT_KEEPALIVE_SECONDS) * 1000;
 }
 
 const grpcUnitMs: Readonly<Record<string, number>> = {

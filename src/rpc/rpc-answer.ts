@@ -39,8 +39,8 @@ export function createRpcAnswer({
     logger,
     maxMessageBytes,
     requestMs,
-    memory: new RequestMemory(limits.requestMemoryBytes),
+    memory: new RequestMemory(table.memoryBudget, limits.requestMemoryBytes),
     fallback,
   });
-  return limitStreams(limits.maxStreams, activity, listener);
+  return limitStreams(limits.maxStreams, serving, activity, listener);
 }

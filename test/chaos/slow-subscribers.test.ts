@@ -2,6 +2,7 @@
 // is cut, nobody misses a byte.
 import { expect, test, vi } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { openAgentClock } from "../support/agent/agent-clock.ts";
 import { connectStream, startStream } from "../support/clients/stream-client.ts";
 import { slowNetworkArgs } from "../support/network/slow-network.ts";
 import { createFifo } from "../support/proc/fifo.ts";
@@ -73,6 +74,7 @@ test("a lone slow subscriber is never cut: the process waits for it, for many ti
   await stream.received(MB);
   stream.pause();
   await untilBlockedInWrite(pid);
+  const clock = await openAgentClock(agent);
   const usage = () => ({
     ticks: cpuTicks(pid),
     written: bytesWritten(pid),
@@ -80,8 +82,7 @@ test("a lone slow subscriber is never cut: the process waits for it, for many ti
     agentRss: rssBytes(agent.pid),
   });
   const then = usage();
-  // Not for something to happen: for nothing to.
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  await clock.seconds(3);
   const now = usage();
   // The kernel may make room for a little more; `seq` would write gigabytes in that time.
   expect(now.written - then.written).toBeLessThan(10 * MB);

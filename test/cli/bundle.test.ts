@@ -16,6 +16,7 @@ import {
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { cliPath, type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { openAgentClock } from "../support/agent/agent-clock.ts";
 import { eventually } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
@@ -71,8 +72,8 @@ test("the first start stores the compiled form, the second uses it", async () =>
   const times = () => names.map((name) => statSync(join(installed.bundle, name)).mtimeMs);
   const before = times();
   const second = await installed.start();
-  // After this time the first start had written the files: rejected files would be written again.
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  // The command writes a second after it has loaded a file: rejected files would be written by then.
+  await (await openAgentClock(second)).seconds(2);
   expect(times()).toEqual(before);
   await second.stop();
 });
@@ -132,8 +133,8 @@ test("other users cannot write the stored files, with any umask", async () => {
 test.runIf(process.getuid?.() === 0)("the command runs if nothing can be stored", async () => {
   const installed = install();
   const agent = await installed.start(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
-  // Longer than the command waits before it writes.
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  // The command tries to write a second after it has loaded a file.
+  await (await openAgentClock(agent)).seconds(2);
   expect((await fetch(`${agent.url}/health`)).status).toBe(204);
   expect(installed.compiled()).toEqual([]);
   await agent.stop();

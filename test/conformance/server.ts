@@ -3,6 +3,7 @@
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { startServer } from "../../src/http/index.ts";
+import { MemoryBudget } from "../../src/multiplexer/index.ts";
 import { createRpcListener } from "../../src/rpc/adapter.ts";
 import { RequestMemory } from "../../src/rpc/request-memory.ts";
 import { DEFAULT_RPC_LIMITS } from "../../src/rpc/rpc-limits.ts";
@@ -25,7 +26,10 @@ const server = await startServer({
     logger,
     maxMessageBytes: wanted.messageReceiveLimit || MAX_MESSAGE_BYTES,
     requestMs: DEFAULT_RPC_LIMITS.requestMs,
-    memory: new RequestMemory(DEFAULT_RPC_LIMITS.requestMemoryBytes),
+    memory: new RequestMemory(
+      new MemoryBudget(2 * DEFAULT_RPC_LIMITS.requestMemoryBytes),
+      DEFAULT_RPC_LIMITS.requestMemoryBytes,
+    ),
     fallback: (_request, response) => {
       response.statusCode = 404;
       response.end();

@@ -36,7 +36,7 @@ if (!hasStrace) console.warn("SKIPPED: strace is not installed, so getrandom cal
 test.runIf(hasStrace)("each start asks the kernel for the id of its process", async () => {
   const trace = join(createTempFolder(), "trace");
   const agent = await startAgent({
-    prefix: ["strace", "-f", "-qq", "--signal=none", "-e", "trace=getrandom", "-o", trace],
+    prefix: ["strace", "-D", "-f", "-qq", "--signal=none", "-e", "trace=getrandom", "-o", trace],
   });
   const calls = () => readFileSync(trace, "utf8").match(/getrandom\(.*, 16, 0\) += 16$/gm)?.length ?? 0;
   const before = calls();

@@ -18,6 +18,7 @@ import {
 } from "../../src/multiplexer/index.ts";
 import { mostHeldFor } from "../../src/multiplexer/retention.ts";
 import type { FakeClock } from "../support/fake-clock.ts";
+import { ByteRanges } from "./byte-ranges.ts";
 import { type Bounds, outputAt, type Place, ReferenceModel } from "./reference-model.ts";
 
 const STALL_MS = 1_000;
@@ -60,11 +61,13 @@ export class ModelledMultiplexer {
   readonly #dueCuts = new Set<Place>();
   /** As last told. */
   #gate = false;
-  #full = false;
-  #wasUsed = false;
+  #hasBegun = false;
+  /** Chunks that end below may be replay. */
+  #highestNeeded = 0;
+  /** Bytes that a read has reported as a gap. */
+  readonly #gone = new ByteRanges();
   #hasForkedInside = false;
   #mayHaveRuns = false;
-  #isReleased = false;
   /** What the push that shut the gate, and those after it, may hold beyond the bounds. */
   #excessBytes = 0;
   #oldest = 0;
@@ -89,7 +92,7 @@ export class ModelledMultiplexer {
   }
 
   get isReleased(): boolean {
-    return this.#isReleased;
+    return this.model.isReleased;
   }
 
   push(stream: OutputStream, bytes: number): void {
@@ -101,6 +104,7 @@ export class ModelledMultiplexer {
       assert.throws(() => this.real.push(stream, data), /after the end/);
       return;
     }
+    this.#look();
     if (this.#gate) this.#excessBytes = 0;
     const cost = bytes + CHUNK_OVERHEAD_BYTES;
     this.#excessBytes += cost;
@@ -141,8 +145,9 @@ export class ModelledMultiplexer {
       return undefined;
     }
     if (from !== undefined) this.#hasForkedInside = true;
-    this.model.mayDropReplay(this.#world.isPressed());
-    const modelled = this.model.fork(from, isObserver, this.real.oldest, this.#world.clock.nowMs());
+    this.#look();
+    const modelled = this.model.fork(from, isObserver, this.#world.clock.nowMs());
+    if (!isObserver) this.#hasBegun = true;
     const subscriber = this.real.fork({ from: place, isObserver, ...callbacks });
     const attached: Attached = { of: this, subscriber, place: modelled, emptyAt: undefined };
     assert.equal(subscriber.start, modelled.start, "where a fork begins");
@@ -156,9 +161,10 @@ export class ModelledMultiplexer {
 
   read(attached: Attached): ReadResult<object>["kind"] {
     const { place, subscriber } = attached;
-    const { oldest } = this.real;
+    // From within a push the budget may have been pressed just now.
+    this.#look();
     const read = subscriber.read();
-    assert.equal(read.kind, this.model.due(place, oldest));
+    this.#checkKind(place, read.kind);
     place.sleeps = read.kind === "empty";
     if (read.kind === "empty") {
       attached.emptyAt = this.model.head;
@@ -168,15 +174,18 @@ export class ModelledMultiplexer {
     if (read.kind === "end") assert.equal(read.end, this.#end);
     if (read.kind === "chunk") this.#advance(place, read.chunk);
     if (read.kind === "gap") {
-      assert.deepEqual([read.from, read.to], [place.readTo, oldest], "the gap");
-      assert.ok(place.isObserver || place.readTo === place.start, "a gap for one that is waited for");
-      place.readTo = oldest;
+      assert.equal(read.from, place.readTo, "the start of a gap");
+      assert.ok(read.to > read.from && read.to <= this.model.head, "the end of a gap");
+      this.#assertDroppable(read.from, read.to);
+      this.#gone.add(read.from, read.to);
+      place.readTo = read.to;
     }
     return read.kind;
   }
 
   delivered(attached: Attached): void {
     const moves = attached.place.deliveredTo !== attached.place.readTo;
+    this.#look();
     this.model.deliver(attached.place, this.#world.clock.nowMs());
     // As whoever writes them: they are looked at until then.
     this.checkContent();
@@ -192,9 +201,11 @@ export class ModelledMultiplexer {
 
   /** Also of one that is gone: a second detach does nothing. */
   detach(attached: Attached): void {
-    const was = this.model.places.delete(attached.place);
+    this.#look();
+    const wasAttached = this.isAttached(attached);
+    if (wasAttached) this.model.detach(attached.place);
     attached.subscriber.detach();
-    if (was) this.#changed();
+    if (wasAttached) this.#changed();
   }
 
   finish(): void {
@@ -211,8 +222,10 @@ export class ModelledMultiplexer {
   /** For one that has ended, as its owner would. */
   release(): void {
     if (!this.model.ended) return;
-    this.#isReleased = true;
+    this.#look();
+    this.model.release();
     this.real.release();
+    this.#changed();
   }
 
   /** To be called between steps, not from within a call. */
@@ -224,11 +237,10 @@ export class ModelledMultiplexer {
     this.#checkStalls();
     for (const place of places) {
       if (place.sleeps)
-        assert.equal(this.model.due(place, this.real.oldest), "empty", "sleeps, with more there");
+        assert.ok(place.readTo === head && !this.model.ended, "a subscriber sleeps although there is more");
     }
-    // A mode that reads on while nobody is attached begins with the first call.
-    if (!this.#wasUsed) return;
     this.real.checkInvariants();
+    assert.equal(this.real.attachOffset, this.model.attachOffset, "where the next client begins");
     this.#checkGate();
   }
 
@@ -236,8 +248,28 @@ export class ModelledMultiplexer {
     for (const chunks of this.#inUse.values()) for (const chunk of chunks) assertContent(chunk);
   }
 
+  /** Chunks and gaps up to the head, then the end or nothing. */
+  #checkKind(place: Place, kind: ReadResult<object>["kind"]): void {
+    const isOutput = kind === "chunk" || kind === "gap";
+    assert.equal(isOutput, place.readTo < this.model.head, `${kind} at ${place.readTo}`);
+    if (!isOutput) assert.equal(kind, this.model.ended ? "end" : "empty");
+  }
+
+  #assertDroppable(from: number, to: number): void {
+    const { droppable } = this.model;
+    assert.ok(droppable.contains(from, to), `[${from}, ${to}) is dropped, droppable is ${droppable}`);
+  }
+
+  /** Before each call: what the model must know of the real one. */
+  #look(): void {
+    this.model.oldest = this.real.oldest;
+    this.#highestNeeded = Math.max(this.#highestNeeded, this.model.needed);
+    if (this.#world.isPressed()) this.model.press();
+  }
+
   #advance(place: Place, chunk: Chunk): void {
     assert.equal(chunk.offset, place.readTo, "output out of order");
+    assert.equal(this.#gone.bytesIn(chunk.offset, chunkEnd(chunk)), 0, "dropped bytes came back");
     assertContent(chunk);
     this.#checkShared(chunk);
     this.#inUse.set(place, [...(this.#inUse.get(place) ?? []), chunk]);
@@ -245,9 +277,9 @@ export class ModelledMultiplexer {
     assert.ok(place.readTo <= this.model.head);
   }
 
-  /** Without replay, and where nobody came to go on inside one, a chunk that is no piece of a run is the same object for all. */
+  /** A recent chunk is the same object for all, unless it is a piece of a run or a client resumed inside it. */
   #checkShared(chunk: Chunk): void {
-    if (this.#settings.replayBytes > 0 || this.#hasForkedInside) return;
+    if (chunkEnd(chunk) <= this.#highestNeeded || this.#hasForkedInside) return;
     if (this.#mayHaveRuns && chunk.data.length < KEEP_BY_REFERENCE_BYTES) return;
     const before = this.#sharedChunks.get(chunk.offset);
     assert.ok(before === undefined || before === chunk, "a chunk that was read has been replaced");
@@ -267,17 +299,13 @@ export class ModelledMultiplexer {
   #onReading(reading: boolean): void {
     assert.notEqual(reading, this.#gate, "the gate was told twice");
     this.#gate = reading;
-    this.#wasUsed = true;
-    this.#updateFull();
     if (reading && this.#settings.eagerBytes > 0 && this.#world.mayPushWithin())
       this.push("stdout", this.#settings.eagerBytes);
   }
 
   /** After each call that may change who needs what. */
   #changed(): void {
-    this.#wasUsed = true;
-    this.model.mayDropReplay(this.#world.isPressed());
-    this.#updateFull();
+    this.#look();
     this.#watch();
   }
 
@@ -287,16 +315,14 @@ export class ModelledMultiplexer {
   }
 
   #onStallTimer(onTime: () => void): void {
-    for (const place of this.#stalled) {
-      this.#dueCuts.add(place);
-      this.model.places.delete(place);
-    }
+    for (const place of this.#stalled) this.#dueCuts.add(place);
+    this.#look();
+    this.model.detach(...this.#dueCuts);
     this.#watchAfterCut(onTime);
     assert.equal(this.#dueCuts.size, 0, "a stalled subscriber was not cut");
   }
 
   #watchAfterCut(onTime: () => void): void {
-    this.model.mayDropReplay(this.#world.isPressed());
     onTime();
     this.#changed();
   }
@@ -317,23 +343,11 @@ export class ModelledMultiplexer {
     assert.deepEqual(this.#stalled, [], "a stalled subscriber was not cut in time");
   }
 
-  /** What the slowest has before it; exact where there is no replay. */
+  /** What the slowest client has before it, in bytes or with overheads. */
   get #backlog(): { readonly least: number; readonly most: number } {
-    const { kept, head } = this.model;
-    const { oldest, heldBytes } = this.real;
-    if (this.#settings.replayBytes === 0) return { least: heldBytes, most: heldBytes };
-    return {
-      least: head - Math.max(kept, oldest),
-      most: Math.min(heldBytes, this.model.mostCost(Math.max(kept, oldest)) + KEEP_BY_REFERENCE_BYTES * 2),
-    };
-  }
-
-  #updateFull(): void {
-    const { windowBytes } = this.#settings;
-    const { least, most } = this.#backlog;
-    if (least !== most) return;
-    const isPaced = this.model.blocking.length > 0;
-    this.#full = isPaced && (this.#full ? least > windowBytes / 2 : least >= windowBytes);
+    const { needed } = this.model;
+    const most = Math.min(this.real.heldBytes, this.model.mostCost(Math.max(needed, this.model.oldest)));
+    return { least: this.model.heldFrom(needed).least, most: most + KEEP_BY_REFERENCE_BYTES * 2 };
   }
 
   #checkGate(): void {
@@ -348,52 +362,38 @@ export class ModelledMultiplexer {
     const { windowBytes, detached } = this.#settings;
     const { least, most } = this.#backlog;
     const { isSpent } = this.#world.budget;
-    if (this.model.ended) return !reading;
-    if (this.model.places.size > 0) {
-      const isPaced = this.model.blocking.length > 0;
-      const mayBeFull = least === most ? this.#full : isPaced && most > windowBytes / 2;
-      const mustBeFull = least === most ? this.#full : isPaced && least >= windowBytes;
-      if (reading) return !mustBeFull && !(isSpent && least >= SPENT_BACKLOG_BYTES);
-      return mayBeFull || (isSpent && most >= SPENT_BACKLOG_BYTES);
+    if (this.model.ended || !this.#hasBegun) return !reading;
+    if (!this.model.isDetached) {
+      if (reading) return least < windowBytes && !(isSpent && least >= SPENT_BACKLOG_BYTES);
+      return most > windowBytes / 2 || (isSpent && most >= SPENT_BACKLOG_BYTES);
     }
     if (detached.kind === "block" || isSpent) return !reading;
     if (detached.kind === "ring") return reading;
-    const undelivered = this.model.head - this.model.delivered;
+    const undelivered = this.model.undelivered;
     const costsTooMuch = mostHeldFor(detached.bytes);
-    if (reading) return undelivered < detached.bytes && least < costsTooMuch;
-    return undelivered >= detached.bytes || most >= costsTooMuch;
+    if (reading) return undelivered.least < detached.bytes && least < costsTooMuch;
+    return undelivered.most + KEEP_BY_REFERENCE_BYTES >= detached.bytes || most >= costsTooMuch;
   }
 
   #checkHeld(): void {
     const { model, real } = this;
-    const { oldest, heldBytes } = real;
     // Another one's push may have asked for room.
-    model.mayDropReplay(this.#world.isPressed());
-    assert.ok(oldest >= this.#oldest, "what was let go of came back");
+    this.#look();
+    const { oldest, heldBytes } = real;
+    assert.ok(oldest >= this.#oldest, "dropped output came back");
     this.#oldest = oldest;
-    assert.ok(oldest <= model.droppableTo, `let go of up to ${oldest}, allowed ${model.droppableTo}`);
-    const bytes = model.head - oldest;
-    assert.ok(heldBytes >= bytes + (bytes > 0 ? CHUNK_OVERHEAD_BYTES : 0), "less counted than held");
+    this.#assertDroppable(0, oldest);
+    assert.ok(heldBytes >= (heldBytes > 0 ? CHUNK_OVERHEAD_BYTES : 0), "less counted than held");
     assert.ok(heldBytes <= model.mostCost(oldest), "more counted than held");
-    this.#checkNothingUseless(oldest);
     assert.ok(heldBytes < this.#mostHeld + this.#excessBytes, `the bound: ${heldBytes} held`);
+    if (model.isReleased && model.places.size === 0) assert.equal(heldBytes, 0, "held for nobody");
   }
 
-  /** What is held oldest must reach into what is needed, or into replay; with the budget spent there is no replay. */
-  #checkNothingUseless(oldest: number): void {
-    const { kept, delivered } = this.model;
-    const hasReplay = this.#isReleased || !this.#world.budget.isSpent;
-    const due = hasReplay ? Math.min(kept, delivered - this.#settings.replayBytes) : kept;
-    if (oldest < due)
-      assert.ok(this.model.canBeJoined(oldest, due, this.#mayHaveRuns), `${oldest} held, due from ${due}`);
-    const isSimple = this.#settings.replayBytes === 0 && !this.#hasForkedInside && !this.#mayHaveRuns;
-    if (isSimple) assert.ok(oldest >= kept, `${oldest} held, due exactly from ${kept}`);
-  }
-
+  /** A window, the replay, the missed output, and what was proved delivered since the last push. */
   get #mostHeld(): number {
     const { windowBytes, replayBytes, detached } = this.#settings;
     const newest = Math.max(windowBytes, replayBytes, detached.kind === "buffer" ? detached.bytes : 0);
-    return mostHeldFor(newest) + mostHeldFor(replayBytes);
+    return 3 * mostHeldFor(newest) + mostHeldFor(replayBytes);
   }
 }
 

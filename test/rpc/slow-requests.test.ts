@@ -7,6 +7,7 @@ import { connect as connectHttp2, createServer as createHttp2Server } from "node
 import type { AddressInfo, Server } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { Process } from "../../src/gen/process_pb.ts";
+import { MemoryBudget } from "../../src/multiplexer/index.ts";
 import { createRpcListener } from "../../src/rpc/adapter.ts";
 import { RequestMemory } from "../../src/rpc/request-memory.ts";
 import { agentTimers } from "../support/agent/agent-timers.ts";
@@ -32,7 +33,7 @@ function listener() {
     logger: { debug: silent, info: silent, warn: silent, error: silent },
     maxMessageBytes: 1000,
     requestMs: REQUEST_MS,
-    memory: new RequestMemory(10_000),
+    memory: new RequestMemory(new MemoryBudget(1_000_000), 10_000),
     fallback: (_, response) => void response.writeHead(404).end(),
   });
 }
@@ -54,23 +55,30 @@ function head(rpc: string, type: string, length: string): string {
   return `POST /process.Process/${rpc} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/${type}\r\n${length}\r\n\r\n`;
 }
 
+const LATE = `the request did not arrive within ${REQUEST_MS} ms (--request-timeout)`;
+
 test.each([
-  ["List", "json", "Content-Length: 5", "{"],
-  ["List", "json", "Transfer-Encoding: chunked", "1\r\n{\r\n"],
-  ["List", "json", "Content-Length: 2", ""],
-  ["Start", "connect+json", "Content-Length: 100", envelope("{}", 0, 95)],
-  ["SendInput", "grpc-web+proto", "Content-Length: 100", envelope("", 0, 95)],
-])("half a %s (%s, %s) is answered with 408, and its connection closed", async (rpc, type, length, half) => {
-  const connection = await connectTo(await listen(createServer(listener())));
-  connection.send(head(rpc, type, length));
-  connection.send(half);
-  const response = await connection.response();
-  expect({ status: response.status, body: response.body.toString() }).toEqual({
-    status: 408,
-    body: `the request did not arrive within ${REQUEST_MS} ms (--request-timeout)\n`,
-  });
-  await connection.closed();
-});
+  ["List", "json", "Content-Length: 5", "{", 408],
+  ["List", "json", "Transfer-Encoding: chunked", "1\r\n{\r\n", 408],
+  ["List", "json", "Content-Length: 2", "", 408],
+  // The protocols of streams answer with 200 and the error in the body.
+  ["Start", "connect+json", "Content-Length: 100", envelope("{}", 0, 95), 200],
+  ["SendInput", "grpc-web+proto", "Content-Length: 100", envelope("", 0, 95), 200],
+])(
+  "half a %s (%s, %s) is answered in its protocol, and its connection closed",
+  async (rpc, type, length, half, status) => {
+    const connection = await connectTo(await listen(createServer(listener())));
+    connection.send(head(rpc, type, length));
+    connection.send(half);
+    const response = await connection.response();
+    expect({ status: response.status, body: response.body.toString() }).toEqual({
+      status,
+      body: expect.stringContaining(LATE),
+    });
+    expect(response.headers.get("connection")).toBe("close");
+    await connection.closed();
+  },
+);
 
 test("half a request over h2c is answered with 408", async () => {
   const port = await listen(createHttp2Server(listener()));

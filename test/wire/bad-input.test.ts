@@ -114,8 +114,6 @@ function start(name: string, process: JsonValue, says: RegExp): Case {
 }
 
 const sizes: readonly (readonly [string, JsonValue, RegExp])[] = [
-  ["a pty without a size", {}, /pty\.size is missing/],
-  ["a pty with an empty size", { size: {} }, /cols is 0, must be 1 to 65535/],
   ["a pty of 0 columns", { size: { cols: 0, rows: 24 } }, /cols is 0, must be 1 to 65535/],
   ["a pty of 0 rows", { size: { cols: 80, rows: 0 } }, /rows is 0, must be 1 to 65535/],
   ["a pty of 65,536 columns", { size: { cols: 65_536, rows: 24 } }, /cols is 65536/],
@@ -138,7 +136,22 @@ const ptys: Case[] = sizes.flatMap(([name, pty, says]) => [
     says,
   },
 ]);
+// A Start with these sizes gets 80 × 24: test/wire/tolerance.test.ts.
 ptys.push(
+  {
+    name: "to resize to a pty without a size",
+    rpc: "Update",
+    messages: [{ process: PTY, pty: {} }],
+    code: "invalid_argument",
+    says: /pty\.size is missing/,
+  },
+  {
+    name: "to resize to a pty with an empty size",
+    rpc: "Update",
+    messages: [{ process: PTY, pty: { size: {} } }],
+    code: "invalid_argument",
+    says: /cols is 0, must be 1 to 65535/,
+  },
   {
     name: "to resize to no pty",
     rpc: "Update",

@@ -43,9 +43,32 @@ test("the refusal of a Host names it and the flag, in the format of the protocol
   });
 });
 
-test("the health check under a foreign name is also refused", async () => {
-  const request = { method: "GET", path: "/health", headers: { host: "evil.example" } };
-  expect(await rawCall(agent.port, request)).toMatchObject({ status: 403 });
+test("the health check is answered under every name", async () => {
+  const request = { method: "GET", path: "/health", headers: { host: "49983-abc.sandbox.example" } };
+  expect(await rawCall(agent.port, request)).toMatchObject({ status: 204 });
+});
+
+test("behind a proxy that passes on its public Host, a request with the token is answered", async () => {
+  const { port } = await startAgent({ env: { HOLDFAST_ACCESS_TOKEN: "secret" } });
+  const host = "49983-abc.sandbox.example";
+  expect(await statusFor(port, { host, "x-access-token": "secret" })).toBe(200);
+  expect(await statusFor(port, { host, authorization: "Bearer secret" })).toBe(200);
+  // Without it, the token is what is missing.
+  expect(await statusFor(port, { host })).toBe(401);
+  const init = (headers: Record<string, string>) =>
+    rawCall(port, { path: "/init", headers: { host, ...headers }, body: '{"accessToken":"secret"}' });
+  expect(await init({ "x-access-token": "secret" })).toMatchObject({ status: 204 });
+  expect(await init({})).toMatchObject({ status: 403 });
+});
+
+test("a refusal of an HTTP endpoint is JSON, as envd's are", async () => {
+  const headers = { host: "evil.example" };
+  const response = await rawCall(agent.port, { method: "GET", path: "/metrics", headers });
+  expect(response.headers.get("content-type")).toBe("application/json");
+  expect(JSON.parse(response.body.toString())).toEqual({
+    code: 403,
+    message: 'Host "evil.example" is not allowed; add it with --allow-host',
+  });
 });
 
 test.each([

@@ -261,19 +261,25 @@ test("bodies that never end replace each other and do not keep out another clien
   expect(await init(agent, { envVars: { A: "1" } })).toEqual(DONE);
 });
 
-test("an unknown path is 404, an unknown method 405, and HEAD is GET without its body", async () => {
+test("an unknown path is 404 and an unknown method 405, with an error in JSON; HEAD is GET without its body", async () => {
   const agent = await startAgent();
   const call = async (method: string, path: string) => {
     const response = await fetch(`${agent.url}${path}`, { method });
-    return [response.status, response.headers.get("allow"), (await response.text()).length];
+    const body = await response.text();
+    const error = body === "" ? undefined : (JSON.parse(body) as { message: string }).message;
+    return [response.status, response.headers.get("allow"), error];
   };
-  expect(await call("GET", "/init")).toEqual([405, "POST", 0]);
-  expect(await call("PUT", "/envs")).toEqual([405, "GET, HEAD", 0]);
-  expect(await call("HEAD", "/envs")).toEqual([200, null, 0]);
-  expect(await call("DELETE", "/metrics")).toEqual([405, "GET, HEAD", 0]);
-  expect(await call("GET", "/init/")).toEqual([404, null, 0]);
-  expect(await call("POST", "/constructor")).toEqual([404, null, 0]);
-  expect(await call("POST", "/health")).toEqual([405, "GET, HEAD", 0]);
+  expect(await call("GET", "/init")).toEqual([405, "POST", "/init does not allow GET; allowed: POST"]);
+  expect(await call("PUT", "/envs")).toEqual([
+    405,
+    "GET, HEAD",
+    expect.stringContaining("does not allow PUT"),
+  ]);
+  expect(await call("HEAD", "/envs")).toEqual([200, null, undefined]);
+  expect(await call("DELETE", "/metrics")).toEqual([405, "GET, HEAD", expect.any(String)]);
+  expect(await call("GET", "/init/")).toEqual([404, null, 'nothing is served at "/init/"']);
+  expect(await call("POST", "/constructor")).toEqual([404, null, expect.any(String)]);
+  expect(await call("POST", "/health")).toEqual([405, "GET, HEAD", expect.any(String)]);
 });
 
 test("a page of another site cannot initialize the agent", async () => {

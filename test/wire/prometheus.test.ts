@@ -7,6 +7,7 @@ import { answerOf } from "../support/clients/command-answer.ts";
 import { openConnection } from "../support/clients/raw-http.ts";
 import { receive } from "../support/clients/received-events.ts";
 import { encodeBody } from "../support/clients/rpc-call.ts";
+import { eventually } from "../support/proc/proc.ts";
 
 type Samples = Readonly<Record<string, number>>;
 
@@ -32,12 +33,14 @@ async function scrape({ url }: RunningAgent): Promise<Samples> {
 
 async function eventuallySample(agent: RunningAgent, name: string, value: number): Promise<void> {
   let last: Samples = {};
-  for (let attempt = 0; attempt < 200; attempt++) {
-    last = await scrape(agent);
-    if (last[name] === value) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  expect(last[name]).toBe(value);
+  await eventually(
+    `${name} is ${value}`,
+    async () => {
+      last = await scrape(agent);
+      return last[name] === value;
+    },
+    () => last[name],
+  );
 }
 
 test("bytes are counted by stream, processes by state, starts and drains by duration", async () => {

@@ -116,7 +116,7 @@ test.each([
   expectWhole(events);
   const plain = createServer(plainHandler(events));
   // The agent's idle timeout, which is in the header Keep-Alive.
-  plain.keepAliveTimeout = 120_000;
+  plain.keepAliveTimeout = 650_000;
   expectEqual(ours, await callHttp1(await listen(plain), contentType));
 });
 

@@ -43,7 +43,14 @@ function formatFor(request: NodeRequest, { code, httpStatus, message }: Refusal)
   const grpcMessage = encodeGrpcMessage(message);
   if (type.startsWith("application/grpc-web")) {
     const trailer = `grpc-status: ${code}\r\ngrpc-message: ${grpcMessage}\r\n`;
-    return { status: 200, headers: { "Content-Type": type }, body: envelope(TRAILER_FLAG, trailer) };
+    const body = envelope(TRAILER_FLAG, trailer);
+    // The text form is not served, but its clients must be able to read that.
+    const isText = type.startsWith("application/grpc-web-text");
+    return {
+      status: 200,
+      headers: { "Content-Type": type },
+      body: isText ? body.toString("base64") : body,
+    };
   }
   if (type.startsWith("application/grpc")) {
     // "Trailers-Only" of the gRPC protocol: an answer without messages puts the trailers in the headers.

@@ -3,12 +3,12 @@
 import type { Http2Server, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Logger } from "../../logger.ts";
-import type { RequestListener } from "../exchange.ts";
+import type { NodeRequest, RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
 import { detectHttpVersion } from "./http-version.ts";
 import { createHttp1Server } from "./http1-server.ts";
 import { createHttp2Server } from "./http2-server.ts";
-import type { IdleConnections } from "./idle-connections.ts";
+import { type IdleConnections, ownerOf } from "./idle-connections.ts";
 import { type Connections, WatchedSession } from "./sweep.ts";
 import { createTlsEntry, type TlsIdentity } from "./tls-entry.ts";
 
@@ -30,6 +30,8 @@ export interface ConnectionEntry {
    * last open stream, after GOAWAY. Idle ones stay, so that no request meets a closed connection.
    */
   endConnections(): void;
+  /** Closes every connection at once, except that of `asking`. Returns their number. */
+  closeConnections(asking?: NodeRequest): number;
 }
 
 /** Throws a HoldfastError for a certificate and key that cannot be used. */
@@ -37,12 +39,15 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   const { idle } = options;
   const { headersMs } = options.limits;
   const connections: Connections = new Map();
+  /** The plain socket of what a request names as its connection. */
+  const plainSockets = new WeakMap<object, Socket>();
   let isEnding = false;
   const versionOptions = { ...options, endsConnections: () => isEnding };
   const http1 = createHttp1Server(versionOptions);
   let http2: Http2Server | undefined;
   const toHttp1 = (plain: Socket, socket: Socket) => {
     idle.alias(plain, socket);
+    plainSockets.set(socket, plain);
     http1.emit("connection", socket);
     socket.resume();
   };
@@ -52,6 +57,7 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
     http2.once("session", (session: ServerHttp2Session) => {
       connections.set(plain, new WatchedSession(session));
       idle.alias(plain, session);
+      plainSockets.set(session, plain);
     });
     http2.emit("connection", socket);
   };
@@ -72,6 +78,12 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
         detectHttpVersion(socket, headersMs, (version) =>
           (version === "h2c" ? toHttp2 : toHttp1)(socket, socket),
         );
+    },
+    closeConnections: (asking) => {
+      const kept = asking && plainSockets.get(ownerOf(asking));
+      const closing = [...connections.keys()].filter((socket) => socket !== kept);
+      for (const socket of closing) socket.destroy();
+      return closing.length;
     },
     endConnections: () => {
       isEnding = true;

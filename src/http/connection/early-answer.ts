@@ -9,9 +9,9 @@
 // client that uploads more than the flow-control window waits forever.
 
 import { type IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import { startTimer } from "../../clock.ts";
+import { realClock, startTimer } from "../../clock.ts";
 import type { RequestListener } from "../exchange.ts";
 
 /** A body up to this length is read to its end after an early answer. */
@@ -21,6 +21,12 @@ const MAX_DISCARDED_BYTES = 64 * 1024;
 export const LINGER_IDLE_MS = 2000;
 /** …and at most this long. As nginx does (lingering_time). */
 const LINGER_MS = 30_000;
+
+/** HTTP/2's code for a reset that is not an error. */
+const NO_ERROR = 0;
+/** How long to wait for the end of an answer that the connection has not sent yet. */
+const RESET_RETRY_MS = 20;
+const MAX_RESET_RETRIES = 50;
 
 /** Connections whose last answer has begun. */
 const closing = new WeakSet<Socket>();
@@ -59,12 +65,22 @@ export function inOrder(listener: RequestListener): RequestListener {
 }
 
 /** For HTTP/2: ends the client's side of the stream when the answer ends before the request. */
-export function resetUnread(request: Http2ServerRequest, response: Http2ServerResponse): void {
-  const { stream } = request;
-  response.once("finish", () => {
-    if (!request.complete && !stream.closed)
-      stream.close(process.getBuiltinModule("node:http2").constants.NGHTTP2_NO_ERROR);
-  });
+export function resetUnread({ stream }: Http2ServerRequest): void {
+  // "finish" ends an answer that is only headers; the end of an answer with a body comes with its trailers.
+  stream.once("finish", () => setImmediate(() => resetIfAnswered(stream)));
+  stream.once("wantTrailers", () => setImmediate(() => resetWhenAnswered(stream, MAX_RESET_RETRIES)));
+}
+
+function resetIfAnswered(stream: ServerHttp2Stream): void {
+  if (!stream.closed && stream.state.localClose === 1 && stream.state.remoteClose === 0)
+    stream.close(NO_ERROR);
+}
+
+/** The answer must be on its way first: nghttp2 sends a reset before the rest of the stream's data. */
+function resetWhenAnswered(stream: ServerHttp2Stream, retries: number): void {
+  if (stream.closed || stream.state.remoteClose === 1) return;
+  if (stream.state.localClose === 1 || retries === 0) stream.close(NO_ERROR);
+  else startTimer(RESET_RETRY_MS, () => resetWhenAnswered(stream, retries - 1));
 }
 
 function leavesTooMuch({ complete, headers }: IncomingMessage): boolean {
@@ -91,10 +107,10 @@ function closeAfterAnswer(request: IncomingMessage, socket: Socket): void {
 }
 
 function lingerUntilIdle(socket: Socket): void {
-  const start = performance.now();
+  const start = realClock.nowMs();
   let bytesRead = socket.bytesRead;
   const look = () => {
-    if (socket.bytesRead === bytesRead || performance.now() - start > LINGER_MS) return void socket.destroy();
+    if (socket.bytesRead === bytesRead || realClock.nowMs() - start > LINGER_MS) return void socket.destroy();
     bytesRead = socket.bytesRead;
     timer = startTimer(LINGER_IDLE_MS, look);
   };

@@ -48,7 +48,7 @@ function unlessCancelled(listener: RequestListener) {
   return (request: Http2ServerRequest, response: Http2ServerResponse): void => {
     setImmediate(() => {
       if (request.stream.closed) return;
-      resetUnread(request, response);
+      resetUnread(request);
       listener(request, response);
     });
   };

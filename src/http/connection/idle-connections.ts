@@ -70,7 +70,8 @@ export class IdleConnections {
   }
 }
 
-function ownerOf(request: NodeRequest): object {
+/** What a request names as its connection. */
+export function ownerOf(request: NodeRequest): object {
   if (!("stream" in request)) return request.socket;
   // A stream has no session once the session is destroyed.
   return request.stream.session ?? request;

@@ -17,6 +17,7 @@ import type { Logger } from "../../logger.ts";
 import { MemoryBudget } from "../../multiplexer/index.ts";
 import { PROCESS_DEFAULTS } from "../defaults.ts";
 import type { ProcessEnd } from "../end-status.ts";
+import { Generation } from "../generation.ts";
 import { Process, type ProcessSettings } from "../process.ts";
 import { startReaping, watch } from "../reaper.ts";
 import { type AgentDefaults, agentDefaults } from "../start/agent-defaults.ts";
@@ -64,6 +65,7 @@ export class ProcessTable {
    */
   readonly #processes = new Set<Process>();
   readonly #ended: EndedProcesses;
+  readonly generation = new Generation(() => [...this.#processes, ...this.#ended.list()]);
   readonly #startIds = new StartIds();
   readonly #memoryBudgetBytes: number;
   readonly #settings: ProcessSettings;
@@ -174,7 +176,7 @@ export class ProcessTable {
   }
 
   /** Of everything that is held for clients. */
-  get memoryBudget(): Pick<MemoryBudget, "bytes" | "heldBytes" | "isSpent"> {
+  get memoryBudget(): Pick<MemoryBudget, "bytes" | "heldBytes" | "isSpent" | "join" | "reserve"> {
     return this.#settings.budget;
   }
 

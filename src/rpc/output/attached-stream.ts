@@ -45,7 +45,7 @@ export class AttachedStream {
   #resolve: ((outcome: StreamOutcome) => void) | undefined;
   #outcome: StreamOutcome | undefined;
   #keepalive: Timer | undefined;
-  #acceptedBytes = 0;
+  #progress = 0;
   #lastWriteAtMs = 0;
   #isWriting = false;
 
@@ -143,10 +143,11 @@ export class AttachedStream {
   }
 
   #reportProgress(): void {
-    if (!this.#isWriting || this.#sink === undefined) return;
-    const acceptedBytes = this.#sink.acceptedBytes();
-    if (acceptedBytes === this.#acceptedBytes) return;
-    this.#acceptedBytes = acceptedBytes;
+    if (this.#sink === undefined) return;
+    // Also between writes: the sink compares each check with the one before.
+    const progress = this.#sink.progress();
+    if (progress === this.#progress) return;
+    this.#progress = progress;
     this.#subscriber.progress();
   }
 

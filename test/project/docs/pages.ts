@@ -1,5 +1,5 @@
 // The pages that people read, cut into what the tests beside this file check: links, headings, blocks of code, tables.
-// CONTRIBUTING.md, "How the docs are checked", has the rules for an author.
+// CONTRIBUTING.md, "The docs are tested", has the rules for an author.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -26,10 +26,22 @@ test.each(pages)("every message that $path quotes is one of the sources", (page)
   expect(quoted.filter((message) => !isInSources(message))).toEqual([]);
 });
 
-test("a message that the sources do not hold is found out", () => {
+test("a message that the sources do not hold is detected", () => {
   expect(isInSources("port 49983 is in use; …")).toBe(true);
   expect(isInSources("port 49983 is already in use")).toBe(false);
   expect(isInSources("the C++ tool chain is missing")).toBe(false);
+});
+
+test("the notices in docs/session.svg are those of the sources", () => {
+  const picture = readFileSync(join(root, "docs/session.svg"), "utf8");
+  const notices = [...picture.matchAll(/>holdfast: ([^<]*)</g)].map(([, text = ""]) => text);
+  expect(notices.length).toBe(2);
+  expect(notices.filter((text) => !isInSources(text))).toEqual([]);
+});
+
+test("each panel of performance.svg says whether long or short is better", () => {
+  const picture = readFileSync(join(root, "docs/background/performance.svg"), "utf8");
+  expect(picture.match(/>(longer|shorter) is better</g)).toHaveLength(4);
 });
 
 /** Code in the first column of a table of messages, and what holdfast itself says in a session. */

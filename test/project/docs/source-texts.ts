@@ -16,7 +16,7 @@ interface Node {
 let cached: { readonly texts: Pattern[]; readonly logged: string[] } | undefined;
 
 /** Every string and template literal of the sources, and what `+` makes of them. */
-export function sourceTexts(): readonly Pattern[] {
+function sourceTexts(): readonly Pattern[] {
   return sources().texts;
 }
 

@@ -22,19 +22,29 @@ export interface Answer {
   readonly message: string;
   /** The received messages, encoded. */
   readonly messages: readonly Buffer[];
+  /** The HTTP status and headers, and for gRPC also the trailers. */
+  readonly http: HttpPart;
+}
+
+export interface HttpPart {
+  readonly status: number;
+  /** Undefined for an absent header. `name` in lower case. */
+  header(name: string): string | undefined;
 }
 
 export interface RpcCall {
   readonly rpc: string;
   readonly body: Uint8Array | string;
   readonly headers?: Readonly<Record<string, string | undefined>>;
+  /** Default: the RPC of process.Process. */
+  readonly path?: string;
 }
 
 const DEADLINE_MS = 10_000;
 
 /** Rejects when there is no answer in 10 s, or one that cannot be parsed. */
 export async function callRpc(port: number, protocol: Protocol, call: RpcCall): Promise<Answer> {
-  const path = `/process.Process/${call.rpc}`;
+  const path = call.path ?? `/process.Process/${call.rpc}`;
   const headers = { "content-type": contentType(protocol, call.rpc), ...call.headers };
   if (protocol === "gRPC") return grpcAnswer(await http2Call(port, path, headers, call.body));
   const response = await rawCall(port, { path, headers, body: call.body });
@@ -91,32 +101,38 @@ function input(rpc: string): DescMessage {
   return method.input;
 }
 
-function connectUnaryAnswer({ status, headers, body }: RawResponse): Answer {
-  if (status === 200) return { code: "ok", message: "", messages: [body] };
-  if (headers.get("content-type") !== "application/json") return httpAnswer(status, body);
-  return { ...readError(JSON.parse(body.toString())), messages: [] };
+function connectUnaryAnswer(response: RawResponse): Answer {
+  const { status, headers, body } = response;
+  const http = httpPart(response);
+  if (status === 200) return { code: "ok", message: "", messages: [body], http };
+  if (headers.get("content-type") !== "application/json") return httpAnswer(http, body);
+  return { ...readError(JSON.parse(body.toString())), messages: [], http };
 }
 
-function connectStreamAnswer({ status, body }: RawResponse): Answer {
-  if (status !== 200) return httpAnswer(status, body);
+function connectStreamAnswer(response: RawResponse): Answer {
+  const { status, body } = response;
+  const http = httpPart(response);
+  if (status !== 200) return httpAnswer(http, body);
   const envelopes = parseEnvelopes(body);
   const end = envelopes.pop();
   if (end?.flags !== 2) throw new Error(`a stream without an end: ${body.toString("latin1")}`);
   const { error } = JSON.parse(end.data.toString()) as { error?: unknown };
-  return { ...readError(error), messages: envelopes.map(({ data }) => data) };
+  return { ...readError(error), messages: envelopes.map(({ data }) => data), http };
 }
 
-function readError(error: unknown): Omit<Answer, "messages"> {
+function readError(error: unknown): Pick<Answer, "code" | "message"> {
   if (error === undefined) return { code: "ok", message: "" };
   const { code, message = "" } = error as { code: string; message?: string };
   return { code, message };
 }
 
-function grpcWebAnswer({ status, headers, body }: RawResponse): Answer {
-  if (status !== 200) return httpAnswer(status, body);
+function grpcWebAnswer(response: RawResponse): Answer {
+  const { status, headers, body } = response;
+  const http = httpPart(response);
+  if (status !== 200) return httpAnswer(http, body);
   const envelopes = parseEnvelopes(body);
   const trailer = envelopes.at(-1);
-  if (trailer?.flags !== 0x80) return { ...readStatus((name) => headers.get(name)), messages: [] };
+  if (trailer?.flags !== 0x80) return { ...readStatus((name) => headers.get(name)), messages: [], http };
   const fields = new Map(
     trailer.data
       .toString()
@@ -129,6 +145,7 @@ function grpcWebAnswer({ status, headers, body }: RawResponse): Answer {
   return {
     ...readStatus((name) => fields.get(name)),
     messages: envelopes.slice(0, -1).map(({ data }) => data),
+    http,
   };
 }
 
@@ -139,12 +156,16 @@ interface Http2Response {
 }
 
 function grpcAnswer({ headers, trailers, body }: Http2Response): Answer {
-  if (Number(headers[":status"]) !== 200) return httpAnswer(Number(headers[":status"]), body);
-  const read = readStatus((name) => String(trailers[name] ?? headers[name] ?? ""));
-  return { ...read, messages: parseEnvelopes(body).map(({ data }) => data) };
+  const field = (name: string) => {
+    const value = trailers[name] ?? headers[name];
+    return value === undefined ? undefined : String(value);
+  };
+  const http = { status: Number(headers[":status"]), header: field };
+  if (http.status !== 200) return httpAnswer(http, body);
+  return { ...readStatus(field), messages: parseEnvelopes(body).map(({ data }) => data), http };
 }
 
-function readStatus(field: (name: string) => string | undefined): Omit<Answer, "messages"> {
+function readStatus(field: (name: string) => string | undefined): Pick<Answer, "code" | "message"> {
   const status = field("grpc-status");
   if (status === undefined || status === "") throw new Error("no grpc-status");
   const message = decodeURIComponent(field("grpc-message") ?? "");
@@ -153,8 +174,12 @@ function readStatus(field: (name: string) => string | undefined): Omit<Answer, "
   return { code: name.replace(/(?<=.)[A-Z]/g, (letter) => `_${letter}`).toLowerCase(), message };
 }
 
-function httpAnswer(status: number, body: Buffer): Answer {
-  return { code: `HTTP ${status}`, message: body.toString(), messages: [] };
+function httpAnswer(http: HttpPart, body: Buffer): Answer {
+  return { code: `HTTP ${http.status}`, message: body.toString(), messages: [], http };
+}
+
+function httpPart({ status, headers }: RawResponse): HttpPart {
+  return { status, header: (name) => headers.get(name) };
 }
 
 function http2Call(

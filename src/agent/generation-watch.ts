@@ -1,0 +1,64 @@
+// Starts a new generation when this machine was restored from a snapshot or cloned (rule 18): POST /init has a new
+// lifecycleID, or the VMClock device has a new counter. Connections from before lead nowhere then, so they are closed:
+// their clients reconnect at once instead of waiting for a time-out.
+
+import { realClock } from "../clock.ts";
+import type { NodeRequest, RequestListener, RunningServer } from "../http/index.ts";
+import { openVmClock, type VmClock } from "../linux/index.ts";
+import type { Logger } from "../logger.ts";
+import type { ProcessTable } from "../process/index.ts";
+
+export interface GenerationWatchOptions {
+  readonly table: ProcessTable;
+  readonly server: () => RunningServer | undefined;
+  readonly logger: Logger;
+  /** For tests. */
+  readonly vmClock?: VmClock | undefined;
+}
+
+export class GenerationWatch {
+  readonly #options: GenerationWatchOptions;
+  readonly #vmClock: VmClock | undefined;
+  #vmGeneration: bigint | undefined;
+
+  constructor(options: GenerationWatchOptions) {
+    this.#options = options;
+    this.#vmClock = "vmClock" in options ? options.vmClock : openVmClock();
+    this.#vmGeneration = this.#vmClock?.generation();
+    realClock.onPause((pausedMs) => {
+      options.logger.info({ pausedMs: Math.round(pausedMs) }, "continued after a pause");
+      this.#check();
+    });
+  }
+
+  /** `asking` is the request that reported the change; its connection stays. */
+  begin(reason: "lifecycleID" | "vmclock", asking?: NodeRequest): void {
+    const { table, logger } = this.#options;
+    table.generation.begin();
+    const server = this.#options.server();
+    const closed = server?.closeConnections(asking) ?? 0;
+    logger.info(
+      { generation: table.generation.id, reason, closed },
+      "new generation: older connections closed",
+    );
+    server?.checkListeners().catch((error: unknown) => {
+      logger.error({ err: error }, "listening anew failed");
+    });
+  }
+
+  /** A restored agent that was at rest learns of the restore by its first request. */
+  watch(listener: RequestListener): RequestListener {
+    if (this.#vmClock === undefined) return listener;
+    return (request, response) => {
+      this.#check(request);
+      listener(request, response);
+    };
+  }
+
+  #check(asking?: NodeRequest): void {
+    const generation = this.#vmClock?.generation();
+    if (generation === this.#vmGeneration) return;
+    this.#vmGeneration = generation;
+    this.begin("vmclock", asking);
+  }
+}

@@ -1,0 +1,54 @@
+// The generation of the machine: one life between two restores from a snapshot (rule 18). Owns its id, and knows how far
+// the output of earlier generations is the same as here. Others detect the change, see agent/generation-watch.
+
+import { kernelRandomUuid } from "../linux/index.ts";
+import { type Offset, offset } from "../multiplexer/index.ts";
+import type { Process } from "./process.ts";
+
+/** `sentTo` is the end of the output that `generation` has sent to clients of one process. */
+interface GenerationEnd {
+  readonly generation: string;
+  readonly sentTo: Offset;
+}
+
+/** Of each process; older ones are treated like unknown ones. */
+const MAX_ENDS = 64;
+
+export class Generation {
+  readonly #processes: () => Iterable<Process>;
+  readonly #ends = new WeakMap<Process, GenerationEnd[]>();
+  #id = kernelRandomUuid();
+
+  /** `processes` lists the running and the retained ones. */
+  constructor(processes: () => Iterable<Process>) {
+    this.#processes = processes;
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  /** Starts a new generation. What this machine sends from now on may differ from what its clones send. */
+  begin(): void {
+    for (const process of this.#processes()) {
+      const ends = this.#ends.get(process) ?? [];
+      this.#ends.set(process, ends);
+      ends.push({ generation: this.#id, sentTo: process.output.sentTo });
+      // The first one is the lower bound for unknown generations.
+      if (ends.length > MAX_ENDS) ends.splice(1, 1);
+    }
+    this.#id = kernelRandomUuid();
+  }
+
+  /**
+   * A client that received output in `generation` received the same bytes up to here. Beyond, its bytes may come from a
+   * clone of this machine, or from a life that a restore has undone.
+   */
+  commonTo(process: Process, generation: string): Offset {
+    if (generation === this.#id) return process.output.sentTo;
+    const ends = this.#ends.get(process) ?? [];
+    // An unknown generation belongs to a clone, which left this timeline at the first end or later.
+    const end = ends.findLast((known) => known.generation === generation) ?? ends[0];
+    return end?.sentTo ?? offset(0);
+  }
+}

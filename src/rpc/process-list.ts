@@ -1,0 +1,144 @@
+// Answers List. Its work and its answer are bounded (rule 15), however many processes there are and however large their
+// arguments: a client that knows pages gets pages, and an old client gets shortened arguments once they are too many.
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { ListRequest, ProcessConfig, ProcessInfo } from "../gen/process_pb.ts";
+import type { Process, ProcessSelector, ProcessTable } from "../process/index.ts";
+import { clip } from "../text.ts";
+import { toConfig, toDetails, toProcessInfo, toSelector } from "./conversions.ts";
+
+/** The most processes in a page. */
+const MAX_PAGE_SIZE = 1000;
+/** A page ends before the process whose configuration exceeds this. One process always fits. */
+const MAX_PAGE_BYTES = 1024 * 1024;
+/** In an answer without pages, as much configuration is complete. gRPC clients accept messages of 4 MiB. */
+const MAX_COMPLETE_BYTES = 2 * 1024 * 1024;
+/** After that, as much of each configuration is shown. */
+const SHORTENED_BYTES = 1024;
+
+/** Without their type names, which the library adds. */
+export interface ProcessList {
+  readonly processes: ProcessInfo[];
+  readonly nextPageToken?: string;
+}
+
+export function listProcesses(table: ProcessTable, request: ListRequest): ProcessList {
+  // Old clients send none of these fields, do not know pages, and must not see the additions.
+  const knowsAdditions =
+    request.includeEnded ||
+    request.process !== undefined ||
+    request.omitConfig ||
+    request.pageSize > 0 ||
+    request.pageToken !== "";
+  return knowsAdditions ? page(table, request) : { processes: all(table) };
+}
+
+function all(table: ProcessTable): ProcessInfo[] {
+  let shownBytes = 0;
+  return table.list().map((process) => {
+    const info = toProcessInfo(process);
+    shownBytes += configBytes(process);
+    if (shownBytes <= MAX_COMPLETE_BYTES) return { ...info, config: toConfig(process) };
+    return { ...info, config: shortened(toConfig(process)) };
+  });
+}
+
+function page(table: ProcessTable, request: ListRequest): ProcessList {
+  const matches = matcherOf(request);
+  const after = toPosition(request.pageToken);
+  const size = Math.min(request.pageSize === 0 ? MAX_PAGE_SIZE : request.pageSize, MAX_PAGE_SIZE);
+  const candidates = inOrder(table, request.includeEnded).filter(
+    (process) => positionOf(process) > after && matches(process),
+  );
+  const processes: ProcessInfo[] = [];
+  let bytes = 0;
+  let last = after;
+  for (const process of candidates) {
+    bytes += request.omitConfig ? 0 : configBytes(process);
+    const isFull = processes.length === size || (bytes > MAX_PAGE_BYTES && processes.length > 0);
+    if (isFull) return { processes: endedFirst(processes), nextPageToken: String(last) };
+    const config = request.omitConfig ? {} : { config: toConfig(process) };
+    processes.push({ ...toProcessInfo(process), ...config, ...toDetails(process) });
+    last = positionOf(process);
+  }
+  return { processes: endedFirst(processes) };
+}
+
+function endedFirst(processes: readonly ProcessInfo[]): ProcessInfo[] {
+  const hasEnded = ({ end }: ProcessInfo) => end !== undefined;
+  return [...processes.filter(hasEnded), ...processes.filter((process) => !hasEnded(process))];
+}
+
+/** By position, which is about the order in which they started. */
+function inOrder(table: ProcessTable, includeEnded: boolean): Process[] {
+  const ended = table.listEnded();
+  const live = table.list();
+  for (const process of [...ended, ...live]) positionOf(process);
+  const listed = includeEnded ? [...ended, ...live] : live;
+  return listed.sort((a, b) => positionOf(a) - positionOf(b));
+}
+
+const positions = new WeakMap<Process, number>();
+let lastPosition = 0;
+
+/**
+ * The place of a process in all pages. It stays when the process ends, and a process that starts later has a later place,
+ * so that pages neither repeat nor omit a process that is there all the time.
+ */
+function positionOf(process: Process): number {
+  const known = positions.get(process);
+  if (known !== undefined) return known;
+  lastPosition++;
+  positions.set(process, lastPosition);
+  return lastPosition;
+}
+
+function toPosition(pageToken: string): number {
+  if (pageToken === "") return 0;
+  if (/^[1-9]\d{0,14}$/.test(pageToken) && Number(pageToken) <= lastPosition) return Number(pageToken);
+  throw new ConnectError(
+    `page_token "${clip(pageToken)}" is not one of this agent; send next_page_token of the page before`,
+    Code.InvalidArgument,
+  );
+}
+
+function matcherOf({ process: wanted }: ListRequest): (process: Process) => boolean {
+  if (wanted === undefined) return () => true;
+  const selector = toSelector(wanted);
+  return (process) => isSelected(process, selector);
+}
+
+/** A tag may select several processes here. */
+function isSelected({ pid, processId, request }: Process, selector: ProcessSelector): boolean {
+  if (selector.kind === "pid") return pid === selector.pid;
+  return selector.kind === "tag" ? request.tag === selector.tag : processId === selector.processId;
+}
+
+const sizes = new WeakMap<Process, number>();
+
+/** The characters of the configuration. Counted once: a process may have a million arguments. */
+function configBytes(process: Process): number {
+  const known = sizes.get(process);
+  if (known !== undefined) return known;
+  const { cmd, args, environment } = process.request;
+  let bytes = cmd.length;
+  for (const argument of args) bytes += argument.length + 1;
+  for (const [name, value] of Object.entries(environment)) bytes += name.length + value.length + 2;
+  sizes.set(process, bytes);
+  return bytes;
+}
+
+/** The beginning of the arguments, with a note that the rest is not shown; no variables unless everything fits. */
+function shortened(config: ProcessConfig): ProcessConfig {
+  let shownBytes = config.cmd.length;
+  let shown = 0;
+  for (const argument of config.args) {
+    shownBytes += argument.length + 1;
+    if (shownBytes > SHORTENED_BYTES) break;
+    shown++;
+  }
+  const variables = Object.keys(config.envs).length;
+  if (shown === config.args.length && variables === 0) return config;
+  const note = `… (${config.args.length - shown} arguments and ${variables} variables are not shown; List with page_size shows them)`;
+  return { ...config, args: [...config.args.slice(0, shown), note], envs: {} };
+}

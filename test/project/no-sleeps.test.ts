@@ -1,0 +1,31 @@
+// Tests wait for events. The few places that wait for time are listed here with their reason.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+
+const tests = join(import.meta.dirname, "..");
+
+/** Polls of a state that brings no event, and clients that are slow on purpose. */
+const permitted = [
+  "fuzz/fuzz.test.ts",
+  "soak/lives.ts",
+  "soak/soak.test.ts",
+  "support/proc/proc.ts",
+  "support/until-found.ts",
+];
+
+/** A promise that a timer resolves, in any of the ways to write it. */
+const sleeps = [/setTimeout\(\s*resolve\b/, /setTimeout(?:,| as |\s*\})[^;]*from "node:timers\/promises"/];
+
+test("no test sleeps", () => {
+  const files = readdirSync(tests, { recursive: true, encoding: "utf8" }).filter((name) =>
+    /\.m?[jt]s$/.test(name),
+  );
+  expect(files.length).toBeGreaterThan(100);
+  const sleeping = files.filter((name) => {
+    const text = readFileSync(join(tests, name), "utf8");
+    return sleeps.some((pattern) => pattern.test(text));
+  });
+  expect(sleeping.sort()).toEqual(permitted);
+});
