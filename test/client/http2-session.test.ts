@@ -13,7 +13,7 @@ const agent = agentForFile();
 
 test("a silent connection fails its streams, unread ones included, and the next request makes another", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
-  const session = openSession(proxy.url, 50);
+  const session = openSession(proxy.url, 200);
   const stream = await openStream(session);
   const failed = new Promise((resolve) => stream.once("error", resolve));
   proxy.cut("silent");
