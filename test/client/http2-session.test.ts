@@ -17,7 +17,7 @@ test("a silent connection fails its streams, unread ones included, and the next 
   const stream = await openStream(session);
   const failed = new Promise((resolve) => stream.once("error", resolve));
   proxy.cut("silent");
-  await expect(failed).resolves.toMatchObject({ message: "no answer to a ping for 100 ms" });
+  await expect(failed).resolves.toMatchObject({ message: "no answer to a ping for 400 ms" });
   expect(await statusOf(session)).toBe(404);
   expect(proxy.connections).toBe(2);
 });
