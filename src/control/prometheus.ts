@@ -43,6 +43,12 @@ const ROWS: readonly Row[] = [
     read: processStates,
   },
   {
+    name: "processes_blocked",
+    type: "gauge",
+    help: "Processes stuck in a write because no client reads their output.",
+    read: ({ table }) => table.list().filter(({ blockedMs }) => blockedMs !== undefined).length,
+  },
+  {
     name: "processes_started_total",
     type: "counter",
     help: "Processes started.",
