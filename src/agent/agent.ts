@@ -79,7 +79,7 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     table,
     defaults,
     token,
-    statistics: activity.statistics,
+    statistics: () => activity.statistics,
     requestMs: limits.server.requestMs,
     connections: () => server?.connections ?? 0,
     onNewLifecycle: (asking) => generations.begin("lifecycleID", asking),

@@ -2,8 +2,9 @@
 // written.
 
 import { runCommandLine } from "./program.ts";
-import { endAfterFlush, outliveReaders } from "./stdio.ts";
+import { endAfterFlush, outliveReaders, ownStandardStreams } from "./stdio.ts";
 
+ownStandardStreams();
 outliveReaders();
 // No await: the bundles are CommonJS, which has no top-level await (scripts/bundle.mjs).
 void runCommandLine(process.argv).then(endAfterFlush);

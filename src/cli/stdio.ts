@@ -1,12 +1,46 @@
 // stdin, stdout and stderr of the command. The readers of stdout and stderr may stop reading or exit (`holdfast serve |
 // head -1`, a closed terminal, a full disk). None of this may end the agent, make it spin, block it or make it grow.
 
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import { oneLine } from "../text.ts";
 
 /** The terminals whose mode Node restores when it ends. */
 const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+
+/**
+ * Gives stdin, stdout and stderr open file descriptions of their own, if they are pipes. Node makes
+ * pipes non-blocking, which is a property of the description and so of every program that shares it:
+ * neighbours in a pipeline would get EAGAIN and lose data. libuv does the same for terminals. Call it
+ * before anything touches process.stdin, stdout or stderr.
+ */
+export function ownStandardStreams(): void {
+  const { O_RDONLY, O_WRONLY } = constants;
+  for (const [fd, access] of [
+    [0, O_RDONLY],
+    [1, O_WRONLY],
+    [2, O_WRONLY],
+  ] as const) {
+    try {
+      if (fstatSync(fd).isFIFO()) replaceDescription(fd, access | constants.O_NONBLOCK);
+    } catch {
+      // ENXIO: nobody reads it. EACCES: it belongs to another user. It stays shared.
+    }
+  }
+}
+
+function replaceDescription(fd: number, flags: number): void {
+  const copy = openSync(`/proc/self/fd/${fd}`, flags);
+  closeSync(fd);
+  try {
+    // Takes the lowest free number, which is `fd`: Node opens 0 to 2 at its start.
+    openSync(`/proc/self/fd/${copy}`, flags);
+  } catch {
+    // ENXIO: its reader has gone since. Another file with this number would be taken for it.
+    openSync("/dev/null", "r+");
+  }
+  closeSync(copy);
+}
 
 /**
  * From now on, a failed write to stdout or stderr only loses a line. Node ignores SIGPIPE and emits EPIPE as an "error"

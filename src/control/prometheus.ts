@@ -10,7 +10,7 @@ export { PROMETHEUS_CONTENT_TYPE } from "./prometheus-text.ts";
 
 export interface PrometheusOptions {
   readonly table: ProcessTable;
-  readonly statistics: ClientStatistics;
+  readonly statistics: () => ClientStatistics;
   readonly connections: () => number;
 }
 
@@ -71,8 +71,14 @@ const ROWS: readonly Row[] = [
   {
     name: "held_bytes",
     type: "gauge",
-    help: "Memory of the output held for all processes.",
+    help: "Memory of everything held for clients: output, waiting input, requests.",
     read: ({ table }) => table.memoryBudget.heldBytes,
+  },
+  {
+    name: "request_bytes",
+    type: "gauge",
+    help: "The part of held_bytes that belongs to requests on their way.",
+    read: ({ clients }) => clients.requestBytes,
   },
   {
     name: "memory_budget_bytes",
@@ -109,8 +115,9 @@ const ROWS: readonly Row[] = [
     name: "subscribers",
     type: "gauge",
     help: "Streams attached to processes.",
-    read: ({ table }) =>
-      [...table.list(), ...table.listEnded()].reduce((sum, { output }) => sum + output.subscriberCount, 0),
+    // Of processes that are no longer listed also.
+    read: ({ clients: { attached, detached } }) =>
+      attached - detached.end - detached.gone - detached.cut - detached.stopped,
   },
   {
     name: "attached_total",
@@ -186,7 +193,7 @@ export async function prometheusMetrics(options: PrometheusOptions): Promise<str
   const snapshot: Snapshot = {
     table: options.table,
     processes: options.table.statistics(),
-    clients: options.statistics,
+    clients: options.statistics(),
     connections: options.connections(),
   };
   return prometheusText([...node, ...ROWS.map((row) => metricOf(row, snapshot))]);

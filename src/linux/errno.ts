@@ -18,21 +18,40 @@ const codes = new Map<number, ErrorCode>([
   ]),
   ...[
     ...[E.ENOENT, E.EACCES, E.ENOEXEC, E.E2BIG, E.ENOTDIR, E.ELOOP, E.ENAMETOOLONG],
-    ...[E.ETXTBSY, E.EINVAL, E.EIO],
+    ...[E.EINVAL, E.EIO],
   ].map((errno): [number, ErrorCode] => [errno, "invalid_argument"]),
+  // A retry may succeed.
+  ...[E.ETXTBSY, E.ESTALE, E.ENOTCONN, E.ETIMEDOUT].map((errno): [number, ErrorCode] => [
+    errno,
+    "unavailable",
+  ]),
   [E.EPERM, "permission_denied"],
 ]);
 
 /** The errors for which libuv, and so Node, has no text. */
 const unnamed = new Map<number, readonly [name: string, text: string]>([
   [E.ENOEXEC, ["ENOEXEC", "exec format error"]],
+  [E.ESTALE, ["ESTALE", "stale file handle"]],
 ]);
+
+/** `internal` for an errno that only a bug of the agent can cause. */
+export function codeOf(errno: number): ErrorCode {
+  return codes.get(errno) ?? "internal";
+}
+
+/** `EACCES` for 13. */
+export function nameOf(errno: number): string {
+  return describe(errno)[0];
+}
 
 /** `what` follows "cannot": `open a pipe`, `execute /bin/x`. */
 export function systemError(what: string, errno: number): HoldfastError {
-  const [name, text] = getSystemErrorMap().get(-errno) ??
-    unnamed.get(errno) ?? [`errno ${errno}`, "unknown error"];
-  return new HoldfastError(codes.get(errno) ?? "internal", `cannot ${what}: ${text} (${name})`);
+  const [name, text] = describe(errno);
+  return new HoldfastError(codeOf(errno), `cannot ${what}: ${text} (${name})`);
+}
+
+function describe(errno: number): readonly [name: string, text: string] {
+  return getSystemErrorMap().get(-errno) ?? unnamed.get(errno) ?? [`errno ${errno}`, "unknown error"];
 }
 
 /** The same for an error that a function of Node threw. */

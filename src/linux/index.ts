@@ -2,28 +2,39 @@
 // sharp edges:
 //
 // - posix-spawn: Node's own spawn forks (slower with every MB that the agent holds) and gives
-//   children sockets instead of pipes. sigfillset leaves out signals 32 and 33. A pty becomes the
-//   controlling terminal because the leader of a new session opens it.
+// children sockets instead of pipes. sigfillset leaves out signals 32 and 33. A pty becomes the
+// controlling terminal because the leader of a new session opens it.
 // - inherited-properties: children inherit limits and priorities, so the agent's are changed around
-//   each start and restored. Everything between is one synchronous call.
+// each start and restored. Everything between is one synchronous call.
 // - capabilities: they belong to one thread, the one that starts children.
 // - libc: waitpid(-1) takes children away from node:child_process; only src/process starts children.
 // - pty: libuv cuts the output of a pty short and spins on a blocking master (see process/io).
 // - user-database: NSS may ask the network and may crash on long names.
 // - sockets: Node does not show the descriptor of a socket; it is read from a private handle.
 // - terminal-mode: Node's setRawMode leaves ONLCR on, which breaks programs that move the cursor by
-//   line feeds.
+// line feeds.
 // - random: Node serves random bytes from a cache, which clones of a VM share.
 // - errno: libuv has no text for ENOEXEC.
 
+export { type CachedFile, cachedFile, loaderOf, prepareCachedFiles } from "./cached-files.ts";
 export { keepCapabilities } from "./capabilities.ts";
-export { errnoName, fromNodeError } from "./errno.ts";
+export { codeOf, errnoName, fromNodeError, nameOf, systemError } from "./errno.ts";
 export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
+export {
+  type Identity,
+  type Launch,
+  type LaunchReport,
+  type LaunchRequest,
+  launch,
+  prepareLaunches,
+  readReport,
+} from "./launcher.ts";
 export {
   adoptOrphans,
   bytesReadable,
   closeAll,
   duplicate,
+  endWithoutThreads,
   type Fd,
   openPipe,
   type Pid,
@@ -31,7 +42,7 @@ export {
   reapOne,
   setCloseOnExecEverywhere,
 } from "./libc.ts";
-export { type ChildStdio, type SpawnRequest, spawn } from "./posix-spawn.ts";
+export { type ChildStdio, executeError, type SpawnRequest, spawn, trySpawn } from "./posix-spawn.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
 export { addKernelEntropy, kernelRandomBytes, kernelRandomUuid } from "./random.ts";
 export { describeSignal, signalName } from "./signals.ts";

@@ -62,9 +62,24 @@ export class InheritedProperties {
       }
       return start();
     } finally {
-      for (const property of changed) property.set(property.own);
+      restore(changed);
     }
   }
+}
+
+/**
+ * Restores all of them, then throws the first failure. Not a HoldfastError: `start` has happened.
+ */
+function restore(properties: readonly Property[]): void {
+  const failures: unknown[] = [];
+  for (const property of properties) {
+    try {
+      property.set(property.own);
+    } catch (error) {
+      failures.push(new Error(`cannot restore ${property.name} of the agent`, { cause: error }));
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 function canSwitch(property: Property): boolean {

@@ -33,6 +33,18 @@ export const prctl = libc.func(
   "int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)",
 );
 
+const exitNow = libc.func("void _exit(int code)");
+let doesWaitForThreads = true;
+
+/**
+ * From now on the end of this program does not wait for the threads of libuv's pool, one of which
+ * hangs in a call that may never return. Node itself joins them, after everything else.
+ */
+export function endWithoutThreads(): void {
+  if (doesWaitForThreads) process.once("exit", (code) => void exitNow(code));
+  doesWaitForThreads = false;
+}
+
 export interface PipeEnds {
   readonly read: Fd;
   readonly write: Fd;
@@ -47,7 +59,12 @@ export function openPipe(): PipeEnds {
 
 /** Another descriptor for the same open file, close-on-exec. The caller closes it. */
 export function duplicate(fd: Fd): Fd {
-  const copy: number = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  return duplicateFrom(fd, 3);
+}
+
+/** The same, with a number of at least `lowest`. */
+export function duplicateFrom(fd: Fd, lowest: number): Fd {
+  const copy: number = fcntl(fd, F_DUPFD_CLOEXEC, lowest);
   if (copy < 0) throw systemError(`duplicate descriptor ${fd}`, koffi.errno());
   return copy as Fd;
 }

@@ -19,14 +19,20 @@ export type ChildStdio =
 export interface SpawnRequest {
   /** The absolute path of the file to execute; no look-up. */
   readonly path: string;
+  /** Names the command in messages. */
+  readonly name: string;
   /** `argv[0]` first. No string may contain NUL, which ends a string in C. */
   readonly argv: readonly string[];
   /** Each `NAME=value`. */
   readonly environment: readonly string[];
-  readonly cwd: string;
+  /** Undefined: that of the agent. */
+  readonly cwd: string | undefined;
   readonly stdio: ChildStdio;
+  /** Becomes descriptor 3. The caller still owns and closes this one. */
+  readonly report?: Fd;
 }
 
+const REPORT_FD = 3;
 const O_RDONLY = 0;
 const O_RDWR = 2;
 const SETSIGDEF = 0x04;
@@ -41,7 +47,6 @@ const attributesInit = libc.func("int posix_spawnattr_init(void *attributes)");
 const attributesSetFlags = libc.func("int posix_spawnattr_setflags(void *attributes, short flags)");
 const attributesSetDefault = libc.func("int posix_spawnattr_setsigdefault(void *attributes, void *set)");
 const attributesSetMask = libc.func("int posix_spawnattr_setsigmask(void *attributes, void *set)");
-const sigfillset = libc.func("int sigfillset(void *set)");
 const sigemptyset = libc.func("int sigemptyset(void *set)");
 const actionsInit = libc.func("int posix_spawn_file_actions_init(void *actions)");
 const actionsDestroy = libc.func("int posix_spawn_file_actions_destroy(void *actions)");
@@ -66,21 +71,39 @@ const attributes = makeAttributes();
  * its controlling terminal.
  */
 export function spawn(request: SpawnRequest, inherited: InheritedProperties): Pid {
+  const result = trySpawn(request, inherited);
+  if (result.kind === "failed") throw executeError(request.name, result.errno);
+  return result.pid;
+}
+
+export type SpawnResult =
+  | { readonly kind: "started"; readonly pid: Pid }
+  | { readonly kind: "failed"; readonly errno: number };
+
+/** The same, with the reason for a command that was not executed as a result. */
+export function trySpawn(request: SpawnRequest, inherited: InheritedProperties): SpawnResult {
   const actions = Buffer.alloc(OPAQUE_BYTES);
   check("prepare a child", actionsInit(actions));
   try {
-    check("prepare a child", addChdir(actions, request.cwd));
+    if (request.cwd !== undefined) check("prepare a child", addChdir(actions, request.cwd));
     addStdio(actions, request.stdio);
+    // Last: 3 may be the number of a descriptor of stdio.
+    if (request.report !== undefined) check("prepare a child", addDup2(actions, request.report, REPORT_FD));
     const pid: [number] = [0];
     const argv = [...request.argv, null];
     const environment = [...request.environment, null];
     // Only this call: with a lower limit on open files, actions on high descriptors would fail.
-    const errno = inherited.during<number>(() =>
-      posixSpawn(pid, request.path, actions, attributes, argv, environment),
-    );
-    if (errno === constants.errno.EAGAIN) throw noMoreProcesses(request.path);
-    check(`execute ${request.path}`, errno);
-    return pid[0] as Pid;
+    let errno = -1;
+    try {
+      inherited.during(() => {
+        errno = posixSpawn(pid, request.path, actions, attributes, argv, environment);
+      });
+    } catch (error) {
+      // The agent could not restore its own properties. The child has no owner: end it.
+      if (errno === 0) process.kill(pid[0], constants.signals.SIGKILL);
+      throw error;
+    }
+    return errno === 0 ? { kind: "started", pid: pid[0] as Pid } : { kind: "failed", errno };
   } finally {
     actionsDestroy(actions);
   }
@@ -104,7 +127,8 @@ function makeAttributes(): Buffer {
   const buffer = Buffer.alloc(OPAQUE_BYTES);
   const all = Buffer.alloc(OPAQUE_BYTES);
   const none = Buffer.alloc(OPAQUE_BYTES);
-  sigfillset(all);
+  // Not by sigfillset: it leaves out 32 and 33, which libc uses itself and children would ignore.
+  all.fill(0xff);
   sigemptyset(none);
   check("prepare children", attributesInit(buffer));
   check("prepare children", attributesSetDefault(buffer, all));
@@ -113,11 +137,12 @@ function makeAttributes(): Buffer {
   return buffer;
 }
 
-/** Explains EAGAIN, because its own text ("try again") does not help here. */
-function noMoreProcesses(path: string): HoldfastError {
+/** Why the command `name` could not be executed. EAGAIN gets a text that helps. */
+export function executeError(name: string, errno: number): HoldfastError {
+  if (errno !== constants.errno.EAGAIN) return systemError(`execute ${name}`, errno);
   return new HoldfastError(
     "resource_exhausted",
-    `cannot execute ${path}: no more processes are allowed here (EAGAIN): RLIMIT_NPROC or a pids cgroup is used up`,
+    `cannot execute ${name}: no more processes are allowed here (EAGAIN): RLIMIT_NPROC or a pids cgroup is used up`,
   );
 }
 

@@ -1,6 +1,6 @@
-// Random bytes from the kernel at the moment of use. Node's randomUUID and randomBytes draw from caches in the process:
-// 1,000 calls make no getrandom call, so VMs restored from one snapshot would get the same ids. The kernel reseeds its
-// generator when a VM is restored (rule 18).
+// Random bytes from the kernel at the moment of use. Node's randomUUID and randomBytes draw from
+// caches in the process: 1,000 calls make no getrandom call, so VMs restored from one snapshot
+// would get the same ids. The kernel reseeds its generator when a VM is restored (rule 18).
 
 import { closeSync, openSync } from "node:fs";
 import koffi from "koffi";

@@ -11,6 +11,8 @@ export const PROCESS_DEFAULTS = {
   windowBytes: 256 * 1024,
   /** How long a subscriber may make others wait without progress (rule 11). */
   stallMs: 10_000,
+  /** How long the look-up of cwd and command may take before a start fails (rule 15). */
+  startTimeoutMs: 10_000,
   /** For everything held for clients (rule 14). */
   memoryBudgetBytes: 64 * 1024 * 1024,
   /** How long an ended process can still be found (rule 12). */

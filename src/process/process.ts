@@ -16,6 +16,8 @@ import { endFromWaitStatus, type ProcessEnd } from "./end-status.ts";
 import type { InputKind, InputPlace, ProcessInput } from "./io/input.ts";
 import type { OutputReader } from "./io/output-reader.ts";
 import type { AttachedStdio, Stdio } from "./io/stdio.ts";
+import type { WatchedChild } from "./reaper.ts";
+import type { HeldRequest } from "./start/held-request.ts";
 import type { OutputPolicy, StartRequest } from "./start/start-request.ts";
 import type { ProcessStatistics } from "./table/statistics.ts";
 
@@ -50,10 +52,11 @@ export class Process {
   readonly pid: Pid;
   /** Never reused, unlike the pid. */
   readonly processId: string;
-  readonly request: StartRequest;
+  readonly #held: HeldRequest;
   /** The name of its user. */
   readonly user: string;
   readonly output: Multiplexer<ProcessEnd>;
+  readonly #child: WatchedChild;
   readonly #input: ProcessInput;
   readonly #readers: readonly OutputReader[];
   readonly #resize: AttachedStdio["resize"];
@@ -74,39 +77,50 @@ export class Process {
    */
   constructor(
     started: {
-      readonly pid: Pid;
+      readonly child: WatchedChild;
       readonly processId: string;
-      readonly request: StartRequest;
+      readonly held: HeldRequest;
       readonly user: string;
       readonly stdio: Stdio;
     },
     settings: ProcessSettings,
     onEnd: (process: Process, end: ProcessEnd) => void,
   ) {
-    this.pid = started.pid;
+    this.pid = started.child.pid;
+    this.#child = started.child;
     this.processId = started.processId;
-    this.request = started.request;
+    this.#held = started.held;
     this.user = started.user;
     this.#settings = settings;
     this.#onEnd = onEnd;
     this.output = new Multiplexer({
-      ...multiplexerOptions(settings, started.request),
+      ...multiplexerOptions(settings, this.request),
       onReading: (reading) => {
         for (const reader of this.#readers) reader.setReading(reading);
       },
     });
-    const attached = started.stdio.attach(this.#name, (stream) => this.#sink(stream));
+    const attached = started.stdio.attach(this.#name, settings.budget, (stream) => this.#sink(stream));
     this.#readers = attached.readers;
     this.#input = attached.input;
     this.#resize = attached.resize;
     this.#release = attached.release;
-    const { timeoutMs } = started.request;
+    const { timeoutMs } = this.request;
     if (timeoutMs !== undefined) this.#deadline = startTimer(timeoutMs, () => this.#passDeadline());
   }
 
   /** Whether this process was killed because the `timeoutMs` of its request passed. */
   get deadlinePassed(): boolean {
     return this.#wasKilledAtDeadline;
+  }
+
+  /** As the client asked; shortened once the process has ended. */
+  get request(): StartRequest {
+    return this.#held.request;
+  }
+
+  /** The process is forgotten: nothing of it counts any more. */
+  releaseRequest(): void {
+    this.#held.release();
   }
 
   /** How long ago it started, by the monotonic clock. */
@@ -122,12 +136,12 @@ export class Process {
   }
 
   get isRunning(): boolean {
-    return this.#state.kind === "running";
+    return this.#state.kind === "running" && !this.#child.isReaped;
   }
 
   /** See ProcessInput.write. */
-  write(kind: InputKind, data: Uint8Array, place?: InputPlace): Promise<number> {
-    return this.#input.write(kind, data, place);
+  write(kind: InputKind, data: Uint8Array, place?: InputPlace, givenUp?: AbortSignal): Promise<number> {
+    return this.#input.write(kind, data, place, givenUp);
   }
 
   /** See ProcessInput.acceptedBytes. */
@@ -200,14 +214,17 @@ export class Process {
     for (const reader of this.#readers) reader.discard();
     // Before subscribers receive the end: a client that then asks for the pid must not find this
     // process.
+    this.#held.shorten();
     this.#onEnd(this, end);
     this.output.finish(end);
   }
 
   #passDeadline(): void {
+    if (!this.isRunning) return;
     this.#wasKilledAtDeadline = true;
     try {
-      this.#kill(this.pid, SIGKILL);
+      // The whole group: a shell's children would run on.
+      this.#kill(-this.pid, SIGKILL);
     } catch {
       // EPERM: the process changed its user (sudo) and this agent is not root. No caller waits for
       // an answer.
@@ -228,7 +245,7 @@ export class Process {
   }
 
   #assertRunning(): void {
-    if (this.#state.kind !== "running") throw new HoldfastError("not_found", `${this.#name} has ended`);
+    if (!this.isRunning) throw new HoldfastError("not_found", `${this.#name} has ended`);
   }
 
   #advance(next: State): void {

@@ -3,17 +3,54 @@
 // same program, so every child must be watched here (only src/process starts children) and
 // node:child_process must not be used.
 
+import { constants } from "node:os";
 import { type Pid, reapOne } from "../linux/index.ts";
 
 /** One map for the module, because the kernel has one set of children for the program. */
-const watched = new Map<Pid, (waitStatus: number) => void>();
+const watched = new Map<Pid, WatchedChild>();
 
-/**
- * Call it in the turn of the event loop in which the child was started. `onExit` is called once, in
- * a later turn, with the status of waitpid. From then on the pid may belong to another process.
- */
-export function watch(pid: Pid, onExit: (waitStatus: number) => void): void {
-  watched.set(pid, onExit);
+/** A child from its start until it is reaped. */
+export class WatchedChild {
+  readonly pid: Pid;
+  #waitStatus: number | undefined;
+  #onReaped: ((waitStatus: number) => void) | undefined;
+
+  constructor(pid: Pid) {
+    this.pid = pid;
+  }
+
+  /** Then the pid may belong to another process. */
+  get isReaped(): boolean {
+    return this.#waitStatus !== undefined;
+  }
+
+  /**
+   * `onReaped` is called once with the status of waitpid, in a later turn of the event loop, even
+   * if the child is reaped already.
+   */
+  onReaped(onReaped: (waitStatus: number) => void): void {
+    const status = this.#waitStatus;
+    if (status === undefined) this.#onReaped = onReaped;
+    else setImmediate(() => onReaped(status));
+  }
+
+  /** For a child that will not become a process. */
+  kill(): void {
+    if (!this.isReaped) process.kill(this.pid, constants.signals.SIGKILL);
+  }
+
+  /** For the reaper. */
+  reap(waitStatus: number): void {
+    this.#waitStatus = waitStatus;
+    this.#onReaped?.(waitStatus);
+  }
+}
+
+/** Call it in the turn of the event loop in which the child was started. */
+export function watch(pid: Pid): WatchedChild {
+  const child = new WatchedChild(pid);
+  watched.set(pid, child);
+  return child;
 }
 
 /** Reaps now and at every SIGCHLD until the program ends. A second call does nothing. */
@@ -25,9 +62,9 @@ export function startReaping(): void {
 
 /** Signals of one kind merge, so one SIGCHLD may stand for many children. */
 function reap(): void {
-  for (let child = reapOne(); child !== undefined; child = reapOne()) {
-    const onExit = watched.get(child.pid);
-    watched.delete(child.pid);
-    onExit?.(child.status);
+  for (let ended = reapOne(); ended !== undefined; ended = reapOne()) {
+    const child = watched.get(ended.pid);
+    watched.delete(ended.pid);
+    child?.reap(ended.status);
   }
 }

@@ -22,6 +22,8 @@ export interface ClientStatistics {
   readonly gapBytes: number;
   /** By code, spelled as on the Connect wire. */
   readonly refusals: Readonly<Record<string, number>>;
+  /** Held now for requests that are arriving or not yet passed on. */
+  readonly requestBytes: number;
 }
 
 export class ClientActivity {
@@ -33,6 +35,7 @@ export class ClientActivity {
     gapBytes: 0,
     refusals: {} as Record<string, number>,
   };
+  #requestMemory: { readonly heldBytes: number } | undefined;
   readonly #logger: Logger;
   /** Clients decide how often they are refused. */
   readonly #refusalLogger: Logger;
@@ -44,7 +47,12 @@ export class ClientActivity {
 
   /** Since the agent started. */
   get statistics(): ClientStatistics {
-    return this.#statistics;
+    return { ...this.#statistics, requestBytes: this.#requestMemory?.heldBytes ?? 0 };
+  }
+
+  /** From now on the statistics include what `memory` holds. */
+  observeRequests(memory: { readonly heldBytes: number }): void {
+    this.#requestMemory = memory;
   }
 
   /** `resumes`: the client gave an offset. */

@@ -64,7 +64,7 @@ interface AnswerError {
   readonly message: string;
 }
 
-/** The library answers these without a body. */
+/** The library answers these without a body. `unknown` is the code that Connect's clients derive from these statuses. */
 function statusRefusal(
   status: number,
   { method, allowedMethods }: UniversalHandler,
@@ -73,7 +73,7 @@ function statusRefusal(
   if (status === 405) {
     const allowed = allowedMethods.join(", ");
     return {
-      code: Code.Unimplemented,
+      code: Code.Unknown,
       httpStatus: 405,
       message: `${method.name} is called with ${allowed}`,
       headers: { Allow: allowed },
@@ -83,7 +83,7 @@ function statusRefusal(
     const isUnary = method.methodKind === "unary";
     return {
       // gRPC-web's text form is a protocol that this agent does not implement.
-      code: contentType.startsWith("application/grpc") ? Code.Unimplemented : Code.InvalidArgument,
+      code: contentType.startsWith("application/grpc") ? Code.Unimplemented : Code.Unknown,
       httpStatus: 415,
       message: isUnary ? unaryTypes(method.name, contentType) : streamTypes(method.name, contentType),
       headers: { "Accept-Post": isUnary ? UNARY_TYPES : STREAM_TYPES },

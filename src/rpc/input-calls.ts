@@ -9,11 +9,15 @@ import { toInput, toInputPlace, toSelector } from "./conversions.ts";
 /** The answer: how much input was accepted. Without an offset in the request the field is absent; old clients do not know it. */
 export type InputAccepted = { offset?: bigint };
 
-/** `releaseRequest` is called when the process counts the input itself. */
+/**
+ * `releaseRequest` is called when the process counts the input itself. Input that has not begun when
+ * `signal` aborts is dropped.
+ */
 export async function sendInput(
   table: ProcessTable,
   request: SendInputRequest,
   releaseRequest: () => void,
+  signal: AbortSignal,
 ): Promise<InputAccepted> {
   const { kind, data } = toInput(request.input);
   const place = toInputPlace(request.offset, request.writer);
@@ -21,7 +25,7 @@ export async function sendInput(
   // With a place also ended processes: a client that repeats accepted input must learn that it was accepted.
   const target = place === undefined ? table.find(selector) : table.findRetained(selector);
   releaseRequest();
-  const accepted = await target.write(kind, data, place);
+  const accepted = await target.write(kind, data, place, signal);
   return place === undefined ? {} : { offset: BigInt(accepted) };
 }
 
@@ -30,6 +34,7 @@ export async function streamInput(
   table: ProcessTable,
   requests: AsyncIterable<StreamInputRequest>,
   releaseRequest: () => void,
+  signal: AbortSignal,
 ): Promise<InputAccepted> {
   let target: Process | undefined;
   let answer: InputAccepted = {};
@@ -51,7 +56,7 @@ export async function streamInput(
     if (event.case === "keepalive") continue;
     const { kind, data } = toInput(event.value.input);
     const place = toInputPlace(event.value.offset, undefined);
-    const accepted = await target.write(kind, data, place);
+    const accepted = await target.write(kind, data, place, signal);
     if (place !== undefined) answer = { offset: BigInt(accepted) };
   }
   if (target === undefined)

@@ -67,11 +67,11 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
         table.find(toSelector(process)).resize(toPtySize(pty));
         return {};
       }),
-      sendInput: unary((request, { values }) =>
-        sendInput(table, request, callContext(values).releaseRequest),
+      sendInput: unary((request, { values, signal }) =>
+        sendInput(table, request, callContext(values).releaseRequest, signal),
       ),
-      streamInput: unary((requests, { values }) =>
-        streamInput(table, requests, callContext(values).releaseRequest),
+      streamInput: unary((requests, { values, signal }) =>
+        streamInput(table, requests, callContext(values).releaseRequest, signal),
       ),
       sendSignal: unary(({ process, signal, scope }) => {
         const target = table.find(toSelector(process));

@@ -33,13 +33,15 @@ export function createRpcAnswer({
 }: RpcAnswerOptions): RequestListener {
   const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
   const { maxStreamsPerProcess, maxMessageBytes, requestMs } = limits;
+  const memory = new RequestMemory(table.memoryBudget, limits.requestMemoryBytes);
+  activity.observeRequests(memory);
   const listener = createRpcListener({
     routes: serviceRoutes({ table, logger, activity, serving, maxStreamsPerProcess }),
     lateRoutes: reflection,
     logger,
     maxMessageBytes,
     requestMs,
-    memory: new RequestMemory(table.memoryBudget, limits.requestMemoryBytes),
+    memory,
     fallback,
   });
   return limitStreams(limits.maxStreams, serving, activity, listener);

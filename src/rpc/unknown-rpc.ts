@@ -2,7 +2,6 @@
 // their protocol: a bare 404 would tell E2B's SDKs that a file does not exist.
 
 import { Code } from "@connectrpc/connect";
-import { codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
 import { type NodeRequest, pathOf, type Refusal } from "../http/index.ts";
 import { clip } from "../text.ts";
 
@@ -17,6 +16,5 @@ export function unknownRpc(request: NodeRequest, services: readonly string[]): R
   const message = services.includes(service)
     ? `${service} has no RPC "${clip(method)}"`
     : `this agent has no service "${clip(service)}"; it has ${services.join(", ")}`;
-  const code = Code.Unimplemented;
-  return { code, httpStatus: codeToHttpStatus(code), message };
+  return { code: Code.Unimplemented, httpStatus: 404, message };
 }

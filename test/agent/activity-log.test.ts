@@ -214,7 +214,7 @@ test("texts that clients choose are truncated", async () => {
   const long = "x".repeat(100_000);
   const many = Array.from({ length: 1000 }, () => "an argument");
   const received = receive(
-    plainClient(agent.url).start({ process: { cmd: "true", args: [long, ...many] }, tag: long }),
+    plainClient(agent.url).start({ process: { cmd: "true", args: [long, ...many] }, tag: "x".repeat(256) }),
   );
   await received.ended();
   await agent.waitFor("stderr", /process ended/);

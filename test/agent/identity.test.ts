@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, statSync } from "node:fs";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { inheritedPath } from "../../src/process/start/environment.ts";
 import { runCommand, startAgent } from "../support/agent/agent.ts";
 import { answerOf } from "../support/clients/command-answer.ts";
 import { childrenOf } from "../support/proc/proc.ts";
@@ -100,11 +101,11 @@ describe.runIf(isRoot)("an agent of root's", () => {
         cwd: `/home/${member.name}`,
       });
       expect(found.env).toEqual({
-        PATH: process.env["PATH"],
+        PATH: inheritedPath(process.env),
         HOME: `/home/${member.name}`,
         USER: member.name,
         LOGNAME: member.name,
-        ...(pty ? { TERM: "xterm-256color" } : {}),
+        ...(pty ? { TERM: "xterm-256color", LANG: "C.UTF-8" } : {}),
       });
       if (pty) {
         // Only the user can open the terminal again.
@@ -132,7 +133,7 @@ describe.runIf(isRoot)("an agent of root's", () => {
       cwd: "/root",
     });
     expect(Object.keys(found.env).sort()).toEqual(
-      ["HOME", "LOGNAME", "PATH", "USER", ...(pty ? ["TERM"] : [])].sort(),
+      ["HOME", "LOGNAME", "PATH", "USER", ...(pty ? ["TERM", "LANG"] : [])].sort(),
     );
     expect(await identityOf(url, "root", pty)).toMatchObject({ id: found.id, cwd: "/root" });
   });

@@ -23,6 +23,20 @@ test.each([undefined, PTY])("at the deadline a process is killed, whatever it ca
   expect(process.deadlinePassed).toBe(true);
 });
 
+test("at the deadline the children of a process are killed with it", async () => {
+  const table = createTable({ drainTimeoutMs: 60_000 });
+  const process = await table.start(script("sleep 600 & echo $!; wait", { timeoutMs: 300 }));
+  const { stdout, end } = await outputOf(process);
+
+  // The drain ended because the child closed the pipe, long before its deadline.
+  expect(end.status).toBe("signal: killed");
+  await eventually(
+    "the child is gone",
+    () => stateOf(Number(stdout)) === undefined,
+    () => stateOf(Number(stdout)),
+  );
+});
+
 test("a stopped process, and one whose output is not read, are killed at the deadline", async () => {
   const table = createTable();
   const stopped = await table.start(script("kill -STOP $$", { timeoutMs: 150 }));

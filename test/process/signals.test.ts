@@ -7,6 +7,8 @@ import { MemoryBudget } from "../../src/multiplexer/index.ts";
 import { PROCESS_DEFAULTS } from "../../src/process/index.ts";
 import { openPipes } from "../../src/process/io/stdio.ts";
 import { Process } from "../../src/process/process.ts";
+import { WatchedChild } from "../../src/process/reaper.ts";
+import { holdRequest } from "../../src/process/start/held-request.ts";
 import { createStatistics } from "../../src/process/table/statistics.ts";
 import { collectOutput, outputOf } from "../support/agent/process-output.ts";
 import { createTable } from "../support/agent/process-table.ts";
@@ -88,11 +90,12 @@ test("a reaped process sends no signal to another process that has its pid", asy
   const table = createTable();
   const bystander = await table.start(command("sleep", ["60"]));
   // As if the pid was reused: the same number, in the state of a reaped process.
+  const budget = new MemoryBudget(1_000_000);
   const ended = new Process(
     {
-      pid: bystander.pid,
+      child: new WatchedChild(bystander.pid),
       processId: "ended",
-      request: bystander.request,
+      held: holdRequest(bystander.request, budget),
       user: "nobody",
       stdio: openPipes(true),
     },
@@ -100,7 +103,7 @@ test("a reaped process sends no signal to another process that has its pid", asy
       drainTimeoutMs: 0,
       windowBytes: 1024,
       stallMs: 1000,
-      budget: new MemoryBudget(1_000_000),
+      budget,
       output: PROCESS_DEFAULTS.output,
       statistics: createStatistics(),
     },

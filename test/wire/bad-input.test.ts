@@ -43,9 +43,8 @@ beforeAll(async () => {
   expect(closed.code).toBe("ok");
 
   writeFileSync(join(folder, "garbage"), "this is\0no program");
-  writeFileSync(join(folder, "empty"), "");
   writeFileSync(join(folder, "no-interpreter"), "#!/holdfast/no/such/interpreter\n");
-  for (const name of ["garbage", "empty", "no-interpreter"]) chmodSync(join(folder, name), 0o755);
+  for (const name of ["garbage", "no-interpreter"]) chmodSync(join(folder, name), 0o755);
   symlinkSync("loop", join(folder, "loop"));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -66,8 +65,11 @@ const starts: Case[] = [
   start("a directory for a command", { cmd: "/etc" }, /"\/etc" is a directory/),
   start("the dot for a command", { cmd: "." }, /"\." is a directory/),
   start("an executable of garbage", { cmd: `${folder}/garbage` }, /garbage: .*ENOEXEC/),
-  start("an executable that is empty", { cmd: `${folder}/empty` }, /empty: .*ENOEXEC/),
-  start("a script of no interpreter", { cmd: `${folder}/no-interpreter` }, /no-interpreter: .*ENOENT/),
+  start(
+    "a script of no interpreter",
+    { cmd: `${folder}/no-interpreter` },
+    /no-interpreter: .* does not exist/,
+  ),
   start("a link to itself for a command", { cmd: `${folder}/loop` }, /loop" cannot be executed: ELOOP/),
   start("a command of 5,000 characters", { cmd: "x".repeat(5000) }, /xxx" .*ENAMETOOLONG/),
   // Over gRPC the message is a header, and HTTP/2 libraries accept headers of a few kilobytes.
@@ -90,7 +92,11 @@ const starts: Case[] = [
     /cwd "\/holdfast\/no\/such" does not exist/,
   ),
   start("a file for cwd", { cmd: "true", cwd: "/etc/passwd" }, /cwd "\/etc\/passwd" is not a directory/),
-  start("a cwd below a file", { cmd: "true", cwd: "/etc/passwd/x" }, /cwd "\/etc\/passwd\/x" .*ENOTDIR/),
+  start(
+    "a cwd below a file",
+    { cmd: "true", cwd: "/etc/passwd/x" },
+    /cwd "\/etc\/passwd\/x" is not a directory/,
+  ),
   start("a cwd that links to itself", { cmd: "true", cwd: `${folder}/loop` }, /cwd ".*loop" .*ELOOP/),
   start("another user's ~", { cmd: "true", cwd: "~nobody" }, /cwd "~nobody" does not exist/),
   {

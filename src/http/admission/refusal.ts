@@ -62,7 +62,11 @@ function formatFor(request: NodeRequest, { code, httpStatus, message }: Refusal)
     const body = envelope(END_STREAM_FLAG, JSON.stringify({ error }));
     return { status: 200, headers: { "Content-Type": type }, body };
   }
-  if (isRpcPath(pathOf(request)) && (type === "application/json" || type === "application/proto")) {
+  const isJson = type === "application/json" || type === "application/proto";
+  // No protocol has this type: its client reads text, if it reads the body at all.
+  if (isRpcPath(pathOf(request)) && type !== "" && !isJson)
+    return { status: httpStatus, headers: { "Content-Type": "text/plain" }, body: `${message}\n` };
+  if (isRpcPath(pathOf(request))) {
     return { status: httpStatus, headers: JSON_TYPE, body: JSON.stringify(error) };
   }
   // The form of envd's HTTP endpoints.

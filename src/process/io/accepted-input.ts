@@ -9,6 +9,15 @@ import { HoldfastError } from "../../errors.ts";
 const MAX_WRITERS = 256;
 const MAX_WRITER_LENGTH = 128;
 
+/** Throws `invalid_argument` for an empty or too long name. */
+export function checkWriter(writer: string | undefined): void {
+  if (writer !== undefined && (writer === "" || writer.length > MAX_WRITER_LENGTH))
+    throw new HoldfastError(
+      "invalid_argument",
+      `writer has ${writer.length} characters, must have 1 to ${MAX_WRITER_LENGTH}`,
+    );
+}
+
 export class AcceptedInput {
   #bytes = 0;
   /** In the order of their last writes. */
@@ -19,7 +28,7 @@ export class AcceptedInput {
     return writer === undefined ? this.#bytes : (this.#byWriter.get(writer) ?? 0);
   }
 
-  /** Returns the new `bytesOf(writer)`. Throws `invalid_argument` for an empty or too long name. */
+  /** Returns the new `bytesOf(writer)`. */
   add(bytes: number, writer: string | undefined): number {
     if (writer !== undefined) this.#remember(writer, this.bytesOf(writer) + bytes);
     this.#bytes += bytes;
@@ -27,11 +36,6 @@ export class AcceptedInput {
   }
 
   #remember(writer: string, bytes: number): void {
-    if (writer === "" || writer.length > MAX_WRITER_LENGTH)
-      throw new HoldfastError(
-        "invalid_argument",
-        `writer has ${writer.length} characters, must have 1 to ${MAX_WRITER_LENGTH}`,
-      );
     // Deleted first: a Map keeps the order in which its keys were added.
     this.#byWriter.delete(writer);
     this.#byWriter.set(writer, bytes);

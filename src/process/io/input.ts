@@ -4,7 +4,8 @@
 import type { Socket } from "node:net";
 import { HoldfastError } from "../../errors.ts";
 import { errnoName } from "../../linux/index.ts";
-import { AcceptedInput } from "./accepted-input.ts";
+import type { MemoryBudget, Reservation } from "../../multiplexer/index.ts";
+import { AcceptedInput, checkWriter } from "./accepted-input.ts";
 
 /** The two inputs a process may have: a stdin pipe or a pty. */
 export type InputKind = "stdin" | "pty";
@@ -29,14 +30,17 @@ export interface InputPlace {
 export interface ProcessInput {
   /**
    * Resolves when the pipe or pty has accepted all of `data`, after all earlier writes. Waits as
-   * long as the process does not read. Rejects with `failed_precondition` when it never will: wrong
-   * kind, closed, ended. The caller must not change `data` before that.
+   * long as the process does not read. Rejects with `failed_precondition` when it never will (wrong
+   * kind, closed, ended), and with `resource_exhausted` if the memory budget has no room for
+   * waiting input. The caller must not change `data` before that.
    *
    * `place` says where in the input `data` begins. Bytes that were accepted before are skipped, so
-   * that a repeated write is applied once; a hole is refused with `out_of_range`. Resolves to the
-   * accepted bytes, counted as in `place`.
+   * that a repeated write is applied once and a repeat of a failed write fails again; a hole is
+   * refused with `out_of_range`. Resolves to the accepted bytes, counted as in `place`.
+   *
+   * When `givenUp` aborts before the write has begun, its data is dropped.
    */
-  write(kind: InputKind, data: Uint8Array, place?: InputPlace): Promise<number>;
+  write(kind: InputKind, data: Uint8Array, place?: InputPlace, givenUp?: AbortSignal): Promise<number>;
   /** Ends stdin after all earlier input, without waiting for it. A second call does nothing. */
   close(): void;
   /** How many bytes were accepted, each counted once. */
@@ -45,42 +49,65 @@ export interface ProcessInput {
   abandon(): void;
 }
 
+/** A write from its call until it is accepted, refused or dropped. */
+interface PendingWrite {
+  readonly data: Uint8Array;
+  readonly place: InputPlace | undefined;
+  readonly reservation: Reservation | undefined;
+  /** How much it adds to the input, if all earlier writes succeed. */
+  readonly addsBytes: number;
+  readonly resolve: (acceptedBytes: number) => void;
+  readonly reject: (reason: HoldfastError) => void;
+  readonly stopListening: () => void;
+}
+
 export class Input implements ProcessInput {
   readonly #kind: InputKind;
   readonly #socket: Socket;
   /** Names the process in messages: `process 12`. */
   readonly #owner: string;
-  /** Why input is refused, in words that follow the name of the process. */
+  readonly #budget: Pick<MemoryBudget, "reserve">;
+  /** Why new writes are refused, in words that follow the name of the process. */
   #refusal: string | undefined;
-  /** One for each write that the process has not accepted yet. */
-  readonly #waiting = new Set<(reason: HoldfastError) => void>();
-  /** Queued or written: a repeated write must not add these bytes again. */
+  /** Whether the refusal also holds for waiting writes: the process will not read them. */
+  #isBroken = false;
+  /** Not begun, in the order of the calls. A Set, so that a dropped one leaves at once. */
+  readonly #queue = new Set<PendingWrite>();
+  /** Handed to the stream. Only one, so that all others can still be dropped. */
+  #inFlight: PendingWrite | undefined;
+  /** What the process's pipe or pty has accepted. A write counts when all of it is accepted. */
   readonly #accepted = new AcceptedInput();
+  /** The sums of `addsBytes` of all pending writes, and of those of each writer. */
+  readonly #pendingBytes = new Map<string | undefined, number>();
 
   /** Owns `socket` and closes it, except the socket of a pty, which its reader closes. */
-  constructor(kind: InputKind, socket: Socket, owner: string) {
+  constructor(kind: InputKind, socket: Socket, owner: string, budget: Pick<MemoryBudget, "reserve">) {
     this.#kind = kind;
     this.#socket = socket;
     this.#owner = owner;
+    this.#budget = budget;
     socket.on("error", () => {
       // The callback of each write reports it. A pty's reader also listens.
     });
   }
 
-  async write(kind: InputKind, data: Uint8Array, place?: InputPlace): Promise<number> {
+  async write(kind: InputKind, data: Uint8Array, place?: InputPlace, givenUp?: AbortSignal): Promise<number> {
     this.#assertKind(kind);
-    const rest = this.#notYetAccepted(data, place);
+    checkWriter(place?.writer);
+    const addsBytes = this.#restOf(data, place, this.#expectedBytes(place?.writer)).length;
     // A repeat of accepted bytes succeeds even after the close: only its answer was lost.
-    if (rest.length > 0 || data.length === 0) this.#assertOpen();
-    const queued = this.#socket.writableLength;
-    if (queued > 0 && queued + rest.length > INPUT_QUEUE_BYTES)
-      throw new HoldfastError(
-        "resource_exhausted",
-        `${this.#owner} does not read its input: ${queued} bytes wait already, ${rest.length} more exceed the limit of ${INPUT_QUEUE_BYTES}`,
-      );
-    const acceptedBytes = this.#accepted.add(rest.length, place?.writer);
-    if (rest.length > 0 || queued > 0) await this.#writeRest(rest);
-    return acceptedBytes;
+    if (addsBytes > 0 || data.length === 0) this.#assertOpen();
+    const reservation = this.#reserve(addsBytes);
+    return new Promise((resolve, reject) => {
+      const onGivenUp = () => this.#drop(write);
+      const stopListening = () => givenUp?.removeEventListener("abort", onGivenUp);
+      const write: PendingWrite = { data, place, reservation, addsBytes, resolve, reject, stopListening };
+      this.#add(write, 1);
+      this.#queue.add(write);
+      givenUp?.addEventListener("abort", onGivenUp);
+      if (givenUp?.aborted === true) this.#drop(write);
+      this.#begin();
+    });
   }
 
   get acceptedBytes(): number {
@@ -91,39 +118,105 @@ export class Input implements ProcessInput {
     this.#assertKind("stdin");
     if (this.#refusal !== undefined) return;
     this.#refusal = "has a closed stdin";
-    this.#socket.end();
+    this.#begin();
   }
 
   abandon(): void {
     this.#refusal = "has ended";
+    this.#isBroken = true;
     // The stream does not do it: a terminal's stays open while an orphan holds it.
-    for (const reject of this.#waiting) reject(this.#refused());
-    this.#waiting.clear();
+    this.#inFlight?.reject(this.#refused());
     if (this.#kind === "stdin") this.#socket.destroy();
+    this.#begin();
   }
 
-  #notYetAccepted(data: Uint8Array, place: InputPlace | undefined): Uint8Array {
-    if (place === undefined) return data;
-    const acceptedBytes = this.#accepted.bytesOf(place.writer);
-    const skipped = acceptedBytes - place.at;
-    if (skipped >= 0) return data.subarray(Math.min(skipped, data.length));
+  /**
+   * Hands the next write to the stream, or ends it. Until a write is accepted, the next one waits.
+   */
+  #begin(): void {
+    if (this.#inFlight !== undefined && !this.#isBroken) return;
+    for (const write of this.#queue) {
+      this.#queue.delete(write);
+      if (this.#beginWrite(write)) return;
+    }
+    if (this.#refusal !== undefined && !this.#isBroken) this.#socket.end();
+  }
+
+  /** Returns false if nothing had to be written: it is settled. */
+  #beginWrite(write: PendingWrite): boolean {
+    const { data, place, resolve, reject } = write;
+    try {
+      const acceptedBytes = this.#accepted.bytesOf(place?.writer);
+      const rest = this.#restOf(data, place, acceptedBytes);
+      if (this.#isBroken && (rest.length > 0 || data.length === 0)) throw this.#refused();
+      if (rest.length > 0) {
+        this.#inFlight = write;
+        this.#socket.write(rest, (error) => this.#onWritten(write, rest.length, error));
+        return true;
+      }
+      resolve(acceptedBytes);
+    } catch (error) {
+      reject(error as HoldfastError);
+    }
+    this.#finish(write);
+    return false;
+  }
+
+  #onWritten(write: PendingWrite, bytes: number, error: Error | null | undefined): void {
+    this.#inFlight = undefined;
+    // A destroyed stream reports unwritten bytes as written.
+    if (error || this.#socket.destroyed) write.reject(this.#broken(error));
+    else write.resolve(this.#accepted.add(bytes, write.place?.writer));
+    this.#finish(write);
+    this.#begin();
+  }
+
+  #drop(write: PendingWrite): void {
+    if (!this.#queue.delete(write)) return;
+    write.reject(new HoldfastError("unavailable", "the call was given up before its input was written"));
+    this.#finish(write);
+  }
+
+  #finish(write: PendingWrite): void {
+    write.stopListening();
+    write.reservation?.release();
+    this.#add(write, -1);
+  }
+
+  #add({ place, addsBytes }: PendingWrite, sign: 1 | -1): void {
+    for (const writer of new Set([undefined, place?.writer])) {
+      const bytes = (this.#pendingBytes.get(writer) ?? 0) + sign * addsBytes;
+      if (bytes === 0) this.#pendingBytes.delete(writer);
+      else this.#pendingBytes.set(writer, bytes);
+    }
+  }
+
+  /** Counted as in `place`, if all pending writes succeed. */
+  #expectedBytes(writer: string | undefined): number {
+    return this.#accepted.bytesOf(writer) + (this.#pendingBytes.get(writer) ?? 0);
+  }
+
+  #reserve(bytes: number): Reservation | undefined {
+    const waiting = this.#pendingBytes.get(undefined) ?? 0;
+    const tooMuch = waiting > 0 && waiting + bytes > INPUT_QUEUE_BYTES;
+    const reservation = tooMuch || bytes === 0 ? undefined : this.#budget.reserve(bytes);
+    if (reservation !== undefined || bytes === 0) return reservation;
+    const limit = tooMuch ? `the limit of ${INPUT_QUEUE_BYTES}` : "the memory budget (--memory-budget)";
     throw new HoldfastError(
-      "out_of_range",
-      `input at offset ${place.at} would leave a hole: ${acceptedBytes} bytes have been accepted`,
+      "resource_exhausted",
+      `${this.#owner} does not read its input: ${waiting} bytes wait already, ${bytes} more exceed ${limit}`,
     );
   }
 
-  /** Called also with no bytes: it then resolves after all earlier writes. */
-  #writeRest(rest: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.add(reject);
-      this.#socket.write(rest, (error) => {
-        this.#waiting.delete(reject);
-        // A destroyed stream reports unwritten bytes as written.
-        if (error || this.#socket.destroyed) reject(this.#broken(error));
-        else resolve();
-      });
-    });
+  /** The part of `data` that comes after the first `knownBytes` of the input. */
+  #restOf(data: Uint8Array, place: InputPlace | undefined, knownBytes: number): Uint8Array {
+    if (place === undefined) return data;
+    const skipped = knownBytes - place.at;
+    if (skipped >= 0) return data.subarray(Math.min(skipped, data.length));
+    throw new HoldfastError(
+      "out_of_range",
+      `input at offset ${place.at} would leave a hole: ${knownBytes} bytes have been accepted`,
+    );
   }
 
   #assertKind(kind: InputKind): void {
@@ -142,7 +235,9 @@ export class Input implements ProcessInput {
    */
   #broken(error: Error | null | undefined): HoldfastError {
     const reason = error ? ` (${errnoName(error) ?? error.message})` : "";
-    this.#refusal ??= `closed its ${this.#kind}${reason}`;
+    this.#isBroken = true;
+    // A close that came before does not explain why waiting input failed.
+    if (this.#refusal !== "has ended") this.#refusal = `closed its ${this.#kind}${reason}`;
     return this.#refused(error ?? undefined);
   }
 

@@ -5,6 +5,7 @@
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
 import { errnoName, type Fd } from "../../linux/index.ts";
+import { mayDiscardMore } from "./discard-pace.ts";
 import type { OnRead } from "./fd-stream.ts";
 import { ReadBuffer } from "./read-buffer.ts";
 
@@ -94,10 +95,18 @@ export class OutputReader {
   }
 
   #onRead(bytes: number): boolean {
-    if (this.#state === "discarding") return true;
+    if (this.#state === "discarding") return this.#discardMore();
     this.#sink.push(this.#buffer.take(bytes));
     // The push may have closed the gate.
     return this.#isReading;
+  }
+
+  #discardMore(): boolean {
+    const mayContinue = mayDiscardMore(() => {
+      if (this.#state === "discarding") this.stream.resume();
+    });
+    if (!mayContinue) this.stream.pause();
+    return mayContinue;
   }
 
   /**

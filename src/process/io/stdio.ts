@@ -2,13 +2,14 @@
 // After the start the child's ends are closed here and the agent's ends become streams; a pty has
 // one stream for both directions.
 
-import { chownSync } from "node:fs";
+import { chownSync, fchownSync } from "node:fs";
 import {
   bytesReadable,
   type ChildStdio,
   closeAll,
   duplicate,
   type Fd,
+  type Identity,
   openPipe,
   openPty,
   type PipeEnds,
@@ -16,7 +17,7 @@ import {
   type PtySize,
   resizePty,
 } from "../../linux/index.ts";
-import type { OutputStream } from "../../multiplexer/index.ts";
+import type { MemoryBudget, OutputStream } from "../../multiplexer/index.ts";
 import { openPipeReader, openPipeWriter, openPtyStream, preparePtyStreams } from "./fd-stream.ts";
 import { Input, type ProcessInput, refusedInput } from "./input.ts";
 import { OutputReader, type OutputSink } from "./output-reader.ts";
@@ -31,7 +32,7 @@ export interface Stdio {
   /**
    * `owner` names the process in messages: `process 12`. Nothing is read before `setReading(true)`.
    */
-  attach(owner: string, sinkOf: (stream: OutputStream) => OutputSink): AttachedStdio;
+  attach(owner: string, budget: MemoryBudget, sinkOf: (stream: OutputStream) => OutputSink): AttachedStdio;
   abandon(): void;
 }
 
@@ -44,26 +45,47 @@ export interface AttachedStdio {
   release(): void;
 }
 
-/** Real pipes, so that a child can open /dev/stdout; `stdin` false gives it /dev/null. */
-export function openPipes(stdin: boolean): Stdio {
-  const opened: PipeEnds[] = [];
-  const open = () => {
+/**
+ * Real pipes, so that a child can open /dev/stdout; `stdin` false gives it /dev/null. They belong
+ * to `owner` (default: the user of the agent), because only the owner of a pipe can open it by
+ * name.
+ */
+export function openPipes(stdin: boolean, owner?: Identity): Stdio {
+  /** Every descriptor that still belongs to this object. */
+  const owned = new Set<Fd>();
+  const open = (): PipeEnds => {
     const ends = openPipe();
-    opened.push(ends);
+    owned.add(ends.read).add(ends.write);
+    if (owner !== undefined) fchownSync(ends.read, owner.uid, owner.gid);
     return ends;
   };
-  const abandon = () => closeAll(opened.flatMap(({ read, write }) => [read, write]));
+  const close = (fd: Fd | undefined) => {
+    if (fd !== undefined && owned.delete(fd)) closeAll([fd]);
+  };
+  /** `stream` has just taken `fd` over. */
+  const moved = <T>(fd: Fd, stream: T): T => {
+    owned.delete(fd);
+    return stream;
+  };
+  const abandon = () => {
+    for (const fd of owned) close(fd);
+  };
   try {
     const stdout = open();
     const stderr = open();
     const input = stdin ? open() : undefined;
     return {
       child: { kind: "pipes", stdin: input?.read ?? "null", stdout: stdout.write, stderr: stderr.write },
-      attach: (owner, sinkOf) => {
-        closeAll([stdout.write, stderr.write, input?.read]);
+      attach: (name, budget, sinkOf) => {
+        for (const fd of [stdout.write, stderr.write, input?.read]) close(fd);
         return {
-          readers: [pipeReader(stdout.read, sinkOf("stdout")), pipeReader(stderr.read, sinkOf("stderr"))],
-          input: input ? new Input("stdin", openPipeWriter(input.write), owner) : refusedInput(owner),
+          readers: [
+            moved(stdout.read, pipeReader(stdout.read, sinkOf("stdout"))),
+            moved(stderr.read, pipeReader(stderr.read, sinkOf("stderr"))),
+          ],
+          input: input
+            ? moved(input.write, new Input("stdin", openPipeWriter(input.write), name, budget))
+            : refusedInput(name),
           resize: undefined,
           release: () => {
             // The child's ends are closed already.
@@ -78,15 +100,18 @@ export function openPipes(stdin: boolean): Stdio {
   }
 }
 
-/** A terminal; its slave belongs to user `uid`, whose process will open it. */
-export function openTerminal(size: PtySize, uid: number, gid: number): Stdio {
+/**
+ * A terminal; its slave belongs to `owner` (default: the user of the agent), which may open it
+ * again.
+ */
+export function openTerminal(size: PtySize, owner?: Identity): Stdio {
   preparePtyStreams();
   const { master, slave, path } = openPty(size);
   // libuv may close the stream early; the rest is read from this copy.
   let copy: Fd | undefined;
   try {
     copy = duplicate(master);
-    if (uid !== process.getuid?.()) chownSync(path, uid, gid);
+    if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
     return terminalStdio(master, copy, slave, path);
   } catch (error) {
     closeAll([master, slave, copy]);
@@ -97,7 +122,7 @@ export function openTerminal(size: PtySize, uid: number, gid: number): Stdio {
 function terminalStdio(master: Fd, copy: Fd, slave: Fd, path: string): Stdio {
   return {
     child: { kind: "pty", path },
-    attach: (owner, sinkOf) => {
+    attach: (owner, budget, sinkOf) => {
       const reader = new OutputReader(
         {
           open: (onread) => openPtyStream(master, onread),
@@ -108,7 +133,7 @@ function terminalStdio(master: Fd, copy: Fd, slave: Fd, path: string): Stdio {
         },
         sinkOf("pty"),
       );
-      const input = new Input("pty", reader.stream, owner);
+      const input = new Input("pty", reader.stream, owner, budget);
       return {
         readers: [reader],
         input,

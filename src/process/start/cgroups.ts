@@ -5,19 +5,10 @@ import { accessSync, constants, mkdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { HoldfastError } from "../../errors.ts";
 import { errnoName } from "../../linux/index.ts";
-import type { Executable } from "./user.ts";
 
 /** The names of the folders: commands on a terminal, and all others. */
 const kinds = ["pty", "user"] as const;
 export type CgroupKind = (typeof kinds)[number];
-
-/**
- * Moves itself into the cgroup and then executes the command, so that no child is ever outside.
- * Moving a child after its start takes the kernel several milliseconds, in which the child runs
- * outside (measured); starting it inside needs posix_spawnattr_setcgroup_np of glibc 2.39. Exit
- * code 125 means, as with env and setpriv, that not the command itself failed.
- */
-const ENTER = 'echo 0 >"$0" || exit 125; exec "$@"';
 
 export class Cgroups {
   readonly #path: string;
@@ -37,10 +28,12 @@ export class Cgroups {
     }
   }
 
-  /** The command that runs `command` inside. */
-  inside(kind: CgroupKind, { path, argv }: Executable): Executable {
-    const procs = join(this.#path, kind, "cgroup.procs");
-    return { path: "/bin/sh", argv: ["sh", "-c", ENTER, procs, path, ...argv.slice(1)] };
+  /**
+   * The file through which the launcher joins. Moving a child after its start would take the kernel
+   * several milliseconds, in which the child runs outside (measured).
+   */
+  procsOf(kind: CgroupKind): string {
+    return join(this.#path, kind, "cgroup.procs");
   }
 
   /** Removes the two cgroups. One in which an orphan still runs stays. */

@@ -1,5 +1,6 @@
 // A start request, checked before anything is opened.
 
+import { createHash } from "node:crypto";
 import { HoldfastError } from "../../errors.ts";
 import { checkPtySize, type PtySize } from "../../linux/index.ts";
 import type { DetachedMode } from "../../multiplexer/index.ts";
@@ -31,6 +32,15 @@ export interface OutputPolicy {
   readonly replayBytes: number;
 }
 
+/**
+ * Linux accepts 6 MiB at most, with 8 bytes for each pointer. Refused early: passing them on is
+ * slow.
+ */
+const MAX_ARGUMENTS = (6 * 1024 * 1024) / 8;
+const MAX_TAG_LENGTH = 256;
+/** PATH_MAX. */
+const MAX_CWD_LENGTH = 4096;
+
 /** Ids are kept for as long as their processes. */
 const MAX_START_ID_LENGTH = 256;
 
@@ -38,11 +48,18 @@ const MAX_START_ID_LENGTH = 256;
 export function checkStartRequest(request: StartRequest, memoryBudgetBytes: number): void {
   if (request.cmd === "")
     throw new HoldfastError("invalid_argument", "cmd is empty: name the command to run");
+  if (request.args.length > MAX_ARGUMENTS)
+    throw new HoldfastError(
+      "invalid_argument",
+      `args has ${request.args.length} entries: more than Linux accepts (E2BIG)`,
+    );
   refuseNul("cmd", request.cmd);
   for (const [index, arg] of request.args.entries()) refuseNul(`args[${index}]`, arg);
   refuseNul("cwd", request.cwd ?? "");
   refuseNul("user", request.user ?? "");
   refuseNul("tag", request.tag ?? "");
+  refuseLong("tag", request.tag, MAX_TAG_LENGTH);
+  refuseLong("cwd", request.cwd, MAX_CWD_LENGTH);
   for (const [name, value] of Object.entries(request.environment)) {
     if (name === "" || name.includes("="))
       throw new HoldfastError(
@@ -64,11 +81,13 @@ export function checkStartRequest(request: StartRequest, memoryBudgetBytes: numb
 }
 
 /**
- * Whether two requests with one start_id ask for the same thing. Their time limits may differ: a
- * gRPC client sends the remaining time, which is less in each retry.
+ * Equal for two requests that ask for the same thing. Their time limits may differ: a gRPC client
+ * sends the remaining time, which is less in each retry.
  */
-export function sameRequest(one: StartRequest, other: StartRequest): boolean {
-  return JSON.stringify(normalized(one)) === JSON.stringify(normalized(other));
+export function fingerprintOf(request: StartRequest): string {
+  return createHash("sha256")
+    .update(JSON.stringify(normalized(request)))
+    .digest("base64");
 }
 
 function normalized(request: StartRequest): unknown[] {
@@ -84,6 +103,14 @@ function refuseOversize(name: string, bytes: number | undefined, memoryBudgetByt
     throw new HoldfastError(
       "invalid_argument",
       `${name} is ${bytes}; the limit is the memory budget of the agent, ${memoryBudgetBytes} (--memory-budget)`,
+    );
+}
+
+function refuseLong(name: string, text: string | undefined, maxLength: number): void {
+  if (text !== undefined && text.length > maxLength)
+    throw new HoldfastError(
+      "invalid_argument",
+      `${name} has ${text.length} characters; the limit is ${maxLength}`,
     );
 }
 

@@ -1,85 +1,156 @@
-// The pipeline of a start: prepare (look everything up, refuse what cannot work), open stdio,
-// spawn. Knows nothing of other processes; the table counts, finds and stops them.
+// The pipeline of a start: prepare (find the user, refuse what cannot work), open stdio, launch.
+// Knows nothing of other processes; the table counts, finds and stops them.
 
+import { constants } from "node:os";
+import { HoldfastError } from "../../errors.ts";
 import {
+  executeError,
   type InheritedProperties,
-  lookupUser,
+  type LaunchRequest,
+  launch,
   type Pid,
-  type SpawnRequest,
-  spawn,
-  type User,
+  trySpawn,
 } from "../../linux/index.ts";
 import { openPipes, openTerminal, type Stdio } from "../io/stdio.ts";
+import { type WatchedChild, watch } from "../reaper.ts";
 import type { AgentDefaults } from "./agent-defaults.ts";
 import type { Cgroups } from "./cgroups.ts";
-import { lookupCommand } from "./command-lookup.ts";
+import { directFile } from "./direct-file.ts";
 import { processEnvironment } from "./environment.ts";
+import { type LaunchedRequest, launchError, launchKilled, launchTimeout } from "./launch-error.ts";
+import { launchOutcome } from "./launch-outcome.ts";
+import { checkSearchPath, startDirectory } from "./place.ts";
 import type { StartRequest } from "./start-request.ts";
-import { asUser } from "./user.ts";
-import { resolveCwd } from "./working-directory.ts";
+import { findUser, type ProcessUser } from "./user.ts";
 
 /** What a start needs to know of its agent. */
 export interface StartContext {
   /** Read at each start. */
   readonly defaults: AgentDefaults;
-  readonly ownUser: User;
+  readonly ownUser: ProcessUser;
   readonly inherited: InheritedProperties;
   readonly cgroups: Cgroups | undefined;
+  /** How long the look-up of cwd and command may take (rule 15). */
+  readonly startTimeoutMs: number;
+  /** Aborts the starts that are under way when the agent stops. */
+  readonly stop: AbortSignal;
 }
 
 /** A child that has executed its command. Its stdio is still to be attached, in the same turn. */
 export interface StartedChild {
-  readonly pid: Pid;
+  readonly child: WatchedChild;
   /** The name of its user. */
   readonly user: string;
   readonly stdio: Stdio;
 }
 
+type Prepared = Omit<LaunchRequest, "stdio"> & { readonly names: LaunchedRequest };
+
 /**
- * Starts a child. `admit` is called last before anything is opened, in the turn of the start: what
- * it throws refuses the start. After any error nothing runs and nothing stays open.
+ * Starts a child. `admit` is called once, last before anything is opened and in the turn in which
+ * the child is created: what it throws refuses the start. `onChild` receives the child in that
+ * turn. After any error the child is killed and nothing stays open.
  */
 export async function startChild(
   request: StartRequest,
   context: StartContext,
   admit: () => void,
+  onChild: (child: WatchedChild) => void,
 ): Promise<StartedChild> {
   const name = request.user ?? context.defaults.user;
-  const user = name === undefined ? context.ownUser : await lookupUser(name);
-  // No await from here on: what `admit` checks must still be true when the child is started.
+  const user = name === undefined ? context.ownUser : await findUser(name);
+  // No await from here to the child: what `admit` checks must still be true when it is created.
   admit();
-  const command = prepare(request, user, context);
+  const prepared = prepare(request, user, context);
   const stdio = openStdio(request, user);
-  return { pid: spawnOn(stdio, command, context.inherited), user: user.name, stdio };
-}
-
-/** Refuses everything that can be refused before something is opened. */
-function prepare(
-  request: StartRequest,
-  user: User,
-  { defaults, cgroups }: StartContext,
-): Omit<SpawnRequest, "stdio"> {
-  const onPty = request.stdio.kind === "pty";
-  const environment = processEnvironment(user, onPty, defaults.environment, request.environment);
-  const cwd = resolveCwd(request.cwd || defaults.workdir, user.home);
-  const path = lookupCommand(request.cmd, environment["PATH"], cwd);
-  const wrapped = asUser(user, { path, argv: [request.cmd, ...request.args] });
-  const command = cgroups?.inside(onPty ? "pty" : "user", wrapped) ?? wrapped;
-  const variables = Object.entries(environment).map(([variable, value]) => `${variable}=${value}`);
-  return { ...command, environment: variables, cwd };
-}
-
-function openStdio(request: StartRequest, user: User): Stdio {
-  return request.stdio.kind === "pty"
-    ? openTerminal(request.stdio.size, user.uid, user.gid)
-    : openPipes(request.stdio.stdin);
-}
-
-function spawnOn(stdio: Stdio, command: Omit<SpawnRequest, "stdio">, inherited: InheritedProperties): Pid {
   try {
-    return spawn({ ...command, stdio: stdio.child }, inherited);
+    const child = await launchChild({ ...prepared, stdio: stdio.child }, prepared.names, context, onChild);
+    return { child, user: user.name, stdio };
   } catch (error) {
     stdio.abandon();
     throw error;
   }
+}
+
+/** Refuses everything that can be refused before something is opened. */
+function prepare(request: StartRequest, user: ProcessUser, context: StartContext): Prepared {
+  const { defaults, cgroups } = context;
+  const onPty = request.stdio.kind === "pty";
+  const environment = processEnvironment(user, onPty, defaults.environment, request.environment);
+  const searchPath = environment["PATH"];
+  checkSearchPath(request.cmd, searchPath);
+  const askedCwd = request.cwd || defaults.workdir;
+  const { cwd, fallback } = startDirectory(askedCwd, user.home);
+  const isOwnUser = user.identity === undefined;
+  return {
+    identity: user.identity,
+    cgroupProcs: cgroups?.procsOf(onPty ? "pty" : "user"),
+    cwd,
+    fallbackCwd: fallback,
+    command: request.cmd,
+    argv: [request.cmd, ...request.args],
+    environment: Object.entries(environment).map(([variable, value]) => `${variable}=${value}`),
+    names: { cmd: request.cmd, cwd: askedCwd ?? cwd, searchPath, user: user.name, isOwnUser },
+  };
+}
+
+function openStdio(request: StartRequest, { identity }: ProcessUser): Stdio {
+  return request.stdio.kind === "pty"
+    ? openTerminal(request.stdio.size, identity)
+    : openPipes(request.stdio.stdin, identity);
+}
+
+async function launchChild(
+  request: LaunchRequest,
+  names: LaunchedRequest,
+  { inherited, startTimeoutMs, stop }: StartContext,
+  onChild: (child: WatchedChild) => void,
+): Promise<WatchedChild> {
+  const directly = spawnDirectly(request, names, inherited);
+  if (directly !== undefined) {
+    const child = watch(directly);
+    onChild(child);
+    return child;
+  }
+  const { pid, report } = launch(request, inherited);
+  const child = watch(pid);
+  onChild(child);
+  try {
+    const outcome = await launchOutcome(report, startTimeoutMs, stop);
+    const { step, failure } = outcome.report;
+    // It is about to exit. A refused start leaves nothing behind, not even a zombie.
+    if (outcome.kind === "reported" && (failure !== undefined || step !== "command"))
+      await new Promise((resolve) => child.onReaped(resolve));
+    if (outcome.kind === "aborted") throw shuttingDown();
+    if (outcome.kind === "timed out") throw launchTimeout(step, names, startTimeoutMs);
+    if (failure !== undefined) throw launchError(failure, step, names);
+    if (step !== "command") throw launchKilled(names);
+    return child;
+  } catch (error) {
+    child.kill();
+    throw error;
+  }
+}
+
+/**
+ * In this turn, without the launcher; undefined if that cannot be done or fails: then the launcher
+ * tells why.
+ */
+function spawnDirectly(
+  request: LaunchRequest,
+  { searchPath }: LaunchedRequest,
+  inherited: InheritedProperties,
+): Pid | undefined {
+  const path = directFile(request, searchPath);
+  if (path === undefined) return undefined;
+  const result = trySpawn({ ...request, path, name: request.command }, inherited);
+  if (result.kind === "started") return result.pid;
+  // The launcher would need the same room, and a request this large is slow to pass on.
+  if (result.errno === constants.errno.E2BIG) throw executeError(request.command, result.errno);
+  return undefined;
+}
+
+/** The error of a start while the agent stops. */
+export function shuttingDown(): HoldfastError {
+  return new HoldfastError("unavailable", "the agent is shutting down: it starts nothing more");
 }

@@ -1,33 +1,35 @@
-// The user whose process is started: how a command is wrapped so that it runs as that user.
+// The user of a process: found by name, and whether this agent may start processes as that user.
 
 import { HoldfastError } from "../../errors.ts";
-import { lookupUser, type User } from "../../linux/index.ts";
-import { lookupCommand } from "./command-lookup.ts";
+import { type Identity, lookupUser, ownUser, type User } from "../../linux/index.ts";
 
-/** A file to execute and its arguments, `argv[0]` first. */
-export interface Executable {
-  readonly path: string;
-  readonly argv: readonly string[];
+export interface ProcessUser extends User {
+  /** The identity that the launcher has to set; undefined for the user of the agent. */
+  readonly identity: Identity | undefined;
 }
 
-/** Throws what a start as `name` would throw because of its user. */
-export async function checkUser(name: string): Promise<void> {
-  asUser(await lookupUser(name), { path: "/", argv: [] });
+/** The user of this agent, with the identity that the agent already has. */
+export function ownProcessUser(): ProcessUser {
+  return { ...ownUser(), identity: undefined };
 }
 
 /**
- * The command that runs `command` as `user`. The agent's own user needs no wrapper. For others it
- * is setpriv, which sets supplementary groups correctly (libuv clears them, node-pty keeps root's).
- * Throws `permission_denied` if the agent may not become that user.
+ * Throws `unauthenticated` for a name that the system does not know, `permission_denied` if this
+ * agent may not become that user, and `unavailable` if the look-up takes too long.
  */
-export function asUser(user: User, command: Executable): Executable {
-  if (user.uid === process.getuid?.() && user.gid === process.getgid?.()) return command;
+export async function findUser(name: string): Promise<ProcessUser> {
+  const { groups, ...user } = await lookupUser(name);
+  if (user.uid === process.getuid?.() && user.gid === process.getgid?.())
+    return { ...user, identity: undefined };
   if (process.getuid?.() !== 0)
     throw new HoldfastError(
       "permission_denied",
       `only root may run commands as another user: "${user.name}"`,
     );
-  const identity = [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--init-groups"];
-  const setpriv = lookupCommand("setpriv", process.env["PATH"], "/");
-  return { path: setpriv, argv: ["setpriv", ...identity, "--", command.path, ...command.argv.slice(1)] };
+  return { ...user, identity: { uid: user.uid, gid: user.gid, groups } };
+}
+
+/** Throws what a start as `name` would throw because of its user. */
+export async function checkUser(name: string): Promise<void> {
+  await findUser(name);
 }

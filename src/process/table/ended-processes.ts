@@ -1,5 +1,6 @@
 // Processes that have ended and are still retained, so that late clients find them. Forgotten in
-// the order of their ends, when their time has passed or they are too many (rule 12).
+// the order of their ends, when their time has passed or they are too many. Their output is not
+// limited here: the memory budget evicts it when it needs the room (rule 12).
 
 import { realClock, startTimer, type Timer } from "../../clock.ts";
 import type { Process } from "../process.ts";
@@ -7,15 +8,11 @@ import type { Process } from "../process.ts";
 export interface RetentionLimits {
   readonly retainMs: number;
   readonly maxProcesses: number;
-  /** Of the output of all retained processes together. */
-  readonly maxBytes: number;
 }
 
 interface Retained {
   readonly process: Process;
   readonly untilMs: number;
-  /** The bytes at the last count. */
-  heldBytes: number;
 }
 
 export class EndedProcesses {
@@ -23,8 +20,6 @@ export class EndedProcesses {
   readonly #onForget: (process: Process) => void;
   /** By processId, in the order of their ends. */
   readonly #retained = new Map<string, Retained>();
-  /** The sum of all `heldBytes`, an upper bound: ended processes only lose output. */
-  #mostBytes = 0;
   #timer: Timer | undefined;
 
   /** `onForget` is called once for each added process, when it is no longer retained. */
@@ -39,10 +34,8 @@ export class EndedProcesses {
   }
 
   add(process: Process): void {
-    const { heldBytes } = process.output;
-    this.#mostBytes += heldBytes;
     const untilMs = realClock.nowMs() + this.#limits.retainMs;
-    this.#retained.set(process.processId, { process, untilMs, heldBytes });
+    this.#retained.set(process.processId, { process, untilMs });
     this.#enforce();
   }
 
@@ -61,7 +54,7 @@ export class EndedProcesses {
   #enforce(): void {
     for (const retained of this.#retained.values()) {
       const leftMs = retained.untilMs - realClock.nowMs();
-      if (leftMs > 0 && this.#retained.size <= this.#limits.maxProcesses && this.#fits()) {
+      if (leftMs > 0 && this.#retained.size <= this.#limits.maxProcesses) {
         this.#timer ??= startTimer(Math.ceil(leftMs), () => {
           this.#timer = undefined;
           this.#enforce();
@@ -72,21 +65,8 @@ export class EndedProcesses {
     }
   }
 
-  /** Counts again only if the sum is above the limit. */
-  #fits(): boolean {
-    const { maxBytes } = this.#limits;
-    if (this.#mostBytes <= maxBytes) return true;
-    this.#mostBytes = 0;
-    for (const retained of this.#retained.values()) {
-      retained.heldBytes = retained.process.output.heldBytes;
-      this.#mostBytes += retained.heldBytes;
-    }
-    return this.#mostBytes <= maxBytes;
-  }
-
-  #forget({ process, heldBytes }: Retained): void {
+  #forget({ process }: Retained): void {
     this.#retained.delete(process.processId);
-    this.#mostBytes -= heldBytes;
     process.output.release();
     this.#onForget(process);
   }

@@ -1,6 +1,7 @@
 // All processes of this agent: finds them by pid, tag or process_id, counts and logs them, retains
 // those that ended, and stops them. How a child is started is the business of start/.
 
+import { setMaxListeners } from "node:events";
 import { constants } from "node:os";
 import { startTimer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
@@ -10,7 +11,8 @@ import {
   InheritedProperties,
   keepCapabilities,
   kernelRandomUuid,
-  ownUser,
+  prepareCachedFiles,
+  prepareLaunches,
   setCloseOnExecEverywhere,
 } from "../../linux/index.ts";
 import type { Logger } from "../../logger.ts";
@@ -19,12 +21,14 @@ import { PROCESS_DEFAULTS } from "../defaults.ts";
 import type { ProcessEnd } from "../end-status.ts";
 import { Generation } from "../generation.ts";
 import { Process, type ProcessSettings } from "../process.ts";
-import { startReaping, watch } from "../reaper.ts";
+import { startReaping, type WatchedChild } from "../reaper.ts";
 import { type AgentDefaults, agentDefaults } from "../start/agent-defaults.ts";
 import { Cgroups } from "../start/cgroups.ts";
+import { type HeldRequest, holdRequest } from "../start/held-request.ts";
 import { checkProcessCount, checkRequestSize, type ProcessLimits } from "../start/process-limits.ts";
-import { type StartContext, startChild } from "../start/start.ts";
+import { type StartContext, shuttingDown, startChild } from "../start/start.ts";
 import { checkStartRequest, type OutputPolicy, type StartRequest } from "../start/start-request.ts";
+import { ownProcessUser } from "../start/user.ts";
 import { EndedProcesses } from "./ended-processes.ts";
 import { identityOf, ProcessLog } from "./process-log.ts";
 import { StartIds } from "./start-ids.ts";
@@ -38,6 +42,8 @@ export interface ProcessTableOptions
   readonly output?: Partial<OutputPolicy>;
   /** How long ended processes can still be found (rule 12). */
   readonly retainEndedMs?: number;
+  /** How long the look-up of cwd and command may take before a start fails (rule 15). */
+  readonly startTimeoutMs?: number;
   /** The limits on what clients may ask for. */
   readonly limits?: Partial<ProcessLimits>;
   /** The properties that children get instead of the agent's own. */
@@ -74,7 +80,9 @@ export class ProcessTable {
   readonly #cgroups: Cgroups | undefined;
   readonly #logger: Logger;
   readonly #log: ProcessLog;
-  #isStopping = false;
+  readonly #stop = new AbortController();
+  /** Children that have not executed their command yet, or never will: those that hang stay here. */
+  readonly #launching = new Set<WatchedChild>();
   /** Each is called once, when the last process has ended. */
   #onEmpty: (() => void)[] = [];
 
@@ -97,11 +105,11 @@ export class ProcessTable {
       {
         retainMs: options.retainEndedMs ?? PROCESS_DEFAULTS.retainEndedMs,
         maxProcesses: PROCESS_DEFAULTS.maxRetainedProcesses,
-        // Live processes must not starve for the sake of ended ones.
-        maxBytes: this.#memoryBudgetBytes / 2,
       },
-      ({ request }) => {
-        if (request.startId !== undefined) this.#startIds.forget(request.startId);
+      (process) => {
+        process.releaseRequest();
+        const { startId } = process.request;
+        if (startId !== undefined) this.#startIds.forget(startId);
       },
     );
     this.#limits = { ...PROCESS_DEFAULTS.limits, ...options.limits };
@@ -110,12 +118,17 @@ export class ProcessTable {
     this.#cgroups = options.cgroup === undefined ? undefined : new Cgroups(options.cgroup);
     this.#startContext = {
       defaults: options.defaults ?? agentDefaults(),
-      ownUser: ownUser(),
+      ownUser: ownProcessUser(),
       inherited: new InheritedProperties(options.children ?? {}, (message) =>
         options.logger.warn({}, message),
       ),
       cgroups: this.#cgroups,
+      startTimeoutMs: options.startTimeoutMs ?? PROCESS_DEFAULTS.startTimeoutMs,
+      stop: this.#stop.signal,
     };
+    setMaxListeners(0, this.#stop.signal);
+    prepareLaunches();
+    prepareCachedFiles();
     keepCapabilities();
     adoptOrphans();
     startReaping();
@@ -148,19 +161,51 @@ export class ProcessTable {
 
   async #start(request: StartRequest): Promise<Process> {
     checkRequestSize(request, this.#limits);
-    const child = await startChild(request, this.#startContext, () => this.#admit());
-    const started = { ...child, processId: kernelRandomUuid(), request };
-    const process = new Process(started, this.#settings, (ended, end) => this.#retain(ended, end));
-    this.#processes.add(process);
-    this.#log.started(process);
-    watch(process.pid, (waitStatus) => process.onReaped(waitStatus));
-    return process;
+    const held = holdRequest(request, this.#settings.budget);
+    try {
+      return await this.#startHeld(held);
+    } catch (error) {
+      held.release();
+      throw error;
+    }
+  }
+
+  async #startHeld(held: HeldRequest): Promise<Process> {
+    const { request } = held;
+    const started = await startChild(
+      request,
+      this.#startContext,
+      () => this.#admit(),
+      (child) => this.#launching.add(child),
+    ).finally(() => this.#forgetReaped());
+    const { child, stdio } = started;
+    this.#launching.delete(child);
+    try {
+      const process = new Process(
+        { ...started, processId: kernelRandomUuid(), held },
+        this.#settings,
+        (ended, end) => this.#retain(ended, end),
+      );
+      this.#processes.add(process);
+      this.#log.started(process);
+      child.onReaped((waitStatus) => process.onReaped(waitStatus));
+      return process;
+    } catch (error) {
+      // Nobody would ever end it: neither its output nor its exit has a reader.
+      child.kill();
+      stdio.abandon();
+      throw error;
+    }
   }
 
   #admit(): void {
-    if (this.#isStopping)
-      throw new HoldfastError("unavailable", "the agent is shutting down: it starts nothing more");
-    checkProcessCount(this.#processes.size, this.#limits);
+    if (this.#stop.signal.aborted) throw shuttingDown();
+    // Two limits, so that starts which hang do not take the place of processes.
+    checkProcessCount(Math.max(this.#processes.size, this.#launching.size), this.#limits);
+  }
+
+  #forgetReaped(): void {
+    for (const child of this.#launching) if (child.isReaped) this.#launching.delete(child);
   }
 
   /** Of all processes since the agent started, including those that run. A copy. */
@@ -215,7 +260,7 @@ export class ProcessTable {
    * `graceMs`, and resolves when all have ended. Each killed process is logged.
    */
   async shutdown(graceMs: number): Promise<{ readonly ended: number; readonly killed: number }> {
-    this.#isStopping = true;
+    this.#stop.abort();
     const all = this.#processes.size;
     let killed = 0;
     const grace = startTimer(graceMs, () => {

@@ -3,13 +3,10 @@
 
 import { HoldfastError } from "../../errors.ts";
 import type { Process } from "../process.ts";
-import { type StartRequest, sameRequest } from "../start/start-request.ts";
+import { fingerprintOf, type StartRequest } from "../start/start-request.ts";
 
 export class StartIds {
-  readonly #starts = new Map<
-    string,
-    { readonly request: StartRequest; readonly process: Promise<Process> }
-  >();
+  readonly #starts = new Map<string, { readonly fingerprint: string; readonly process: Promise<Process> }>();
 
   /**
    * The first request with this id calls `start`; later ones get the same process, until `forget`.
@@ -17,14 +14,15 @@ export class StartIds {
    * request.
    */
   once(startId: string, request: StartRequest, start: () => Promise<Process>): Promise<Process> {
+    const fingerprint = fingerprintOf(request);
     const first = this.#starts.get(startId);
     if (first === undefined) {
       const process = start();
-      this.#starts.set(startId, { request, process });
+      this.#starts.set(startId, { fingerprint, process });
       process.catch(() => this.#starts.delete(startId));
       return process;
     }
-    if (sameRequest(first.request, request)) return first.process;
+    if (first.fingerprint === fingerprint) return first.process;
     throw new HoldfastError("already_exists", `start_id "${startId}" was used to start something else`);
   }
 

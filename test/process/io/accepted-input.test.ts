@@ -2,7 +2,7 @@
 // writers.
 
 import { expect, test } from "vitest";
-import { AcceptedInput } from "../../../src/process/io/accepted-input.ts";
+import { AcceptedInput, checkWriter } from "../../../src/process/io/accepted-input.ts";
 
 test("the bytes of a writer count for that writer and for the total", () => {
   const accepted = new AcceptedInput();
@@ -24,5 +24,5 @@ test("of more than 256 writers, the one that wrote longest ago is forgotten", ()
 });
 
 test.each(["", "x".repeat(129)])("an empty or too long name of a writer is refused", (name) => {
-  expect(() => new AcceptedInput().add(1, name)).toThrow("must have 1 to 128");
+  expect(() => checkWriter(name)).toThrow("must have 1 to 128");
 });

@@ -203,6 +203,28 @@ test.each(both)("a killed process whose child still holds $name ends", async ({ 
   expect(stateOf(Number(orphan))).not.toBe(undefined);
 });
 
+test.each(both)(
+  "orphans on $name that write without pause after the end cost the agent at most a tenth of a core",
+  async ({ stdio }) => {
+    const table = createTable({ drainTimeoutMs: 0 });
+    const processes = await Promise.all(
+      Array.from({ length: 4 }, () => table.start(script("trap '' HUP; yes & exit 0", { stdio }))),
+    );
+    await Promise.all(processes.map((process) => collectOutput(process).end()));
+    // In CPU time, not in time: the first half second of reads is the warm-up of compiled code.
+    const measure = async (ms: number) => {
+      const before = process.cpuUsage();
+      const fromMs = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      const { user, system } = process.cpuUsage(before);
+      return (user + system) / 1000 / (performance.now() - fromMs);
+    };
+    await measure(500);
+
+    expect(await measure(2000)).toBeLessThan(0.1);
+  },
+);
+
 test("100 processes with orphans leave no descriptor and no zombie when the orphans have ended", async () => {
   const table = createTable({ drainTimeoutMs: 10 });
   const fifo = createFifo();

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
+import type { Process } from "../../../src/process/index.ts";
 import { INPUT_QUEUE_BYTES } from "../../../src/process/io/input.ts";
 import { collectOutput, outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
@@ -248,6 +249,113 @@ test("a process that ends during continuous input leaves nothing behind", async 
     expect(refused).toMatchObject({ code: "failed_precondition" });
     expect((await ended).end.exitCode).toBe(0);
   }
+});
+
+test.each([
+  [
+    "the process closed its stdin",
+    async (process: Process) => {
+      await outcomeOf(process.write("stdin", Buffer.alloc(MIB), { at: 0 }));
+    },
+    script("exec 0<&-; sleep 60"),
+  ],
+  [
+    "stdin was closed before",
+    async (process: Process) => {
+      process.closeStdin();
+      await outcomeOf(process.write("stdin", Buffer.alloc(MIB), { at: 0 }));
+    },
+    command("sleep", ["60"]),
+  ],
+  [
+    "the process ended without reading",
+    async (process: Process) => {
+      const write = outcomeOf(process.write("stdin", Buffer.alloc(MIB), { at: 0 }));
+      process.signal(SIGKILL);
+      await write;
+    },
+    command("sleep", ["60"]),
+  ],
+] as const)("a repeat of input that failed because %s fails again", async (_, fail, request) => {
+  const process = await createTable().start(request);
+  await fail(process);
+
+  for (let repeat = 0; repeat < 2; repeat++)
+    expect(await outcomeOf(process.write("stdin", Buffer.alloc(MIB), { at: 0 }))).toMatchObject({
+      code: "failed_precondition",
+    });
+  expect(process.inputBytes).toBe(0);
+});
+
+test("input whose call is given up before it began is dropped, and its place is free", async () => {
+  const table = createTable();
+  const fifo = createFifo();
+  const process = await table.start(script(`${fifo.wait}; cat`));
+  const output = collectOutput(process);
+  const first = process.write("stdin", Buffer.alloc(MIB, "a"), { at: 0 });
+  const leave = new AbortController();
+  const dropped = outcomeOf(process.write("stdin", Buffer.alloc(MIB, "b"), { at: MIB }, leave.signal));
+  const before = table.memoryBudget.heldBytes;
+  leave.abort();
+
+  expect(await dropped).toMatchObject({ code: "unavailable" });
+  expect(before - table.memoryBudget.heldBytes).toBe(MIB);
+  const other = process.write("stdin", Buffer.alloc(10, "c"), { at: MIB });
+  fifo.open();
+  expect([await first, await other]).toEqual([MIB, MIB + 10]);
+  process.closeStdin();
+  await output.end();
+  expect(output.text("stdout") === "a".repeat(MIB) + "c".repeat(10)).toBe(true);
+});
+
+test("input that follows dropped input leaves a hole and is refused when its turn comes", async () => {
+  const table = createTable();
+  const fifo = createFifo();
+  const process = await table.start(script(`${fifo.wait}; cat > /dev/null`));
+  const first = process.write("stdin", Buffer.alloc(MIB), { at: 0 });
+  const leave = new AbortController();
+  const dropped = outcomeOf(process.write("stdin", Buffer.alloc(10), { at: MIB }, leave.signal));
+  const after = outcomeOf(process.write("stdin", Buffer.alloc(10), { at: MIB + 10 }));
+  leave.abort();
+  await dropped;
+  fifo.open();
+
+  expect(await first).toBe(MIB);
+  expect(await after).toMatchObject({ code: "out_of_range" });
+});
+
+test("two writes of the same place while the first still waits are applied once", async () => {
+  const table = createTable();
+  const fifo = createFifo();
+  const process = await table.start(script(`${fifo.wait}; wc -c`));
+  const output = collectOutput(process);
+  const writes = [0, 1].map(() => process.write("stdin", Buffer.alloc(MIB), { at: 0 }));
+  fifo.open();
+  expect(await Promise.all(writes)).toEqual([MIB, MIB]);
+  process.closeStdin();
+  await output.end();
+  expect(output.text("stdout").trim()).toBe(String(MIB));
+});
+
+test("waiting input is in the memory budget: more than fits is refused, and room is free when it is read", async () => {
+  const table = createTable({ memoryBudgetBytes: 8 * MIB });
+  const fifo = createFifo();
+  const processes = await Promise.all([0, 1, 2].map(() => table.start(script(`${fifo.wait}; wc -c`))));
+  const outputs = processes.map((process) => collectOutput(process));
+  const before = table.memoryBudget.heldBytes;
+  const piece = Buffer.alloc(3 * MIB);
+  const writes = processes.map((process) => outcomeOf(process.write("stdin", piece)));
+
+  expect(await writes[2]).toMatchObject({
+    code: "resource_exhausted",
+    message: expect.stringMatching(/more exceed the memory budget \(--memory-budget\)$/),
+  });
+  expect(table.memoryBudget.heldBytes - before).toBe(6 * MIB);
+  fifo.open();
+  expect(await Promise.all(writes.slice(0, 2))).toEqual(["taken", "taken"]);
+  expect(table.memoryBudget.heldBytes - before).toBe(0);
+  for (const process of processes) process.closeStdin();
+  await Promise.all(outputs.map((output) => output.end()));
 });
 
 /** Whether it is settled some turns of the event loop later. */

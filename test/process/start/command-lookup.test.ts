@@ -1,9 +1,9 @@
 // Which file a command names, and the error for one that cannot be started. A failed start leaves
 // nothing behind.
 
-import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, copyFileSync, mkdirSync, openSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { StartRequest } from "../../../src/process/index.ts";
 import { outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
@@ -93,7 +93,7 @@ test("a file that cannot be executed is refused with the reason", async () => {
     return join(folder, name);
   };
   const plain = file("plain", "#!/bin/sh\n", 0o644);
-  const bare = file("bare", "echo no interpreter named\n", 0o755);
+  const binary = file("binary", "no\0program\n", 0o755);
   const orphaned = file("orphaned", "#!/no/such/interpreter\n", 0o755);
   const loop = join(folder, "loop");
   symlinkSync("loop", loop);
@@ -113,9 +113,45 @@ test("a file that cannot be executed is refused with the reason", async () => {
   await refusal(command("."), invalid, /^command "." is a directory/);
   await refusal(command(loop), invalid, `command "${loop}" cannot be executed: ELOOP`);
   await refusal(command("x".repeat(300)), invalid, /^command "x{300}" cannot be executed: ENAMETOOLONG/);
-  await refusal(command(bare), invalid, `cannot execute ${bare}: exec format error (ENOEXEC)`);
-  // The kernel reports a missing interpreter like a missing file.
-  await refusal(command(orphaned), invalid, `cannot execute ${orphaned}: no such file or directory (ENOENT)`);
+  await refusal(command(binary), invalid, `cannot execute ${binary}: exec format error (ENOEXEC)`);
+  await refusal(
+    command(orphaned),
+    invalid,
+    `cannot execute ${orphaned}: the interpreter or loader that it names does not exist`,
+  );
+});
+
+test("a text file without an interpreter is run by /bin/sh, as in a shell", async () => {
+  const folder = createTempFolder();
+  writeFileSync(join(folder, "bare"), 'echo "$0 $*"\n', { mode: 0o755 });
+  writeFileSync(join(folder, "empty"), "", { mode: 0o755 });
+
+  expect(await run(command(join(folder, "bare"), ["a", "b"]))).toBe(`${join(folder, "bare")} a b`);
+  expect(await run(command("bare", ["c"], { environment: { PATH: folder } }))).toBe(
+    `${join(folder, "bare")} c`,
+  );
+  expect(await run(command(join(folder, "empty")))).toBe("");
+});
+
+test("a file that is open for writing is unavailable: a retry may succeed", async () => {
+  const path = join(createTempFolder(), "busy");
+  copyFileSync("/bin/echo", path);
+  chmodSync(path, 0o755);
+  const fd = openSync(path, "r+");
+  onTestFinished(() => closeSync(fd));
+
+  await refusal(command(path), "unavailable", `cannot execute ${path}: text file is busy (ETXTBSY)`);
+});
+
+test("256 entries of PATH are searched, and more are refused unless the command is a path", async () => {
+  const folder = createTempFolder();
+  program(join(folder, "tool"), "found");
+  const pathOf = (entries: number) => [...Array(entries - 1).fill("/nowhere"), folder].join(":");
+
+  expect(await run(command("tool", [], { environment: { PATH: pathOf(256) } }))).toBe("found");
+  const PATH = pathOf(257);
+  await refusal(command("tool", [], { environment: { PATH } }), "invalid_argument", /^PATH has 257 entries/);
+  expect(await run(command(join(folder, "tool"), [], { environment: { PATH } }))).toBe("found");
 });
 
 test("a NUL byte is refused in every field, naming the place", async () => {
@@ -146,7 +182,7 @@ test("a variable's name that is empty or holds = is refused", async () => {
 });
 
 test("arguments or variables too large for the kernel are refused, however large", async () => {
-  const tooLarge = /^cannot execute \/\S*true: argument list too long \(E2BIG\)$/;
+  const tooLarge = /^cannot execute (\/\S*)?true: argument list too long \(E2BIG\)$/;
   for (const bytes of [131_072, 5_000_000]) {
     await refusal(command("true", ["x".repeat(bytes)]), "invalid_argument", tooLarge);
     await refusal(

@@ -4,12 +4,13 @@ import { userInfo } from "node:os";
 import { env } from "node:process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { agentDefaults, type StartRequest } from "../../../src/process/index.ts";
+import { inheritedPath } from "../../../src/process/start/environment.ts";
 import { outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command, PTY } from "../../support/clients/start-requests.ts";
 
 const { username, homedir } = userInfo();
-const own = { PATH: env["PATH"], HOME: homedir, USER: username, LOGNAME: username };
+const own = { PATH: inheritedPath(env), HOME: homedir, USER: username, LOGNAME: username };
 
 beforeAll(() => {
   env["SECRET_OF_THE_AGENT"] = "not for children";
@@ -22,15 +23,20 @@ test("on pipes a process has exactly PATH, HOME, USER and LOGNAME, and no other 
   expect(await environmentOf({})).toEqual(own);
 });
 
-test("on a terminal a process also has TERM", async () => {
-  expect(await environmentOf({ stdio: PTY })).toEqual({ ...own, TERM: "xterm-256color" });
+test("on a terminal a process also has TERM and LANG", async () => {
+  expect(await environmentOf({ stdio: PTY })).toEqual({ ...own, TERM: "xterm-256color", LANG: "C.UTF-8" });
 });
 
 test("TERM of the agent-wide variables or of the request overrides the default", async () => {
-  expect(await environmentOf({ stdio: PTY }, { TERM: "vt100" })).toEqual({ ...own, TERM: "vt100" });
+  expect(await environmentOf({ stdio: PTY }, { TERM: "vt100", LANG: "de_DE.UTF-8" })).toEqual({
+    ...own,
+    TERM: "vt100",
+    LANG: "de_DE.UTF-8",
+  });
   expect(await environmentOf({ stdio: PTY, environment: { TERM: "dumb" } }, { TERM: "vt100" })).toEqual({
     ...own,
     TERM: "dumb",
+    LANG: "C.UTF-8",
   });
 });
 
@@ -73,6 +79,13 @@ test("without PATH in the environment of the agent a process has none, and comma
   } finally {
     env["PATH"] = path;
   }
+});
+
+test("folders that npm adds to PATH for a script do not reach commands", () => {
+  const PATH = "/p/node_modules/.bin:/node_modules/.bin:/n/node-gyp-bin:/usr/bin:/x/node_modules/.bin/y";
+  expect(inheritedPath({ PATH, npm_lifecycle_event: "start" })).toBe("/usr/bin:/x/node_modules/.bin/y");
+  expect(inheritedPath({ PATH })).toBe(PATH);
+  expect(inheritedPath({})).toBe(undefined);
 });
 
 async function environmentOf(

@@ -89,12 +89,79 @@ test("256 are retained, and of more the one that ended first is forgotten", asyn
   expect(table.listEnded()).toEqual(ended.slice(2));
 });
 
-test("retained output takes half of the memory budget at most, and the one that ended first makes room", async () => {
-  const table = createTable({ memoryBudgetBytes: 4_000_000 });
+test("an end event is kept however much output other processes leave behind", async () => {
+  const memoryBudgetBytes = 4_000_000;
+  const table = createTable({ memoryBudgetBytes });
   const ended: Process[] = [];
-  for (let index = 0; index < 4; index++) ended.push(await run(table, "head -c 900000 /dev/zero"));
-  expect(table.listEnded()).toEqual(ended.slice(2));
-  expect(ended.map(({ output }) => output.heldBytes > 900_000)).toEqual([true, true, true, true]);
+  for (let code = 0; code < 10; code++) ended.push(await run(table, `exit ${code}`));
+  const output = { detached: "buffer", detachedBufferBytes: 3_000_000, replayBytes: 3_000_000 } as const;
+  for (let index = 0; index < 4; index++)
+    ended.push(await run(table, "head -c 2000000 /dev/zero", { output }));
+
+  expect(table.listEnded()).toEqual(ended);
+  expect(ended.slice(0, 10).map(({ output }) => output.end?.exitCode)).toEqual([
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+  ]);
+  expect(table.memoryBudget.heldBytes).toBeLessThanOrEqual(memoryBudgetBytes);
+});
+
+test("an ended process keeps at most 4 KiB of its arguments and variables, and that is counted", async () => {
+  const table = createTable();
+  const before = table.memoryBudget.heldBytes;
+  const args = Array.from({ length: 15 }, (_, index) => String(index).repeat(50_000));
+  const environment = { LARGE: "x".repeat(100_000), SMALL: "y" };
+  const process = await table.start(command("true", args, { environment, tag: "large" }));
+  expect(process.request.args).toEqual(args);
+  expect(table.memoryBudget.heldBytes - before).toBeGreaterThan(850_000);
+  await outputOf(process);
+
+  expect(JSON.stringify(process.request).length).toBeLessThan(5_000);
+  expect(process.request).toMatchObject({ cmd: "true", tag: "large" });
+  expect(process.request.args[0]).toMatch(/^0{4000}/);
+  expect(process.request.args.at(-1)).toBe("... 14 more");
+  expect(table.memoryBudget.heldBytes - before).toBeLessThan(10_000);
+});
+
+test("commands with 1.9 MB of arguments each are refused when the memory budget has no room for more", async () => {
+  const table = createTable({ memoryBudgetBytes: 8_000_000 });
+  const args = Array.from({ length: 19 }, () => "x".repeat(100_000));
+  const started = await Promise.allSettled(
+    Array.from({ length: 20 }, () => table.start(command("sleep", ["60", ...args]))),
+  );
+  const refused = started.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+  expect(refused).toHaveLength(17);
+  for (const reason of refused)
+    expect(reason).toMatchObject({
+      code: "resource_exhausted",
+      message: expect.stringMatching(/^the memory budget has no room for a request of 19\d{5} bytes/),
+    });
+});
+
+test("an id of an ended process with much environment still stands for the whole request", async () => {
+  const table = createTable();
+  const request = {
+    ...command("true", [], { environment: { LARGE: "x".repeat(100_000) } }),
+    startId: "one",
+  };
+  const process = await table.start(request);
+  await outputOf(process);
+  expect(await table.start(request)).toBe(process);
+  await expect(
+    table.start({ ...request, environment: { LARGE: "x".repeat(100_001) } }),
+  ).rejects.toMatchObject({ code: "already_exists" });
+});
+
+test("a tag above 256 characters and a cwd above 4096 are invalid_argument", async () => {
+  const table = createTable();
+  for (const [name, limit] of [
+    ["tag", 256],
+    ["cwd", 4096],
+  ] as const)
+    await expect(table.start(command("true", [], { [name]: "x".repeat(limit + 1) }))).rejects.toMatchObject({
+      code: "invalid_argument",
+      message: `${name} has ${limit + 1} characters; the limit is ${limit}`,
+    });
+  expect((await run(table, "exit 0", { tag: "x".repeat(256) })).request.tag).toHaveLength(256);
 });
 
 test("a live process shadows an ended one with its tag, and of ended ones the last to end is found", async () => {
