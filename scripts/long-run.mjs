@@ -10,8 +10,12 @@ const runs = {
     options: { seconds: "HOLDFAST_FUZZ_SECONDS", seed: "HOLDFAST_FUZZ_SEED" },
   },
   soak: {
-    file: "test/soak/soak.test.ts",
-    options: { minutes: "HOLDFAST_SOAK_MINUTES", seed: "HOLDFAST_SOAK_SEED" },
+    file: "test/soak/",
+    options: {
+      minutes: "HOLDFAST_SOAK_MINUTES",
+      seed: "HOLDFAST_SOAK_SEED",
+      sequences: "HOLDFAST_SOAK_SEQUENCES",
+    },
   },
 };
 

@@ -43,6 +43,12 @@ const ROWS: readonly Row[] = [
     read: processStates,
   },
   {
+    name: "processes_blocked",
+    type: "gauge",
+    help: "Processes stuck in a write because no client reads their output.",
+    read: ({ table }) => table.list().filter(({ blockedMs }) => blockedMs !== undefined).length,
+  },
+  {
     name: "processes_started_total",
     type: "counter",
     help: "Processes started.",
@@ -114,10 +120,9 @@ const ROWS: readonly Row[] = [
   {
     name: "subscribers",
     type: "gauge",
-    help: "Streams attached to processes.",
-    // Of processes that are no longer listed also.
+    help: "Streams attached to processes, forgotten ones included.",
     read: ({ clients: { attached, detached } }) =>
-      attached - detached.end - detached.gone - detached.cut - detached.stopped,
+      attached - Object.values(detached).reduce((sum, count) => sum + count, 0),
   },
   {
     name: "attached_total",

@@ -41,6 +41,7 @@ export {
   reapOne,
   setCloseOnExecEverywhere,
 } from "./libc.ts";
+export { wouldWriterWait } from "./output-room.ts";
 export { type ChildStdio, executeError, type SpawnRequest, spawn, trySpawn } from "./posix-spawn.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
 export { addKernelEntropy, kernelRandomBytes, kernelRandomUuid } from "./random.ts";

@@ -2,7 +2,7 @@
 
 import { type Offset, offset } from "./chunk.ts";
 
-/** A set with more intervals is simplified: only a client that skips output again and again makes so many. */
+/** Only a client that skips output again and again makes more; then the lowest is forgotten. */
 const MOST_INTERVALS = 1024;
 
 export class Intervals {
@@ -33,7 +33,7 @@ export class Intervals {
     const low = isMerging ? Math.min(from, bounds[before] ?? 0) : from;
     const high = isMerging ? Math.max(to, bounds[after - 1] ?? 0) : to;
     bounds.splice(before, after - before, low, high);
-    if (bounds.length > 2 * MOST_INTERVALS) bounds.splice(1, 2);
+    if (bounds.length > 2 * MOST_INTERVALS) bounds.splice(0, 2);
   }
 
   /** Adds what `other` contains below `to`. */

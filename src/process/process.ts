@@ -13,6 +13,7 @@ import {
   type OutputStream,
 } from "../multiplexer/index.ts";
 import { endFromWaitStatus, type ProcessEnd } from "./end-status.ts";
+import { BlockedWatch } from "./io/blocked-watch.ts";
 import type { InputKind, InputPlace, ProcessInput } from "./io/input.ts";
 import type { OutputReader } from "./io/output-reader.ts";
 import type { AttachedStdio, Stdio } from "./io/stdio.ts";
@@ -35,6 +36,8 @@ export interface ProcessSettings {
   readonly output: OutputPolicy;
   /** Output is counted here when it is read; the table counts the rest. */
   readonly statistics: ProcessStatistics;
+  /** Called once each time a process gets stuck in a write because no client reads its output. */
+  readonly onBlocked?: (process: Process) => void;
 }
 
 /** Moves only down this list; `#advance` refuses everything else. */
@@ -62,6 +65,7 @@ export class Process {
   readonly #resize: AttachedStdio["resize"];
   readonly #release: AttachedStdio["release"];
   readonly #settings: ProcessSettings;
+  readonly #blocked: BlockedWatch;
   readonly #onEnd: (process: Process, end: ProcessEnd) => void;
   #state: State = { kind: "running" };
   #deadline: Timer | undefined;
@@ -97,7 +101,15 @@ export class Process {
       ...multiplexerOptions(settings, this.request),
       onReading: (reading) => {
         for (const reader of this.#readers) reader.setReading(reading);
+        if (reading || this.output.end !== undefined) this.#blocked.stop();
+        else this.#blocked.start();
       },
+    });
+    this.#blocked = new BlockedWatch({
+      isUnread: () => this.isRunning && !this.output.isReading && this.output.blockingCount === 0,
+      isFull: () => this.#readers.some((reader) => reader.isFull),
+      onBlocked: () => settings.onBlocked?.(this),
+      clock: realClock,
     });
     const attached = started.stdio.attach(this.#name, settings.budget, (stream) => this.#sink(stream));
     this.#readers = attached.readers;
@@ -126,6 +138,11 @@ export class Process {
   /** How long ago it started, by the monotonic clock. */
   get ageMs(): number {
     return performance.now() - this.#bornAtMs;
+  }
+
+  /** For how long it has been stuck in a write because no client reads its output (rule 9). */
+  get blockedMs(): number | undefined {
+    return this.#blocked.blockedMs;
   }
 
   /** Since the epoch, as the wall clock is set now: it may have been stepped since the start. */
@@ -217,6 +234,7 @@ export class Process {
     this.#held.shorten();
     this.#onEnd(this, end);
     this.output.finish(end);
+    this.#blocked.stop();
   }
 
   #passDeadline(): void {

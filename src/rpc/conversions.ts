@@ -194,7 +194,9 @@ export function toDetails(process: Process): Partial<ProcessInfo> {
     attachOffset: BigInt(output.attachOffset),
     user,
   };
-  if (output.end === undefined) return details;
+  const { blockedMs } = process;
+  if (output.end === undefined)
+    return { ...details, ...(blockedMs === undefined ? {} : { blockedMs: BigInt(Math.round(blockedMs)) }) };
   return {
     ...details,
     end: create(ProcessEvent_EndEventSchema, toDetailedEnd(process, output.end)),

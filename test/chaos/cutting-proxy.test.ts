@@ -1,6 +1,6 @@
-// A thousand cuts at random bytes, over every kind of output, HTTP version and detached mode: what arrives is what the same
-// commands print without an agent. A failure prints its seed: HOLDFAST_TEST_SEED=… replays its cuts and its commands. How the kernel
-// and the scheduler cut up what is between them it cannot replay.
+// Connections that break at a thousand random bytes, over every kind of output, HTTP version and detached
+// mode: clients receive what the same commands print without an agent. A failure prints its seed:
+// HOLDFAST_TEST_SEED=… repeats its breaks and commands, but not how the kernel splits the output.
 
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { OutputPolicy_Detached as Detached } from "../../src/gen/process_pb.ts";
@@ -14,16 +14,16 @@ import { FedNumbers } from "../support/proc/fed-numbers.ts";
 import { FED_SHELL_EXIT_CODE } from "../support/proc/fed-shell.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
-// The machine may have other things to do.
+// Generous: the machine can be busy.
 vi.setConfig({ testTimeout: 120_000 });
 
 /** Twelve times: 1,008. */
 const CUTS = 84;
-/** A connection's bytes until it is cut, at most: its own headers or many frames. */
+/** The most bytes of a connection until it breaks: its headers, or many frames. */
 const MAX_BYTES = 120_000;
 /**
- * How far the process may be ahead of what its reader has had. More than the window (256 KiB) and a slow network take
- * together, so that processes get to feel it; less than replay_bytes, so that nothing may be lost in any mode.
+ * How far the process may be ahead of its reader. More than the window (256 KiB) and a slow network hold
+ * together, so that processes are slowed; less than replay_bytes, so that no mode may lose anything.
  */
 const AHEAD_BYTES = 768 * 1024;
 const REPLAY_BYTES = 4 * 1024 * 1024;
@@ -33,7 +33,7 @@ const transports = {
   h2c: transportKinds.filter(({ name }) => /^Connect over h2c, JSON$|^gRPC over h2c, binary$/.test(name)),
 };
 
-// A ghost holds up its successor for no longer than this.
+// A ghost holds up the next connection for no longer than this.
 const args = ["--stall-timeout", "100ms"];
 const agents: Record<"loopback" | "slow", RunningAgent | undefined> = {
   loopback: undefined,
@@ -65,7 +65,7 @@ describe.each([
       afterBytes: { min: 1, max: MAX_BYTES },
       maxCuts: CUTS,
     });
-    // Three, each asked in its own order whatever the machine does: or what one gets would depend on the others' haste.
+    // Three generators, each used in a fixed order, so that no result depends on the speed of the others.
     const randomPieces = seededRandom(proxy.seed);
     const randomLosses = seededRandom(proxy.seed + 1);
     const randomAbsences = seededRandom(proxy.seed + 2);
@@ -87,7 +87,7 @@ describe.each([
         else numbers.shell.end();
       },
       whileAway: async (processId) => {
-        // Mostly the reader is back before the agent has noticed anything. Or everything has happened that can happen
+        // Usually the reader returns before the agent detects anything. Else everything has happened that can happen
         // without it: with its ghosts still attached, or without any, so that the detached mode decides.
         const chance = randomAbsences();
         if (processId === undefined || chance < 0.7) return;
@@ -107,7 +107,7 @@ function cutsOf({ cuts }: CuttingProxy): number {
   return cuts.rst + cuts.fin + cuts.silent;
 }
 
-/** Until the agent has read all there is, or will read no more before somebody comes. `detached`: and nobody is attached. */
+/** Resolves when the agent has read everything, or reads no more until a client attaches. `detached`: and no client is attached. */
 async function untilReadNoFurther(
   agent: RunningAgent,
   processId: string,

@@ -1,5 +1,5 @@
-// Mode buffer: while its client is away a program runs on until as many bytes as it may leave behind are held, and not
-// much further; the client that comes back misses none of them.
+// Mode buffer: without a client a program continues until the limit of undelivered bytes is held, and not
+// much further; the client that returns misses none of them.
 
 import { createClient } from "@connectrpc/connect";
 import { expect, test, vi } from "vitest";
@@ -13,14 +13,14 @@ import { createFifo } from "../support/proc/fifo.ts";
 import { NumbersCheck, numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
 import { bytesWritten, untilBlockedInWrite } from "../support/proc/proc-activity.ts";
 
-// The machine may have other things to do.
+// Generous: the machine can be busy.
 vi.setConfig({ testTimeout: 120_000 });
 
 const MIB = 1024 * 1024;
 const BUFFER_BYTES = 4 * MIB;
-/** What one read may bring after the last byte there was room for. */
+/** What one read may add after the last byte that has room. */
 const READ_BYTES = 64 * 1024;
-/** What the kernel holds of a pipe that nobody reads. */
+/** What the kernel holds of a pipe that is not read. */
 const PIPE_BYTES = 64 * 1024;
 
 const output = { detached: Detached.BUFFER, detachedBufferBytes: BigInt(BUFFER_BYTES) };
@@ -83,7 +83,7 @@ test.each(transports)(
     );
     const { value: start } = await back.next();
     if (start?.kind !== "start") throw new Error(`no start event, but ${start?.kind}`);
-    // It begins where nobody was: what lies before went to the first client, or on its way there.
+    // It begins at the first undelivered byte: what lies before was delivered to the first client, or in flight.
     expect(start.offset).toBeGreaterThanOrEqual(first.output.stdout?.length ?? 0);
     const held = Number(left.offset) - start.offset;
     expect(held).toBeGreaterThanOrEqual(BUFFER_BYTES);

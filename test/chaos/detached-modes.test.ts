@@ -1,5 +1,5 @@
-// Leaving and coming back at exact places, in each detached mode: what a resume brings, where a gap is and that it is told,
-// what an observer misses, and what is refused.
+// Clients that leave and return at exact offsets, in each detached mode: what a resume receives, where a
+// gap is, what an observer misses, and what is refused.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -19,10 +19,10 @@ import { slowNetworkArgs } from "../support/network/slow-network.ts";
 import { createFedShell, FED_SHELL_EXIT_CODE, type FedShell } from "../support/proc/fed-shell.ts";
 import { LINE_BYTES, NumbersCheck, numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
 
-// The machine may have other things to do.
+// Generous: the machine can be busy.
 vi.setConfig({ testTimeout: 120_000 });
 
-/** A read of the agent's, and a chunk that is kept as it is. */
+/** One read of the agent, which stays one chunk. */
 const READ_BYTES = 64 * 1024;
 
 const transports = transportKinds.filter(({ name }) => /^Connect over \S+, (binary|JSON)$/.test(name));
@@ -38,7 +38,7 @@ function select(processId: string) {
 }
 
 describe.each(transports)("$name", (kind) => {
-  test("detached in mode block nothing is read; a resume brings what nobody had, or what it asks for", async () => {
+  test("detached in mode block nothing is read; a client without an offset receives what is undelivered, one with an offset continues there", async () => {
     const agent = await startAgent();
     const client = clientOf(kind, agent.url);
     const shell = createFedShell();
@@ -72,7 +72,7 @@ describe.each(transports)("$name", (kind) => {
   });
 
   test("left in the middle of a flood, mode block, twenty times, a resume by from_offset finds every byte", async () => {
-    // What the kernel has taken counts as delivered, and over loopback it may take megabytes: replay must hold that.
+    // What the kernel has accepted counts as delivered. Over loopback that can be megabytes, which the replay must hold.
     const agent = await startAgent({ nodeArgs: slowNetworkArgs });
     const client = clientOf(kind, agent.url);
     const flood = {
@@ -92,7 +92,7 @@ describe.each(transports)("$name", (kind) => {
     }
   });
 
-  test("from every byte of a short output a resume brings exactly the rest, of the live process and the ended", async () => {
+  test("from every byte of a short output a resume receives exactly the rest, of the live process and the ended one", async () => {
     const agent = await startAgent();
     const client = clientOf(kind, agent.url);
     const shell = createFedShell();
@@ -106,7 +106,7 @@ describe.each(transports)("$name", (kind) => {
     for (const piece of pieces) {
       shell.tell(`printf '${piece.replace("\n", "\\n")}' >&${piece.startsWith("E") ? 2 : 1}`);
       printed += piece.length;
-      // Read before the next is written, so that their order is known.
+      // Read before the next one is written, so that the order is known.
       await readPlaced(
         (options) => client.connect({ process: select(processId), fromOffset: 0n }, options),
         printed,
@@ -131,7 +131,7 @@ describe.each(transports)("$name", (kind) => {
     for (let from = 0; from <= printed; from++) expect(await restFrom(from)).toEqual(expected(from));
   });
 
-  test("what fell out of a ring is told as one exact gap, and the newest replay_bytes follow it", async () => {
+  test("what a ring has evicted is one exact gap, and the newest replay_bytes follow it", async () => {
     const agent = await startAgent();
     const client = clientOf(kind, agent.url);
     const shell = createFedShell();
@@ -145,7 +145,7 @@ describe.each(transports)("$name", (kind) => {
     const lines = 100_000;
     const total = had + lines * LINE_BYTES;
     shell.tell(numbersCommand(lines, 1000));
-    // It reads on with nobody attached, or the shell would never be done.
+    // The agent reads without a client, or the shell would never be done.
     await shell.isDone();
     shell.end();
     await untilProcess(agent.url, processId, "ended", ({ end }) => end !== undefined);
@@ -165,7 +165,7 @@ describe.each(transports)("$name", (kind) => {
     }
   });
 
-  test("an observer that does not keep up slows nobody, and is told each gap it has, to the byte", async () => {
+  test("an observer that falls behind slows no client, and receives each of its gaps, to the byte", async () => {
     const agent = await startAgent({ nodeArgs: slowNetworkArgs });
     const client = clientOf(kind, agent.url);
     const shell = createFedShell();
@@ -187,13 +187,13 @@ describe.each(transports)("$name", (kind) => {
     const roundLines = 120_000;
     let seen = new NumbersCheck(0);
     for (let round = 1; round <= 4; round++) {
-      // The observer reads nothing while the other gets all of it.
+      // The observer reads nothing while the other client receives everything.
       shell.tell(numbersCommand(roundLines, (round - 1) * roundLines));
       await live.received(round * roundLines * LINE_BYTES);
       for (;;) {
         const { value: event } = await observer.next();
         if (event?.kind === "gap") {
-          // What came before it was all there, up to its first byte (placedEvents).
+          // placedEvents has checked that nothing is missing before the gap.
           expect(event.to).toBeGreaterThan(event.from);
           seen = new NumbersCheck(event.to);
           break;

@@ -1,5 +1,5 @@
-// Clients that leave a process that does not stop writing: it waits, nothing runs, nothing grows, and who comes next
-// reads on where the last one was.
+// Clients that leave a process that writes for ever: it waits, nothing runs, nothing grows, and the next
+// client continues where the last one stopped.
 import { expect, test, vi } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
 import { openAgentClock } from "../support/agent/agent-clock.ts";
@@ -19,18 +19,18 @@ import {
 } from "../support/proc/proc-activity.ts";
 import { whileStopped } from "../support/proc/while-stopped.ts";
 
-// Many of these are a lot of work, and the machine may have other things to do.
+// Generous: the tests move much output, and the machine can be busy.
 vi.setConfig({ testTimeout: 120_000 });
 
 const MB = 1_000_000;
-/** What the kernel holds of a pipe that nobody reads. */
+/** What the kernel holds of a pipe that is not read. */
 const PIPE_BYTES = 64 * 1024;
-/** What the agent's pool of output buffers keeps for the next flood (src/multiplexer/buffer-pool.ts). */
+/** What the agent's pool of output buffers keeps (src/multiplexer/buffer-pool.ts). */
 const MOST_SPARE_BYTES = 3 * 1024 * 1024;
 
 const bash = (script: string) => ({ process: { cmd: "bash", args: ["-c", script] } });
 
-test("once the client of `yes` is cut, it waits in write, and neither it nor the agent uses CPU or memory", async () => {
+test("when the client of `yes` disconnects, `yes` waits in write, and neither it nor the agent uses CPU or memory", async () => {
   const agent = await startAgent();
   const client = startStream(agent.port, bash("exec yes"));
   const pid = await client.started();
@@ -61,7 +61,7 @@ test("once the client of `yes` is cut, it waits in write, and neither it nor the
   await next.received(10 * MB);
 });
 
-test("without a client nothing is read: a process fills its pipe and waits, and the next client gets it all", async () => {
+test("without a client nothing is read: a process fills its pipe and waits, and the next client receives everything", async () => {
   const agent = await startAgent();
   const fifo = createFifo();
   const numbers = new NumbersCheck(0);
@@ -84,7 +84,7 @@ test("without a client nothing is read: a process fills its pipe and waits, and 
   expect(numbers.end).toBe(100 * 4096);
 });
 
-test("what was read for a client that is cut comes first to the next, and nothing comes twice", async () => {
+test("what was read for a client that disconnects reaches the next one first, and nothing arrives twice", async () => {
   const agent = await startAgent();
   const lines = 6_000_000;
   const first = checked(
@@ -98,7 +98,7 @@ test("what was read for a client that is cut comes first to the next, and nothin
     last.client.cut(cut % 2 === 0 ? "reset" : "close");
     const next = checked((onData) => connectStream(agent.port, pid, { onData }));
     await next.client.received(2 * LINE_BYTES);
-    // Forward only, by no more than what the kernel had taken for the one that left.
+    // Forward only, by no more than what the kernel had accepted for the client that left.
     expect(next.numbers.start).toBeGreaterThanOrEqual(last.numbers.end);
     expect(next.numbers.start - last.numbers.end).toBeLessThanOrEqual(tcpWindowBytes());
     last = next;
@@ -107,7 +107,7 @@ test("what was read for a client that is cut comes first to the next, and nothin
   expect(last.numbers.end).toBe(lines * LINE_BYTES);
 });
 
-test("a client that is cut when it has read all that was sent loses nothing, and the next repeats nothing", async () => {
+test("a client that disconnects when it has read everything sent loses nothing, and the next one repeats nothing", async () => {
   const agent = await startAgent({ nodeArgs: slowNetworkArgs });
   const first = checked((onData) => startStream(agent.port, bash(`exec ${numbersCommand()}`), { onData }), 0);
   const pid = await first.client.started();
@@ -120,19 +120,19 @@ test("a client that is cut when it has read all that was sent loses nothing, and
     await whileStopped(agent, async () => {
       client.resume();
       await readAllSent(agent.port, client);
-      // Not "close": until the agent has seen that, the kernel takes more for this client, and taken is delivered.
+      // Not "close": until the agent detects it, the kernel accepts more for this client, and that counts as delivered.
       client.cut("reset");
     });
     const next = checked((onData) => connectStream(agent.port, pid, { onData }));
     await next.client.received(2 * LINE_BYTES);
-    // Counted in whole frames: one that was cut in the middle comes again, whole.
+    // Counted in whole frames: one that was interrupted arrives again, whole.
     const lost = next.numbers.start - last.numbers.end;
     expect({ cut, lost }).toEqual({ cut, lost: 0 });
     last = next;
   }
 });
 
-test("100 times 5 clients cut from 5 flooding processes leave no more than 5 times did", async () => {
+test("after 100 times 5 disconnects from 5 flooding processes the agent holds no more than after 5", async () => {
   const agent = await startProbedAgent({ nodeArgs: slowNetworkArgs });
   const firsts = Array.from({ length: 5 }, () => startStream(agent.port, bash("exec yes")));
   const pids = await Promise.all(firsts.map((client) => client.started()));
@@ -142,7 +142,7 @@ test("100 times 5 clients cut from 5 flooding processes leave no more than 5 tim
     for (const [index, client] of clients.entries()) client.cut(index % 2 === 0 ? "reset" : "close");
     clients = pids.map((pid) => connectStream(agent.port, pid));
   };
-  /** What it has when all have left, so that nothing is on its way. */
+  /** What it holds when all have left, so that nothing is in flight. */
   const held = async () => {
     await Promise.all(clients.map((client) => client.started()));
     for (const client of clients) client.cut("reset");
@@ -175,7 +175,7 @@ function checked(open: (onData: (data: Uint8Array) => void) => StreamClient, fro
   return { client: open((data) => numbers.push(data)), numbers };
 }
 
-/** Resolves when the agent has noticed. */
+/** Resolves when the agent has detected it. */
 async function leave(agentPid: number, client: StreamClient): Promise<void> {
   const before = fdCount(agentPid);
   client.cut("reset");
@@ -186,7 +186,7 @@ async function leave(agentPid: number, client: StreamClient): Promise<void> {
   );
 }
 
-/** Once `client` has read what the kernel took for it from the agent, which must be stopped. */
+/** Resolves when `client` has read what the kernel accepted for it. The agent must be stopped. */
 async function readAllSent(agentPort: number, client: StreamClient): Promise<void> {
   const left = () => tcpQueues(agentPort, client.port).sent + tcpQueues(client.port, agentPort).received;
   await eventually("all is read", () => left() === 0, left);

@@ -134,8 +134,8 @@ test("an observer that reads nothing blocks nothing, is never disconnected, and 
   expect(observer.startOffset + observer.bytes + missed).toBe("ready\n".length + LINES * LINE_BYTES);
 });
 
-test("a process with only an observer attached runs to its end", async () => {
-  const agent = await startAgent({ nodeArgs: slowNetworkArgs });
+test("a process in mode ring with only an observer attached that reads nothing runs to its end", async () => {
+  const agent = await startAgent({ nodeArgs: slowNetworkArgs, args: ["--detached", "ring"] });
   const { pid, live, open } = await openCrowd(agent, 0);
   const observer = connectStream(agent.port, pid, {}, { lag: 1, offsets: true });
   await observer.started();

@@ -1,5 +1,5 @@
-// Commands that are over before anybody looks: their first stream is cut before any output arrives, and whoever comes
-// late still gets all of it, and the exit code.
+// Commands that end before a client reads: their first stream breaks before any output arrives, and a late
+// client still receives all of it and the exit code.
 
 import { randomUUID } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -20,10 +20,10 @@ import { numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
-// The machine may have other things to do.
+// Generous: the machine can be busy.
 vi.setConfig({ testTimeout: 120_000 });
 
-/** Scripts, and all they do: no more than a pipe holds, for nobody reads it. */
+/** Scripts, and all their output: no more than a pipe holds, because it is not read. */
 const commands = [
   { script: "echo done", output: { stdout: "done\n" }, end: { exited: true, exitCode: 0 } },
   { script: "echo bad >&2; exit 3", output: { stderr: "bad\n" }, end: { exited: true, exitCode: 3 } },
@@ -64,7 +64,7 @@ const waysBack: readonly Attach[] = [
 
 const transports = transportKinds.filter(({ name }) => /^Connect over \S+, (binary|JSON)$/.test(name));
 
-test("50 times 4 commands, cut from their clients before any output, lose no output and no exit code", async () => {
+test("50 times 4 commands whose clients disconnect before any output lose no output and no exit code", async () => {
   const agent = await startAgent();
   const clientAt = (index: number) => {
     const open = transports[index % transports.length]?.open(agent.url);
@@ -83,7 +83,7 @@ test("50 times 4 commands, cut from their clients before any output, lose no out
     const ids = firsts.map(({ processId }) => processId);
     await untilProcesses(agent.url, ids, "left by their clients", ({ subscribers }) => subscribers === 0);
     fifo.open();
-    // Half of them come when all is over, half while it happens.
+    // Half of them attach after the end, half before.
     if (round % 2 === 0) await untilProcesses(agent.url, ids, "ended", ({ end }) => end !== undefined);
 
     const late = clientAt(round + 1);
@@ -103,7 +103,7 @@ test("50 times 4 commands, cut from their clients before any output, lose no out
   });
 });
 
-test("a repeated start brings a live process's output from its first byte, whoever had it before", async () => {
+test("a repeated start receives a live process's output from its first byte, delivered before or not", async () => {
   const agent = await startAgent();
   for (const { open } of transports) {
     const { transport, close } = open(agent.url);
@@ -123,7 +123,7 @@ test("a repeated start brings a live process's output from its first byte, whoev
   }
 });
 
-test("commands whose start is cut at any byte and repeated run once, and lose no output and no exit code", async () => {
+test("commands whose start breaks at any byte and is repeated run once, and lose no output and no exit code", async () => {
   const agent = await startAgent();
   const log = join(createTempFolder(), "log");
   writeFileSync(log, "");
@@ -144,7 +144,7 @@ test("commands whose start is cut at any byte and repeated run once, and lose no
         output += Buffer.from(data).toString();
       },
       whileAway: async () => {
-        // Straight back.
+        // At once.
       },
     });
     expect(await reader.read()).toMatchObject({ exited: true, exitCode: 5 });
@@ -172,7 +172,7 @@ function selecting(selector: Selector) {
   return { process: { selector }, offsets: true };
 }
 
-/** Gone once the start event came. */
+/** Disconnects after the start event. */
 async function startAndLeave(client: Client<typeof Process>, request: Request): Promise<Started> {
   const leaving = new AbortController();
   const events = placedEvents(client.start(request, { signal: leaving.signal }));

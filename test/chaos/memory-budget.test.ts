@@ -1,5 +1,5 @@
-// Rule 9: more processes than fit write for ever while nobody is attached. Whatever their mode, the agent stays within its
-// budget, and each of them can be gone on with where its client was, or behind an exact gap.
+// Rule 14: more processes than the budget holds write for ever without clients. In every mode the agent
+// stays within its budget, and each client can resume at its offset, or behind an exact gap.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test, vi } from "vitest";
@@ -18,24 +18,24 @@ import {
   peakRssBytes,
 } from "../support/proc/proc-activity.ts";
 
-// Many of these are a lot of work, and the machine may have other things to do.
+// Generous: the tests move much output, and the machine can be busy.
 vi.setConfig({ testTimeout: 120_000 });
 
 const COUNT = 60;
 const MIB = 1024 * 1024;
 const BUDGET_BYTES = 16 * MIB;
-/** Per process, what two pipes' reads may bring after the budget was spent. */
+/** Per process, what reads of two pipes may add after the budget is spent. */
 const READ_BYTES = 2 * 64 * 1024;
-/** Buffers that were let go of and not yet collected (rings let go of hundreds of MB a second), fragmentation, compiled code. */
+/** Dropped buffers that are not collected yet (rings drop hundreds of MB a second), fragmentation, compiled code. */
 const GARBAGE_BYTES = 180_000_000;
-/** What all of them write in a ring, at least: well above what they may hold, and the garbage. */
+/** The least that all of them write in a ring: well above what they may hold, and the garbage. */
 const WRITTEN_BYTES = 8 * MIB;
 /** What each process writes to stderr before its numbers. */
 const READY = "ready\n";
 
 type Policy = MessageInitShape<typeof OutputPolicySchema>;
 
-/** All wait until the fifo opens; their clients are gone by then. */
+/** All wait until the fifo opens; their clients have left by then. */
 async function startDetached(agent: RunningAgent, output: Policy, wait: string): Promise<readonly number[]> {
   const pids: number[] = [];
   await inParallel(COUNT, 10, async () => {
@@ -62,7 +62,7 @@ async function heldBytes(agent: RunningAgent): Promise<number> {
   return (await listed(agent)).reduce((sum, process) => sum + Number(process.heldBytes), 0);
 }
 
-/** Goes on with what follows READY, and tells where that was. */
+/** Resumes behind READY, and returns where that was. */
 async function resume(agent: RunningAgent, pid: number): Promise<number> {
   const numbers = new NumbersCheck();
   const onData = (data: Uint8Array) => numbers.push(data);
@@ -78,7 +78,7 @@ async function resume(agent: RunningAgent, pid: number): Promise<number> {
 interface Mode {
   readonly name: string;
   readonly output: Policy;
-  /** Whether its processes must wait at last: what they may hold does not fit, or they hold nothing. */
+  /** Whether its processes must wait in the end: what they may hold does not fit, or they hold nothing. */
   readonly waits: boolean;
 }
 

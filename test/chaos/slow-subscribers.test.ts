@@ -1,5 +1,5 @@
-// Subscribers of one process that read at different speeds, or for a while not at all: the slowest sets the pace, nobody
-// is cut, nobody misses a byte.
+// Subscribers of one process that read at different speeds, or pause: the slowest sets the pace, none is
+// disconnected, none misses a byte.
 import { expect, test, vi } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { openAgentClock } from "../support/agent/agent-clock.ts";
@@ -16,15 +16,15 @@ import {
   untilBlockedInWrite,
 } from "../support/proc/proc-activity.ts";
 
-// Many of these are a lot of work, and the machine may have other things to do.
+// Generous: the tests move much output, and the machine can be busy.
 vi.setConfig({ testTimeout: 120_000 });
 
 const MB = 1_000_000;
 const LINES = 1_000_000;
-/** The window, what two reads may add to it after the gate has shut, and a frame that the client has only in part. */
+/** The window, two reads that may follow after the gate has closed, and a frame that the client has received in part. */
 const WINDOW_BYTES = 256 * 1024 + 2 * 64 * 1024 + 64 * 1024;
 
-/** A process that prints numbers to all who are attached when the fifo opens. */
+/** A process that prints numbers to all attached clients when the fifo opens. */
 function startNumbers(agent: RunningAgent) {
   const fifo = createFifo();
   const numbers = new NumbersCheck(0);
@@ -37,7 +37,7 @@ function startNumbers(agent: RunningAgent) {
   return { fifo, numbers, stream };
 }
 
-test("a slow and a fast subscriber of one process both get every byte, and the agent holds no more for it", async () => {
+test("a slow and a fast subscriber of one process both receive every byte, and the agent holds no more for it", async () => {
   const agent = await startAgent({ nodeArgs: slowNetworkArgs });
   const { fifo, numbers, stream: fast } = startNumbers(agent);
   const pid = await fast.started();
@@ -51,7 +51,7 @@ test("a slow and a fast subscriber of one process both get every byte, and the a
   fifo.open();
   for (let step = 0; step < 6; step++) {
     await untilBlockedInWrite(pid);
-    // The fast one is ahead by what the window holds for the slow one, and what the kernel does.
+    // The fast one is ahead by what the window and the kernel hold for the slow one.
     const inKernel = tcpQueues(agent.port, slow.port).sent + tcpQueues(slow.port, agent.port).received;
     expect(numbers.end - slowNumbers.end - inKernel).toBeLessThan(WINDOW_BYTES);
     slow.resume();
@@ -65,7 +65,7 @@ test("a slow and a fast subscriber of one process both get every byte, and the a
   expect(peakRssBytes(agent.pid) - before).toBeLessThan(40 * MB);
 });
 
-test("a lone slow subscriber is never cut: the process waits for it, for many times the stall timeout, and then it gets the rest", async () => {
+test("a lone slow subscriber is never disconnected: the process waits for many times the stall timeout, and then it receives the rest", async () => {
   const agent = await startAgent({ nodeArgs: slowNetworkArgs, args: ["--stall-timeout", "200ms"] });
   const { fifo, numbers, stream } = startNumbers(agent);
   const pid = await stream.started();

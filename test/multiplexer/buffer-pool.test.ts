@@ -1,4 +1,4 @@
-// Buffers that are used again: only those that came from the pool, only once, and not without bound.
+// The pool reuses only buffers that came from it, only once each, and keeps a bounded number.
 
 import { expect, test } from "vitest";
 import { giveBack, takeBuffer } from "../../src/multiplexer/index.ts";
@@ -32,13 +32,13 @@ test("two that are out never share memory, also when one is given back twice", (
   expect(one.buffer).not.toBe(other.buffer);
 });
 
-test("what came from elsewhere is not taken", () => {
+test("a buffer from elsewhere is refused", () => {
   const foreign = Buffer.allocUnsafeSlow(64 * KIB);
   giveBack(foreign);
   expect(takeBuffer(64 * KIB).buffer).not.toBe(foreign.buffer);
 });
 
-test("3 MiB at most are kept", () => {
+test("at most 3 MiB are kept", () => {
   const sizes = [8, 16, 32, 64].map((size) => size * KIB);
   const taken = sizes.flatMap((size) => Array.from({ length: 100 }, () => takeBuffer(size)));
   const known = new Set(taken.map(({ buffer }) => buffer));

@@ -5,7 +5,7 @@ import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/chunk-queue.ts";
 import { CheckedMultiplexer, type Client, EMPTY } from "./checked-multiplexer.ts";
 
 describe("a fork", () => {
-  test("receives what was pushed while nobody was attached, from the first byte", () => {
+  test("receives what was pushed while no client was attached, from the first byte", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("one ");
     multiplexer.push("two");
@@ -14,7 +14,7 @@ describe("a fork", () => {
     expect(client.takeAll()).toBe("one two");
   });
 
-  test("receives first what is undelivered, then what comes", () => {
+  test("receives undelivered output first, then new output", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("before ");
     const client = multiplexer.attach();
@@ -22,7 +22,7 @@ describe("a fork", () => {
     expect(client.takeAll()).toBe("before after");
   });
 
-  test("begins at the head when all was delivered, though nobody is attached any more", () => {
+  test("begins at the head when everything is delivered, although no client is attached", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("old");
     const first = multiplexer.attach();
@@ -33,7 +33,7 @@ describe("a fork", () => {
     expect(second.read()).toBe(EMPTY);
   });
 
-  test("begins where the fastest of the others has taken to, not where the slowest is", () => {
+  test("begins where the fastest subscriber stands, not where the slowest does", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.attach();
     const fast = multiplexer.attach();
@@ -45,7 +45,7 @@ describe("a fork", () => {
     expect(late.takeAll()).toBe("def");
   });
 
-  test("receives what others have read and not yet taken", () => {
+  test("receives output that others have read and that is not delivered yet", () => {
     const multiplexer = new CheckedMultiplexer();
     const first = multiplexer.attach();
     multiplexer.push("on its way");
@@ -53,7 +53,7 @@ describe("a fork", () => {
     expect(multiplexer.attach().takeAll()).toBe("on its way");
   });
 
-  test("begins in the middle of a batch of which another has taken a part", () => {
+  test("begins behind the delivered part of what another has read", () => {
     const multiplexer = new CheckedMultiplexer();
     const first = multiplexer.attach();
     multiplexer.push("abc");
@@ -65,7 +65,7 @@ describe("a fork", () => {
 });
 
 describe("output", () => {
-  test("keeps its order across streams, and each chunk says its stream and its place", () => {
+  test("keeps its order across streams, and each chunk has its stream and its offset", () => {
     const multiplexer = new CheckedMultiplexer();
     const { subscriber } = multiplexer.attach();
     multiplexer.push("a", "stdout");
@@ -97,7 +97,7 @@ describe("output", () => {
     expect(two.chunk).toBe(one.chunk);
   });
 
-  test("is held until the last of those attached has taken it, and then no longer", () => {
+  test("is held until the last attached subscriber has received it, and then no longer", () => {
     const multiplexer = new CheckedMultiplexer();
     const clients = [multiplexer.attach(), multiplexer.attach()];
     multiplexer.push("to both");
@@ -119,7 +119,7 @@ describe("output", () => {
     expect(multiplexer.raw.heldBytes).toBe(0);
   });
 
-  test("pushed between two reads arrives once at a subscriber that took nothing yet", () => {
+  test("pushed between two reads arrives once at a subscriber that received nothing yet", () => {
     const multiplexer = new CheckedMultiplexer();
     const client = multiplexer.attach();
     multiplexer.push("ab");
@@ -132,7 +132,7 @@ describe("output", () => {
 });
 
 describe("a detach", () => {
-  test("of one that read but did not take leaves its bytes to the next fork", () => {
+  test("of a subscriber with a frame in flight leaves its bytes to the next fork", () => {
     const multiplexer = new CheckedMultiplexer();
     const first = multiplexer.attach();
     multiplexer.push("in flight");
@@ -141,7 +141,7 @@ describe("a detach", () => {
     expect(multiplexer.attach().takeAll()).toBe("in flight");
   });
 
-  test("of one that took a part leaves the rest", () => {
+  test("of a subscriber that received a part leaves the rest", () => {
     const multiplexer = new CheckedMultiplexer();
     const first = multiplexer.attach();
     multiplexer.push("taken ");
@@ -152,7 +152,7 @@ describe("a detach", () => {
     expect(multiplexer.attach().takeAll()).toBe("not taken");
   });
 
-  test("of one that read but did not take leaves nothing when another took it, and drops nothing", () => {
+  test("of a subscriber with a frame in flight leaves nothing when another received it, and drops nothing", () => {
     const multiplexer = new CheckedMultiplexer();
     const slow = multiplexer.attach();
     const fast = multiplexer.attach();
@@ -175,7 +175,7 @@ describe("a detach", () => {
     expect(multiplexer.attach().takeAll()).toBe("kept");
   });
 
-  test("done twice does nothing the second time, also with successors at the same place", () => {
+  test("done twice does nothing the second time, even with later subscribers at the same offset", () => {
     const multiplexer = new CheckedMultiplexer(300);
     const first = multiplexer.attach();
     multiplexer.push("x".repeat(100));
@@ -201,14 +201,14 @@ describe("a detach", () => {
 });
 
 describe("two forks and a detach in one turn", () => {
-  // The one that leaves has taken "a", has "b" on its way, and has not read "c".
+  // The one that leaves has received "a", has "b" in flight, and has not read "c".
   const orders = [
     ["detach", "fork", "fork"],
     ["fork", "detach", "fork"],
     ["fork", "fork", "detach"],
   ] as const;
 
-  test.each(orders)("%s, %s, %s: both forks receive what the one who left had not taken", (...order) => {
+  test.each(orders)("%s, %s, %s: both forks receive what the leaving one had not received", (...order) => {
     const multiplexer = new CheckedMultiplexer();
     const leaving = multiplexer.attach();
     multiplexer.push("a");
@@ -227,7 +227,7 @@ describe("two forks and a detach in one turn", () => {
     expect(multiplexer.raw.isReading).toBe(true);
   });
 
-  test.each(orders)("%s, %s, %s: the gate is shut only while nobody is attached", (...order) => {
+  test.each(orders)("%s, %s, %s: the gate is closed only while no subscriber is attached", (...order) => {
     const multiplexer = new CheckedMultiplexer();
     const leaving = multiplexer.attach();
     for (const act of order) {
@@ -240,7 +240,7 @@ describe("two forks and a detach in one turn", () => {
   test.each([
     ["before", "bc"],
     ["after", "c"],
-  ] as const)("a fork %s the one who leaves takes its bytes receives %j", (when, expected) => {
+  ] as const)("a fork %s the leaving subscriber receives its bytes receives %j", (when, expected) => {
     const multiplexer = new CheckedMultiplexer();
     const leaving = multiplexer.attach();
     multiplexer.push("b");
@@ -253,7 +253,7 @@ describe("two forks and a detach in one turn", () => {
     expect(fork.takeAll()).toBe(expected);
   });
 
-  test("of two forks, one that takes and leaves does not take the bytes from the other", () => {
+  test("of two forks, one that receives and leaves does not take the bytes from the other", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("for both");
     const quick = multiplexer.attach();
@@ -296,7 +296,7 @@ describe("a detach within a push", () => {
     expect(multiplexer.raw.subscriberCount).toBe(1);
   });
 
-  test("of one that was woken already loses nothing for the others", () => {
+  test("of one that was woken already costs the others nothing", () => {
     const multiplexer = new CheckedMultiplexer();
     const first = multiplexer.attach((self) => self.read());
     const second = multiplexer.attach(() => first.detach());
@@ -306,7 +306,7 @@ describe("a detach within a push", () => {
     expect(second.takeAll()).toBe("x");
   });
 
-  test("and a fork in its place, both within the waking, hands the pushed bytes over", () => {
+  test("and a fork at its offset, both within the wake-up, hand over the pushed bytes", () => {
     const multiplexer = new CheckedMultiplexer();
     const successors: Client[] = [];
     const client = multiplexer.attach((self) => {

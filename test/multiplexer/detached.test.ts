@@ -1,5 +1,5 @@
-// Rules 5 and 8: what is read and held while nobody is attached. (Mode `block` is what gate.test.ts and delivery.test.ts
-// are about.)
+// Rules 7 and 9: what is read and held while no client is attached. gate.test.ts and delivery.test.ts
+// cover mode `block`.
 
 import { describe, expect, test } from "vitest";
 import { CHUNK_OVERHEAD_BYTES, KEEP_BY_REFERENCE_BYTES } from "../../src/multiplexer/chunk-queue.ts";
@@ -7,7 +7,7 @@ import type { DetachedMode } from "../../src/multiplexer/index.ts";
 import { mostHeldFor } from "../../src/multiplexer/retention.ts";
 import { CheckedMultiplexer, EMPTY, END } from "./checked-multiplexer.ts";
 
-/** One that was attached to and left, in the given mode. */
+/** A multiplexer in the given mode that its first client has left. */
 function left(detached: DetachedMode, replayBytes = 0, windowBytes = 10_000): CheckedMultiplexer {
   const multiplexer = new CheckedMultiplexer(windowBytes, { detached, replayBytes });
   multiplexer.attach().detach();
@@ -22,11 +22,11 @@ function pushPieces(multiplexer: CheckedMultiplexer, pieces: number): void {
 }
 
 describe("buffer", () => {
-  test("reads on after the last subscriber has left, and is not told to stop in between", () => {
+  test("continues to read after the last subscriber has left, and never stops in between", () => {
     expect(left({ kind: "buffer", bytes: 100 }).gate).toEqual([true]);
   });
 
-  test("stops at the byte that makes it N undelivered, not one before", () => {
+  test("stops at the byte that makes N undelivered, not one before", () => {
     const multiplexer = left({ kind: "buffer", bytes: 100 });
     multiplexer.push("x".repeat(99));
     expect(multiplexer.gate).toEqual([true]);
@@ -34,7 +34,7 @@ describe("buffer", () => {
     expect(multiplexer.gate).toEqual([true, false]);
   });
 
-  test("counts what nobody has had, not what is held for replay", () => {
+  test("counts undelivered output, not the replay", () => {
     const multiplexer = left({ kind: "buffer", bytes: 100 }, 1000);
     const client = multiplexer.attach();
     multiplexer.push("x".repeat(500));
@@ -45,7 +45,7 @@ describe("buffer", () => {
     expect(multiplexer.raw.isReading).toBe(false);
   });
 
-  test("counts what a client that left had not taken", () => {
+  test("counts what the client had not received when it left", () => {
     const multiplexer = left({ kind: "buffer", bytes: 100 });
     const client = multiplexer.attach();
     multiplexer.push("x".repeat(100));
@@ -54,7 +54,7 @@ describe("buffer", () => {
     expect(multiplexer.raw.isReading).toBe(false);
   });
 
-  test("hands all of it over, and reads on only when that is taken", () => {
+  test("hands all of it over, and reads again only when that is delivered", () => {
     const multiplexer = left({ kind: "buffer", bytes: 20_000 }, 0, 10_000);
     multiplexer.push("x".repeat(20_000));
     const client = multiplexer.attach();
@@ -75,7 +75,7 @@ describe("buffer", () => {
     expect(multiplexer.attach().takeAll()).toHaveLength(pieces);
   });
 
-  test("of a single stream in short pieces takes N whole: they are gathered", () => {
+  test("of a single stream in short pieces holds N bytes: they are merged", () => {
     const multiplexer = left({ kind: "buffer", bytes: 1_000_000 });
     const line = "a line of output, one by one: 42\n";
     for (let bytes = 0; bytes + line.length < 1_000_000; bytes += line.length)
@@ -84,7 +84,7 @@ describe("buffer", () => {
     expect(multiplexer.raw.heldBytes).toBeLessThan(1_020_000);
   });
 
-  test("ends like any other: reading stops, and a late fork has all of it", () => {
+  test("ends like any other: reading stops, and a late fork receives all of it", () => {
     const multiplexer = left({ kind: "buffer", bytes: 100 });
     multiplexer.push("unseen");
     multiplexer.finish();
@@ -95,7 +95,7 @@ describe("buffer", () => {
 });
 
 describe("ring", () => {
-  test("reads on for ever and is never told to stop", () => {
+  test("reads for ever and never stops", () => {
     const multiplexer = left({ kind: "ring" }, 100);
     for (let times = 0; times < 50; times++) multiplexer.push("x".repeat(90), times % 2 ? "stdout" : "pty");
     expect(multiplexer.gate).toEqual([true]);
@@ -110,7 +110,7 @@ describe("ring", () => {
     expect([client.take(), client.takeAll()]).toEqual(["(gap 0..3)", "bbccd"]);
   });
 
-  test("the gap begins where the last client had taken to", () => {
+  test("the gap begins where the last client stood", () => {
     const multiplexer = new CheckedMultiplexer(10_000, { detached: { kind: "ring" }, replayBytes: 2 });
     const client = multiplexer.attach();
     multiplexer.push("taken");
@@ -123,7 +123,7 @@ describe("ring", () => {
     expect([next.take(), next.takeAll()]).toEqual(["(gap 5..9)", "kept"]);
   });
 
-  test("a client that leaves makes nothing fall out, only new output does", () => {
+  test("a client that leaves evicts nothing, only new output does", () => {
     const multiplexer = new CheckedMultiplexer(10_000, { detached: { kind: "ring" }, replayBytes: 1 });
     multiplexer.attach().detach();
     multiplexer.attach();
@@ -143,7 +143,7 @@ describe("ring", () => {
     expect([client.take(), client.take()]).toEqual(["(gap 0..3)", EMPTY]);
   });
 
-  test("while somebody is attached loses nothing and obeys the window", () => {
+  test("loses nothing and obeys the window while a client is attached", () => {
     const multiplexer = left({ kind: "ring" }, 4, 2_000);
     const client = multiplexer.attach();
     for (const [index, text] of ["aaaa", "bbbb", "cccc", "dddd"].entries())
@@ -152,7 +152,7 @@ describe("ring", () => {
     expect(client.takeAll()).toBe("aaaabbbbccccdddd");
   });
 
-  test("after its end keeps what it had, and a late fork is told of the gap", () => {
+  test("keeps what it held after the end, and a late fork receives the gap", () => {
     const multiplexer = left({ kind: "ring" }, 2);
     multiplexer.push("lost");
     multiplexer.push("kept", "stderr");
@@ -164,7 +164,7 @@ describe("ring", () => {
     }
   });
 
-  test("after its end, and once that gap and all the rest was taken, replays what is held", () => {
+  test("after the end, and once the gap and the rest are delivered, replays what is held", () => {
     const multiplexer = left({ kind: "ring" }, 2);
     multiplexer.push("lost");
     multiplexer.push("kept", "stderr");
@@ -177,7 +177,7 @@ describe("ring", () => {
 });
 
 describe("the memory of a ring", () => {
-  /** What is let go of at once, at most: short pieces of both streams gathered in one run. */
+  /** The most that is dropped at once: short pieces of both streams, merged in one run. */
   const RUN_BYTES = KEEP_BY_REFERENCE_BYTES + 2 * CHUNK_OVERHEAD_BYTES;
   const replayBytes = 300_000;
 
@@ -220,7 +220,7 @@ describe("the memory of a ring", () => {
     expect(multiplexer.raw.heldBytes).toBeGreaterThan(mostHeldFor(replayBytes) - RUN_BYTES);
   });
 
-  test("of delivered lines of one stream is what the lines are worth: they are gathered", () => {
+  test("of delivered lines of one stream costs what the lines cost: they are merged", () => {
     const multiplexer = new CheckedMultiplexer(1_000_000, { replayBytes });
     const client = multiplexer.attach();
     for (let times = 0; times < 20_000; times++) {

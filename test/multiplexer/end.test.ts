@@ -1,4 +1,4 @@
-// Rule 3: the end is set once, waits for nobody, and every subscriber of any age reads it after all output.
+// Rule 3: the end slot is set once and waits for no one, and every subscriber reads it after all output.
 
 import { describe, expect, test } from "vitest";
 import { CheckedMultiplexer, type Client, EMPTY, END } from "./checked-multiplexer.ts";
@@ -28,7 +28,7 @@ describe("the end", () => {
     }
   });
 
-  test("can be read before what came before it is taken, which is held until then", () => {
+  test("can be read while the output before it is in flight, which stays held until it is delivered", () => {
     const multiplexer = new CheckedMultiplexer();
     const client = multiplexer.attach();
     multiplexer.push("abc");
@@ -41,7 +41,7 @@ describe("the end", () => {
     expect(client.read()).toBe(END);
   });
 
-  test("is set at once though a subscriber has read nothing and the window is full", () => {
+  test("is set at once although a subscriber has read nothing and the window is full", () => {
     const multiplexer = new CheckedMultiplexer(300);
     const client = multiplexer.attach();
     multiplexer.push("x".repeat(500));
@@ -51,7 +51,7 @@ describe("the end", () => {
     expect(client.read()).toBe(END);
   });
 
-  test("wakes one who waits, once, and one who does not wait not at all", () => {
+  test("wakes a waiting subscriber once, and no other", () => {
     const multiplexer = new CheckedMultiplexer();
     const waiting = multiplexer.attach();
     const busy = multiplexer.attach();
@@ -62,7 +62,7 @@ describe("the end", () => {
     expect([waiting.wakings, busy.wakings]).toEqual([1, 0]);
   });
 
-  test("is set when nobody is attached, and the first to come finds output and end", () => {
+  test("is set while no client is attached, and the first client finds output and end", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("unseen");
     multiplexer.finish();
@@ -88,7 +88,7 @@ describe("after the end", () => {
     expect([client.read(), client.read()]).toEqual(["a", END]);
   });
 
-  test("a second end is refused, and the first one stays and wakes nobody again", () => {
+  test("a second end is refused, and the first one stays and wakes no subscriber again", () => {
     const multiplexer = new CheckedMultiplexer();
     const client = multiplexer.attach();
     client.read();
@@ -98,7 +98,7 @@ describe("after the end", () => {
     expect(client.wakings).toBe(1);
   });
 
-  test("a late fork reads all that was undelivered and then the end, however many came and left before it", () => {
+  test("a late fork reads all that was undelivered and then the end, however many attached and left before it", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("a");
     multiplexer.push("b", "stderr");
@@ -110,7 +110,7 @@ describe("after the end", () => {
     expect([late.readOne(), late.readOne(), late.readOne()]).toEqual(["a", "b", END]);
   });
 
-  test("a fork that comes when all was taken reads the end at once", () => {
+  test("a fork that attaches when everything is delivered reads the end at once", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("abc");
     multiplexer.finish();
@@ -135,7 +135,7 @@ describe("after the end", () => {
 });
 
 describe("a fork that races with the end", () => {
-  test("and comes before it is woken by it", () => {
+  test("and attaches before it is woken by the end", () => {
     const multiplexer = new CheckedMultiplexer();
     const client = multiplexer.attach();
     expect(client.read()).toBe(EMPTY);
@@ -144,7 +144,7 @@ describe("a fork that races with the end", () => {
     expect(client.read()).toBe(END);
   });
 
-  test("and comes from within the waking by it finds undelivered output and the end, and is not woken", () => {
+  test("and attaches within the wake-up finds undelivered output and the end, and is not woken", () => {
     const multiplexer = new CheckedMultiplexer();
     const found: string[] = [];
     const forks: Client[] = [];
@@ -161,7 +161,7 @@ describe("a fork that races with the end", () => {
     expect(multiplexer.gate).toEqual([true, false]);
   });
 
-  test("and comes from within the last push finds its output, and later the end", () => {
+  test("and attaches within the last push finds its output, and later the end", () => {
     const multiplexer = new CheckedMultiplexer();
     const forks: Client[] = [];
     const waiting = multiplexer.attach(() => forks.push(multiplexer.attach()));
@@ -172,7 +172,7 @@ describe("a fork that races with the end", () => {
     expect(forks[0]?.read()).toBe(END);
   });
 
-  test("and comes after it finds the end without being woken", () => {
+  test("and attaches after the end finds it without being woken", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.finish();
     const client = multiplexer.attach();
@@ -180,7 +180,7 @@ describe("a fork that races with the end", () => {
     expect(client.wakings).toBe(0);
   });
 
-  test("and one that leaves within the waking by it leaves its bytes to a later fork", () => {
+  test("and one that leaves within the wake-up leaves its bytes to a later fork", () => {
     const multiplexer = new CheckedMultiplexer();
     const leaving = multiplexer.attach((self) => self.detach());
     multiplexer.push("in flight");

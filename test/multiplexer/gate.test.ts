@@ -1,4 +1,4 @@
-// Rules 5 and 6: when producers are told to read, and what is held when they are told to stop.
+// Rules 9 and 10: when producers read, and what is held when they stop.
 
 import { describe, expect, test } from "vitest";
 import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/chunk-queue.ts";
@@ -10,7 +10,7 @@ function costing(bytes: number): string {
 }
 
 describe("detached", () => {
-  test("a new multiplexer tells nobody to read, and output pushed into it does not change that", () => {
+  test("a new multiplexer starts no producer, and pushed output does not change that", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("in hand");
     expect(multiplexer.gate).toEqual([]);
@@ -24,7 +24,7 @@ describe("detached", () => {
     expect(multiplexer.raw.isReading).toBe(true);
   });
 
-  test("a second fork does not tell the producer to read once more", () => {
+  test("a second fork does not start the producer again", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.attach();
     multiplexer.attach();
@@ -42,7 +42,7 @@ describe("detached", () => {
     expect(multiplexer.raw.subscriberCount).toBe(0);
   });
 
-  test("every attach and detach in turn opens and shuts the gate", () => {
+  test("every attach and detach in turn opens and closes the gate", () => {
     const multiplexer = new CheckedMultiplexer();
     for (let cycle = 0; cycle < 3; cycle++) multiplexer.attach().detach();
     expect(multiplexer.gate).toEqual([true, false, true, false, true, false]);
@@ -55,7 +55,7 @@ describe("detached", () => {
     expect(multiplexer.gate).toEqual([true]);
   });
 
-  test("a fork that finds a full window must take half of it before reading resumes", () => {
+  test("a fork that finds a full window must receive half of it before reading resumes", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     multiplexer.push(costing(5_000));
     multiplexer.push(costing(5_000), "stderr");
@@ -77,7 +77,7 @@ describe("full", () => {
     expect(multiplexer.gate).toEqual([true, false]);
   });
 
-  test("reading alone does not reopen the gate: what is on its way to a client is held", () => {
+  test("reading alone does not reopen the gate: output in flight is held", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const client = multiplexer.attach();
     multiplexer.push(costing(10_000));
@@ -127,7 +127,7 @@ describe("full", () => {
     expect(multiplexer.raw.heldBytes).toBeLessThan(50_000 + pushBytes + CHUNK_OVERHEAD_BYTES);
   });
 
-  test("what is in hand when the gate says stop is kept, and is all that comes on top of the bound", () => {
+  test("output that was read before the gate closed is kept, and nothing else exceeds the bound", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const client = multiplexer.attach();
     multiplexer.push(costing(10_000));
@@ -139,7 +139,7 @@ describe("full", () => {
     expect(multiplexer.gate).toEqual([true, false, true]);
   });
 
-  test("the gate is told before anyone is woken, who may reopen it within the same push", () => {
+  test("the gate changes before subscribers are woken, and one of them may reopen it within the same push", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const seen: boolean[][] = [];
     const client = multiplexer.attach((self) => {
@@ -235,7 +235,7 @@ describe("several subscribers", () => {
 });
 
 describe("after the end", () => {
-  test("reading stops within finish and no fork, take or detach resumes it", () => {
+  test("reading stops within finish, and no fork, delivery or detach resumes it", () => {
     const multiplexer = new CheckedMultiplexer();
     const client = multiplexer.attach();
     multiplexer.push("last words");
@@ -247,7 +247,7 @@ describe("after the end", () => {
     expect(multiplexer.gate).toEqual([true, false]);
   });
 
-  test("a process that ends detached tells its shut gate nothing", () => {
+  test("a process that ends detached does not change its closed gate", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.finish();
     expect(multiplexer.gate).toEqual([]);

@@ -1,12 +1,13 @@
-// Runs a list of steps against real multiplexers under one budget, each with its model (modelled-multiplexer.ts). Steps
-// are plain data, so that what fast-check prints for a failure can be kept as a fixed case.
+// Runs a list of steps against real multiplexers under one budget, each with its model
+// (modelled-multiplexer.ts). Steps are plain data, so that a failure that fast-check prints can become a
+// fixed case.
 
 import assert from "node:assert/strict";
 import { MemoryBudget, type OutputStream } from "../../src/multiplexer/index.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { type Attached, ModelledMultiplexer, type Settings } from "./modelled-multiplexer.ts";
 
-/** Which subscriber: one of all there ever were, counted round, or in a callback the one that is called. */
+/** A subscriber: the nth of all so far (modulo their number), or in a callback the one that is called. */
 export type Who = number | "self";
 
 export type Step =
@@ -14,17 +15,17 @@ export type Step =
   | {
       readonly do: "fork";
       readonly on: number;
-      /** In thousandths of the head; above 1000, beyond it. */
+      /** In thousandths of the head; above 1000, as many bytes beyond it. */
       readonly from?: number | undefined;
       readonly isObserver?: boolean;
-      /** What the new subscriber does each time it is woken, and when it is cut. */
+      /** What the new subscriber does each time it is woken, and when it is disconnected. */
       readonly onReadable: readonly Step[];
       readonly onCut?: readonly Step[];
     }
   | { readonly do: "read"; readonly who: Who }
-  /** Reads until there is nothing, and so waits. */
+  /** Reads until there is nothing, so that it waits. */
   | { readonly do: "readAll"; readonly who: Who }
-  /** The same, taking it. */
+  /** The same, and receives it. */
   | { readonly do: "takeAll"; readonly who: Who }
   | { readonly do: "delivered"; readonly who: Who }
   | { readonly do: "progress"; readonly who: Who }
@@ -44,7 +45,7 @@ export function runInterleaving(setting: Setting, steps: readonly Step[]): void 
   run.readOut();
 }
 
-/** How often pushes may come from within callbacks in one step: they wake who pushes in turn. */
+/** How often a step may push within callbacks: such a push wakes subscribers that push in turn. */
 const NESTED_PUSHES = 4;
 
 class Interleaving {
@@ -52,7 +53,7 @@ class Interleaving {
   readonly #budget: MemoryBudget;
   readonly #clock = new FakeClock();
   readonly #multiplexers: readonly ModelledMultiplexer[];
-  /** Everyone who was ever attached. */
+  /** Every subscriber so far. */
   readonly #forks: Attached[] = [];
   /** What the budget held when the step began, and all that was pushed since. */
   #mostHeld = 0;
@@ -82,12 +83,12 @@ class Interleaving {
     this.#checkBudget();
   }
 
-  /** Ends all and lets everyone, and one who comes late, read to the end. */
+  /** Ends all and lets every subscriber, and a late one, read to the end. */
   readOut(): void {
     for (const on of this.#multiplexers.keys()) this.step({ do: "finish", on });
-    // Only now: a waking by the finish of one may do anything to another.
+    // Only now: a wake-up by the finish of one may do anything to another.
     for (const on of this.#multiplexers.keys()) this.step({ do: "fork", on, onReadable: [] });
-    // By index: a waking during the finish may have forked; all of them are read out.
+    // By index: a wake-up during the finish may have forked; all of them are read to the end.
     for (let who = 0; who < this.#forks.length; who++) {
       this.step({ do: "takeAll", who });
       this.step({ do: "delivered", who });

@@ -1,4 +1,5 @@
-// Rule 9: one bound over all windows. Replay goes first, then who reads ahead for nobody waits, and who is attached goes on.
+// Rule 14: one bound over everything held. Replay is dropped first, then the output of ended processes;
+// then detached processes wait, and attached clients continue.
 
 import { describe, expect, test } from "vitest";
 import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/chunk-queue.ts";
@@ -17,7 +18,7 @@ function under(budget: MemoryBudget, options: Partial<MultiplexerOptions> = {}):
   return new CheckedMultiplexer(100 * KB, { budget, ...rest });
 }
 
-/** One in mode `buffer` with nobody attached. */
+/** A detached one in mode `buffer`. */
 function buffering(budget: MemoryBudget, options: Partial<MultiplexerOptions> = {}): CheckedMultiplexer {
   const multiplexer = under(budget, { detached: { kind: "buffer", bytes: 1_000 * KB }, ...options });
   multiplexer.attach().detach();
@@ -35,7 +36,7 @@ function replaying(budget: MemoryBudget, bytes: number): CheckedMultiplexer {
 }
 
 describe("the sum", () => {
-  test("is what all windows hold, whatever they do", () => {
+  test("is what all windows hold, whatever happens to them", () => {
     const budget = new MemoryBudget(1_000 * KB);
     const multiplexers = [under(budget), buffering(budget), replaying(budget, 5 * KB)];
     const sum = () => multiplexers.reduce((bytes, { raw }) => bytes + raw.heldBytes, 0);
@@ -93,7 +94,7 @@ describe("a spent budget", () => {
     expect([budget.heldBytes, budget.isSpent]).toEqual([69 * KB, false]);
   });
 
-  test("makes buffers stop at once, all of them, and go on when there is room", () => {
+  test("stops all buffers at once, and they continue when there is room", () => {
     const budget = new MemoryBudget(100 * KB);
     const multiplexers = [buffering(budget), buffering(budget), buffering(budget)];
     multiplexers[1]?.push(costing(100 * KB));
@@ -109,7 +110,7 @@ describe("a spent budget", () => {
     for (const { raw } of multiplexers) raw.checkInvariants();
   });
 
-  test("makes rings stop, too, and what they hold stays", () => {
+  test("also stops rings, and what they hold stays", () => {
     const budget = new MemoryBudget(100 * KB);
     const ring = buffering(budget, { detached: { kind: "ring" }, replayBytes: 60 * KB });
     ring.push(costing(60 * KB));
@@ -118,7 +119,7 @@ describe("a spent budget", () => {
     expect(ring.raw.heldBytes).toBe(60 * KB);
   });
 
-  test("lets who is attached go on, one read at a time", () => {
+  test("lets attached clients continue, one read at a time", () => {
     const budget = new MemoryBudget(100 * KB);
     under(budget).push(costing(100 * KB));
     const multiplexer = under(budget);
@@ -132,7 +133,7 @@ describe("a spent budget", () => {
     expect(budget.isSpent).toBe(true);
   });
 
-  test("holds no replay of who goes on", () => {
+  test("holds no replay of a client that continues", () => {
     const budget = new MemoryBudget(100 * KB);
     under(budget).push(costing(100 * KB));
     const multiplexer = under(budget, { replayBytes: 50 * KB });
@@ -154,7 +155,7 @@ describe("a spent budget", () => {
     expect(multiplexer.attach().takeAll()).toHaveLength(64 * 1024);
   });
 
-  test("keeps a new process in mode buffer from reading ahead, from the first byte", () => {
+  test("keeps a new process in mode buffer from reading while detached, from the first byte", () => {
     const budget = new MemoryBudget(100 * KB);
     under(budget).push(costing(100 * KB));
     const multiplexer = buffering(budget);
@@ -200,7 +201,7 @@ describe("a spent budget", () => {
     expect(client.takeAll()).toHaveLength(60 * KB - CHUNK_OVERHEAD_BYTES);
   });
 
-  test("tells the others when replay that has just become such makes room", () => {
+  test("has room for the others when delivered output becomes replay", () => {
     const budget = new MemoryBudget(100 * KB);
     const waiting = buffering(budget);
     const multiplexer = under(budget, { replayBytes: 1_000 * KB });
@@ -212,7 +213,7 @@ describe("a spent budget", () => {
     expect(waiting.raw.isReading).toBe(true);
   });
 
-  test("tells the others, though one of them spends the room at once within its telling", () => {
+  test("tells all members, although one of them uses the room at once", () => {
     const budget = new MemoryBudget(100 * KB);
     let greedyPushes = 0;
     const greedy = buffering(budget, {
@@ -234,7 +235,7 @@ describe("a spent budget", () => {
 });
 
 describe("replay", () => {
-  test("goes before anybody must wait, the oldest process's first, until an eighth is free", () => {
+  test("is dropped before any process must wait, the oldest process's first, until an eighth is free", () => {
     const budget = new MemoryBudget(80 * KB);
     const multiplexers = [replaying(budget, 10 * KB), replaying(budget, 10 * KB), replaying(budget, 10 * KB)];
     const waiting = buffering(budget);
@@ -254,7 +255,7 @@ describe("replay", () => {
     expect([budget.heldBytes, budget.isSpent]).toEqual([70 * KB, false]);
   });
 
-  test("that an observer was reading is a gap for it", () => {
+  test("that an observer reads becomes a gap for it", () => {
     const budget = new MemoryBudget(80 * KB);
     const multiplexer = replaying(budget, 20 * KB);
     const observer = multiplexer.attachTo({ isObserver: true, from: 5 });
@@ -262,7 +263,7 @@ describe("replay", () => {
     expect(observer.read()).toBe(`(gap 5..${20 * KB - CHUNK_OVERHEAD_BYTES})`);
   });
 
-  test("of very many short pieces goes, too", () => {
+  test("of very many short pieces is dropped as well", () => {
     const budget = new MemoryBudget(20_000 * KB);
     const multiplexer = new CheckedMultiplexer(20_000 * KB, { budget, replayBytes: 10_000 * KB });
     const client = multiplexer.attach();
@@ -274,7 +275,7 @@ describe("replay", () => {
     expect(budget.isSpent).toBe(false);
   });
 
-  test("of a forgotten process goes although an observer reads it", () => {
+  test("of a forgotten process is dropped although an observer reads it", () => {
     const budget = new MemoryBudget(80 * KB);
     const multiplexer = replaying(budget, 20 * KB);
     const observer = multiplexer.attachTo({ isObserver: true, from: 0 });

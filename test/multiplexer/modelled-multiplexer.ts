@@ -1,5 +1,5 @@
-// One real multiplexer with the reference model beside it. Every call is made to both, the model first, and throws at the
-// first difference.
+// One real multiplexer with the reference model beside it. Every call goes to both, to the model first,
+// and throws at the first difference.
 
 import assert from "node:assert/strict";
 import { CHUNK_OVERHEAD_BYTES, KEEP_BY_REFERENCE_BYTES } from "../../src/multiplexer/chunk-queue.ts";
@@ -22,18 +22,18 @@ import { ByteRanges } from "./byte-ranges.ts";
 import { type Bounds, outputAt, type Place, ReferenceModel } from "./reference-model.ts";
 
 const STALL_MS = 1_000;
-/** Sixteen chunks cost more: only behind so many are short pieces gathered into runs. */
+/** Sixteen chunks cost more, and only behind sixteen are short pieces merged into runs. */
 const LEAST_HELD_WITH_RUNS = 16 * CHUNK_OVERHEAD_BYTES;
 
 export interface Settings extends Bounds {
-  /** The producer pushes so much at once whenever it is told to read. */
+  /** The producer pushes this much at once whenever the gate opens. */
   readonly eagerBytes: number;
 }
 
 export interface World {
   readonly budget: MemoryBudget;
   readonly clock: FakeClock;
-  /** Whether the budget was spent, or asked for room, since the step began. */
+  /** Whether the budget was spent, or needed room, since the step began. */
   readonly isPressed: () => boolean;
   readonly onPush: (bytes: number) => void;
   /** Whether a producer may push from within a callback once more. */
@@ -44,7 +44,7 @@ export interface Attached {
   readonly of: ModelledMultiplexer;
   readonly subscriber: Subscriber<object>;
   readonly place: Place;
-  /** Where the head was at the last `empty` read, if `onReadable` was not called since. */
+  /** The head at the last `empty` read, if `onReadable` was not called since. */
   emptyAt: number | undefined;
 }
 
@@ -54,12 +54,12 @@ export class ModelledMultiplexer {
   readonly #settings: Settings;
   readonly #world: World;
   readonly #end = { end: "of the process" };
-  /** By who read them and has not taken them, gone or not: these must stay as they are. */
+  /** The chunks in flight to each subscriber, attached or not: their bytes must not change. */
   readonly #inUse = new Map<Place, Chunk[]>();
-  /** Their first readers' object, by offset, while nothing can have changed it. */
+  /** The chunk objects that were read first, by offset, while nothing can have replaced them. */
   readonly #sharedChunks = new Map<number, Chunk>();
   readonly #dueCuts = new Set<Place>();
-  /** As last told. */
+  /** The last argument of onReading. */
   #gate = false;
   #hasBegun = false;
   /** Chunks that end below may be replay. */
@@ -68,10 +68,10 @@ export class ModelledMultiplexer {
   readonly #gone = new ByteRanges();
   #hasForkedInside = false;
   #mayHaveRuns = false;
-  /** What the push that shut the gate, and those after it, may hold beyond the bounds. */
+  /** How far the push that closed the gate, and those after it, may exceed the bounds. */
   #excessBytes = 0;
   #oldest = 0;
-  /** Since when the gate is shut while somebody waits. */
+  /** Since when the gate is closed while a subscriber waits. */
   #heldUpSinceMs: number | undefined;
 
   constructor(settings: Settings, world: World) {
@@ -97,7 +97,7 @@ export class ModelledMultiplexer {
 
   push(stream: OutputStream, bytes: number): void {
     const expected = outputAt(stream, this.model.head, bytes);
-    // Short data stays the caller's, who overwrites it; long data is the window's, which gives its buffer back.
+    // The caller keeps and overwrites the buffer of short data; the window owns that of long data and returns it.
     const data = takeBuffer(bytes).subarray(0, bytes);
     expected.copy(data);
     if (this.model.ended) {
@@ -187,7 +187,7 @@ export class ModelledMultiplexer {
     const moves = attached.place.deliveredTo !== attached.place.readTo;
     this.#look();
     this.model.deliver(attached.place, this.#world.clock.nowMs());
-    // As whoever writes them: they are looked at until then.
+    // As a socket would: the bytes are read until they are delivered.
     this.checkContent();
     this.#inUse.delete(attached.place);
     attached.subscriber.delivered();
@@ -219,7 +219,7 @@ export class ModelledMultiplexer {
     assert.equal(this.real.end, this.#end);
   }
 
-  /** For one that has ended, as its owner would. */
+  /** Of an ended process, as its owner would. */
   release(): void {
     if (!this.model.ended) return;
     this.#look();
@@ -303,7 +303,7 @@ export class ModelledMultiplexer {
       this.push("stdout", this.#settings.eagerBytes);
   }
 
-  /** After each call that may change who needs what. */
+  /** After each call that may change what is needed. */
   #changed(): void {
     this.#look();
     this.#watch();
@@ -327,7 +327,7 @@ export class ModelledMultiplexer {
     this.#changed();
   }
 
-  /** Rule 7: who has had something before it and took nothing for STALL_MS, while another one waited. */
+  /** Rule 11: subscribers that had something to accept and accepted nothing for STALL_MS while another one waited. */
   get #stalled(): Place[] {
     const sinceMs = this.#heldUpSinceMs;
     if (sinceMs === undefined) return [];

@@ -1,6 +1,6 @@
-// Random interleavings of everything that can be done to multiplexers, also from within callbacks, each step compared
-// with the reference model (modelled-multiplexer.ts). A failure prints its seed and the shortest list of steps that fails,
-// for the fixed cases below.
+// Random interleavings of all calls to multiplexers, within callbacks also, each step compared with the
+// reference model (modelled-multiplexer.ts). A failure prints its seed and the shortest list of steps that
+// fails, for the fixed cases below.
 
 import fc from "fast-check";
 import { test } from "vitest";
@@ -29,7 +29,7 @@ interface Sizes {
   readonly bytes: fc.Arbitrary<number>;
 }
 
-/** What a subscriber does when it is woken, or cut. */
+/** What a subscriber does when it is woken or disconnected. */
 function reaction({ bytes }: Sizes): fc.Arbitrary<Step> {
   return fc.oneof(
     { weight: 3, arbitrary: fc.record({ do: fc.constant("readAll" as const), who: selfOrOther }) },
@@ -109,7 +109,7 @@ function settings(sizes: {
 
 const half = KEEP_BY_REFERENCE_BYTES / 2;
 
-/** Around what is copied, gathered and kept by reference. */
+/** Around the lengths that are copied, merged and kept by reference. */
 const thresholds = [1, half - 1, half, half + 1, half * 2 - 1, half * 2, half * 2 + 1, 64 * 1024];
 
 const arbitraries = {
@@ -141,7 +141,7 @@ test.each(Object.entries(arbitraries))(
   "whatever the order of calls, multiplexers do what their models do, with pieces %s",
   (_pieces, { setting, runs, ...sizes }) => {
     const property = fc.property(setting, steps(sizes), runInterleaving);
-    // Some seconds on an idle machine; a busy one does as many as it can and has time left to shrink.
+    // A few seconds on an idle machine; a busy one runs as many as it can and has time left to shrink.
     fc.assert(property, { numRuns: runs, interruptAfterTimeLimit: 15_000 });
   },
 );
@@ -157,7 +157,7 @@ function lone(options: Partial<Settings> = {}): Setting {
 
 test.each<[name: string, setting: Setting, steps: Step[]]>([
   [
-    "pieces of a run are read twice, the second time by who comes after the first has left",
+    "pieces of a run are read twice, the second time by a client that attaches after the first has left",
     {
       budgetBytes: 2_000,
       multiplexers: [
@@ -188,12 +188,12 @@ test.each<[name: string, setting: Setting, steps: Step[]]>([
     ],
   ],
   [
-    "one reads a part of a run, and takes it: the run is held whole",
+    "a part of a run is delivered: the run is held whole",
     lone({ windowBytes: 100_000 }),
     [
       { do: "fork", on: 0, onReadable: [] },
       { do: "fork", on: 0, onReadable: [] },
-      // Read one by one, they stay chunks of their own: enough of them for runs behind them.
+      // Read one by one, they stay separate chunks: enough of them for runs behind them.
       ...Array.from({ length: 17 }).flatMap<Step>(() => [
         { do: "push", on: 0, stream: "stdout", bytes: 1 },
         { do: "takeAll", who: 1 },
@@ -206,7 +206,7 @@ test.each<[name: string, setting: Setting, steps: Step[]]>([
     ],
   ],
   [
-    "a waking reads another subscriber to the head, which is then not woken for nothing",
+    "a wake-up reads another subscriber to the head, and that one is not woken for nothing",
     lone(),
     [
       { do: "fork", on: 0, onReadable: [{ do: "readAll", who: 1 }] },
@@ -216,7 +216,7 @@ test.each<[name: string, setting: Setting, steps: Step[]]>([
     ],
   ],
   [
-    "a waking forks and the fork reads to the head, which is then not woken for nothing",
+    "a wake-up forks and the fork reads to the head, and is not woken for nothing",
     lone(),
     [
       {

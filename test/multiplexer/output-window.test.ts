@@ -12,7 +12,7 @@ import { OutputWindow } from "../../src/multiplexer/output-window.ts";
 
 const ALL = Number.POSITIVE_INFINITY;
 
-/** A window with one chunk per text, each of another stream than the one before, so that nothing is gathered. */
+/** A window with one chunk per text, in alternating streams, so that nothing is merged. */
 function windowOf(...texts: string[]): OutputWindow {
   const window = new OutputWindow();
   texts.forEach((text, index) => {
@@ -33,7 +33,7 @@ function toReplay(window: OutputWindow, to: number): void {
   window.settle(offset(to), delivered, offset(0));
 }
 
-/** The chunks from `from` to the head, or the first so many of them. */
+/** The chunks from `from` to the head, at most `most`. */
 function chunksFrom(window: OutputWindow, from: number, most = ALL): Chunk[] {
   const chunks: Chunk[] = [];
   let at = offset(from);
@@ -98,8 +98,8 @@ describe("appended data", () => {
   });
 });
 
-describe("gathering", () => {
-  test("makes one chunk of short pieces of a stream that nobody has read", () => {
+describe("merging", () => {
+  test("makes one chunk of short pieces of a stream that no subscriber has read", () => {
     const window = new OutputWindow();
     for (const piece of ["a", "bc", "def", "g"]) append(window, piece);
     expect(window.heldBytes).toBe(7 + CHUNK_OVERHEAD_BYTES);
@@ -108,7 +108,7 @@ describe("gathering", () => {
     expect(chunk).toMatchObject({ stream: "stdout", offset: 0 });
   });
 
-  test("copies: the caller may fill the buffer of a gathered piece again", () => {
+  test("copies: the caller may reuse the buffer of a merged piece", () => {
     const window = windowOf("a");
     const buffer = Buffer.from("b");
     window.append("stdout", buffer);
@@ -116,7 +116,7 @@ describe("gathering", () => {
     expect(read(window, 0)).toEqual(["ab"]);
   });
 
-  test("does not join streams, nor a stream with what it wrote before another one did", () => {
+  test("does not merge streams, nor output of one stream around that of another", () => {
     expect(read(windowOf("out", "err", "out again"), 0)).toEqual(["out", "err", "out again"]);
   });
 
@@ -129,14 +129,14 @@ describe("gathering", () => {
     expect(only(chunksFrom(window, 0, 1))).toBe(chunk);
   });
 
-  test("goes on in a last chunk that a read's limit left unread", () => {
+  test("continues in a last chunk that was not read", () => {
     const window = windowOf("abc", "de");
     expect(read(window, 0, 1)).toEqual(["abc"]);
     append(window, "f", "stderr");
     expect(read(window, 3)).toEqual(["def"]);
   });
 
-  test("stops below the length that is kept by reference: the piece that would reach it begins a chunk", () => {
+  test("stops below the length that is kept by reference: the piece that would reach it starts a chunk", () => {
     const window = new OutputWindow();
     append(window, "x".repeat(KEEP_BY_REFERENCE_BYTES - 3));
     append(window, "ab");
@@ -154,14 +154,14 @@ describe("gathering", () => {
     expect(buffer.includes("short")).toBe(false);
   });
 
-  test("does not join what was appended before and after data kept by reference", () => {
+  test("does not merge what was appended before and after data kept by reference", () => {
     const window = windowOf("a");
     window.append("stdout", Buffer.alloc(KEEP_BY_REFERENCE_BYTES, "-"));
     append(window, "b");
     expect(read(window, 0).map((text) => text.length)).toEqual([1, KEEP_BY_REFERENCE_BYTES, 1]);
   });
 
-  test("begins anew after everything was trimmed", () => {
+  test("starts again after everything was dropped", () => {
     const window = windowOf("abc");
     chunksFrom(window, 0);
     window.dropBelow(offset(3));
@@ -170,7 +170,7 @@ describe("gathering", () => {
     expect(read(window, 3)).toEqual(["de"]);
   });
 
-  test("begins anew after everything was trimmed that nobody had read", () => {
+  test("starts again after everything was dropped unread", () => {
     const window = windowOf("abc");
     window.dropBelow(offset(3));
     append(window, "de");
@@ -194,7 +194,7 @@ describe("the memory of a held chunk", () => {
     expect(data.buffer.byteLength).toBeLessThanOrEqual(2 * pieces * bytes + CHUNK_OVERHEAD_BYTES);
   });
 
-  test("is let go of when it is trimmed, also while later chunks are held", async () => {
+  test("is freed when its chunk is dropped, even while later chunks are held", async () => {
     const window = new OutputWindow();
     const collected = trimOneOfTwo(window);
     // A turn of its own: what a turn makes a WeakRef of stays until it is over.
@@ -259,7 +259,7 @@ describe("a read", () => {
     expect(read(new OutputWindow(), 0)).toEqual([]);
   });
 
-  test("twice from one place finds the same chunks, with what was kept on them", () => {
+  test("twice from one offset finds the same chunks, with the frames stored on them", () => {
     const window = windowOf("abc");
     const chunk = only(chunksFrom(window, 0));
     chunk.frames = new Map([["json", ["frame"]]]);
@@ -276,7 +276,7 @@ describe("a read", () => {
     expect(chunksFrom(window, from, 1)).toMatchObject([{ offset: from, frames: undefined }]);
   });
 
-  test("from within a chunk does not touch the chunk, which others read whole", () => {
+  test("from within a chunk does not change the chunk, which others read whole", () => {
     const window = windowOf("abc");
     const whole = only(chunksFrom(window, 0));
     whole.frames = new Map([["json", ["frame"]]]);
@@ -285,7 +285,7 @@ describe("a read", () => {
     expect(whole.data.toString()).toBe("abc");
   });
 
-  test("from within the last chunk closes it, too: what comes is not read twice", () => {
+  test("from within the last chunk also freezes it: later output is not read twice", () => {
     const window = windowOf("abc");
     expect(read(window, 1)).toEqual(["bc"]);
     append(window, "de");
@@ -311,7 +311,7 @@ describe("a read", () => {
   });
 });
 
-describe("trimming", () => {
+describe("dropping below an offset", () => {
   const texts = ["aaa", "bb", "cccc"];
 
   test.each([
@@ -356,8 +356,8 @@ describe("trimming", () => {
   });
 });
 
-describe("settling", () => {
-  test("gathers short chunks that were read one by one, of one stream, and costs one overhead for them", () => {
+describe("settling into replay", () => {
+  test("merges short chunks of one stream that were read one by one, for the cost of one chunk", () => {
     const window = readOneByOne(["a", "bc", "def"]);
     expect(window.heldBytes).toBe(6 + 3 * CHUNK_OVERHEAD_BYTES);
     toReplay(window, 6);
@@ -369,7 +369,7 @@ describe("settling", () => {
     ]);
   });
 
-  test("does not join streams", () => {
+  test("does not merge streams", () => {
     const window = windowOf("a", "b", "c");
     toReplay(window, 3);
     expect(read(window, 0)).toEqual(["a", "b", "c"]);
@@ -383,14 +383,14 @@ describe("settling", () => {
     expect([read(window, 0, 1), read(window, 3)]).toEqual([["abc"], ["def"]]);
   });
 
-  test("leaves who stands inside at his byte, wherever gathered chunks then begin", () => {
+  test("leaves a reader inside a chunk at its byte, wherever merged chunks then begin", () => {
     const window = readOneByOne(["abc", "def", "ghi"]);
     toReplay(window, 9);
     const found = Array.from({ length: 9 }, (_, from) => read(window, from, 1));
     expect(found).toEqual(Array.from({ length: 9 }, (_, from) => ["abcdefghi".slice(from)]));
   });
 
-  test("leaves unchanged what was read before and after, however it gathers on", () => {
+  test("does not change what was read before and after, whatever is merged behind it", () => {
     const window = readOneByOne(["abc"]);
     const recent = only(chunksFrom(window, 0));
     toReplay(window, 3);
@@ -404,7 +404,7 @@ describe("settling", () => {
     expect(read(window, 0)).toEqual([`abcd${"e".repeat(1000)}${"f".repeat(3000)}`]);
   });
 
-  test("lets go of frames: what is kept on chunks would stay as long as replay does", () => {
+  test("drops frames: stored on chunks they would stay as long as the replay", () => {
     const window = new OutputWindow();
     for (const bytes of [10, KEEP_BY_REFERENCE_BYTES]) {
       window.append("stdout", Buffer.alloc(bytes, "x"));
@@ -427,7 +427,7 @@ describe("settling", () => {
     expect(only(chunksFrom(window, 0)).data).toBe(data);
   });
 
-  test("to below what is settled changes nothing", () => {
+  test("below what is settled changes nothing", () => {
     const window = readOneByOne(["abc", "def"]);
     toReplay(window, 6);
     toReplay(window, 3);
@@ -435,7 +435,7 @@ describe("settling", () => {
     expect(read(window, 0)).toEqual(["abcdef"]);
   });
 
-  test("and then trimming everything leaves nothing, and appending begins anew", () => {
+  test("and then dropping everything leaves nothing, and appending starts again", () => {
     const window = readOneByOne(["abc"]);
     toReplay(window, 3);
     window.dropBelow(offset(3));
@@ -446,7 +446,7 @@ describe("settling", () => {
     expect(read(window, 3)).toEqual(["d"]);
   });
 
-  test("makes what a reader has before it the gathered bytes and the recent chunks' cost", () => {
+  test("makes the backlog of a reader the merged bytes and the cost of recent chunks", () => {
     const window = readOneByOne(["abc", "def", "ghi"]);
     toReplay(window, 6);
     const recent = 3 + CHUNK_OVERHEAD_BYTES;
@@ -461,8 +461,8 @@ describe("settling", () => {
   });
 });
 
-describe("trimming the oldest", () => {
-  test("takes one chunk, replay first, and none that reaches beyond the limit", () => {
+describe("dropping the oldest", () => {
+  test("drops one chunk, replay first, and none that reaches beyond the limit", () => {
     const window = readOneByOne(["abc", "def", "ghi"]);
     toReplay(window, 3);
     expect(window.dropOldest(offset(2))).toBe(false);
@@ -479,7 +479,7 @@ describe("trimming the oldest", () => {
   });
 });
 
-/** A window whose pieces were read as they came, so that each is a chunk of its own. */
+/** A window whose pieces were read as they came, so that each is a separate chunk. */
 function readOneByOne(texts: readonly string[]): OutputWindow {
   const window = new OutputWindow();
   for (const text of texts) {
@@ -510,7 +510,7 @@ describe("short pieces of two streams in turn", () => {
     expect(window.heldBytes).toBeLessThan(2 * text.length);
   });
 
-  test("are read piece by piece, each of its stream, from every place", () => {
+  test("are read piece by piece, each with its stream, from every offset", () => {
     const window = filled();
     let at = 0;
     for (const { stream, text: expected } of pieces) {
@@ -527,7 +527,7 @@ describe("short pieces of two streams in turn", () => {
     expect(read(window, 0).join("")).toBe(text);
   });
 
-  test("that are read while more come stay what they were", () => {
+  test("that are read while more come do not change", () => {
     const window = filled();
     const chunks = chunksFrom(window, 0);
     const last = pieces.at(-1)?.stream ?? "stdout";

@@ -1,4 +1,5 @@
-// Rules 10 to 12: coming back to a place, the gap when that is no longer held, observers, and what is left after the end.
+// Rules 5 to 7, 12 and 13: resuming at an offset, the gap when it is no longer held, observers, and what
+// is left after the end.
 
 import { describe, expect, test } from "vitest";
 import { HoldfastError } from "../../src/errors.ts";
@@ -8,7 +9,7 @@ import { CheckedMultiplexer, type Client, EMPTY, END } from "./checked-multiplex
 const TEXTS = ["abc", "defg", "hi"];
 const ALL = TEXTS.join("");
 
-/** All of TEXTS was pushed, each of another stream, and taken; the client is still attached. */
+/** TEXTS were pushed, in alternating streams, and delivered; the client is still attached. */
 function delivered(replayBytes: number, texts: readonly string[] = TEXTS): [CheckedMultiplexer, Client] {
   const multiplexer = new CheckedMultiplexer(10_000, { replayBytes });
   const client = multiplexer.attach();
@@ -29,13 +30,13 @@ describe("a resume", () => {
     }
   });
 
-  test("inside a chunk says the place and the stream of what is left of it", () => {
+  test("inside a chunk receives what is left of it, with its offset and stream", () => {
     const [multiplexer] = delivered(100);
     const read = multiplexer.attachTo({ from: 5 }).subscriber.read();
     expect(read).toMatchObject({ chunk: { stream: "stderr", offset: 5, data: Buffer.from("fg") } });
   });
 
-  test("goes on with what comes while it catches up", () => {
+  test("continues with output that comes while it catches up", () => {
     const [multiplexer] = delivered(100);
     const client = multiplexer.attachTo({ from: 4 });
     expect(client.takeOne()).toBe("efg");
@@ -51,7 +52,7 @@ describe("a resume", () => {
     expect([client.take(), client.takeAll()]).toEqual(["(gap 1..3)", "defghi"]);
   });
 
-  test("below what is held keeps the rest from being let go of before the gap is read", () => {
+  test("below what is held keeps the rest held until the gap is read", () => {
     const [multiplexer, fast] = delivered(3);
     const client = multiplexer.attachTo({ from: 0 });
     multiplexer.push("jklmno", "pty");
@@ -60,7 +61,7 @@ describe("a resume", () => {
     expect(client.takeAll()).toBe("hijklmno");
   });
 
-  test("that leaves before it took the gap leaves it to who comes to the same place", () => {
+  test("that leaves before it received the gap leaves it to the next client at the same offset", () => {
     const [multiplexer] = delivered(3);
     const gone = multiplexer.attachTo({ from: 1 });
     gone.read();
@@ -68,7 +69,7 @@ describe("a resume", () => {
     expect(multiplexer.attachTo({ from: 1 }).take()).toBe("(gap 1..3)");
   });
 
-  test("at the head waits for what comes", () => {
+  test("at the head waits for new output", () => {
     const [multiplexer] = delivered(0);
     const client = multiplexer.attachTo({ from: ALL.length });
     expect(client.read()).toBe(EMPTY);
@@ -165,26 +166,26 @@ describe("replay", () => {
     expect(multiplexer.gate).toEqual([true]);
   });
 
-  test("is let go of only as new output is delivered, not when it is pushed", () => {
+  test("is dropped only when new output is delivered, not when it is pushed", () => {
     const [multiplexer] = delivered(9);
     multiplexer.push("new");
     expect(multiplexer.raw.oldest).toBe(0);
   });
 
-  test("is not taken for undelivered output by a fork without a place", () => {
+  test("is not undelivered output for a fork without an offset", () => {
     const [multiplexer, client] = delivered(100);
     client.detach();
     expect(multiplexer.attach().read()).toBe(EMPTY);
   });
 
-  test("gathered under a reader that has read and not taken goes on at its byte", () => {
+  test("merged while a reader has it in flight continues at that reader's byte", () => {
     const multiplexer = new CheckedMultiplexer(10_000, { replayBytes: 1_000 });
     const fast = multiplexer.attach();
     const observer = multiplexer.attachTo({ isObserver: true });
     let seen = "";
     for (const text of ["ab", "c", "defg", "h"]) {
       multiplexer.push(text);
-      // Every piece is a chunk of its own for who reads at once; the observer is one piece behind.
+      // Every piece is a separate chunk for a reader that reads at once; the observer is one piece behind.
       fast.read();
       seen += observer.readOne();
       multiplexer.push(text.toUpperCase());
@@ -195,7 +196,7 @@ describe("replay", () => {
 });
 
 describe("an observer", () => {
-  test("begins like any other", () => {
+  test("begins like any other subscriber", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("undelivered");
     expect(multiplexer.attachTo({ isObserver: true }).takeAll()).toBe("undelivered");
@@ -208,7 +209,7 @@ describe("an observer", () => {
   });
 
   test.each(["block", "buffer", "ring"] as const)(
-    "changes nothing about a detached process in mode %s: not the gate, what is held, nor what comes next",
+    "changes nothing about a detached process in mode %s: neither the gate, nor what is held, nor what the next client receives",
     (kind) => {
       const [alone, observed] = [false, true].map((isObserved) => {
         const detached = kind === "buffer" ? { kind, bytes: 4_000 } : { kind };
@@ -240,7 +241,7 @@ describe("an observer", () => {
     expect(multiplexer.gate).toEqual([true]);
   });
 
-  test("that falls out of the window finds a gap from its place to what is held, and goes on there", () => {
+  test("that falls behind the window finds a gap from its offset to what is held, and continues there", () => {
     const multiplexer = new CheckedMultiplexer(10_000, { replayBytes: 3 });
     const client = multiplexer.attach();
     const observer = multiplexer.attachTo({ isObserver: true });
@@ -253,7 +254,7 @@ describe("an observer", () => {
     expect([observer.read(), observer.read(), observer.read()]).toEqual(["(gap 4..20)", "held", EMPTY]);
   });
 
-  test("that is inside the window finds no gap, whatever it has not taken", () => {
+  test("that is inside the window finds no gap, whatever it has not received", () => {
     const [multiplexer, client] = delivered(100);
     const observer = multiplexer.attachTo({ isObserver: true, from: 0 });
     multiplexer.push("new");
@@ -261,7 +262,7 @@ describe("an observer", () => {
     expect([observer.read(), observer.read()]).toEqual([`${ALL}new`, EMPTY]);
   });
 
-  test("that waits is woken by the next push and is not called for a gap alone", () => {
+  test("that waits is woken by the next push, not by a gap alone", () => {
     const multiplexer = new CheckedMultiplexer();
     const found: string[] = [];
     const observer = multiplexer.attach((self) => found.push(self.read()), { isObserver: true });
@@ -279,7 +280,7 @@ describe("an observer", () => {
     expect([observer.read(), observer.read().length]).toEqual(["(gap 0..720000)", 80_000]);
   });
 
-  test("that comes to a buffer does not push out what is kept for the next client", () => {
+  test("that attaches to a buffer does not evict what is held for the next client", () => {
     const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "buffer", bytes: 200_000 } });
     multiplexer.attach().detach();
     multiplexer.push("x".repeat(100_000));
@@ -288,7 +289,7 @@ describe("an observer", () => {
     expect(multiplexer.attach().takeAll()).toHaveLength(150_000);
   });
 
-  test("that comes makes nothing fall out", () => {
+  test("that attaches evicts nothing", () => {
     const multiplexer = new CheckedMultiplexer(1_000);
     multiplexer.push("x".repeat(800));
     multiplexer.push("y".repeat(800), "stderr");
@@ -296,7 +297,7 @@ describe("an observer", () => {
     expect(multiplexer.attach().takeAll()).toHaveLength(1_600);
   });
 
-  test("that asks to go on from the head does not claim what nobody has had", () => {
+  test("that attaches at the head does not prove that anything was received", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("undelivered");
     const observer = multiplexer.attachTo({ isObserver: true, from: 11 });
@@ -374,7 +375,7 @@ describe("attaching at an offset", () => {
 });
 
 describe("after the end", () => {
-  test("a fork without a place replays all that is held, again and again", () => {
+  test("a fork without an offset replays everything held, again and again", () => {
     const [multiplexer, client] = delivered(100);
     multiplexer.finish();
     client.detach();
@@ -387,7 +388,7 @@ describe("after the end", () => {
     }
   });
 
-  test("a fork without a place begins at the oldest byte held, and is told of no gap", () => {
+  test("a fork without an offset begins at the oldest byte held, without a gap", () => {
     const [multiplexer] = delivered(3);
     multiplexer.finish();
     const late = multiplexer.attach();
@@ -409,7 +410,7 @@ describe("after the end", () => {
     expect([late.take(), late.takeAll(), late.take()]).toEqual(["(gap 0..3)", "defghi", END]);
   });
 
-  test("observers drop nothing, for nothing comes any more", () => {
+  test("observers evict nothing, because there is no new output", () => {
     const multiplexer = new CheckedMultiplexer(10);
     multiplexer.push("x".repeat(1_000));
     multiplexer.push("y".repeat(1_000), "stderr");

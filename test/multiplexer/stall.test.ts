@@ -1,4 +1,5 @@
-// Rule 7: who takes nothing while the window is full and another subscriber waits is cut, and nobody else ever.
+// Rule 11: a subscriber that accepts nothing while the window is full and another one waits is
+// disconnected, and no other ever is.
 
 import { describe, expect, test } from "vitest";
 import { MemoryBudget } from "../../src/multiplexer/index.ts";
@@ -12,7 +13,7 @@ interface Scene {
   readonly live: Client;
 }
 
-/** Ghosts that take nothing, and a live one that has taken all of a full window and waits. */
+/** Ghosts that accept nothing, and a live subscriber that has received a full window and waits. */
 function stalled(ghosts = 1): Scene {
   const multiplexer = new CheckedMultiplexer(10_000);
   const scene = {
@@ -30,7 +31,7 @@ function cuts({ ghosts, live }: Scene): number[][] {
 }
 
 describe("a stalled subscriber", () => {
-  test("is cut after stallMs and not before, and told what it had taken", () => {
+  test("is disconnected after stallMs and not before, with its offset", () => {
     const scene = stalled();
     scene.multiplexer.advance(STALL_MS - 1);
     expect(cuts(scene)).toEqual([[], []]);
@@ -39,14 +40,14 @@ describe("a stalled subscriber", () => {
     expect(scene.multiplexer.raw.subscriberCount).toBe(1);
   });
 
-  test("that is cut lets reading go on within that turn", () => {
+  test("lets reading continue in the turn in which it is disconnected", () => {
     const { multiplexer } = stalled();
     expect(multiplexer.gate).toEqual([true, false]);
     multiplexer.advance(STALL_MS);
     expect(multiplexer.gate).toEqual([true, false, true]);
   });
 
-  test("that was cut may only detach", () => {
+  test("may only detach after it was disconnected", () => {
     const { multiplexer, ghosts } = stalled();
     multiplexer.advance(STALL_MS);
     expect(() => ghosts[0]?.read()).toThrow("a detached subscriber was used");
@@ -54,7 +55,7 @@ describe("a stalled subscriber", () => {
     expect(multiplexer.raw.subscriberCount).toBe(1);
   });
 
-  test("that had taken a part is told where it was, and finds the rest there", () => {
+  test("that received a part gets its offset, and finds the rest there", () => {
     const multiplexer = new CheckedMultiplexer(2_000, { replayBytes: 10_000 });
     const slow = multiplexer.attach();
     const live = multiplexer.attach();
@@ -68,7 +69,7 @@ describe("a stalled subscriber", () => {
     expect(multiplexer.attachTo({ from: 3 }).takeAll()).toBe("d".repeat(2_000));
   });
 
-  test("that takes something, if little, is given as long again", () => {
+  test("that accepts something, however little, has the full time again", () => {
     const multiplexer = new CheckedMultiplexer(2_000);
     const slow = multiplexer.attach();
     const live = multiplexer.attach();
@@ -83,7 +84,7 @@ describe("a stalled subscriber", () => {
     expect(slow.cuts).toEqual([500]);
   });
 
-  test("whose connection takes what was read, if slowly, is not stalled", () => {
+  test("is not one whose connection accepts output slowly", () => {
     const { multiplexer, ghosts } = stalled();
     for (let times = 0; times < 5; times++) {
       multiplexer.advance(STALL_MS - 1);
@@ -94,7 +95,7 @@ describe("a stalled subscriber", () => {
     expect(ghosts[0]?.cuts).toEqual([0]);
   });
 
-  test("is not cut for what it did before the window was full", () => {
+  test("is not disconnected for the time before the window was full", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const slow = multiplexer.attach();
     const live = multiplexer.attach();
@@ -109,7 +110,7 @@ describe("a stalled subscriber", () => {
     expect(slow.cuts).toEqual([0]);
   });
 
-  test("is not cut while the window has room, however long it takes nothing", () => {
+  test("is not disconnected while the window has room, however long it accepts nothing", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const slow = multiplexer.attach();
     const live = multiplexer.attach();
@@ -120,7 +121,7 @@ describe("a stalled subscriber", () => {
     expect(multiplexer.clock.pendingMs).toEqual([]);
   });
 
-  test("is not cut while the others are busy themselves", () => {
+  test("is not disconnected while the others are busy", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const clients = [multiplexer.attach(), multiplexer.attach()];
     multiplexer.push(FULL);
@@ -129,7 +130,7 @@ describe("a stalled subscriber", () => {
     expect(clients.map((client) => client.cuts)).toEqual([[], []]);
   });
 
-  test("is not cut once who waited for it has left", () => {
+  test("is not disconnected once the waiting one has left", () => {
     const { multiplexer, ghosts, live } = stalled();
     multiplexer.advance(STALL_MS - 1);
     live.detach();
@@ -138,7 +139,7 @@ describe("a stalled subscriber", () => {
     expect(multiplexer.clock.pendingMs).toEqual([]);
   });
 
-  test("is not cut after the end: nobody waits for it any more", () => {
+  test("is not disconnected after the end: no subscriber waits for it", () => {
     const { multiplexer, ghosts } = stalled();
     multiplexer.finish();
     multiplexer.advance(100 * STALL_MS);
@@ -147,7 +148,7 @@ describe("a stalled subscriber", () => {
     expect(multiplexer.clock.pendingMs).toEqual([]);
   });
 
-  test("is not cut when it catches up in time, and the watch is off then", () => {
+  test("is not disconnected when it catches up in time, and the watch is off then", () => {
     const { multiplexer, ghosts } = stalled();
     multiplexer.advance(STALL_MS - 1);
     ghosts[0]?.takeAll();
@@ -157,7 +158,7 @@ describe("a stalled subscriber", () => {
   });
 });
 
-describe("never cut is", () => {
+describe("never disconnected is", () => {
   test("a lone subscriber", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const lone = multiplexer.attach();
@@ -168,7 +169,7 @@ describe("never cut is", () => {
     expect(lone.takeAll()).toBe(FULL);
   });
 
-  test("a lone one that has read everything, waits, and took nothing of it", () => {
+  test("a lone one that has read everything, waits, and received nothing of it", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const lone = multiplexer.attach();
     multiplexer.push(FULL);
@@ -177,7 +178,7 @@ describe("never cut is", () => {
     expect(lone.cuts).toEqual([]);
   });
 
-  test("the last of two that have both read everything and took nothing: neither waits for the other", () => {
+  test("the last of two that have both read everything and received nothing: neither waits for the other", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const clients = [multiplexer.attach(), multiplexer.attach()];
     multiplexer.push(FULL);
@@ -203,7 +204,7 @@ describe("never cut is", () => {
     expect([ghosts[0]?.cuts, observer.cuts]).toEqual([[0], []]);
   });
 
-  test("one that had taken all until shortly before, for what it did while there was nothing to take", () => {
+  test("one that received everything until shortly before, for the time when there was nothing to accept", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const ghost = multiplexer.attach();
     const early = multiplexer.attach();
@@ -228,7 +229,7 @@ describe("ten ghosts", () => {
     expect(scene.multiplexer.gate).toEqual([true, false, true]);
   });
 
-  test("at different places are cut together, also those that are not the slowest", () => {
+  test("at different offsets are disconnected together, not only the slowest", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const ghosts = Array.from({ length: 10 }, () => multiplexer.attach());
     const live = multiplexer.attach();
@@ -245,7 +246,7 @@ describe("ten ghosts", () => {
     expect(live.cuts).toEqual([]);
   });
 
-  test("of which one makes progress lose the others, and it has its own time", () => {
+  test("of which one makes progress lose the others, and that one has its own time", () => {
     const { multiplexer, ghosts } = stalled(3);
     multiplexer.advance(STALL_MS / 2);
     ghosts[1]?.progress();
@@ -269,7 +270,7 @@ describe("within onCut", () => {
     return scene;
   }
 
-  test("a fork begins where it is told, and is not cut with the others", () => {
+  test("a fork begins at its offset, and is not disconnected with the others", () => {
     const forks: Client[] = [];
     const { multiplexer } = reacting((scene) => forks.push(scene.multiplexer.attachTo({ from: 10_000 })));
     multiplexer.advance(STALL_MS);
@@ -278,7 +279,7 @@ describe("within onCut", () => {
     expect(forks.map((fork) => fork.takeAll())).toEqual(["new"]);
   });
 
-  test("the live one may leave: all were chosen while it waited, and each is told once", () => {
+  test("the live one may leave: all were chosen while it waited, and each is called once", () => {
     const scene = reacting(({ live }) => live.detach());
     scene.multiplexer.advance(STALL_MS);
     expect(cuts(scene)).toEqual([[0], [0], []]);
@@ -298,7 +299,7 @@ describe("within onCut", () => {
   });
 });
 
-test("a ghost that holds up a live one because the budget is spent is cut, too, though its window has room", () => {
+test("a ghost that holds up a live one because the budget is spent is also disconnected, although its window has room", () => {
   const budget = new MemoryBudget(100_000);
   const other = new CheckedMultiplexer(200_000, { budget });
   other.push("x".repeat(100_000));

@@ -53,7 +53,7 @@ test("a subscriber that reads to the end within its waking is woken by the next 
   expect(received).toBe("abc");
 });
 
-test("all who wait are woken by one push, in the order in which they came", () => {
+test("all waiting subscribers are woken by one push, in the order in which they attached", () => {
   const multiplexer = new CheckedMultiplexer();
   const woken: string[] = [];
   for (const name of ["a", "b", "c"]) multiplexer.attach(() => woken.push(name)).read();
@@ -61,7 +61,7 @@ test("all who wait are woken by one push, in the order in which they came", () =
   expect(woken).toEqual(["a", "b", "c"]);
 });
 
-test("all who wait are woken by the end", () => {
+test("all waiting subscribers are woken by the end", () => {
   const multiplexer = new CheckedMultiplexer();
   const clients = [multiplexer.attach(), multiplexer.attach(), multiplexer.attach()];
   for (const client of clients) client.read();
@@ -91,7 +91,7 @@ test("a subscriber forked within a waking that reads all there is, is woken by t
   expect(wakings).toEqual(["fork"]);
 });
 
-test("a client that attaches anew and reads all there is each time it is woken, is woken once a push", () => {
+test("a client that attaches again and reads everything each time it is woken is woken once per push", () => {
   const multiplexer = new CheckedMultiplexer();
   let wakings = 0;
   const attachAnew = (): void => {
@@ -107,7 +107,7 @@ test("a client that attaches anew and reads all there is each time it is woken, 
   expect(wakings).toBe(1);
 });
 
-test("a subscriber that another one's waking has read to the end is not called with nothing to read", () => {
+test("a subscriber that was read to the head within another one's wake-up is not woken for nothing", () => {
   const multiplexer = new CheckedMultiplexer();
   const foundBySecond: string[] = [];
   const first = multiplexer.attach(() => second.takeAll());

@@ -4,7 +4,7 @@
 
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
-import { errnoName, type Fd } from "../../linux/index.ts";
+import { errnoName, type Fd, wouldWriterWait } from "../../linux/index.ts";
 import { mayDiscardMore } from "./discard-pace.ts";
 import type { OnRead } from "./fd-stream.ts";
 import { ReadBuffer } from "./read-buffer.ts";
@@ -55,6 +55,11 @@ export class OutputReader {
     });
     // A pty reports its end as EIO, a pipe as end of file.
     this.stream.on("end", () => this.#onStreamEnd()).on("error", () => this.#onStreamEnd());
+  }
+
+  /** Whether a write to it would wait now. */
+  get isFull(): boolean {
+    return this.#state === "open" && wouldWriterWait(this.#source.fd);
   }
 
   /** Whether the last writer has closed its end and everything is read. */

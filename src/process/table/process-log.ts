@@ -25,6 +25,13 @@ export class ProcessLog {
     this.#logger.info({ ...identityOf(process), stdio: stdio.kind, ...command }, "process started");
   }
 
+  blocked(process: Process): void {
+    this.#logger.warn(
+      identityOf(process),
+      "process is blocked in a write because no client reads its output; attach to it, or start it with the detached mode buffer or ring",
+    );
+  }
+
   ended(process: Process, end: ProcessEnd): void {
     const fields = {
       ...identityOf(process),

@@ -100,6 +100,7 @@ export class ProcessTable {
       budget: new MemoryBudget(this.#memoryBudgetBytes),
       output: { ...PROCESS_DEFAULTS.output, ...options.output },
       statistics: createStatistics(),
+      onBlocked: (process) => this.#log.blocked(process),
     };
     this.#ended = new EndedProcesses(
       {

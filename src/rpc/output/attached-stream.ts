@@ -5,7 +5,7 @@
 // A chunk is delivered when the connection has accepted its frame (FrameSink.write). A frame that was
 // in flight when the client disappeared is not delivered, and the next client receives it.
 
-import { startTimer, type Timer } from "../../clock.ts";
+import { realClock, startTimer, type Timer } from "../../clock.ts";
 import type { NodeResponse } from "../../http/index.ts";
 import type { Offset, Subscriber } from "../../multiplexer/index.ts";
 import type { Process, ProcessEnd } from "../../process/index.ts";
@@ -81,7 +81,7 @@ export class AttachedStream {
       if (this.#outcome !== undefined) return resolve(this.#outcome);
       this.#resolve = resolve;
       this.#sink = createFrameSink(response);
-      this.#lastWriteAtMs = performance.now();
+      this.#lastWriteAtMs = realClock.nowMs();
       this.#options.progressWatch.add(this.#checkProgress);
       this.#keepalive = startTimer(this.#options.keepaliveMs, () => this.#keepAlive());
       this.#pump();
@@ -120,7 +120,7 @@ export class AttachedStream {
 
   #write(sink: FrameSink, parts: readonly FramePart[]): void {
     this.#isWriting = true;
-    this.#lastWriteAtMs = performance.now();
+    this.#lastWriteAtMs = realClock.nowMs();
     sink.write(parts, (error) => {
       this.#isWriting = false;
       if (this.#outcome !== undefined) return;
@@ -136,7 +136,7 @@ export class AttachedStream {
       encoding: { codec },
       keepaliveMs,
     } = this.#options;
-    const idleMs = this.#isWriting ? 0 : performance.now() - this.#lastWriteAtMs;
+    const idleMs = this.#isWriting ? 0 : realClock.nowMs() - this.#lastWriteAtMs;
     if (idleMs >= keepaliveMs && this.#sink !== undefined) this.#write(this.#sink, keepaliveFrame[codec]);
     const dueMs = idleMs >= keepaliveMs ? keepaliveMs : keepaliveMs - idleMs;
     this.#keepalive = startTimer(dueMs, () => this.#keepAlive());

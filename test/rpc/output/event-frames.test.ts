@@ -1,4 +1,4 @@
-// The differential test: whatever the chunk, the frames made by hand are byte for byte what Connect-ES would send.
+// A differential test: for every chunk, the frames are byte for byte what Connect-ES would send.
 
 import { create } from "@bufbuild/protobuf";
 import { createMethodSerializationLookup, encodeEnvelope } from "@connectrpc/connect/protocol";
@@ -26,7 +26,7 @@ const codecs = ["binary", "json"] as const;
 const encodings: readonly Encoding[] = codecs.flatMap((codec) =>
   [false, true].map((offsets) => ({ codec, offsets })),
 );
-/** Wherever an offset needs one more byte, and what is more than 32 bits. */
+/** Offsets that need one more byte, and offsets above 32 bits. */
 const offsets = [0, 1, 127, 128, 16_383, 16_384, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 49, 2 ** 53 - 1];
 
 const limits = { readMaxBytes: 0xffffffff, writeMaxBytes: 0xffffffff };
@@ -51,14 +51,14 @@ function chunkOf(stream: Chunk["stream"], data: Buffer, at = 5000): Chunk {
 
 function expectAsLibrary(chunk: Chunk, encoding: Encoding): void {
   const { stream, data } = chunk;
-  // Who did not ask for offsets gets the event envd would send.
+  // A client without offsets receives the event that envd would send.
   const place = encoding.offsets ? { offset: BigInt(chunk.offset) } : {};
   const event = create(ProcessEventSchema, {
     event: { case: "data", value: { output: { case: stream, value: data }, ...place } },
   });
   const frame = joined(dataFrame(chunk, encoding, false));
   for (const expected of libraryFrames(event, encoding.codec)) {
-    // toEqual on buffers of this size takes seconds to say what differs.
+    // toEqual takes seconds to print the difference of buffers of this size.
     if (!frame.equals(expected)) expect(differenceOf(frame, expected)).toBe("");
   }
 }
@@ -77,7 +77,7 @@ for (let index = 0, state = 1; index < noiseBytes.length; index++) {
   noiseBytes[index] = state;
 }
 
-/** Up to 300,000 bytes of all values, others for each `seed` below 2^16. */
+/** Up to 300,000 bytes of all values, different for each `seed` below 2^16. */
 function noise(length: number, seed: number): Buffer {
   return noiseBytes.subarray(seed, seed + length);
 }
@@ -94,17 +94,20 @@ describe.each(encodings)("$codec, offsets $offsets:", (encoding) => {
     );
   });
 
-  test.each(streams)("a %s chunk is the library's frame wherever a length needs one more byte", (stream) => {
-    // Around 2^7, 2^14 and, for the envelope, 2^8 and 2^16. The nested messages pass each a few bytes earlier.
-    const lengths = [...bytes(0, 260), ...bytes(16_368, 16_390), ...bytes(65_520, 65_540)];
-    for (const length of lengths) expectAsLibrary(chunkOf(stream, noise(length, length)), encoding);
-  });
+  test.each(streams)(
+    "a %s chunk is the library's frame at every length that needs one more byte",
+    (stream) => {
+      // Around 2^7, 2^14 and, for the envelope, 2^8 and 2^16. The nested messages pass each a few bytes earlier.
+      const lengths = [...bytes(0, 260), ...bytes(16_368, 16_390), ...bytes(65_520, 65_540)];
+      for (const length of lengths) expectAsLibrary(chunkOf(stream, noise(length, length)), encoding);
+    },
+  );
 
-  test("a chunk longer than 2^21 bytes, which no reader makes, is the library's frame too", () => {
+  test("a chunk longer than 2^21 bytes, which no reader creates, is also the library's frame", () => {
     expectAsLibrary(chunkOf("stdout", Buffer.alloc(2 ** 21 + 3, "0123456")), encoding);
   });
 
-  test("every byte value is carried at every place of a base64 group", () => {
+  test("every byte value arrives at every position of a base64 group", () => {
     const all = Buffer.from(bytes(0, 255));
     for (const shift of [0, 1, 2])
       expectAsLibrary(chunkOf("pty", Buffer.concat([Buffer.alloc(shift), all, all, all])), encoding);
@@ -114,16 +117,16 @@ describe.each(encodings)("$codec, offsets $offsets:", (encoding) => {
     for (const at of offsets) expectAsLibrary(chunkOf("stdout", noise(300, 3), at), encoding);
   });
 
-  test("a shared frame is made once and kept with its chunk", () => {
+  test("a shared frame is encoded once and stored on its chunk", () => {
     const chunk = chunkOf("stdout", Buffer.from("shared"));
     const frame = dataFrame(chunk, encoding, true);
     expect(dataFrame(chunk, encoding, true)).toBe(frame);
     expect([...(chunk.frames?.values() ?? [])]).toEqual([frame]);
-    // A subscriber that is alone by now takes what the others have left.
+    // A subscriber that is alone by now uses the stored frame.
     expect(dataFrame(chunk, encoding, false)).toBe(frame);
   });
 
-  test("a frame that is not shared is not kept", () => {
+  test("a frame that is not shared is not stored", () => {
     const chunk = chunkOf("stdout", Buffer.from("for one"));
     const frame = dataFrame(chunk, encoding, false);
     expect(chunk.frames).toBeUndefined();
@@ -153,7 +156,7 @@ describe.each(codecs)("%s:", (codec) => {
   });
 });
 
-test("all encodings' shared frames are kept side by side, and none is taken for another", () => {
+test("the shared frames of all encodings are stored side by side, and none is mistaken for another", () => {
   const chunk = chunkOf("stderr", Buffer.from("all"));
   const frames = encodings.map((encoding) => dataFrame(chunk, encoding, true));
   expect(encodings.map((encoding) => dataFrame(chunk, encoding, true))).toEqual(frames);
@@ -163,7 +166,7 @@ test("all encodings' shared frames are kept side by side, and none is taken for 
   }
 });
 
-test("a binary frame carries the chunk's own buffer, not a copy", () => {
+test("a binary frame contains the chunk's own buffer, not a copy", () => {
   const chunk = chunkOf("stdout", noise(100_000, 1));
   expect(dataFrame(chunk, { codec: "binary", offsets: true }, false)[1]).toBe(chunk.data);
 });

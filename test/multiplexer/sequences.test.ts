@@ -1,0 +1,16 @@
+// Random sequences of named clients (sequences.ts). The seeds are fixed: a failure names its seed, which
+// becomes a fixed case here. CI runs a million other seeds in the soak.
+
+import { test } from "vitest";
+import { runSequence } from "./sequences.ts";
+
+const SEQUENCES = 100_000;
+/** A busy machine runs as many as it can. */
+const MOST_MS = 20_000;
+
+test("sequences of clients that leave, return and observe do what the model says", {
+  timeout: 4 * MOST_MS,
+}, () => {
+  const endsAtMs = performance.now() + MOST_MS;
+  for (let seed = 0; seed < SEQUENCES && performance.now() < endsAtMs; seed++) runSequence(seed);
+});
