@@ -69,3 +69,16 @@ test("a minute of hostile clients: memory stays bounded, and another client's st
   expect(agent.stderr()).not.toContain('"level":"error"');
   // Above what it holds at rest, about 65 MB.
   expect(peakBytes - restBytes).toBeLessThan(BUDGET_BYTES + 100_000_000);
+  expect(longestPauseMs).toBeLessThan(1000);
+  // Nothing of the attackers remains except the processes that they started.
+  const client = plainClient(agent.url);
+  const attachedTags = async () =>
+    (await client.list({ includeEnded: true })).processes
+      .filter(({ subscribers }) => subscribers > 0)
+      .map(({ tag }) => tag);
+  await eventually(
+    "only the live client is attached",
+    async () => (await attachedTags()).join() === "live",
+    () => undefined,
+  );
+});

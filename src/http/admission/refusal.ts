@@ -39,7 +39,9 @@ interface Answer {
 
 /** Both formats of JSON differ in their `code`: a name for RPCs, the status for HTTP endpoints. */
 function formatFor(request: NodeRequest, { code, httpStatus, message }: Refusal): Answer {
-  const [type = ""] = (request.headers["content-type"] ?? "").toLowerCase().split(";");
+  // A request with another method than POST speaks none of the protocols, whatever its type is.
+  const contentType = request.method === "POST" ? request.headers["content-type"] : undefined;
+  const [type = ""] = (contentType ?? "").toLowerCase().split(";");
   const grpcMessage = encodeGrpcMessage(message);
   if (type.startsWith("application/grpc-web")) {
     const trailer = `grpc-status: ${code}\r\ngrpc-message: ${grpcMessage}\r\n`;
