@@ -5,15 +5,15 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** After requests of this size in all, together. Small ones do not count. */
-const COLLECT_AFTER_BYTES = 16 * 1024 * 1024;
-const LARGE_BYTES = 1024 * 1024;
+/** After JSON requests of this size in all. Small ones do not count. */
+const COLLECT_AFTER_BYTES = 4 * 1024 * 1024;
+const LARGE_BYTES = 256 * 1024;
 
 let collect: (() => void) | undefined;
 let largeBytes = 0;
 let isScheduled = false;
 
-/** To be called when a request no longer holds `bytes`. */
+/** To be called when a JSON request of `bytes` has been passed on. */
 export function noteReleased(bytes: number): void {
   if (bytes < LARGE_BYTES) return;
   largeBytes += bytes;

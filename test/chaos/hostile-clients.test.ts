@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
 import { killAll, plainClient } from "../support/agent/running-processes.ts";
 import { startStream } from "../support/clients/stream-client.ts";
-import { eventually } from "../support/proc/proc.ts";
+import { eventually, rssBytes } from "../support/proc/proc.ts";
 import { peakRssBytes } from "../support/proc/proc-activity.ts";
 
 const SECONDS = Number(process.env["HOSTILE_SECONDS"] ?? 60);
@@ -45,6 +45,7 @@ test("a minute of hostile clients: memory stays bounded, and another client's st
   );
   await live.started();
 
+  const restBytes = rssBytes(agent.pid);
   const attackers = spawn(process.execPath, [hostileClients, String(agent.port)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -66,20 +67,18 @@ test("a minute of hostile clients: memory stays bounded, and another client's st
   await gone;
 
   expect(agent.stderr()).not.toContain('"level":"error"');
-  expect({ peakMib: Math.round(peakBytes / MIB), isBounded: peakBytes < BUDGET_BYTES + 100_000_000 }).toEqual(
-    {
-      peakMib: expect.anything(),
-      isBounded: true,
-    },
-  );
+  // Above what it holds at rest, about 65 MB.
+  expect(peakBytes - restBytes).toBeLessThan(BUDGET_BYTES + 100_000_000);
   expect(longestPauseMs).toBeLessThan(1000);
-  // Nothing of the attackers remains but the processes that they started.
+  // Nothing of the attackers remains except the processes that they started.
   const client = plainClient(agent.url);
-  const subscribers = async () =>
-    (await client.list({ includeEnded: true })).processes.filter((process) => process.subscribers > 0);
+  const attachedTags = async () =>
+    (await client.list({ includeEnded: true })).processes
+      .filter(({ subscribers }) => subscribers > 0)
+      .map(({ tag }) => tag);
   await eventually(
     "only the live client is attached",
-    async () => (await subscribers()).map(({ tag }) => tag).join() === "live",
+    async () => (await attachedTags()).join() === "live",
     () => undefined,
   );
 });
