@@ -4,11 +4,13 @@
 /** The longest delay of setTimeout, in milliseconds (24.8 days). With a longer one it fires at once. */
 export const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
+/** A started timer. */
 export interface Timer {
   /** A second call, or one after the timer fired, does nothing. */
   cancel(): void;
 }
 
+/** The source of time for everything that waits. */
 export interface Clock {
   /** Milliseconds of running time since an arbitrary moment. Never goes back. */
   nowMs(): number;

@@ -88,10 +88,10 @@ export class OutputPosition {
       this.#offset = offset;
       this.#generation = generation;
     }
-    const hasNewGeneration = this.#generation !== "" && generation !== this.#generation;
-    // A lower offset of a new generation is explained by the next event, `rewound`. Every other event
+    // An agent with generations explains a lower offset by the next event, `rewound`. Every other event
     // would have a wrong offset, and fail there.
-    if (!hasNewGeneration || offset > this.#offset) this.#assertHere(offset, "the stream began");
+    const mayBeRewound = this.#generation !== "" && offset < this.#offset;
+    if (!mayBeRewound) this.#assertHere(offset, "the stream began");
     this.#streamGeneration = generation;
   }
 

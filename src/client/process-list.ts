@@ -28,8 +28,12 @@ export async function listProcesses(link: AgentLink, query: ListQuery): Promise<
       throw new ClientError("data_loss", `the agent sent the same page of processes twice (${pageToken})`);
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
-  const all = [...found.values()];
-  return query.selector === undefined ? all : all.filter(isSelected(query.selector));
+  const all = [...found.values()].filter(
+    query.selector === undefined ? () => true : isSelected(query.selector),
+  );
+  // Each page has its own ended processes first.
+  const hasEnded = ({ end }: WireProcessInfo) => end !== undefined;
+  return [...all.filter(hasEnded), ...all.filter((info) => !hasEnded(info))];
 }
 
 function listPage(link: AgentLink, { selector, omitConfig, signals }: ListQuery, pageToken: string) {

@@ -1,9 +1,7 @@
 // The wait that the other side asked for with an error: HTTP's Retry-After, or the RetryInfo detail of
 // Connect and gRPC errors.
 
-import { fromBinary } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
-import { DurationSchema } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
 
 /** A longer wait is probably a mistake: the client asks again after this. */
@@ -32,18 +30,36 @@ function fromDetails({ details }: ConnectError): (number | undefined)[] {
 /** `RetryInfo { google.protobuf.Duration retry_delay = 1; }`. Undefined if it cannot be parsed. */
 function fromRetryInfo(bytes: Uint8Array): number | undefined {
   try {
+    let ms: number | undefined;
     const reader = new BinaryReader(bytes);
-    while (reader.pos < reader.len) {
-      const [field, wireType] = reader.tag();
-      if (field !== 1) {
-        reader.skip(wireType, field);
-        continue;
-      }
-      const { seconds, nanos } = fromBinary(DurationSchema, reader.bytes());
-      return 1000 * Number(seconds) + nanos / 1e6;
-    }
+    eachField(reader, 1, () => {
+      ms = durationMs(new BinaryReader(reader.bytes()));
+    });
+    return ms;
   } catch {
     // A malformed detail is ignored, as an unknown one is.
+    return undefined;
   }
-  return undefined;
+}
+
+/** `Duration { int64 seconds = 1; int32 nanos = 2; }`. By hand, because its schema would add to every bundle. */
+function durationMs(reader: BinaryReader): number {
+  let ms = 0;
+  eachField(reader, 1, () => {
+    ms += 1000 * Number(reader.int64());
+  });
+  reader.pos = 0;
+  eachField(reader, 2, () => {
+    ms += reader.int32() / 1e6;
+  });
+  return ms;
+}
+
+/** Calls `read` at each field with the number `wanted`, and skips the others. */
+function eachField(reader: BinaryReader, wanted: number, read: () => void): void {
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === wanted) read();
+    else reader.skip(wireType, field);
+  }
 }

@@ -19,6 +19,7 @@ test("the browser's module imports no module of Node's", () => {
   expect(packages.sort()).toEqual([
     "@bufbuild/protobuf",
     "@bufbuild/protobuf/codegenv2",
+    "@bufbuild/protobuf/wire",
     "@connectrpc/connect",
   ]);
 });

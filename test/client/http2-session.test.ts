@@ -13,11 +13,11 @@ const agent = agentForFile();
 
 test("a silent connection fails its streams, unread ones included, and the next request makes another", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
-  const session = openSession(proxy.url, 50);
+  const session = openSession(proxy.url, 200);
   const stream = await openStream(session);
   const failed = new Promise((resolve) => stream.once("error", resolve));
   proxy.cut("silent");
-  await expect(failed).resolves.toMatchObject({ message: "no answer to a ping for 100 ms" });
+  await expect(failed).resolves.toMatchObject({ message: "no answer to a ping for 400 ms" });
   expect(await statusOf(session)).toBe(404);
   expect(proxy.connections).toBe(2);
 });

@@ -72,6 +72,15 @@ test("an attach by tag starts where the newest live process with that tag does",
   expect([process.processId, process.offset]).toEqual(["id-5", 2]);
 });
 
+test("an attach by tag prefers a live process to a newer ended one of a later page", async () => {
+  const end = { exited: true, status: "exit status 0" };
+  const agent = await serveList(
+    { processes: [info(1, { tag: "t", attachOffset: 1n })], nextPageToken: "a" },
+    { processes: [info(2, { tag: "t", attachOffset: 2n, end })] },
+  );
+  expect((await connectTo(agent.url).attach({ tag: "t" })).processId).toBe("id-1");
+});
+
 test("list follows all pages, and a process on two pages is listed once, in its latest state", async () => {
   const agent = await serveList(
     { processes: [info(1), info(2, { subscribers: 1 })], nextPageToken: "a" },

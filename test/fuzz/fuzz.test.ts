@@ -59,7 +59,7 @@ test("mutated requests neither crash the agent nor leave anything behind", {
   const after = await untilNoMoreResources(agent, before.resources);
   const elapsedSeconds = (performance.now() - begunAt) / 1000;
   process.stdout.write(
-    `${requests} requests sent and ${answers} answers had in ${batches} batches, ` +
+    `${requests} requests sent and ${answers} answers received in ${batches} batches, ` +
       `${Math.round(requests / elapsedSeconds)} requests a second, --seed ${seed}; ` +
       `resident ${mib(before.rssBytes)}, ${mib(warmBytes)} and ${mib(after.rssBytes)} MiB, ${after.fds} descriptors\n`,
   );

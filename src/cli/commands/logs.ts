@@ -11,8 +11,8 @@ export function addLogs(program: Command, done: (exitCode: number) => void): voi
     .command("logs")
     .summary("print the output of a process")
     .description(
-      "Prints the output of a process that the agent still holds, as an observer: the process never waits for it. Where " +
-        "output is missing, prints the number of missing bytes.",
+      "Prints the output of a process that the agent still holds. It only observes: neither the process nor other clients " +
+        "are affected. Where output is missing, prints the number of missing bytes.",
     )
     .argument("<selector>", SELECTOR)
     .option("-f, --follow", "also new output, until the process ends")
@@ -29,6 +29,9 @@ export function addLogs(program: Command, done: (exitCode: number) => void): voi
 
 const LOGS_HELP = `
 The stdout of the process is printed on stdout, its stderr on stderr.
+
+With -f, new output is printed as the agent reads it. Without other clients, a
+process in detached mode block is not read: use attach to let it continue.
 
 Exit codes:
   0    done; with -f: the process has ended, with any exit code

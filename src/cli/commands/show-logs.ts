@@ -34,8 +34,8 @@ async function show(client: Client, info: ProcessInfo, flags: LogsFlags): Promis
   const remote = await client.attach(info.processId, {
     ...connection.options,
     fromOffset: from,
-    // With only an observer, the process would run ahead and the observer would miss output. Alone, we set the pace.
-    lag: follow && info.subscribers > 0 ? "skip" : "block",
+    // Looking at a process must not change what it does, or what other clients receive (rule 13).
+    lag: "skip",
   });
   await report.attached(remote, { isRaw: false, keys: "none" });
   if (follow || info.exit !== undefined) {
@@ -46,7 +46,7 @@ async function show(client: Client, info: ProcessInfo, flags: LogsFlags): Promis
   }
 }
 
-/** Reads up to `offset` before anything is printed: the process must not wait for the reader of stdout. */
+/** Reads up to `offset` before anything is printed: an observer that waits for the reader of stdout gets gaps. */
 async function readTo(remote: RemoteProcess, offset: number): Promise<OutputEvent[]> {
   const events: OutputEvent[] = [];
   if (remote.offset < offset) {

@@ -1,6 +1,7 @@
 // `holdfast attach`, `logs` and `signal`: find a process, print its output, signal it.
 import { describe, expect, test } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
+import { plainClient } from "../../support/agent/running-processes.ts";
 import { finished, holdfast, leave, processes, untilProcess } from "../holdfast.ts";
 
 const agent = agentForFile();
@@ -109,31 +110,36 @@ describe("logs", () => {
   });
 
   test.each(["block", "buffer"] as const)(
-    "alone it makes a process in mode %s lose nothing: -f at its own pace, without it what comes next is still there",
+    "changes nothing for a process in mode %s, and nothing for the client that attaches next",
     async (detached) => {
-      await leave(agent.url, "seq 2500000", {
-        tag: detached,
-        bytes: expect.anything(),
-        // Bytes in flight to the client that leaves count as delivered.
-        output: { detached, replayBytes: 32 * 1024 * 1024 },
+      await leave(agent.url, "read x; seq 800000", { tag: detached, output: { detached } });
+      await plainClient(agent.url).sendInput({
+        process: { selector: { case: "tag", value: detached } },
+        input: { input: { case: "stdin", value: Buffer.from("\n") } },
       });
-      await untilProcess(agent.url, detached, { reading: false });
-      const logs = await finished(holdfast(agent.url, ["logs", detached]));
-      // In mode block, the client may have left before the agent read anything.
-      const shown = logs.stdout;
-      expect(logs).toEqual({
-        code: 0,
-        stdout: detached === "buffer" ? expect.stringMatching(/^1\n2\n/) : shown,
-        stderr: "",
+      const written = detached === "buffer" ? expect.any(Number) : 0;
+      await untilProcess(agent.url, detached, { reading: false, offset: written });
+      const before = await untilProcess(agent.url, detached, { reading: false });
+
+      const following = holdfast(agent.url, ["logs", "-f", detached]);
+      await untilProcess(agent.url, detached, { subscribers: 1 });
+      const first = await finished(holdfast(agent.url, ["logs", detached]));
+      const second = await finished(holdfast(agent.url, ["logs", detached]));
+      expect(first).toEqual({ code: 0, stdout: seq(800_000).slice(0, before.offset), stderr: "" });
+      expect(second).toEqual(first);
+      expect(await untilProcess(agent.url, detached, { subscribers: 1 })).toMatchObject({
+        reading: false,
+        offset: before.offset,
+        heldBytes: before.heldBytes,
       });
 
-      const following = holdfast(agent.url, ["logs", "-f", "--from", String(shown.length), detached]);
-      following.child.stdout?.pause();
-      await untilProcess(agent.url, detached, { subscribers: 1, reading: false });
-      following.child.stdout?.resume();
-      const { code, stdout, stderr } = await finished(following);
-      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-      expect(shown + stdout === seq(2_500_000)).toBe(true);
+      const attached = await finished(holdfast(agent.url, ["attach", detached]));
+      expect({ ...attached, stdout: attached.stdout === seq(800_000) }).toEqual({
+        code: 0,
+        stdout: true,
+        stderr: "",
+      });
+      expect((await finished(following)).stdout).toMatch(/\n800000\n$/);
     },
   );
 
