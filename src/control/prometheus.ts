@@ -120,10 +120,9 @@ const ROWS: readonly Row[] = [
   {
     name: "subscribers",
     type: "gauge",
-    help: "Streams attached to processes.",
-    // Of processes that are no longer listed also.
+    help: "Streams attached to processes, forgotten ones included.",
     read: ({ clients: { attached, detached } }) =>
-      attached - detached.end - detached.gone - detached.cut - detached.stopped,
+      attached - Object.values(detached).reduce((sum, count) => sum + count, 0),
   },
   {
     name: "attached_total",
