@@ -187,9 +187,3 @@ function inOurWords({ code, message }: AnswerError): AnswerError {
 }
 
 const UNDECODABLE = "parse binary: ";
-
-/** As `readAnswer` does, for an error that a handler receives when it reads its messages. */
-function rewritten(error: ConnectError): ConnectError {
-  const { code, message } = inOurWords({ code: error.code, message: error.rawMessage });
-  return code === error.code ? error : new ConnectError(message, code);
-}
