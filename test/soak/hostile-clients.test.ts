@@ -9,11 +9,11 @@ import { expect, onTestFinished, test } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
 import { killAll, plainClient } from "../support/agent/running-processes.ts";
 import { startStream } from "../support/clients/stream-client.ts";
-import { eventually, rssBytes } from "../support/proc/proc.ts";
+import { eventually } from "../support/proc/proc.ts";
 import { peakRssBytes } from "../support/proc/proc-activity.ts";
 
-/** Set for the soak; the test needs a machine without other work. */
-const SECONDS = Number(process.env["HOSTILE_SECONDS"] ?? 0);
+/** Of `npm run soak -- --hostile-seconds N`. The test needs a machine without other work. */
+const SECONDS = Number(process.env["HOLDFAST_SOAK_HOSTILE_SECONDS"] ?? 0);
 const MIB = 1024 * 1024;
 const BUDGET_BYTES = 64 * MIB;
 const hostileClients = fileURLToPath(new URL("../fixtures/hostile-clients.mjs", import.meta.url));
@@ -25,7 +25,7 @@ function waitedForCpuMs(pid: number): number {
 }
 
 test.runIf(SECONDS > 0)(
-  "a minute of hostile clients: memory stays bounded, and another client's stream flows",
+  "hostile clients leave memory bounded and the stream of another client flowing",
   {
     timeout: (SECONDS + 60) * 1000,
   },
@@ -49,7 +49,6 @@ test.runIf(SECONDS > 0)(
     );
     await live.started();
 
-    const restBytes = rssBytes(agent.pid);
     const attackers = spawn(process.execPath, [hostileClients, String(agent.port)], {
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -71,8 +70,7 @@ test.runIf(SECONDS > 0)(
     await gone;
 
     expect(agent.stderr()).not.toContain('"level":"error"');
-    // Above what it holds at rest, about 65 MB.
-    expect(peakBytes - restBytes).toBeLessThan(BUDGET_BYTES + 100_000_000);
+    expect(peakBytes).toBeLessThan(BUDGET_BYTES + 100_000_000);
     expect(longestPauseMs).toBeLessThan(1000);
     // Nothing of the attackers remains except the processes that they started.
     const client = plainClient(agent.url);
