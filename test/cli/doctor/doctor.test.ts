@@ -104,15 +104,11 @@ test.runIf(isRoot)("a user other than root gets the consequences", async () => {
   });
 });
 
-test.runIf(isRoot)("without setpriv, commands cannot run as another user, which is a failure", async () => {
+test.runIf(isRoot)("commands run as another user without setpriv in PATH", async () => {
   const bin = createTempFolder();
   for (const name of ["echo", "tty", "id"]) symlinkSync(join("/usr/bin", name), join(bin, name));
-  const { code, of } = await doctor([], { env: { PATH: bin } });
-  expect(code).toBe(1);
-  expect(of("users")).toMatchObject({
-    verdict: "fail",
-    found: expect.stringContaining('"setpriv" not found'),
-  });
+  const { of } = await doctor([], { env: { PATH: bin } });
+  expect(of("users")).toMatchObject({ verdict: "ok" });
   expect(of("terminals")).toMatchObject({ verdict: "ok" });
 });
 
