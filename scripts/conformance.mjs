@@ -35,7 +35,6 @@ run(runner, [
   ...["--mode", "server"],
   ...["--conf", join(tests, "config.yaml")],
   ...["--known-failing", `@${join(tests, "known-failing.txt")}`],
-  ...["--skip", `@${join(tests, "skipped.txt")}`],
   ...process.argv.slice(2),
   ...["--", process.execPath, server],
 ]);

@@ -9,8 +9,8 @@ import type { Logger } from "../logger.ts";
 import type { ProcessTable } from "../process/index.ts";
 
 export interface GenerationWatchOptions {
-  readonly table: ProcessTable;
-  readonly server: () => RunningServer | undefined;
+  readonly table: Pick<ProcessTable, "generation">;
+  readonly server: () => Pick<RunningServer, "closeConnections" | "checkListeners"> | undefined;
   readonly logger: Logger;
   /** For tests. */
   readonly vmClock?: VmClock | undefined;

@@ -120,9 +120,10 @@ const ROWS: readonly Row[] = [
   {
     name: "subscribers",
     type: "gauge",
-    help: "Streams attached to processes, forgotten ones included.",
+    help: "Streams attached to processes.",
+    // Of processes that are no longer listed also.
     read: ({ clients: { attached, detached } }) =>
-      attached - Object.values(detached).reduce((sum, count) => sum + count, 0),
+      attached - detached.end - detached.gone - detached.cut - detached.stopped,
   },
   {
     name: "attached_total",

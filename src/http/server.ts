@@ -8,7 +8,7 @@ import { AccessToken } from "./admission/access-token.ts";
 import { type AdmissionOptions, admit, type ReportRefusal } from "./admission/admission.ts";
 import { createConnectionEntry } from "./connection/connection-entry.ts";
 import { IdleConnections } from "./connection/idle-connections.ts";
-import { sweepConnections } from "./connection/sweep.ts";
+import { createSweep } from "./connection/sweep.ts";
 import type { TlsIdentity } from "./connection/tls-entry.ts";
 import type { NodeRequest, RequestListener } from "./exchange.ts";
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits.ts";
@@ -72,7 +72,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const idle = new IdleConnections(limits.maxIdleConnections);
   const listener = idle.watch(requests.watch(admit(admissionOf(options, token, limits), options.answer)));
   const entry = createConnectionEntry({ listener, idle, limits, tls: options.tls, logger: options.logger });
-  const accept = (socket: Socket) => entry.accept(socket);
+  const sweep = createSweep(entry.connections, {
+    headersMs: limits.headersMs,
+    idleMs: limits.idleConnectionMs,
+  });
+  const accept = (socket: Socket) => {
+    entry.accept(socket);
+    sweep.start();
+  };
   const servers = options.addresses.map(() => createServer(accept));
   const closeAll = () => {
     for (const server of servers) if (server.listening) server.close();
@@ -84,10 +91,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     closeAll();
     throw openToStrangers(exposed.name);
   }
-  const sweep = sweepConnections(entry.connections, {
-    headersMs: limits.headersMs,
-    idleMs: limits.idleConnectionMs,
-  });
   return {
     url: urlOf(listenings[0], options.tls !== undefined),
     port: listenings[0]?.port ?? 0,
@@ -109,7 +112,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: async (flushMs) => {
       closeAll();
       await requests.none(flushMs);
-      sweep.cancel();
+      sweep.stop();
       for (const socket of entry.connections.keys()) socket.destroy();
     },
   };

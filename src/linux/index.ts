@@ -34,7 +34,6 @@ export {
   bytesReadable,
   closeAll,
   duplicate,
-  endWithoutThreads,
   type Fd,
   openPipe,
   type Pid,

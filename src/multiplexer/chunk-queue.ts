@@ -52,11 +52,6 @@ export class ChunkQueue {
     return this.#cost;
   }
 
-  /** The bytes of all chunks. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   get first(): Entry | undefined {
     return this.#at(0);
   }

@@ -362,7 +362,7 @@ export class Multiplexer<End extends object> {
       isAttached: this.blockingCount > 0,
       wasFull: this.#wasFull,
       backlogBytes: window.backlogBytes(this.#needed),
-      undeliveredBytes: window.missedBytes + this.#delivered.outsideBytes(window.recentFrom, this.head),
+      undeliveredBytes: this.#delivered.outsideBytes(window.missedFrom, this.head),
       isBudgetSpent: budget.isSpent,
       windowBytes,
       detached,

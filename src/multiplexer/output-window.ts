@@ -42,11 +42,6 @@ export class OutputWindow {
     return this.#head;
   }
 
-  /** Everything below was moved to replay or missed output. */
-  get recentFrom(): Offset {
-    return this.#recentFrom;
-  }
-
   /** What the chunks held count against bounds: see ChunkQueue.cost. */
   get heldBytes(): number {
     return this.#missed.cost + this.#replay.cost + this.#recent.cost;
@@ -60,9 +55,9 @@ export class OutputWindow {
     return this.#missed.cost;
   }
 
-  /** The bytes of missed output. */
-  get missedBytes(): number {
-    return this.#missed.bytes;
+  /** Every byte at or above that was not delivered is held. Below, missed output may have been dropped. */
+  get missedFrom(): Offset {
+    return this.#missed.first?.offset ?? this.#recentFrom;
   }
 
   /** What a reader at `from` has before it, about in the measure of `heldBytes`: below `recentFrom`, in bytes. */

@@ -149,7 +149,10 @@ async function serve(
     releaseRequest: () => share.release(),
   });
   const contentType = universal.header.get("Content-Type") ?? "";
-  const { refusal, answer } = await readAnswer(await handler({ ...universal, body }), handler, contentType);
+  const handled = await handler({ ...universal, body });
+  // Its request is handled: only in a bidirectional stream more of it may follow.
+  if (handler.method.methodKind !== "bidi_streaming") share.close();
+  const { refusal, answer } = await readAnswer(handled, handler, contentType);
   if (refusal !== undefined) return refuse(request, response, refusal);
   await universalResponseToNodeResponse(withPlainMessage(answer), response);
 }

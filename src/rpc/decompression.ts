@@ -13,7 +13,7 @@ const MAX_AT_A_TIME = 2;
 const PIECE_BYTES = 64 * 1024;
 
 export interface DecompressionOptions {
-  readonly share: RequestShare;
+  readonly share: Pick<RequestShare, "reserve">;
   readonly maxMessageBytes: number;
 }
 

@@ -3,7 +3,7 @@
 // request's protocol. All other answers are passed on as they are.
 
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { codeFromString, codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
 import type { Refusal } from "../http/index.ts";
@@ -187,9 +187,3 @@ function inOurWords({ code, message }: AnswerError): AnswerError {
 }
 
 const UNDECODABLE = "parse binary: ";
-
-/** As `readAnswer` does, for an error that a handler receives when it reads its messages. */
-export function rewritten(error: ConnectError): ConnectError {
-  const { code, message } = inOurWords({ code: error.code, message: error.rawMessage });
-  return code === error.code ? error : new ConnectError(message, code);
-}

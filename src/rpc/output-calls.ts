@@ -28,6 +28,7 @@ export interface OutputCallSettings {
   readonly activity: ClientActivity;
   readonly serving: ServingState;
   readonly maxStreamsPerProcess: number;
+  readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
 }
 
@@ -37,7 +38,7 @@ export async function* start(
   context: HandlerContext,
 ): AsyncIterable<StreamEvent> {
   // Headers are checked before the start: a header refused later would leave a process that nobody asked for.
-  const keepalive = keepaliveMs(context.requestHeader);
+  const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
   const user = basicUser(context.requestHeader);
   const { timeoutMs, releaseRequest } = callContext(context.values);
   const process = await settings.table.start(toStartRequest(request, user, timeoutMs));
@@ -62,7 +63,7 @@ export async function* connect(
   request: ConnectRequest,
   context: HandlerContext,
 ): AsyncIterable<StreamEvent> {
-  const keepalive = keepaliveMs(context.requestHeader);
+  const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
   const process = settings.table.findRetained(toSelector(request.process));
   callContext(context.values).releaseRequest();
   const asked = toOffset("from_offset", request.fromOffset);

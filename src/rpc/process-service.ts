@@ -17,6 +17,9 @@ import { connect, type StreamEvent, start } from "./output-calls.ts";
 import { listProcesses } from "./process-list.ts";
 import type { ServingState } from "./serving-state.ts";
 
+/** For proxies: pass output on at once (nginx), and neither keep nor compress it. */
+const STREAM_HEADERS = { "X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform" };
+
 export interface ProcessServiceOptions {
   readonly table: ProcessTable;
   readonly logger: Logger;
@@ -24,6 +27,7 @@ export interface ProcessServiceOptions {
   /** Once it stops, new streams are refused. */
   readonly serving: ServingState;
   readonly maxStreamsPerProcess: number;
+  readonly keepaliveMs: number;
 }
 
 export function processRoutes(options: ProcessServiceOptions): (router: ConnectRouter) => void {
@@ -50,6 +54,8 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
   ) => {
     return async function* (request: Request, context: HandlerContext): AsyncIterable<StreamEvent> {
       try {
+        // Before the first event: it takes the headers with it.
+        for (const [name, value] of Object.entries(STREAM_HEADERS)) context.responseHeader.set(name, value);
         if (options.serving.isStopping) throw new HoldfastError("unavailable", "the agent is shutting down");
         yield* stream(request, context);
       } catch (error) {

@@ -17,8 +17,11 @@ const KNOWN_FLAGS = 0x83;
 
 type Pieces = AsyncIterable<Uint8Array>;
 
+/** In pieces and joined, and as JSON also as text and as what is decoded from it. */
+const COPIES = { binary: 2, json: 3 };
+
 export interface BodyOptions {
-  readonly share: RequestShare;
+  readonly share: Pick<RequestShare, "reserve">;
   /** The largest message, before and after decompression. */
   readonly maxMessageBytes: number;
 }
@@ -29,9 +32,12 @@ export interface BodyOptions {
  */
 export function requestBody(
   request: UniversalServerRequest & { readonly body: Pieces },
-  options: BodyOptions,
+  { share, maxMessageBytes }: BodyOptions,
 ): Pieces {
   const { header, body } = request;
+  const copies =
+    COPIES[header.get("Content-Type")?.toLowerCase().includes("json") === true ? "json" : "binary"];
+  const options = { maxMessageBytes, share: { reserve: (bytes: number) => share.reserve(bytes, copies) } };
   const isSingle = isUnaryType(header);
   const length = Number(header.get("Content-Length") ?? 0);
   header.delete("Content-Length");
@@ -201,10 +207,10 @@ class EnvelopeScanner {
 /** Reads exact numbers of bytes from pieces of any size. */
 class PieceReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
-  readonly #share: RequestShare;
+  readonly #share: BodyOptions["share"];
   #rest: Uint8Array = Buffer.alloc(0);
 
-  constructor(body: Pieces, share: RequestShare) {
+  constructor(body: Pieces, share: BodyOptions["share"]) {
     this.#pieces = body[Symbol.asyncIterator]();
     this.#share = share;
   }

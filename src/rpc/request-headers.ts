@@ -3,16 +3,18 @@
 import { HoldfastError } from "../errors.ts";
 import type { HeaderReader } from "../http/index.ts";
 
-const DEFAULT_KEEPALIVE_SECONDS = 90;
 /** setTimeout's limit, 24 days. */
 const MAX_KEEPALIVE_SECONDS = 2_147_483;
 
-/** How long a stream may be silent before a KeepAlive is due. A malformed interval does not fail a start. */
-export function keepaliveMs(header: HeaderReader): number {
+/**
+ * How long a stream may be silent before a KeepAlive is due: as the client asks, and at most `maxMs`. A
+ * malformed interval does not fail a start.
+ */
+export function keepaliveMs(header: HeaderReader, maxMs: number): number {
   const value = header.get("Keepalive-Ping-Interval");
   const seconds = /^\d{1,10}$/.test(value ?? "") ? Number(value) : 0;
   const isUsable = seconds >= 1 && seconds <= MAX_KEEPALIVE_SECONDS;
-  return (isUsable ? seconds : DEFAULT_KEEPALIVE_SECONDS) * 1000;
+  return isUsable ? Math.min(seconds * 1000, maxMs) : maxMs;
 }
 
 const grpcUnitMs: Readonly<Record<string, number>> = {

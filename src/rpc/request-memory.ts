@@ -5,6 +5,10 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { BudgetShare, MemoryBudget, Reservation } from "../multiplexer/index.ts";
+import { noteReleased } from "./garbage.ts";
+
+/** A binary message leaves little garbage: its pieces are buffers, which V8 counts itself. */
+const BINARY_COPIES = 2;
 
 /** Requests up to this size in all are accepted even if output has spent the budget. */
 const HEADROOM_BYTES = 8 * 1024 * 1024;
@@ -13,8 +17,11 @@ type RequestBudget = Pick<MemoryBudget, "bytes" | "join" | "reserve">;
 
 /** One request. */
 export interface RequestShare {
-  /** To be called before the bytes are stored. Throws `resource_exhausted` if there is no room for them. */
-  reserve(bytes: number): void;
+  /**
+   * To be called before the bytes are stored. Throws `resource_exhausted` if there is no room for them. `copies`: how often
+   * the bytes are in memory until the handler has them.
+   */
+  reserve(bytes: number, copies?: number): void;
   /** The bytes so far are no longer held for the request. More may be reserved. */
   release(): void;
   /** Releases everything; later calls of `reserve` throw. */
@@ -30,6 +37,8 @@ export class RequestMemory {
   #reservation: Reservation | undefined;
   readonly #maxBytes: number;
   #heldBytes = 0;
+  /** With their copies; this is what counts in the budget. */
+  #budgetBytes = 0;
 
   /** `maxBytes`: the limit for all requests together, within the budget. */
   constructor(budget: RequestBudget, maxBytes: number) {
@@ -45,19 +54,25 @@ export class RequestMemory {
 
   open(): RequestShare {
     let held = 0;
+    let inBudget = 0;
     let isClosed = false;
     const release = () => {
-      this.#hold(this.#heldBytes - held);
+      this.#heldBytes -= held;
+      this.#hold(this.#budgetBytes - inBudget);
+      noteReleased(inBudget - BINARY_COPIES * held);
       held = 0;
+      inBudget = 0;
     };
     return {
-      reserve: (bytes) => {
+      reserve: (bytes, copies = 1) => {
         if (isClosed) throw new ConnectError("the request is over", Code.Canceled);
         if (this.#heldBytes + bytes > this.#maxBytes)
           throw exhausted(`memory limit for requests reached (${this.#maxBytes} bytes; --request-memory)`);
-        if (!this.#hold(this.#heldBytes + bytes))
+        if (!this.#hold(this.#budgetBytes + bytes * copies))
           throw exhausted(`memory budget spent (${this.#budget.bytes} bytes; --memory-budget); try again`);
+        this.#heldBytes += bytes;
         held += bytes;
+        inBudget += bytes * copies;
       },
       release,
       close: () => {
@@ -67,10 +82,10 @@ export class RequestMemory {
     };
   }
 
-  /** Holds `bytes` in all. Returns false, and changes nothing, if there is no room for them. */
+  /** Holds `bytes` in all in the budget. Returns false, and changes nothing, if there is no room for them. */
   #hold(bytes: number): boolean {
     if (!this.#reserve(Math.max(0, bytes - this.#headroomBytes))) return false;
-    this.#heldBytes = bytes;
+    this.#budgetBytes = bytes;
     this.#headroom.report(Math.min(bytes, this.#headroomBytes));
     return true;
   }

@@ -32,11 +32,11 @@ export function createRpcAnswer({
   ...options
 }: RpcAnswerOptions): RequestListener {
   const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
-  const { maxStreamsPerProcess, maxMessageBytes, requestMs } = limits;
+  const { maxStreamsPerProcess, maxMessageBytes, requestMs, keepaliveMs } = limits;
   const memory = new RequestMemory(table.memoryBudget, limits.requestMemoryBytes);
   activity.observeRequests(memory);
   const listener = createRpcListener({
-    routes: serviceRoutes({ table, logger, activity, serving, maxStreamsPerProcess }),
+    routes: serviceRoutes({ table, logger, activity, serving, maxStreamsPerProcess, keepaliveMs }),
     lateRoutes: reflection,
     logger,
     maxMessageBytes,

@@ -12,6 +12,11 @@ export interface RpcLimits extends Pick<HttpLimits, "maxStreams"> {
   readonly requestMemoryBytes: number;
   /** How long a request with a single message may take to arrive. */
   readonly requestMs: number;
+  /**
+   * A silent stream gets a KeepAlive at least this often, however rarely its client asks for one: proxies
+   * close silent streams after 50 s (haproxy's example) and 60 s (nginx).
+   */
+  readonly keepaliveMs: number;
 }
 
 export const DEFAULT_RPC_LIMITS: RpcLimits = {
@@ -20,4 +25,5 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   maxMessageBytes: 16 * 1024 * 1024,
   requestMemoryBytes: 128 * 1024 * 1024,
   requestMs: 60_000,
+  keepaliveMs: 20_000,
 };

@@ -25,7 +25,7 @@ async function stoppingAgent(before: (agent: RunningAgent) => Promise<void> = as
   const agent = await startAgent({ args: ["--shutdown-grace", "1h"] });
   const process = await startProcess(
     agent.url,
-    'trap "echo stopping" TERM; echo ready; until read -u 9 line; do :; done',
+    'trap "echo stopping" TERM; echo ready; until read -u 9 line; do (( $? > 128 )) || exit; done',
   );
   const idle = await openConnection(agent.port);
   onTestFinished(() => idle.cut());

@@ -132,7 +132,7 @@ test("a file that is not a socket is left unchanged", async () => {
   writeFileSync(path, "precious");
   const agent = serveOn(path);
   expect(await agent.exited()).toEqual({ code: 1, signal: null });
-  expect(agent.stderr()).toContain("no socket");
+  expect(agent.stderr()).toContain("is not a socket");
   expect(readFileSync(path, "utf8")).toBe("precious");
 });
 

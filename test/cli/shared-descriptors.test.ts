@@ -16,10 +16,10 @@ function flagsBeside(args: string, word: string): number[] {
   const script = `
     mkfifo in out
     exec 3>&1 0<>in 1<>out 2>&1
-    ${process.execPath} ${cliPath} ${args} &
+    ${process.execPath} ${cliPath} ${args} <&0 &
     until [[ $line == *${word}* ]]; do read -r line <&1; done
     for fd in 0 1 2; do
-      while read -r line; do [[ $line == flags* ]] && echo "$line" >&3; done < /proc/$$/fdinfo/$fd
+      while read -r -u 4 line; do [[ $line == flags* ]] && echo "$line" >&3; done 4< /proc/$$/fdinfo/$fd
     done
     kill $!; wait $!; true
   `;

@@ -40,6 +40,9 @@ const server = await startServer({
     ? { tls: { cert: Buffer.from(wanted.serverCreds.cert), key: Buffer.from(wanted.serverCreds.key) } }
     : {}),
 });
+// A runner that is killed does not end its servers.
+const runner = process.ppid;
+setInterval(() => process.ppid === runner || process.exit(1), 5_000);
 writeMessage(
   toBinary(
     ServerCompatResponseSchema,

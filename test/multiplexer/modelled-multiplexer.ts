@@ -372,7 +372,7 @@ export class ModelledMultiplexer {
     const undelivered = this.model.undelivered;
     const costsTooMuch = mostHeldFor(detached.bytes);
     if (reading) return undelivered.least < detached.bytes && least < costsTooMuch;
-    return undelivered.most + KEEP_BY_REFERENCE_BYTES >= detached.bytes || most >= costsTooMuch;
+    return undelivered.most >= detached.bytes || most >= costsTooMuch;
   }
 
   #checkHeld(): void {

@@ -269,8 +269,7 @@ class Sequence {
     if (detached.kind === "block" || isSpent) return !isReading;
     if (detached.kind === "ring") return isReading;
     const { least, most } = model.undelivered;
-    // A chunk of missed output counts whole when a half of it is delivered.
-    return isReading ? least < detached.bytes : most + UNIT >= detached.bytes;
+    return isReading ? least < detached.bytes : most >= detached.bytes;
   }
 
   #look(): void {

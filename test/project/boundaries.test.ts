@@ -144,7 +144,7 @@ beforeAll(async () => {
     writeFileSync(join(project, file), code);
   }
   findings = await lint(project);
-});
+}, 120_000);
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 

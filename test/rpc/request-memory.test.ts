@@ -52,3 +52,14 @@ test("a request that is over reserves nothing", () => {
   expect(() => share.reserve(1)).toThrow("[canceled] the request is over");
   expect(memory.heldBytes).toBe(0);
 });
+
+test("copies count in the budget and not towards --request-memory", () => {
+  const budget = new MemoryBudget(64 * MIB);
+  const memory = new RequestMemory(budget, 20 * MIB);
+  const share = memory.open();
+  share.reserve(15 * MIB, 3);
+  expect([memory.heldBytes, budget.heldBytes]).toEqual([15 * MIB, 45 * MIB]);
+  expect(() => memory.open().reserve(5 * MIB, 4)).toThrow("memory budget spent");
+  share.close();
+  expect([memory.heldBytes, budget.heldBytes]).toEqual([0, 0]);
+});

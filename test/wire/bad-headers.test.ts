@@ -51,7 +51,7 @@ function limit(header: string, value: string, code: string): Case {
 }
 
 const intervals: Case[] = [
-  // A malformed interval is ignored: 90 s.
+  // A malformed interval is ignored: --keepalive counts.
   ...["1", "2147483", "0", "-1", "1.5", "abc", "", "1e1", "2147484", "99999999999", "50, 50"].map(
     (value) => ({
       header: "Keepalive-Ping-Interval",

@@ -60,7 +60,6 @@ test.each([
   [LIST, "application/jsonx"],
   [LIST, "application/json; charset=latin1"],
   [LIST, "application/connect+json"],
-  [LIST, "application/grpc-web-text"],
   [START, "application/json"],
   [START, "application/connect+xml"],
   [START, "application/connect+proto; json"],

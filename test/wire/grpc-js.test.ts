@@ -111,11 +111,13 @@ test("a message of 12 MB is accepted, and one of 17 MB is refused without harm t
 
 test("gzip-compressed requests are accepted", async () => {
   const client = openGrpcClient(agent.port, { "grpc.default_compression_algorithm": 2 });
-  const received = receive(client.stream("start", { process: { cmd: "cat" }, tag: "t".repeat(5_000) }));
+  const received = receive(
+    client.stream("start", { process: { cmd: "cat", envs: { T: "t".repeat(5_000) } } }),
+  );
   const process = byPid(await received.started());
   const stdin = Buffer.alloc(300_000, "compressible ");
   await client.unary("sendInput", { process, input: { stdin } });
-  expect(await client.list()).toMatchObject([{ tag: "t".repeat(5_000) }]);
+  expect(await client.list()).toMatchObject([{ config: { envs: { T: "t".repeat(5_000) } } }]);
   await client.unary("closeStdin", { process });
   await received.ended();
   expect(received.bytes("stdout").equals(stdin)).toBe(true);

@@ -66,7 +66,9 @@ function plainHandler(events: readonly StartResponse[]) {
   return connectNodeAdapter({
     routes: (router) =>
       router.service(Process, {
-        async *start() {
+        async *start(_, { responseHeader }) {
+          responseHeader.set("X-Accel-Buffering", "no");
+          responseHeader.set("Cache-Control", "no-store, no-transform");
           yield* events;
         },
       }),

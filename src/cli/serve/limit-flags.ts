@@ -18,6 +18,7 @@ export interface LimitFlags {
   readonly requestMemory: number;
   readonly requestTimeout: number;
   readonly headerTimeout: number;
+  readonly keepalive: number;
   readonly maxHeader: number;
   readonly maxIdleConnections: number;
   readonly idleTimeout: number;
@@ -36,6 +37,7 @@ const rows = [
   size("--max-message", "size of one message", rpc.maxMessageBytes),
   size("--request-memory", "size of all messages that are being received", rpc.requestMemoryBytes),
   duration("--request-timeout", "time for a message to arrive", rpc.requestMs),
+  duration("--keepalive", "time until a silent stream gets a KeepAlive", rpc.keepaliveMs),
   duration("--header-timeout", "time for first bytes, TLS handshake, headers, each", http.headersMs),
   size("--max-header", "size of the headers of a request", http.maxHeaderBytes),
   count("--max-idle-connections", "connections without a request", http.maxIdleConnections),
@@ -71,6 +73,7 @@ export function limitSettings(flags: LimitFlags): LimitSettings {
       maxMessageBytes: flags.maxMessage,
       requestMemoryBytes: flags.requestMemory,
       requestMs: flags.requestTimeout,
+      keepaliveMs: flags.keepalive,
       headersMs: flags.headerTimeout,
       maxHeaderBytes: flags.maxHeader,
       maxIdleConnections: flags.maxIdleConnections,

@@ -39,7 +39,9 @@ interface Answer {
 
 /** Both formats of JSON differ in their `code`: a name for RPCs, the status for HTTP endpoints. */
 function formatFor(request: NodeRequest, { code, httpStatus, message }: Refusal): Answer {
-  const [type = ""] = (request.headers["content-type"] ?? "").toLowerCase().split(";");
+  // A request with another method than POST speaks none of the protocols, whatever its type is.
+  const contentType = request.method === "POST" ? request.headers["content-type"] : undefined;
+  const [type = ""] = (contentType ?? "").toLowerCase().split(";");
   const grpcMessage = encodeGrpcMessage(message);
   if (type.startsWith("application/grpc-web")) {
     const trailer = `grpc-status: ${code}\r\ngrpc-message: ${grpcMessage}\r\n`;
@@ -58,11 +60,13 @@ function formatFor(request: NodeRequest, { code, httpStatus, message }: Refusal)
     return { status: 200, headers, body: "" };
   }
   const error = { code: codeToString(code), message };
-  if (type.startsWith("application/connect+")) {
+  const isConnectStream = type.startsWith("application/connect+");
+  // A type that the RPC does not accept is not the format of its answer.
+  if (isConnectStream && httpStatus !== 415) {
     const body = envelope(END_STREAM_FLAG, JSON.stringify({ error }));
     return { status: 200, headers: { "Content-Type": type }, body };
   }
-  const isJson = type === "application/json" || type === "application/proto";
+  const isJson = isConnectStream || type === "application/json" || type === "application/proto";
   // No protocol has this type: its client reads text, if it reads the body at all.
   if (isRpcPath(pathOf(request)) && type !== "" && !isJson)
     return { status: httpStatus, headers: { "Content-Type": "text/plain" }, body: `${message}\n` };

@@ -25,10 +25,20 @@ export interface IdleLimits {
   readonly idleMs: number;
 }
 
-/** Checks `connections` every few seconds until `cancel`. */
-export function sweepConnections(connections: Connections, limits: IdleLimits): Timer {
-  let timer = startTimer(SWEEP_MS, sweep);
+export interface Sweep {
+  /** Call it for each new connection. Without connections the sweep has no timer (rule 19). */
+  start(): void;
+  stop(): void;
+}
+
+/** Checks `connections` every few seconds while there are any. */
+export function createSweep(connections: Connections, limits: IdleLimits): Sweep {
+  let timer: Timer | undefined;
+  const start = (): void => {
+    timer ??= startTimer(SWEEP_MS, sweep);
+  };
   function sweep(): void {
+    timer = undefined;
     for (const [socket, session] of connections) {
       const { isClosed, unanswered } = askKernel(socket);
       if (unanswered >= MAX_UNANSWERED_RETRIES) socket.destroy();
@@ -36,9 +46,12 @@ export function sweepConnections(connections: Connections, limits: IdleLimits): 
       if (session?.hasStoppedReading(socket.bytesRead, waitingBytes(socket)) === true) socket.destroy();
       session?.sweepIdle(limits);
     }
-    timer = startTimer(SWEEP_MS, sweep);
+    if (connections.size > 0) start();
   }
-  return { cancel: () => timer.cancel() };
+  return {
+    start,
+    stop: () => timer?.cancel(),
+  };
 }
 
 /** What the sweep remembers of one HTTP/2 session. Node limits idle connections of HTTP/1.1 only. */

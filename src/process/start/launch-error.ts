@@ -75,8 +75,10 @@ function commandError(
   const problem = commandProblem(errno, by);
   if (problem === undefined) return executeError(path, errno);
   const isNotFound = path === "" && (errno === E.ENOENT || errno === E.ENOTDIR);
-  const text = isNotFound ? `not found in PATH "${searchPath ?? ""}"` : problem;
-  return new HoldfastError(pathCode(errno), `command "${cmd}" ${text}`);
+  const message = isNotFound
+    ? `command "${cmd}" not found in PATH "${searchPath ?? ""}"`
+    : `command "${cmd}" ${problem}`;
+  return new HoldfastError(pathCode(errno), message);
 }
 
 function cwdProblem(errno: number, by: string): string {

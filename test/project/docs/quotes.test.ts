@@ -206,3 +206,13 @@ test("docs/reference/log-fields.md lists every line that the agent logs", () => 
   const missing = loggedMessages().filter((message) => !page.includes(`\`${message}\``));
   expect(missing).toEqual([]);
 });
+
+test("docs/background/dependencies.md lists every package that package.json depends on", () => {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const listed = tablesIn(readPage("docs/background/dependencies.md"))
+    .flatMap(({ rows }) => rows)
+    .map(([cell = ""]) => cell.replace(/ [\d.]+(-\w+)?$/, ""));
+  expect(listed.toSorted()).toEqual(
+    [...Object.keys(dependencies), ...Object.keys(devDependencies)].toSorted(),
+  );
+});

@@ -81,8 +81,10 @@ function patternOf(node: Node): Pattern {
     case "BinaryExpression":
       if (node["operator"] !== "+") return ["", ""];
       return join2(patternOf(node["left"] as Node), patternOf(node["right"] as Node));
-    case "LogicalExpression":
-      return patternOf(node["right"] as Node);
+    case "LogicalExpression": {
+      const fallback = patternOf(node["right"] as Node);
+      return fallback.join("") === "" ? ["", ""] : fallback;
+    }
     default:
       return ["", ""];
   }
