@@ -3,7 +3,7 @@
 // request's protocol. All other answers are passed on as they are.
 
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { codeFromString, codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
 import type { Refusal } from "../http/index.ts";
