@@ -6,9 +6,11 @@ import { expect, test } from "vitest";
 
 const tests = join(import.meta.dirname, "..");
 
-/** Polls of a state that brings no event, and clients that are slow on purpose. */
+/** Polls of a state that brings no event, clients that are slow on purpose, pauses of a length, CPU time over a time. */
 const permitted = [
   "fuzz/fuzz.test.ts",
+  "pause/pause.test.ts",
+  "process/io/drain.test.ts",
   "soak/lives.ts",
   "soak/soak.test.ts",
   "support/proc/proc.ts",
