@@ -26,6 +26,11 @@ export interface BodyOptions {
   readonly maxMessageBytes: number;
 }
 
+interface CompressedBodyOptions extends BodyOptions {
+  /** Counts what is held compressed, which is not copied. `share` counts what comes out of it. */
+  readonly compressedShare: BodyOptions["share"];
+}
+
 /**
  * Reads the body of `request`. Removes from its headers what is done here: the encoding of the messages, and the length, for
  * which the library would allocate memory before anything has arrived.
@@ -37,7 +42,11 @@ export function requestBody(
   const { header, body } = request;
   const copies =
     COPIES[header.get("Content-Type")?.toLowerCase().includes("json") === true ? "json" : "binary"];
-  const options = { maxMessageBytes, share: { reserve: (bytes: number) => share.reserve(bytes, copies) } };
+  const options = {
+    maxMessageBytes,
+    share: { reserve: (bytes: number) => share.reserve(bytes, copies) },
+    compressedShare: { reserve: (bytes: number) => share.reserve(bytes, 1) },
+  };
   const isSingle = isUnaryType(header);
   const length = Number(header.get("Content-Length") ?? 0);
   header.delete("Content-Length");
@@ -85,9 +94,10 @@ async function* joined(body: Pieces, { share, maxMessageBytes }: BodyOptions): P
   if (joiner.length > 0) yield joiner.take();
 }
 
-async function* expandedBody(body: Pieces, compression: Compression, options: BodyOptions): Pieces {
+async function* expandedBody(body: Pieces, compression: Compression, options: CompressedBodyOptions): Pieces {
   const compressed: Uint8Array[] = [];
-  for await (const piece of joined(body, options)) compressed.push(piece);
+  for await (const piece of joined(body, { ...options, share: options.compressedShare }))
+    compressed.push(piece);
   yield* await decompress(compression, compressed.splice(0), options);
 }
 
@@ -103,8 +113,12 @@ async function* wholeEnvelopes(body: Pieces, { share, maxMessageBytes }: BodyOpt
   if (joiner.length > 0) yield joiner.take();
 }
 
-async function* expandedEnvelopes(body: Pieces, compression: Compression, options: BodyOptions): Pieces {
-  const reader = new PieceReader(body, options.share);
+async function* expandedEnvelopes(
+  body: Pieces,
+  compression: Compression,
+  options: CompressedBodyOptions,
+): Pieces {
+  const reader = new PieceReader(body, options.compressedShare);
   for (;;) {
     const head = await reader.read(HEAD_BYTES);
     if (head.length < HEAD_BYTES) {
@@ -114,6 +128,7 @@ async function* expandedEnvelopes(body: Pieces, compression: Compression, option
     const { flags, length } = parseHead(head, options.maxMessageBytes);
     const data = await reader.read(length);
     if (data.length < length || (flags & COMPRESSED_FLAG) === 0) {
+      options.share.reserve(data.length);
       yield head;
       yield data;
       continue;

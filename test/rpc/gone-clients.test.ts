@@ -9,7 +9,7 @@ import { startServer } from "../../src/http/index.ts";
 import type { Process, ProcessTable } from "../../src/process/index.ts";
 import { ClientActivity, createRpcAnswer, ServingState } from "../../src/rpc/index.ts";
 import { agentTimers } from "../support/agent/agent-timers.ts";
-import { createTable } from "../support/agent/process-table.ts";
+import { createTable, type LogLine } from "../support/agent/process-table.ts";
 import { envelope } from "../support/clients/envelopes.ts";
 import { openConnection, requestBytes } from "../support/clients/raw-http.ts";
 import { eventually } from "../support/proc/proc.ts";
@@ -25,8 +25,13 @@ interface Server {
 }
 
 async function serve(): Promise<Server> {
+  const warnings: LogLine[] = [];
   // Ended processes are retained with a timer.
-  const table = createTable({ retainEndedMs: 0 });
+  const table = createTable({ retainEndedMs: 0, warnings });
+  onTestFinished(() => {
+    // A process that nobody reads blocks, and the agent says so.
+    for (const { message } of warnings) expect(message).toMatch(/^process is blocked in a write/);
+  });
   const silent = () => {
     // Other levels are not checked.
   };
@@ -113,9 +118,10 @@ async function http2Client(port: number, how: "stream" | "session", path = START
     pause: () => void stream.pause(),
     leave: () => {
       if (how === "session") return session.destroy();
-      stream.close(constants.NGHTTP2_CANCEL);
-      // An idle connection may have its own timer.
+      // An idle connection may have its own timer. After the end event the stream may be closed already.
+      if (stream.closed && stream.destroyed) return session.close();
       stream.once("close", () => session.close());
+      stream.close(constants.NGHTTP2_CANCEL);
     },
   };
 }
