@@ -2,6 +2,7 @@
 // the answers to `answer`, and knows neither RPCs nor processes.
 
 import { createServer, type Server, type Socket } from "node:net";
+import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { AccessToken } from "./admission/access-token.ts";
@@ -15,6 +16,9 @@ import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits.ts";
 import { acceptsConnections } from "./listen/listener-check.ts";
 import { isTcp, type ListenAddress, type Listening, listenOn } from "./listen/listening.ts";
 import { RequestCount } from "./request-count.ts";
+
+/** Node writes the last frames of an HTTP/2 session in a later turn than the one in which its last stream closes. */
+const LAST_FRAMES_MS = 100;
 
 export interface ServerOptions {
   /** At least one. */
@@ -113,9 +117,27 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       closeAll();
       await requests.none(flushMs);
       sweep.stop();
+      entry.endConnections();
+      for (const [socket, session] of entry.connections) if (session === undefined) socket.destroy();
+      await untilClosed([...entry.connections.keys()], LAST_FRAMES_MS);
       for (const socket of entry.connections.keys()) socket.destroy();
     },
   };
+}
+
+/** Resolves when all of `sockets` are closed, or after `patienceMs`. */
+function untilClosed(sockets: readonly Socket[], patienceMs: number): Promise<void> {
+  let open = sockets.length;
+  if (open === 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = startTimer(patienceMs, resolve);
+    const onClose = () => {
+      if (--open > 0) return;
+      timer.cancel();
+      resolve();
+    };
+    for (const socket of sockets) socket.once("close", onClose);
+  });
 }
 
 /** Listens on all addresses, or on none. */

@@ -6,11 +6,11 @@ import { expect, test } from "vitest";
 
 const tests = join(import.meta.dirname, "..");
 
-/** Polls of a state that brings no event, clients that are slow on purpose, pauses of a length, CPU time over a time. */
+/** An attacker that is slow, polls of a state that brings no event, clients that are slow on purpose, pauses of a length, CPU time over a time. */
 const permitted = [
+  "fixtures/hostile-clients.mjs",
   "fuzz/fuzz.test.ts",
   "pause/pause.test.ts",
-  "process/io/drain.test.ts",
   "soak/lives.ts",
   "soak/soak.test.ts",
   "support/proc/proc.ts",
