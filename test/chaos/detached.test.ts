@@ -163,7 +163,11 @@ test("after 100 times 5 disconnects from 5 flooding processes the agent holds no
   const early = await held();
   for (let count = 5; count < 100; count++) await cycle();
   const late = await held();
-  expect(late).toMatchObject({ fds: early.fds, resources: early.resources });
+  expect(late.fds).toBe(early.fds);
+  const others = ({ resources }: typeof late) => resources.filter((name) => name !== "Timeout");
+  expect(others(late)).toEqual(others(early));
+  // Fewer are possible: the watch of a process that no client reads has a timer for its first minute only.
+  expect(late.resources.length).toBeLessThanOrEqual(early.resources.length);
   expect(late.heapBytes - early.heapBytes).toBeLessThan(2 * MB);
   expect(late.bufferBytes - early.bufferBytes).toBeLessThan(MB + MOST_SPARE_BYTES);
   // Resident is also what V8 and malloc keep for the next burst: 1 to 33 MB more with nothing more in use.
