@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Client, createClient, type RemoteProcess } from "../../src/client/index.ts";
 import { ConnectRequest_Lag } from "../../src/gen/process_pb.ts";
 import { type RunningAgent, runCommand, startAgent } from "../support/agent/agent.ts";
+import { useEmptyHome } from "../support/agent/empty-home.ts";
 import { killAll, plainClient } from "../support/agent/running-processes.ts";
 import { untilProcess } from "../support/clients/process-info.ts";
 import { createFifo } from "../support/proc/fifo.ts";
@@ -128,6 +129,7 @@ describe.each(["block", "buffer", "ring"] as const)("detached mode %s", (mode) =
   let client: Client;
   beforeAll(async () => {
     agent = await startAgent({ args: ["--detached", mode] });
+    return useEmptyHome(agent.url);
     client = createClient({ baseUrl: agent.url });
   });
   afterEach(() => killAll(agent.url));

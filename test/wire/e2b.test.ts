@@ -15,6 +15,7 @@ import {
 } from "e2b";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { useEmptyHome } from "../support/agent/empty-home.ts";
 import { killAll } from "../support/agent/running-processes.ts";
 import { inTime } from "../support/deadline.ts";
 import { eventually } from "../support/proc/proc.ts";
@@ -25,6 +26,7 @@ let sandbox: Sandbox;
 beforeAll(async () => {
   agent = await startAgent();
   sandbox = await Sandbox.create({ debug: true, sandboxUrl: agent.url });
+  return useEmptyHome(agent.url);
 });
 afterAll(() => agent.stop());
 afterEach(() => killAll(agent.url));
