@@ -129,8 +129,8 @@ describe.each(["block", "buffer", "ring"] as const)("detached mode %s", (mode) =
   let client: Client;
   beforeAll(async () => {
     agent = await startAgent({ args: ["--detached", mode] });
-    return useEmptyHome(agent.url);
     client = createClient({ baseUrl: agent.url });
+    return useEmptyHome(agent.url);
   });
   afterEach(() => killAll(agent.url));
   afterAll(async () => {
