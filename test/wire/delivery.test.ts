@@ -134,8 +134,12 @@ describe.each(["block", "buffer", "ring"] as const)("detached mode %s", (mode) =
   });
   afterEach(() => killAll(agent.url));
   afterAll(async () => {
-    client.close();
-    await agent.stop();
+    // Also when the client was never made: no agent outlives its tests.
+    try {
+      client.close();
+    } finally {
+      await agent.stop();
+    }
   });
 
   /** Starts `READY`, then numbers once the fifo is open; its client has left. */
