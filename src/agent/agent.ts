@@ -10,6 +10,7 @@ import { sampled } from "../sampled-logger.ts";
 import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
 import { GenerationWatch } from "./generation-watch.ts";
 import { createLogger } from "./log.ts";
+import { keepMemorySmall } from "./memory.ts";
 import type { AgentSettings } from "./settings.ts";
 import { type ShutdownOutcome, shutDown } from "./shutdown.ts";
 import { describeStartFailure } from "./start-failure.ts";
@@ -20,6 +21,7 @@ export type AgentOutcome = ShutdownOutcome | { readonly kind: "failed"; readonly
 
 /** Resolves when the agent has stopped or could not start. The caller then ends the process. */
 export async function runAgent(settings: AgentSettings, exits: CrashExits): Promise<AgentOutcome> {
+  keepMemorySmall();
   const signals = listenForStopSignals();
   // An error that repeats must not fill a disk, whatever its cause.
   const logger = sampled(await createLogger(settings.log), ["error"]);
