@@ -4,15 +4,16 @@
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { MessageChannel } from "node:worker_threads";
 
 type Collect = (options?: { readonly type: "minor" }) => void;
 
 /** After JSON requests of this size in all. Small ones do not count. A collection takes about 10 ms. */
-const COLLECT_AFTER_BYTES = 4 * 1024 * 1024;
+const COLLECT_AFTER_BYTES = 2 * 1024 * 1024;
 const LARGE_BYTES = 256 * 1024;
 
 /** After so many received bytes. A collection of the new objects alone takes 1 ms. */
-const MINOR_AFTER_BYTES = 8 * 1024 * 1024;
+const MINOR_AFTER_BYTES = 4 * 1024 * 1024;
 
 let collect: Collect | undefined;
 let largeBytes = 0;
@@ -45,6 +46,15 @@ export function noteReceived(bytes: number): void {
   if (receivedBytes < MINOR_AFTER_BYTES) return;
   receivedBytes = 0;
   collector()({ type: "minor" });
+}
+
+/** Frees the memory of `buffer`, which is empty then. (ArrayBuffer.transfer exists from Node 22 on.) */
+export function freeNow(buffer: ArrayBufferLike): void {
+  if (!(buffer instanceof ArrayBuffer)) return;
+  const { port1 } = new MessageChannel();
+  // Closed first: an open port would keep the message until a later turn.
+  port1.close();
+  port1.postMessage(undefined, [buffer]);
 }
 
 function collectAll(): void {
