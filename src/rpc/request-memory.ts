@@ -7,8 +7,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BudgetShare, MemoryBudget, Reservation } from "../multiplexer/index.ts";
 import { noteReceived, noteReleased } from "./garbage.ts";
 
-/** A binary message leaves little garbage: its pieces are buffers, which V8 counts itself. */
+/** A binary message leaves little garbage: its pieces are buffers, which V8 counts itself. Only large ones count, for a quarter. */
 const BINARY_COPIES = 2;
+const LARGE_BYTES = 1024 * 1024;
 
 /** Requests up to this size in all are accepted even if output has spent the budget. */
 const HEADROOM_BYTES = 8 * 1024 * 1024;
@@ -59,7 +60,7 @@ export class RequestMemory {
     const release = () => {
       this.#heldBytes -= held;
       this.#hold(this.#budgetBytes - inBudget);
-      noteReleased(inBudget - BINARY_COPIES * held);
+      noteReleased(Math.max(inBudget - BINARY_COPIES * held, held < LARGE_BYTES ? 0 : held / 4));
       held = 0;
       inBudget = 0;
     };
@@ -70,7 +71,7 @@ export class RequestMemory {
           throw exhausted(`memory limit for requests reached (${this.#maxBytes} bytes; --request-memory)`);
         if (!this.#hold(this.#budgetBytes + bytes * copies))
           throw exhausted(`memory budget spent (${this.#budget.bytes} bytes; --memory-budget); try again`);
-        noteReceived(bytes);
+        noteReceived(bytes, this.#budget.bytes);
         this.#heldBytes += bytes;
         held += bytes;
         inBudget += bytes * copies;
