@@ -29,7 +29,7 @@ const READ_BYTES = 2 * 64 * 1024;
 /** Dropped buffers that are not collected yet (rings drop hundreds of MB a second), fragmentation, compiled code. */
 const GARBAGE_BYTES = 180_000_000;
 /** The least that all of them write in a ring: well above what they may hold, and the garbage. */
-const WRITTEN_BYTES = 8 * MIB;
+const WRITTEN_BYTES = 5 * MIB;
 /** What each process writes to stderr before its numbers. */
 const READY = "ready\n";
 
