@@ -1,5 +1,5 @@
 // Everything that answers RPCs, composed into one listener for the HTTP server: the services, their
-// protocols, and the limits of calls. What is not an RPC goes to `fallback`.
+// protocols, and the limits of calls. Everything that is not an RPC goes to `fallback`.
 
 import type { RequestListener } from "../http/index.ts";
 import type { Logger } from "../logger.ts";

@@ -1,4 +1,4 @@
-// Clients that leave a process that writes for ever: it waits, nothing runs, nothing grows, and the next
+// Clients that leave a process that writes without end: it waits, nothing runs, nothing grows, and the next
 // client continues where the last one stopped.
 import { expect, test, vi } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";

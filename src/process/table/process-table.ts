@@ -4,7 +4,6 @@
 import { setMaxListeners } from "node:events";
 import { constants } from "node:os";
 import { startTimer } from "../../clock.ts";
-import { HoldfastError } from "../../errors.ts";
 import {
   adoptOrphans,
   type ChildProperties,
@@ -31,8 +30,9 @@ import { checkStartRequest, type OutputPolicy, type StartRequest } from "../star
 import { ownProcessUser } from "../start/user.ts";
 import { EndedProcesses } from "./ended-processes.ts";
 import { identityOf, ProcessLog } from "./process-log.ts";
+import { findAmong, type ProcessSelector } from "./process-selector.ts";
 import { StartIds } from "./start-ids.ts";
-import { createStatistics, type ProcessStatistics } from "./statistics.ts";
+import { addProcess, createStatistics, type ProcessStatistics } from "./statistics.ts";
 
 export interface ProcessTableOptions
   extends Partial<Omit<ProcessSettings, "budget" | "output" | "statistics">> {
@@ -55,12 +55,6 @@ export interface ProcessTableOptions
   /** Read at each start: its owner may change it while the agent runs. */
   readonly defaults?: AgentDefaults;
 }
-
-/** Which process a client means. A tag names the newest live process that carries it. */
-export type ProcessSelector =
-  | { readonly kind: "pid"; readonly pid: number }
-  | { readonly kind: "tag"; readonly tag: string }
-  | { readonly kind: "process_id"; readonly processId: string };
 
 const { SIGCONT, SIGKILL, SIGTERM } = constants.signals;
 
@@ -243,17 +237,12 @@ export class ProcessTable {
 
   /** A live process. Throws `not_found`. */
   find(selector: ProcessSelector): Process {
-    const found = findAmong(this.list(), selector);
-    if (found !== undefined) return found;
-    throw notFound(selector);
+    return findAmong(this.list(), selector);
   }
 
   /** A live process, otherwise the last retained one to end (rule 12). Throws `not_found`. */
   findRetained(selector: ProcessSelector): Process {
-    const all = [...this.listEnded(), ...this.list()];
-    const found = findAmong(all, selector);
-    if (found !== undefined) return found;
-    throw notFound(selector);
+    return findAmong([...this.listEnded(), ...this.list()], selector);
   }
 
   /**
@@ -309,23 +298,4 @@ export class ProcessTable {
       }
     }
   }
-}
-
-function findAmong(processes: readonly Process[], selector: ProcessSelector): Process | undefined {
-  return processes.findLast(({ pid, processId, request }) => {
-    if (selector.kind === "pid") return pid === selector.pid;
-    return selector.kind === "tag" ? request.tag === selector.tag : processId === selector.processId;
-  });
-}
-
-function notFound(selector: ProcessSelector): HoldfastError {
-  const { kind, ...value } = selector;
-  return new HoldfastError("not_found", `no process with ${kind} ${JSON.stringify(Object.values(value)[0])}`);
-}
-
-/** Adds the counts that `process` keeps itself. */
-function addProcess(sum: ProcessStatistics, process: Process): void {
-  sum.inputBytes[process.request.stdio.kind === "pty" ? "pty" : "stdin"] += process.inputBytes;
-  sum.readPauses += process.output.pauseCount;
-  sum.stalls += process.output.stallCount;
 }

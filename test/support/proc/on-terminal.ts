@@ -4,6 +4,7 @@
 import { spawn } from "node-pty";
 import { onTestFinished } from "vitest";
 import { cleanEnvironment } from "../agent/agent.ts";
+import { createWaiter } from "../waiter.ts";
 
 export interface OnTerminalOptions {
   /** Default: a colour terminal without NO_COLOR. undefined removes a variable. */
@@ -43,10 +44,8 @@ export function onTerminal(argv: readonly string[], options: OnTerminalOptions =
   });
   let shown = "";
   let exitCode: number | undefined;
-  const waiting = new Set<() => void>();
-  const changed = (): void => {
-    for (const look of [...waiting]) look();
-  };
+  const state = () => `${argv.join(" ")}: exit ${exitCode}, shown: ${JSON.stringify(shown)}`;
+  const { changed, until } = createWaiter(DEADLINE_MS, state);
   terminal.onData((text) => {
     shown += text;
     changed();
@@ -59,26 +58,6 @@ export function onTerminal(argv: readonly string[], options: OnTerminalOptions =
     if (exitCode === undefined) terminal.kill("SIGKILL");
   });
 
-  function until<T>(what: string, look: () => T | undefined, endsIt: () => boolean): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const state = () => `${argv.join(" ")}: exit ${exitCode}, shown: ${JSON.stringify(shown)}`;
-      const settle = (act: () => void): void => {
-        clearTimeout(deadline);
-        waiting.delete(check);
-        act();
-      };
-      const check = (): void => {
-        const found = look();
-        if (found !== undefined) settle(() => resolve(found));
-        else if (endsIt()) settle(() => reject(new Error(`ended without ${what}: ${state()}`)));
-      };
-      const late = () => settle(() => reject(new Error(`no ${what} within ${DEADLINE_MS} ms: ${state()}`)));
-      const deadline = setTimeout(late, DEADLINE_MS);
-      waiting.add(check);
-      check();
-    });
-  }
-
   return {
     pid: terminal.pid,
     shown: () => shown,
@@ -86,17 +65,12 @@ export function onTerminal(argv: readonly string[], options: OnTerminalOptions =
       until(
         String(pattern),
         () => pattern.exec(shown.slice(from)) ?? undefined,
-        () => exitCode !== undefined,
+        () => (exitCode === undefined ? undefined : new Error(`ended without ${pattern}: ${state()}`)),
       ),
     type: (keys) => terminal.write(keys),
     resize: (newCols, newRows) => terminal.resize(newCols, newRows),
     kill: (signal) => process.kill(terminal.pid, signal),
     hangUp: () => Reflect.get(terminal, "destroy").call(terminal),
-    exited: () =>
-      until(
-        "exit",
-        () => exitCode,
-        () => false,
-      ),
+    exited: () => until("exit", () => exitCode),
   };
 }
