@@ -201,6 +201,7 @@ export function cleanEnvironment(added: CommandOptions["env"] = {}): NodeJS.Proc
   const inherited = Object.entries(process.env).filter(
     ([name]) => name === "HOLDFAST_PTY" || !name.startsWith("HOLDFAST_"),
   );
-  const env = { ...Object.fromEntries(inherited), ...added };
+  // The contexts of the developer do not count in tests.
+  const env = { ...Object.fromEntries(inherited), XDG_CONFIG_HOME: "/nonexistent", ...added };
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
 }
