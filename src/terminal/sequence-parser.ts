@@ -10,8 +10,11 @@
 export interface SequenceHandler {
   /** `ESC text`, of intermediate bytes and one final byte. */
   escape(text: string): void;
-  /** `CSI text`, of parameters, intermediate bytes and one final byte, which is one of `finals`. */
-  control(text: string): void;
+  /**
+   * A CSI: `bytes` from `from` on are its parameters and intermediate bytes, and its final byte, one of
+   * `finals`, is at `last`. A string would cost more than all the rest.
+   */
+  control(bytes: Buffer, from: number, last: number): void;
   /** The final bytes of the control sequences that matter. */
   readonly finals: string;
   /** `OSC text`. */
@@ -119,7 +122,7 @@ export class SequenceParser {
       let byte = data[end] ?? 0;
       while (byte >= 0x20 && byte < 0x40) byte = data[++end] ?? 0;
       if (byte >= 0x40 && byte < DELETE && end - at <= MAX_LENGTH) {
-        if (this.#matters[byte] === 1) this.#handler.control(data.toString("latin1", at + 2, end + 1));
+        if (this.#matters[byte] === 1) this.#handler.control(data, at + 2, end);
         return end + 1;
       }
     }
@@ -201,12 +204,19 @@ export class SequenceParser {
   }
 
   #end(kind: "escape" | "control" | "command" | "none"): void {
-    const text = this.#text;
+    const length = this.#length;
+    const bytes = this.#bytes;
+    const isTooLong = length > MAX_LENGTH;
+    const text = kind === "control" ? "" : this.#text;
     this.#begin("ground");
-    if (kind === "none") return;
-    const isUsable = text.length <= MAX_LENGTH || (kind === "command" && TITLE.test(text));
-    const matters = kind !== "control" || this.#matters[text.charCodeAt(text.length - 1)] === 1;
-    if (isUsable && matters) this.#handler[kind](text);
+    if (kind === "control") {
+      if (!isTooLong && this.#matters[bytes[length - 1] ?? 0] === 1)
+        this.#handler.control(bytes, 0, length - 1);
+    } else if (kind === "command") {
+      if (!isTooLong || TITLE.test(text)) this.#handler.command(text);
+    } else if (kind === "escape" && !isTooLong) {
+      this.#handler.escape(text);
+    }
   }
 
   get #text(): string {

@@ -1,6 +1,7 @@
 // Follows the state of a terminal through the output that is written to it.
 
-import { plainText, rendered } from "./rendition.ts";
+import { Parameters } from "./parameters.ts";
+import { render, renderParts } from "./rendition.ts";
 import { SequenceParser } from "./sequence-parser.ts";
 import {
   initialState,
@@ -22,18 +23,15 @@ const MAX_KEYBOARDS = 8;
 /** ESC, an intermediate byte and a final one. */
 const MAX_CHARSET_LENGTH = 3;
 
-/** Each has up to MAX_LENGTH characters of sequence-parser.ts. */
-const MAX_RENDITIONS = 16;
-
 const onModes = modeTable.reduce((bits, { isOn }, index) => (isOn ? bits | (1 << index) : bits), 0);
 const softModes = modeTable.reduce((bits, { isSoft }, index) => (isSoft ? bits | (1 << index) : bits), 0);
 
 export class TerminalTracker {
   readonly #parser: SequenceParser;
-  /** Its pending sequence and its rendition are made when they are asked for. */
+  readonly #parameters = new Parameters();
+  readonly #rendition: string[];
+  /** Its pending sequence and its rendition are set when they are asked for. */
   readonly #now: { -readonly [Key in keyof TerminalState]: TerminalState[Key] };
-  /** The parameters of the SGR sequences that are not in the rendition yet: programs write them most. */
-  #renditions: string[] = [];
   #rows: number;
   /** A copy of `#now`; undefined when it is out of date. */
   #shared: TerminalState | undefined;
@@ -42,22 +40,23 @@ export class TerminalTracker {
   constructor(rows: number, state: TerminalState = initialState) {
     this.#rows = rows;
     this.#now = { ...state, pending: "" };
+    this.#rendition = [...state.rendition];
     this.#parser = new SequenceParser({
       finals: "mhlrsqpu",
       escape: (text) => this.#escape(text),
-      control: (text) => this.#control(text),
+      control: (bytes, from, last) => this.#control(bytes, from, last),
       command: (text) => this.#command(text),
-      shift: (to) => this.#set({ shift: to }),
+      shift: (to) => {
+        this.#now.shift = to;
+        this.#shared = undefined;
+      },
     });
     if (state.pending !== "") this.#parser.read(Buffer.from(state.pending, "latin1"));
   }
 
   /** The same object until something changes. */
   get state(): TerminalState {
-    if (this.#shared === undefined) {
-      this.#render();
-      this.#shared = { ...this.#now, pending: this.#parser.pending };
-    }
+    this.#shared ??= { ...this.#now, rendition: [...this.#rendition], pending: this.#parser.pending };
     return this.#shared;
   }
 
@@ -91,7 +90,7 @@ export class TerminalTracker {
 
   /** The title stays, as on xterm. */
   #reset(): void {
-    this.#renditions.length = 0;
+    this.#rendition.fill("");
     this.#set({ ...initialState, title: this.#now.title });
   }
 
@@ -100,66 +99,56 @@ export class TerminalTracker {
     this.#set({ charsets: this.#now.charsets.with(set, charset) });
   }
 
-  #control(sequence: string): void {
-    const final = sequence.charAt(sequence.length - 1);
-    const prefix = isPrefix(sequence.charCodeAt(0)) ? sequence.charAt(0) : "";
-    let end = sequence.length - 1;
-    while (isIntermediate(sequence.charCodeAt(end - 1))) end--;
-    const text = sequence.slice(prefix.length, end);
-    switch (prefix + sequence.slice(end)) {
-      case "m":
-        this.#addRendition(text);
+  #control(bytes: Buffer, from: number, last: number): void {
+    const parameters = this.#parameters;
+    parameters.read(bytes, from, last);
+    this.#shared = undefined;
+    switch (controlKey(bytes[last] ?? 0, parameters.prefix, parameters.intermediate)) {
+      case SGR:
+        if (parameters.hasParts) renderParts(this.#rendition, bytes.toString("latin1", from, last));
+        else render(this.#rendition, parameters);
         break;
-      case "?h":
-      case "?l":
-        for (const number of numbers(text)) this.#setDecMode(number, final === "h");
+      case SET_DEC_MODES:
+        for (let at = 0; at < parameters.length; at++) this.#setDecMode(parameters.at(at, 0), true);
         break;
-      case "h":
-      case "l":
-        for (const number of numbers(text)) this.#setMode(modeBit(number, true), final === "h");
+      case RESET_DEC_MODES:
+        for (let at = 0; at < parameters.length; at++) this.#setDecMode(parameters.at(at, 0), false);
         break;
-      case "r":
-        this.#setRegion(numbers(text));
+      case SET_MODES:
+        for (let at = 0; at < parameters.length; at++)
+          this.#setMode(modeBit(parameters.at(at, 0), true), true);
         break;
-      case "s":
-        this.#setSideMargins(numbers(text));
+      case RESET_MODES:
+        for (let at = 0; at < parameters.length; at++)
+          this.#setMode(modeBit(parameters.at(at, 0), true), false);
         break;
-      case " q":
-        this.#set({ cursorStyle: numbers(text)[0] ?? 0 });
+      case SET_REGION:
+        this.#setRegion(parameters.at(0, 1), parameters.at(1, this.#rows));
         break;
-      case "!p":
+      case SET_SIDE_MARGINS:
+        this.#setSideMargins(parameters.at(0, 1), parameters.at(1, 0));
+        break;
+      case SET_CURSOR_STYLE:
+        this.#now.cursorStyle = parameters.at(0, 0);
+        break;
+      case SOFT_RESET:
         this.#softReset();
         break;
-      case ">u":
-        this.#setKeyboard((flags) => [...flags, numbers(text)[0] ?? 0]);
+      case PUSH_KEYBOARD:
+        this.#setKeyboard((flags) => [...flags, parameters.at(0, 0)]);
         break;
-      case "<u":
-        this.#setKeyboard((flags) => popped(flags, Math.max(1, numbers(text)[0] ?? 1)));
+      case POP_KEYBOARD:
+        this.#setKeyboard((flags) => popped(flags, parameters.at(0, 1)));
         break;
-      case "=u":
-        this.#setKeyboard((flags) => changedFlags(flags, numbers(text)));
+      case SET_KEYBOARD:
+        this.#setKeyboard((flags) => changedFlags(flags, parameters.at(0, 0), parameters.at(1, 1)));
         break;
-      case ">m":
-        this.#setModifyOtherKeys(numbers(text));
+      case SET_MODIFIED_KEYS:
+        // Without parameters, all resources of this kind are reset.
+        if (parameters.at(0, MODIFY_OTHER_KEYS) === MODIFY_OTHER_KEYS)
+          this.#now.modifyOtherKeys = parameters.at(1, 0);
         break;
     }
-  }
-
-  #addRendition(parameters: string): void {
-    if (parameters === "" || parameters === "0") {
-      this.#renditions.length = 0;
-      if (this.#now.rendition !== plainText) this.#set({ rendition: plainText });
-    } else {
-      this.#renditions.push(parameters);
-      if (this.#renditions.length >= MAX_RENDITIONS) this.#render();
-    }
-    this.#shared = undefined;
-  }
-
-  #render(): void {
-    for (const parameters of this.#renditions)
-      this.#now.rendition = rendered(this.#now.rendition, parameters);
-    this.#renditions.length = 0;
   }
 
   #setDecMode(number: number, isOn: boolean): void {
@@ -187,26 +176,25 @@ export class TerminalTracker {
     this.#shared = undefined;
   }
 
-  #setRegion([top = 1, bottom = 0]: readonly number[]): void {
-    const first = Math.max(1, top);
-    const last = bottom === 0 || bottom > this.#rows ? this.#rows : bottom;
+  #setRegion(top: number, bottom: number): void {
+    const last = Math.min(bottom, this.#rows);
     // Terminals ignore it.
-    if (first >= last) return;
-    this.#set({ region: first === 1 && last === this.#rows ? "" : `${first};${last}` });
+    if (top >= last) return;
+    this.#now.region = top === 1 && last === this.#rows ? "" : `${top};${last}`;
   }
 
-  #setSideMargins([left = 1, right = 0]: readonly number[]): void {
+  /** `right` 0: the last column. */
+  #setSideMargins(left: number, right: number): void {
     // Without this mode, it saves the position of the cursor.
     if (isDefault(this.#now, SIDE_MARGINS)) return;
-    const first = Math.max(1, left);
-    if (right !== 0 && first >= right) return;
-    this.#set({ sideMargins: first === 1 && right === 0 ? "" : `${first};${right === 0 ? "" : right}` });
+    if (right !== 0 && left >= right) return;
+    this.#now.sideMargins = left === 1 && right === 0 ? "" : `${left};${right === 0 ? "" : right}`;
   }
 
   #softReset(): void {
-    this.#renditions.length = 0;
-    const { charsets, shift, region, sideMargins, rendition } = initialState;
-    this.#set({ modes: this.#now.modes & ~softModes, charsets, shift, region, sideMargins, rendition });
+    this.#rendition.fill("");
+    const { charsets, shift, region, sideMargins } = initialState;
+    this.#set({ modes: this.#now.modes & ~softModes, charsets, shift, region, sideMargins });
   }
 
   #setKeyboard(change: (flags: readonly number[]) => readonly number[]): void {
@@ -217,11 +205,6 @@ export class TerminalTracker {
     this.#set({ keyboards: isNormal ? [flags, alternate] : [normal, flags] });
   }
 
-  #setModifyOtherKeys([resource = 0, value = 0]: readonly number[]): void {
-    // Without parameters, all such resources are reset.
-    if (resource === 0 || resource === MODIFY_OTHER_KEYS) this.#set({ modifyOtherKeys: value });
-  }
-
   #command(text: string): void {
     const [, number, value = ""] = /^([02]);(.*)$/s.exec(text) ?? [];
     if (number !== undefined) this.#set({ title: beginning(value, MAX_TITLE_BYTES) });
@@ -230,28 +213,36 @@ export class TerminalTracker {
 
 const KEYPAD_KEYS = modeBit(KEYPAD);
 const MODIFY_OTHER_KEYS = 4;
-/** More than any parameter of use. */
-const MAX_NUMBER = 65_535;
 
-/** An empty parameter is 0; none at all gives no number. */
-function numbers(text: string): number[] {
-  if (text === "") return [];
-  return text.split(";").map((parameter) => Math.min(Number.parseInt(parameter, 10) || 0, MAX_NUMBER));
+/** The control sequences that are followed: final byte, prefix and intermediate byte. */
+function controlKey(final: number, prefix: number, intermediate: number): number {
+  return (intermediate << 16) | (prefix << 8) | final;
 }
 
-function isPrefix(code: number): boolean {
-  return code >= 0x3c && code <= 0x3f;
+function keyOf(sequence: string): number {
+  const [prefix = "", intermediate = "", final = ""] = /^([<=>?]?)([ !]?)(.)$/.exec(sequence)?.slice(1) ?? [];
+  return controlKey(final.charCodeAt(0), prefix.charCodeAt(0) || 0, intermediate.charCodeAt(0) || 0);
 }
 
-function isIntermediate(code: number): boolean {
-  return code >= 0x20 && code <= 0x2f;
-}
+const SGR = keyOf("m");
+const SET_DEC_MODES = keyOf("?h");
+const RESET_DEC_MODES = keyOf("?l");
+const SET_MODES = keyOf("h");
+const RESET_MODES = keyOf("l");
+const SET_REGION = keyOf("r");
+const SET_SIDE_MARGINS = keyOf("s");
+const SET_CURSOR_STYLE = keyOf(" q");
+const SOFT_RESET = keyOf("!p");
+const PUSH_KEYBOARD = keyOf(">u");
+const POP_KEYBOARD = keyOf("<u");
+const SET_KEYBOARD = keyOf("=u");
+const SET_MODIFIED_KEYS = keyOf(">m");
 
 function popped(flags: readonly number[], count: number): readonly number[] {
   return count < flags.length ? flags.slice(0, -count) : [0];
 }
 
-function changedFlags(flags: readonly number[], [value = 0, how = 1]: readonly number[]): readonly number[] {
+function changedFlags(flags: readonly number[], value: number, how: number): readonly number[] {
   const present = flags.at(-1) ?? 0;
   const changed = how === 2 ? present | value : how === 3 ? present & ~value : value;
   return flags.with(-1, changed);
