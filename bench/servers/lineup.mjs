@@ -148,8 +148,7 @@ function contenderCalled(name, say) {
   }
 }
 
-/** As built, on a free port. */
-/** BENCH_HOLDFAST names the command of another build, see compare.mjs. */
+/** As built, on a free port. BENCH_HOLDFAST names the command of another build, see compare.mjs. */
 export function holdfastCommand() {
   const built = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
   const main = process.env["BENCH_HOLDFAST"] ?? built;
