@@ -7,6 +7,7 @@ import {
   ConnectRequestSchema,
   OutputPolicy_Detached,
   type ProcessEvent_EndEvent,
+  type ProcessEvent_Terminal,
   type ProcessSelector,
   ProcessSelectorSchema,
   Signal,
@@ -27,6 +28,7 @@ import type {
   Selector,
   SignalName,
   StartRequest,
+  TerminalState,
 } from "./types.ts";
 
 /** The agent accepts ten digits. */
@@ -41,6 +43,7 @@ export function toStartMessage(request: StartRequest, startId: string): WireStar
     stdin: stdin ?? false,
     startId,
     offsets: true,
+    terminal: true,
     ...(output === undefined
       ? {}
       : {
@@ -103,6 +106,7 @@ export function toConnectMessage(
     ...(fromOffset === undefined ? {} : { fromOffset: toOffset("fromOffset", fromOffset) }),
     lag: lag === "skip" ? ConnectRequest_Lag.SKIP : ConnectRequest_Lag.BLOCK,
     offsets: true,
+    terminal: true,
     ...(generation === undefined ? {} : { generation }),
   });
 }
@@ -165,6 +169,13 @@ export function toExit(end: ProcessEvent_EndEvent): Exit {
     timedOut,
     offset: Number(end.offset),
   };
+}
+
+/** Undefined if the agent sent none. */
+export function toTerminal(terminal: ProcessEvent_Terminal | undefined): TerminalState | undefined {
+  if (terminal === undefined) return undefined;
+  const { restore, cols, rows } = terminal;
+  return { restore, size: { cols, rows } };
 }
 
 export function toProcessInfo(info: WireProcessInfo): ProcessInfo {

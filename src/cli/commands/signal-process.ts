@@ -17,7 +17,7 @@ export function signalProcess(
   { url, group = false }: SignalFlags,
 ): Promise<number> {
   return withClient({ url, reconnect: ONE_TRY, failureCode: () => exitCodes.failed }, async (client) => {
-    const { pid, processId, exit } = await findProcess(url, selector);
+    const { pid, processId, exit } = await findProcess(selector);
     if (exit !== undefined) throw new ProcessGoneError(`process ${pid} has ended: ${exit.status}`);
     await client.signal(processId, signal, { group });
     return exitCodes.done;

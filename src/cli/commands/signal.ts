@@ -3,19 +3,19 @@
 import { constants } from "node:os";
 import { type Command, InvalidArgumentError } from "commander";
 import type { SignalName } from "../../client/index.ts";
-import { SELECTOR, urlSetting } from "../options/agent-flags.ts";
+import { addConnectionFlags, SELECTOR } from "../options/agent-flags.ts";
 import type { SignalFlags } from "./signal-process.ts";
 
 /** `done` receives the exit code. */
 export function addSignal(program: Command, done: (exitCode: number) => void): void {
-  program
+  const command = program
     .command("signal")
     .summary("send a signal to a process")
     .description("Sends a signal to a process, or with --group to its whole process group.")
     .argument("<selector>", SELECTOR)
     .argument("<signal>", "name or number: SIGTERM, term or 15", readSignal)
-    .option("-g, --group", "also its child processes in the same process group")
-    .addOption(urlSetting())
+    .option("-g, --group", "also its child processes in the same process group");
+  addConnectionFlags(command)
     .addHelpText("after", SIGNAL_HELP)
     .action(async (selector: string, signal: SignalName, flags: SignalFlags) => {
       const { signalProcess } = await import("./signal-process.ts");

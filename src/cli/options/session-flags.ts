@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { exitCodes } from "../exit-codes.ts";
 import { type DetachKeys, readDetachKeys } from "../session/detach-keys.ts";
-import { giveUpSetting, type UrlFlag, urlSetting, usageExitsWith } from "./agent-flags.ts";
+import { addConnectionFlags, giveUpSetting, type UrlFlag, usageExitsWith } from "./agent-flags.ts";
 import { setting } from "./settings.ts";
 
 export interface SessionFlags extends UrlFlag {
@@ -12,17 +12,10 @@ export interface SessionFlags extends UrlFlag {
   readonly stdin: boolean;
   readonly detachKeys: DetachKeys;
   readonly giveUpAfter?: number;
-  /** From urlFlagOf. */
-  readonly urlFlag: string | undefined;
-}
-
-/** The agent's address if only the command line names it: a command that reconnects has to name it again. */
-export function urlFlagOf(command: Command): string | undefined {
-  return command.getOptionValueSource("url") === "cli" ? command.opts<UrlFlag>().url : undefined;
 }
 
 export function addSessionFlags(command: Command): Command {
-  return usageExitsWith(command, exitCodes.ownFailure)
+  const session = usageExitsWith(command, exitCodes.ownFailure)
     .addOption(
       setting({
         flags: "--detach-keys <keys>",
@@ -33,9 +26,8 @@ export function addSessionFlags(command: Command): Command {
     )
     .option("--json", "one JSON object per event instead of the output")
     .optionsGroup("Connection:")
-    .addOption(urlSetting())
-    .addOption(giveUpSetting())
-    .optionsGroup("Other:");
+    .addOption(giveUpSetting());
+  return addConnectionFlags(session);
 }
 
 export const SESSION_HELP = `

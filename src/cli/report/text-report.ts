@@ -1,6 +1,7 @@
 // The report for people and pipes, see report.ts.
 
 import { oneLine } from "../../text.ts";
+import { areNoticesSilent } from "./notices.ts";
 import { type Report, writeOut } from "./report.ts";
 import { styled } from "./style.ts";
 
@@ -11,6 +12,9 @@ export function textReport(): Report {
   /** The last output did not end with a line break. */
   let isWithinLine = false;
   const notice = (text: string): void => {
+    if (!areNoticesSilent()) printLine(text);
+  };
+  const printLine = (text: string): void => {
     const line = styled("yellow", `holdfast: ${oneLine(text)}`, process.stderr);
     // On a raw terminal, a line feed does not move the cursor to the first column.
     const lineBreak = isRaw ? "\r\n" : "\n";
@@ -30,7 +34,8 @@ export function textReport(): Report {
       return writeOut(stream, data);
     },
     gap: async ({ from, to }) => {
-      notice(`${to - from} bytes of output are lost: the agent no longer holds them`);
+      // Not a notice: output is missing.
+      printLine(`${to - from} bytes of output are lost: the agent no longer holds them`);
     },
     lost: (reason, wasUp) =>
       notice(
@@ -39,7 +44,7 @@ export function textReport(): Report {
           : `the agent cannot be reached (${reason}): retrying`,
       ),
     back: (_offset, wasUp) => notice(wasUp ? "reconnected" : "connected"),
-    problem: notice,
+    problem: printLine,
     detached: ({ pid, hasEnded, command }) =>
       notice(
         hasEnded

@@ -12,13 +12,12 @@ export interface AttachFlags extends SessionFlags {
 
 /** Resolves with the exit code. */
 export async function attachProcess(selector: string, flags: AttachFlags): Promise<number> {
-  const { url, urlFlag, giveUpAfter, json = false, stdin, detachKeys, from } = flags;
+  const { url, giveUpAfter, json = false, stdin, detachKeys, from } = flags;
   const reconnect = reconnectFor(giveUpAfter);
   return withClient({ url, reconnect, failureCode: () => exitCodes.ownFailure }, async (client) => {
-    const { processId } = await findProcess(url, selector);
+    const { processId } = await findProcess(selector);
     const place = from === undefined ? {} : { fromOffset: from };
     return runSession((options) => client.attach(processId, { ...options, ...place }), {
-      urlFlag,
       json,
       detachKeys,
       input: stdin,

@@ -5,6 +5,7 @@ import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProcessOptions, RemoteProcess, SignalName } from "../../client/index.ts";
 import { type Deferred, deferred } from "../../deferred.ts";
+import { flagsOfChosenAgent } from "../connect/chosen-agent.ts";
 import { ConnectionWatch } from "../connect/connection-watch.ts";
 import { exitCodes, exitStatus } from "../exit-codes.ts";
 import { jsonReport } from "../report/json-report.ts";
@@ -20,8 +21,6 @@ export interface SessionSettings {
   /** Whether stdin is sent to the process. */
   readonly input: boolean;
   readonly detachKeys: DetachKeys;
-  /** The agent's address, if the command that attaches again has to name it. */
-  readonly urlFlag: string | undefined;
   /** True for `run`. False for `attach`: the process was there before and continues after us. */
   readonly endsWithUs: boolean;
 }
@@ -100,7 +99,7 @@ async function runAttached(session: Session): Promise<number> {
     if (leave !== undefined) {
       remote.detach();
       await Promise.race([relayed.catch(() => undefined), sleep(LAST_WRITE_MS)]);
-      report.detached({ ...placeToReturn(remote.pid, place, settings), hasEnded: leave.hasEnded });
+      report.detached({ ...placeToReturn(remote.pid, place), hasEnded: leave.hasEnded });
       return statusOfLeaving(leave);
     }
     const exit = await remote.exit;
@@ -125,9 +124,8 @@ async function relayOutput({ remote, place, report }: Session): Promise<undefine
   }
 }
 
-function placeToReturn(pid: number, { offset }: Place, { urlFlag }: SessionSettings) {
-  const url = urlFlag === undefined ? "" : ` --url ${urlFlag}`;
-  return { pid, offset, command: `holdfast attach${url} ${pid} --from ${offset}` };
+function placeToReturn(pid: number, { offset }: Place) {
+  return { pid, offset, command: `holdfast attach${flagsOfChosenAgent()} ${pid} --from ${offset}` };
 }
 
 function feedInput({ remote, terminal, report, leaving, settings }: Session): InputFeed {

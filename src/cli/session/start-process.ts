@@ -57,9 +57,8 @@ function terminalKind(): Readonly<Record<string, string>> {
 }
 
 function startAttached(client: Client, request: StartRequest, flags: RunFlags): Promise<number> {
-  const { json = false, stdin, detachKeys, urlFlag } = flags;
+  const { json = false, stdin, detachKeys } = flags;
   return runSession((options) => client.start(request, options), {
-    urlFlag,
     json,
     detachKeys,
     input: stdin,

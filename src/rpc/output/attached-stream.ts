@@ -9,7 +9,14 @@ import { realClock, startTimer, type Timer } from "../../clock.ts";
 import type { NodeResponse } from "../../http/index.ts";
 import type { Offset, Subscriber } from "../../multiplexer/index.ts";
 import type { Process, ProcessEnd } from "../../process/index.ts";
-import { dataFrame, type Encoding, type FramePart, gapFrame, keepaliveFrame } from "./event-frames.ts";
+import {
+  dataFrame,
+  type Encoding,
+  type FramePart,
+  gapFrame,
+  keepaliveFrame,
+  type TerminalMessage,
+} from "./event-frames.ts";
 import { createFrameSink, type FrameSink } from "./frame-sink.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
 
@@ -26,6 +33,8 @@ export interface AttachedStreamOptions {
   readonly isObserver?: boolean;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
+  /** The state of the terminal at an offset, for a client that asked for it. */
+  readonly terminalAt?: ((at: Offset) => TerminalMessage | undefined) | undefined;
   readonly onGap: (from: Offset, to: Offset) => void;
   /** Aborted when the client is gone or its time is up. Afterwards nothing of this stream is left. */
   readonly signal: AbortSignal;
@@ -110,7 +119,8 @@ export class AttachedStream {
     if (read.kind === "gap") {
       this.#options.onGap(read.from, read.to);
       // Old clients do not know GapEvent.
-      if (encoding.offsets) this.#write(this.#sink, gapFrame(read.from, read.to, encoding.codec));
+      const terminal = this.#options.terminalAt?.(read.to);
+      if (encoding.offsets) this.#write(this.#sink, gapFrame(read.from, read.to, encoding.codec, terminal));
       else this.#pump();
       return;
     }

@@ -9,11 +9,13 @@
 // With offsets, which a client must request, data ends in a0 06 VARINT, or in ,"offset":"DECIMAL". An
 // offset of 0 is omitted, as protobuf omits defaults.
 
-import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { ConnectResponseSchema } from "../../gen/process_pb.ts";
+import { create, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { ConnectResponseSchema, type ProcessEvent_TerminalSchema } from "../../gen/process_pb.ts";
 import type { Chunk, OutputStream } from "../../multiplexer/index.ts";
 
 export type Codec = "binary" | "json";
+
+export type TerminalMessage = MessageInitShape<typeof ProcessEvent_TerminalSchema>;
 
 /** How a stream's events are encoded. */
 export interface Encoding {
@@ -59,10 +61,14 @@ function asBytes(part: FramePart): FramePart {
 }
 
 /** A GapEvent: the bytes `[from, to)` are no longer held. */
-export function gapFrame(from: number, to: number, codec: Codec): readonly FramePart[] {
-  const message = create(ConnectResponseSchema, {
-    event: { event: { case: "gap", value: { from: BigInt(from), to: BigInt(to) } } },
-  });
+export function gapFrame(
+  from: number,
+  to: number,
+  codec: Codec,
+  terminal?: TerminalMessage,
+): readonly FramePart[] {
+  const gap = { from: BigInt(from), to: BigInt(to), ...(terminal === undefined ? {} : { terminal }) };
+  const message = create(ConnectResponseSchema, { event: { event: { case: "gap", value: gap } } });
   if (codec === "json") return [jsonFrame(toJsonString(ConnectResponseSchema, message))];
   const bytes = Buffer.from(toBinary(ConnectResponseSchema, message));
   return [envelope(bytes.length) + bytes.toString("latin1")];
