@@ -52,6 +52,10 @@ export function toStartRequest(
     timeoutMs,
     startId: message.startId,
     output: message.output === undefined ? undefined : toOutputPolicy(message.output),
+    retainEndedMs:
+      message.retainEndedMs === undefined ? undefined : toWhole("retain_ended_ms", message.retainEndedMs),
+    forgetDelivered: message.forgetDelivered,
+    group: message.group,
   };
 }
 
@@ -66,8 +70,8 @@ function toOutputPolicy(policy: WirePolicy): Partial<OutputPolicy> {
     ...(detached === "default" ? {} : { detached }),
     ...(policy.detachedBufferBytes === undefined
       ? {}
-      : { detachedBufferBytes: toBytes("detached_buffer_bytes", policy.detachedBufferBytes) }),
-    ...(policy.replayBytes === undefined ? {} : { replayBytes: toBytes("replay_bytes", policy.replayBytes) }),
+      : { detachedBufferBytes: toWhole("detached_buffer_bytes", policy.detachedBufferBytes) }),
+    ...(policy.replayBytes === undefined ? {} : { replayBytes: toWhole("replay_bytes", policy.replayBytes) }),
   };
 }
 
@@ -89,11 +93,11 @@ export function toOffset(name: string, value: bigint | undefined): Offset | unde
 }
 
 /** Throws `invalid_argument` above 2^53 - 1. */
-function toBytes(name: string, value: bigint): number {
+function toWhole(name: string, value: bigint): number {
   if (value <= Number.MAX_SAFE_INTEGER) return Number(value);
   throw new HoldfastError(
     "invalid_argument",
-    `${name} ${value} is above the largest size (${Number.MAX_SAFE_INTEGER})`,
+    `${name} ${value} is above the largest value (${Number.MAX_SAFE_INTEGER})`,
   );
 }
 
