@@ -47,6 +47,7 @@ export function toStartMessage(request: StartRequest, startId: string): WireStar
       ? {}
       : { retainEndedMs: toWhole("retainEndedMs", retainEndedMs, "milliseconds") }),
     ...(group === undefined ? {} : { group }),
+    ...(request.uid === undefined ? {} : { uid: request.uid }),
     ...(output === undefined
       ? {}
       : {

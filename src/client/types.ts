@@ -165,6 +165,8 @@ export interface StartRequest {
   readonly retainEndedMs?: number;
   /** The agent forgets the process as soon as a client has received its end. */
   readonly forgetDelivered?: boolean;
+  /** The user to run as by number, instead of `user`. */
+  readonly uid?: number;
   /** The only group to run with, by name or number. Default: all groups of the user. */
   readonly group?: string;
 }

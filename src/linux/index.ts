@@ -55,5 +55,5 @@ export {
   waitingBytes,
 } from "./sockets.ts";
 export { enterRawMode, type RawMode } from "./terminal-mode.ts";
-export { lookupGroup, lookupUser, ownUser, type User } from "./user-database.ts";
+export { lookupGroup, lookupUid, lookupUser, ownUser, type User } from "./user-database.ts";
 export { openVmClock, type VmClock } from "./vm-clock.ts";

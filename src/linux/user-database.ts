@@ -91,15 +91,23 @@ const running = new Map<string, Promise<unknown>>();
 const waiting: (() => void)[] = [];
 
 /**
- * Finds a user by name, otherwise by uid: a uid that no user has, common in containers, is a user
- * without a name whose group has the same number. Throws `unauthenticated` for a name that the system
- * does not know, and `unavailable` if the system does not answer in time. A look-up that hangs keeps
- * its thread, so at most `MAX_LOOKUPS` run.
+ * Throws `unauthenticated` for a name that the system does not know, and `unavailable` if the
+ * system does not answer in time. A look-up that hangs keeps its thread, so at most `MAX_LOOKUPS`
+ * run.
  */
 export function lookupUser(name: string, limitMs = LOOKUP_MS): Promise<FoundUser> {
   // NSS modules copy the name to the stack of their thread: systemd's crashes above about 100 kB.
   if (name.length > MAX_NAME_LENGTH) return Promise.reject(unknownUser(name));
   return inTime(`user "${clip(name)}"`, () => lookUp(name), limitMs);
+}
+
+/**
+ * A uid without an entry, common in containers, is a user whose name and only group are its number.
+ * Throws `unauthenticated` for a number that no user can have, and `unavailable` as lookupUser does.
+ */
+export function lookupUid(uid: number, limitMs = LOOKUP_MS): Promise<FoundUser> {
+  if (!isId(uid)) return Promise.reject(unknownUser(String(uid)));
+  return inTime(`uid ${uid}`, () => lookUpUid(uid), limitMs);
 }
 
 /** The gid of a group with this name, otherwise the number itself. Throws as lookupUser does. */
@@ -145,30 +153,32 @@ function noAnswer(what: string, limitMs: number): HoldfastError {
 }
 
 async function lookUp(name: string): Promise<FoundUser> {
-  const named = await findEntry(getpwnam, name, passwd, `user "${name}"`);
-  const uid = toId(name);
-  const found =
-    named ?? (uid === undefined ? undefined : await findEntry(getpwuid, uid, passwd, `user ${uid}`));
-  if (found === undefined) {
-    if (uid === undefined) throw unknownUser(name);
-    return { name, uid, gid: uid, home: "/", groups: [uid] };
-  }
-  const { pw_name, pw_uid, pw_gid, pw_dir } = found as unknown as Passwd;
+  const found = await findEntry(getpwnam, name, passwd, `user "${name}"`);
+  if (found === undefined) throw unknownUser(name);
+  return withGroups(found as unknown as Passwd);
+}
+
+async function lookUpUid(uid: number): Promise<FoundUser> {
+  const found = await findEntry(getpwuid, uid, passwd, `uid ${uid}`);
+  if (found !== undefined) return withGroups(found as unknown as Passwd);
+  return { name: String(uid), uid, gid: uid, home: "/", groups: [uid] };
+}
+
+async function withGroups({ pw_name, pw_uid, pw_gid, pw_dir }: Passwd): Promise<FoundUser> {
   const user = { name: pw_name, uid: pw_uid, gid: pw_gid, home: pw_dir };
   return { ...user, groups: await groupsOf(user) };
 }
 
 async function lookUpGroup(name: string): Promise<number> {
   const found = await findEntry(getgrnam, name, group, `group "${name}"`);
-  const gid = found === undefined ? toId(name) : Number(found["gr_gid"]);
-  if (gid === undefined) throw unknownGroup(name);
-  return gid;
+  if (found !== undefined) return Number(found["gr_gid"]);
+  if (/^\d{1,10}$/.test(name) && isId(Number(name))) return Number(name);
+  throw unknownGroup(name);
 }
 
-/** The number in `text`, if a user or group can have it: 2^32-1 means "no change" to the kernel. */
-function toId(text: string): number | undefined {
-  const id = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-  return id < 0xffffffff ? id : undefined;
+/** 2^32-1 means "no change" to the kernel. */
+function isId(id: number): boolean {
+  return id >= 0 && id < 0xffffffff;
 }
 
 async function groupsOf({ name, gid }: User): Promise<number[]> {

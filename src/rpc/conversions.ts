@@ -56,6 +56,7 @@ export function toStartRequest(
       message.retainEndedMs === undefined ? undefined : toWhole("retain_ended_ms", message.retainEndedMs),
     forgetDelivered: message.forgetDelivered,
     group: message.group,
+    uid: message.uid,
   };
 }
 
@@ -97,7 +98,7 @@ function toWhole(name: string, value: bigint): number {
   if (value <= Number.MAX_SAFE_INTEGER) return Number(value);
   throw new HoldfastError(
     "invalid_argument",
-    `${name} ${value} is above the largest value (${Number.MAX_SAFE_INTEGER})`,
+    `${name} ${value} is above the largest size (${Number.MAX_SAFE_INTEGER})`,
   );
 }
 

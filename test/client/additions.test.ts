@@ -194,11 +194,12 @@ test.runIf(process.getuid?.() === 0)(
   "a process runs in the group that is asked for, and in no other",
   async () => {
     const client = connectTo(agent.url);
-    const idOf = async (user: string | undefined, group: string | undefined, pty: boolean) => {
+    const idOf = async (user: string | number | undefined, group: string | undefined, pty: boolean) => {
       const process = await client.start({
         cmd: "sh",
         args: ["-c", "id -u; id -g; id -G"],
-        ...(user === undefined ? {} : { user }),
+        ...(typeof user === "string" ? { user } : {}),
+        ...(typeof user === "number" ? { uid: user } : {}),
         ...(group === undefined ? {} : { group }),
         ...(pty ? { pty: { cols: 80, rows: 24 } } : {}),
       });
@@ -211,14 +212,14 @@ test.runIf(process.getuid?.() === 0)(
       expect(await idOf("nobody", "root", pty)).toBe(`${uid} 0 0`);
       expect(await idOf("nobody", "4711", pty)).toBe(`${uid} 4711 4711`);
       expect(await idOf(undefined, "4711", pty)).toBe("0 4711 4711");
-      expect(await idOf("48151", undefined, pty)).toBe("48151 48151 48151");
-      expect(await idOf("0", undefined, pty)).toMatch(/^0 0/);
+      expect(await idOf(48151, undefined, pty)).toBe("48151 48151 48151");
+      expect(await idOf(0, undefined, pty)).toMatch(/^0 0/);
     }
     await expect(client.start({ cmd: "true", group: "no such group" })).rejects.toMatchObject({
       code: "unauthenticated",
       message: 'no such group: "no such group"',
     });
-    await expect(client.start({ cmd: "true", user: "4294967295" })).rejects.toMatchObject({
+    await expect(client.start({ cmd: "true", uid: 4294967295 })).rejects.toMatchObject({
       message: 'no such user: "4294967295"',
     });
   },

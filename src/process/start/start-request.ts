@@ -12,6 +12,8 @@ export interface StartRequest {
   readonly cwd?: string | undefined;
   /** The name of the user. Absent: the agent's default user. */
   readonly user?: string | undefined;
+  /** Instead of the name. */
+  readonly uid?: number | undefined;
   readonly tag?: string | undefined;
   readonly stdio:
     | { readonly kind: "pty"; readonly size: PtySize }
@@ -104,8 +106,8 @@ function normalized(request: StartRequest): unknown[] {
   const variables = Object.entries(environment).sort(([one], [other]) => (one < other ? -1 : 1));
   const { detached, detachedBufferBytes, replayBytes } = output ?? {};
   const policy = [detached, detachedBufferBytes, replayBytes];
-  const { retainEndedMs, forgetDelivered, group } = request;
-  const added = [retainEndedMs ?? null, forgetDelivered ?? false, group ?? null];
+  const { retainEndedMs, forgetDelivered, group, uid } = request;
+  const added = [retainEndedMs ?? null, forgetDelivered ?? false, group ?? null, uid ?? null];
   return [cmd, args, variables, cwd ?? null, user ?? null, tag ?? null, stdio, policy, added];
 }
 

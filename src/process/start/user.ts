@@ -1,7 +1,7 @@
 // The user of a process: found by name, and whether this agent may start processes as that user.
 
 import { HoldfastError } from "../../errors.ts";
-import { type Identity, lookupGroup, lookupUser, ownUser, type User } from "../../linux/index.ts";
+import { type Identity, lookupGroup, lookupUid, lookupUser, ownUser, type User } from "../../linux/index.ts";
 
 export interface ProcessUser extends User {
   /** The identity that the launcher has to set; undefined for the user of the agent. */
@@ -14,12 +14,12 @@ export function ownProcessUser(): ProcessUser {
 }
 
 /**
- * With `group`, by name or number, that is the only group. Throws
+ * A user by name (text) or by uid. With `group`, by name or number, that is the only group. Throws
  * `unauthenticated` for a name that the system does not know, `permission_denied` if this agent may
  * not become that user, and `unavailable` if the look-up takes too long.
  */
-export async function findUser(name: string, group?: string): Promise<ProcessUser> {
-  const { groups, ...user } = await lookupUser(name);
+export async function findUser(asked: string | number, group?: string): Promise<ProcessUser> {
+  const { groups, ...user } = await (typeof asked === "number" ? lookupUid(asked) : lookupUser(asked));
   if (group !== undefined) return inGroup(user, await lookupGroup(group));
   if (user.uid === process.getuid?.() && user.gid === process.getgid?.())
     return { ...user, identity: undefined };

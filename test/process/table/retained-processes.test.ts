@@ -227,6 +227,7 @@ test("a start_id used for a different request is already_exists; only the time l
     { retainEndedMs: 1 },
     { forgetDelivered: true },
     { group: "root" },
+    { uid: 0 },
   ] as const)
     await expect(table.start({ ...request, ...other })).rejects.toMatchObject({
       code: "already_exists",
