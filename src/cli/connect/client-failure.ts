@@ -45,9 +45,15 @@ export function describeFailure(error: unknown, url: string): string {
   const reason = addressFailure(error);
   if (reason !== undefined) return `no agent at ${url}: ${reason} (--url or HOLDFAST_URL says where it is)`;
   if (error instanceof InvalidArgumentError) return `the access token cannot be used. ${error.message}`;
-  if (error instanceof ClientError || error instanceof WriteError) return inSeconds(error.message);
+  if (error instanceof ClientError || error instanceof WriteError || isExplained(error))
+    return inSeconds(error.message);
   const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `this is a bug in holdfast: ${details}`;
+}
+
+/** Errors of the command line itself whose message is for the user; known by name, to load none of them. */
+function isExplained(error: unknown): error is Error {
+  return error instanceof Error && error.name === "StdinError";
 }
 
 /** The exit code of `run` when the agent refused the command, as a shell reports it; undefined for other failures. */
