@@ -4,15 +4,23 @@
 import { Command, CommanderError } from "commander";
 import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
-import { addSignal } from "./commands/signal.ts";
+import { addKill, addSignal } from "./commands/signal.ts";
+import { addWait } from "./commands/wait.ts";
 import { addDoctor } from "./doctor/doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { dropEmptyVariables } from "./options/settings.ts";
 import { addServe } from "./serve/serve.ts";
 import { addAttach } from "./session/attach.ts";
 import { addRun } from "./session/run.ts";
+import { addShell } from "./session/shell.ts";
 import { printError } from "./stdio.ts";
 import { version } from "./version.ts";
+
+/** In the order of the help. */
+const commands = [
+  ...[addServe, addRun, addShell, addAttach, addPs, addLogs],
+  ...[addWait, addKill, addSignal, addDoctor],
+];
 
 /** Runs the command in `argv`, which is like process.argv, and returns the exit code. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
@@ -21,8 +29,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
   const done = (code: number): void => {
     exitCode = code;
   };
-  for (const addCommand of [addServe, addRun, addAttach, addPs, addLogs, addSignal, addDoctor])
-    addCommand(program, done);
+  for (const addCommand of commands) addCommand(program, done);
   dropEmptyVariables(process.env);
   try {
     await program.parseAsync(argv);
@@ -60,7 +67,7 @@ const PROGRAM_HELP = `
 Examples:
   holdfast serve                 run the agent on 127.0.0.1:49983
   holdfast run -- make test      run a command there, as if it ran here
-  holdfast run --pty bash        a shell that outlives the connection
+  holdfast shell                 a shell that outlives the connection
   holdfast help run              all options
 
 All commands except serve and doctor call the agent at --url or HOLDFAST_URL.

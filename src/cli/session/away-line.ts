@@ -40,6 +40,11 @@ export class AwayLine {
   clear(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    this.hide();
+  }
+
+  /** Makes room for another line; this one is drawn again with the next second. */
+  hide(): void {
     if (this.#isDrawn) process.stderr.write(CLEAR);
     this.#isDrawn = false;
   }

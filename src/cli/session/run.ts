@@ -14,10 +14,12 @@ export function addRun(program: Command, done: (exitCode: number) => void): void
     .command("run")
     .alias("exec")
     .summary("run a command, as if it ran here")
-    .description("Runs a command where the agent is, as if it ran here.")
-    .usage("[options] [--] COMMAND [ARGUMENT...]")
+    .description("Runs a command where the agent is, as if it ran here. `holdfast exec` is the same.")
     .argument("<command...>")
-    .configureHelp({ visibleArguments: () => [] })
+    .configureHelp({
+      visibleArguments: () => [],
+      commandUsage: () => "holdfast run [options] [--] COMMAND [ARGUMENT...]",
+    })
     .passThroughOptions()
     .optionsGroup("Command:")
     .option("-i, --interactive", "sends stdin to the command (default: /dev/null)")

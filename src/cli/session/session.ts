@@ -49,13 +49,14 @@ const END_MS = 2_000;
 /** Resolves with the exit status. Rejects when the process cannot be reached, or can no longer be reached. */
 export async function runSession(open: OpenProcess, settings: SessionSettings): Promise<number> {
   if (settings.input === "asked") openStdin();
-  const report = settings.json ? jsonReport() : textReport();
+  const plainReport = settings.json ? jsonReport() : textReport();
   const leaving = deferred<Leave>();
   const state: SessionState = { terminal: undefined, input: undefined };
   const awayLine = new AwayLine({
     keys: () => (state.terminal?.isRaw === true ? "Enter tries now, q or Ctrl-C leaves" : "Ctrl-C leaves"),
     isShown: !settings.json && process.stderr.isTTY === true && !areNoticesSilent(),
   });
+  const report = besideLine(plainReport, awayLine);
   const connection = new ConnectionWatch({
     lost: report.lost,
     retrying: (delayMs) => awayLine.waiting(delayMs),
@@ -96,6 +97,21 @@ export async function runSession(open: OpenProcess, settings: SessionSettings): 
     state.terminal?.close();
     signals.stop();
   }
+}
+
+/** Removes the line before anything else is written below the output. */
+function besideLine(report: Report, awayLine: AwayLine): Report {
+  return {
+    ...report,
+    problem: (message) => {
+      awayLine.hide();
+      report.problem(message);
+    },
+    detached: (how) => {
+      awayLine.clear();
+      report.detached(how);
+    },
+  };
 }
 
 /** The parts that exist only once the process is attached. */
