@@ -9,8 +9,9 @@ import { ClientActivity, createRpcAnswer, ServingState } from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
 import { GenerationWatch } from "./generation-watch.ts";
+import { IdlePages } from "./idle-pages.ts";
 import { createLogger } from "./log.ts";
-import type { AgentSettings } from "./settings.ts";
+import { AGENT_DEFAULTS, type AgentSettings } from "./settings.ts";
 import { type ShutdownOutcome, shutDown } from "./shutdown.ts";
 import { describeStartFailure } from "./start-failure.ts";
 import { listenForStopSignals } from "./stop-signals.ts";
@@ -34,6 +35,7 @@ export async function runAgent(settings: AgentSettings, exits: CrashExits): Prom
   announce(agent, logger);
 
   const signal = await signals.stop;
+  agent.idlePages.stop();
   return shutDown(agent, { signal, stopNow: signals.stopNow, graceMs: settings.shutdownGraceMs, logger });
 }
 
@@ -42,6 +44,7 @@ interface Agent {
   readonly serving: ServingState;
   readonly table: ProcessTable;
   readonly token: AccessToken;
+  readonly idlePages: IdlePages;
 }
 
 async function start(
@@ -93,16 +96,19 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     logger,
     fallback: control,
   });
+  const idlePages = new IdlePages({ idleMs: AGENT_DEFAULTS.pageOutIdleMs, logger });
+  const watched = generations.watch(answer);
   const server: RunningServer | undefined = await startServer({
     ...access,
     addresses,
     token,
     limits: limits.server,
-    answer: generations.watch(answer),
+    answer: settings.pageOut ? idlePages.watch(watched) : watched,
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
     logger,
   });
-  return { table, token, serving, server };
+  if (settings.pageOut) idlePages.start();
+  return { table, token, serving, server, idlePages };
 }
 
 /** Rejects when the default user does not exist. */

@@ -18,6 +18,8 @@ export interface AgentSettings {
   readonly memoryBudgetBytes: number;
   readonly stallMs: number;
   readonly retainEndedMs: number;
+  /** Return the memory of Node's code to the kernel when idle. */
+  readonly pageOut: boolean;
   readonly log: LogSettings;
   readonly logCommands: boolean;
   /** HOLDFAST_ variables that are not the variable of any setting. */
@@ -64,6 +66,8 @@ export const AGENT_DEFAULTS = {
   socketMode: 0o600,
   /** The time between SIGTERM and SIGKILL when the agent stops. */
   shutdownGraceMs: 5_000,
+  /** The time without work after which the agent pages out its code. */
+  pageOutIdleMs: 5_000,
   log: { level: "info", format: "auto" },
   children: {
     openFiles: 1024,

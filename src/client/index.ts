@@ -20,7 +20,7 @@ export type * from "./types.ts";
 
 /** Connects at the first call. Throws a TypeError or RangeError for invalid options. */
 export function createClient(options: ClientOptions): Client {
-  const { transport, baseUrl, httpVersion = "1.1" } = options;
+  const { transport, baseUrl, ca, httpVersion = "1.1" } = options;
   const settings = toSettings(options);
   if ((transport === undefined) === (baseUrl === undefined))
     throw new TypeError(
@@ -28,5 +28,5 @@ export function createClient(options: ClientOptions): Client {
     );
   if (transport !== undefined) return newClient(givenConnection(transport), settings);
   const keepaliveMs = settings.keepaliveSeconds * 1000;
-  return newClient(nodeConnection({ baseUrl: baseUrl ?? "", httpVersion, keepaliveMs }), settings);
+  return newClient(nodeConnection({ baseUrl: baseUrl ?? "", httpVersion, ca, keepaliveMs }), settings);
 }

@@ -9,8 +9,8 @@ import type { ClientError } from "./client-errors.ts";
 /** Options of `createClient`: `baseUrl` or `transport` is required. */
 export interface ClientOptions {
   /**
-   * The agent's address, `http://127.0.0.1:49983`. Node needs nothing else. Without Node (browsers,
-   * workers) pass `transport` instead.
+   * The agent's address: `http://127.0.0.1:49983`, `127.0.0.1:49983`, or `unix:/run/holdfast.sock`. Node
+   * needs nothing else. Without Node (browsers, workers) pass `transport` instead.
    */
   readonly baseUrl?: string;
   /**
@@ -24,6 +24,11 @@ export interface ClientOptions {
    * dead connection of an HTTP/2 transport.
    */
   readonly transport?: Transport | (() => Transport);
+  /**
+   * With an `https:` `baseUrl`: the certificates, in PEM, that the agent's certificate is checked against,
+   * instead of those that Node trusts.
+   */
+  readonly ca?: string | Uint8Array;
   /** The user that processes run as; default: the agent's own. `start` can override it. */
   readonly user?: string;
   /** Sent as `X-Access-Token` with every call. */

@@ -42,6 +42,7 @@ export {
   setCloseOnExecEverywhere,
 } from "./libc.ts";
 export { wouldWriterWait } from "./output-room.ts";
+export { type AddressRange, pageOut, readOnlyFileRanges } from "./page-out.ts";
 export { type ChildStdio, executeError, type SpawnRequest, spawn, trySpawn } from "./posix-spawn.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
 export { addKernelEntropy, kernelRandomBytes, kernelRandomUuid } from "./random.ts";

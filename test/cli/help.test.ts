@@ -4,7 +4,7 @@ import { runCommand } from "../support/agent/agent.ts";
 
 const commands = [
   ...["serve", "run", "shell", "attach", "ps", "logs"],
-  ...["wait", "kill", "signal", "doctor"],
+  ...["wait", "kill", "signal", "context", "doctor"],
 ];
 
 async function printed(...args: string[]) {
@@ -58,7 +58,7 @@ test.each(commands)(
     expect(stdout).toMatch(/^Exit codes:$/m);
     expect(stdout).toMatch(new RegExp(`^Examples:\n.*holdfast ${name}`, "m"));
     expect(longestLine(stdout)).toBeLessThanOrEqual(80);
-    if (name !== "serve" && name !== "doctor")
+    if (!["serve", "doctor", "context"].includes(name))
       expect(stdout.replace(/\s+/g, " ")).toContain("(default: http://127.0.0.1:49983, env: HOLDFAST_URL)");
   },
 );

@@ -1,13 +1,13 @@
 // `holdfast logs`: its flags and its help.
 
 import type { Command } from "commander";
-import { giveUpSetting, SELECTOR, urlSetting } from "../options/agent-flags.ts";
+import { addConnectionFlags, giveUpSetting, SELECTOR } from "../options/agent-flags.ts";
 import { readOffset } from "../options/values.ts";
 import type { LogsFlags } from "./show-logs.ts";
 
 /** `done` receives the exit code. */
 export function addLogs(program: Command, done: (exitCode: number) => void): void {
-  program
+  const command = program
     .command("logs")
     .summary("print the output of a process")
     .description(
@@ -18,8 +18,9 @@ export function addLogs(program: Command, done: (exitCode: number) => void): voi
     .option("-f, --follow", "also new output, until the process ends")
     .option("--from <offset>", "first byte of output", readOffset, 0)
     .option("--json", "one JSON object per event instead of the output")
-    .addOption(urlSetting())
-    .addOption(giveUpSetting())
+    .optionsGroup("Connection:")
+    .addOption(giveUpSetting());
+  addConnectionFlags(command)
     .addHelpText("after", LOGS_HELP)
     .action(async (selector: string, flags: LogsFlags) => {
       const { showLogs } = await import("./show-logs.ts");

@@ -1,18 +1,18 @@
 // `holdfast ps`: its flags and its help.
 
 import type { Command } from "commander";
-import { urlSetting } from "../options/agent-flags.ts";
+import { addConnectionFlags } from "../options/agent-flags.ts";
 import type { PsFlags } from "./list-processes.ts";
 
 /** `done` receives the exit code. */
 export function addPs(program: Command, done: (exitCode: number) => void): void {
-  program
+  const command = program
     .command("ps")
     .summary("list processes")
     .description("Lists the processes of the agent, the newest last.")
     .option("-a, --all", "also ended processes that are still retained")
-    .option("--json", "one JSON array instead of a table")
-    .addOption(urlSetting())
+    .option("--json", "one JSON array instead of a table");
+  addConnectionFlags(command)
     .addHelpText("after", PS_HELP)
     .action(async (flags: PsFlags) => {
       const { listProcesses } = await import("./list-processes.ts");

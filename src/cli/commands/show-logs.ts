@@ -22,7 +22,7 @@ export function showLogs(selector: string, flags: LogsFlags): Promise<number> {
   const { url, giveUpAfter } = flags;
   const reconnect = reconnectFor(giveUpAfter);
   return withClient({ url, reconnect, failureCode: () => exitCodes.failed }, async (client) => {
-    await show(client, await findProcess(url, selector), flags);
+    await show(client, await findProcess(selector), flags);
     return exitCodes.done;
   });
 }

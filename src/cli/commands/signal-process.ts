@@ -1,7 +1,7 @@
 // What `holdfast signal` and `holdfast kill` do.
 
 import { type Client, ProcessGoneError, type SignalName } from "../../client/index.ts";
-import { describeFailure } from "../connect/client-failure.ts";
+import { explainFailure } from "../connect/client-failure.ts";
 import { findProcess, ONE_TRY, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { UrlFlag } from "../options/agent-flags.ts";
@@ -23,11 +23,11 @@ export function signalProcesses(
     let exitCode: number = exitCodes.done;
     for (const selector of selectors) {
       try {
-        await signalOne(client, url, selector, { signal, group });
+        await signalOne(client, selector, { signal, group });
       } catch (error) {
         // The same will happen to the others.
         if (!(error instanceof ProcessGoneError)) throw error;
-        printError(describeFailure(error, url));
+        printError(await explainFailure(error, url));
         exitCode = exitCodes.failed;
       }
     }
@@ -37,11 +37,10 @@ export function signalProcesses(
 
 async function signalOne(
   client: Client,
-  url: string,
   selector: string,
   { signal, group }: { readonly signal: SignalName; readonly group: boolean },
 ): Promise<void> {
-  const { pid, processId, exit } = await findProcess(url, selector);
+  const { pid, processId, exit } = await findProcess(selector);
   if (exit !== undefined) throw new ProcessGoneError(`process ${pid} has ended: ${exit.status}`);
   await client.signal(processId, signal, { group });
 }

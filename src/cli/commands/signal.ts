@@ -3,7 +3,7 @@
 
 import type { Command } from "commander";
 import type { SignalName } from "../../client/index.ts";
-import { SELECTOR, urlSetting } from "../options/agent-flags.ts";
+import { addConnectionFlags, SELECTOR } from "../options/agent-flags.ts";
 import type { SignalFlags } from "./signal-process.ts";
 import { readSignal, takeSignalOption } from "./signal-words.ts";
 
@@ -45,13 +45,12 @@ export function addKill(program: Command, done: (exitCode: number) => void): voi
 }
 
 function addSignalFlags(command: Command): Command {
-  return (
+  return addConnectionFlags(
     command
       // -9 and -KILL; takeSignalOption refuses the others.
       .allowUnknownOption()
       .option("-s, --signal <signal>", "name or number: SIGTERM, term or 15", readSignal)
-      .option("-g, --group", "also the child processes in the same process group")
-      .addOption(urlSetting())
+      .option("-g, --group", "also the child processes in the same process group"),
   );
 }
 

@@ -22,7 +22,7 @@ export function waitForProcesses(selectors: readonly string[], flags: WaitFlags)
   const { url, giveUpAfter, timeout } = flags;
   const reconnect = reconnectFor(giveUpAfter);
   return withClient({ url, reconnect, failureCode: () => exitCodes.ownFailure }, async (client) => {
-    const infos = await processesToWaitFor(client, url, selectors);
+    const infos = await processesToWaitFor(client, selectors);
     const ended = printEnds(client, infos, flags);
     if (timeout === undefined) return ended;
     const isLate = await Promise.race([ended, passed(timeout)]);
@@ -32,14 +32,10 @@ export function waitForProcesses(selectors: readonly string[], flags: WaitFlags)
   });
 }
 
-async function processesToWaitFor(
-  client: Client,
-  url: string,
-  selectors: readonly string[],
-): Promise<ProcessInfo[]> {
+async function processesToWaitFor(client: Client, selectors: readonly string[]): Promise<ProcessInfo[]> {
   if (selectors.length === 0) return client.list({ omitConfig: true });
   // All of them before the wait begins, so that a wrong name is an error at once.
-  return Promise.all(selectors.map((selector) => findProcess(url, selector)));
+  return Promise.all(selectors.map((selector) => findProcess(selector)));
 }
 
 /** Prints each end in the order of `infos`. Resolves with the exit code of the last one. */

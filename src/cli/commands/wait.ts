@@ -2,13 +2,13 @@
 
 import type { Command } from "commander";
 import { exitCodes } from "../exit-codes.ts";
-import { giveUpSetting, SELECTOR, urlSetting, usageExitsWith } from "../options/agent-flags.ts";
+import { addConnectionFlags, giveUpSetting, SELECTOR, usageExitsWith } from "../options/agent-flags.ts";
 import { readDurationMs } from "../options/values.ts";
 import type { WaitFlags } from "./wait-processes.ts";
 
 /** `done` receives the exit code. */
 export function addWait(program: Command, done: (exitCode: number) => void): void {
-  usageExitsWith(
+  const command = usageExitsWith(
     program
       .command("wait")
       .summary("wait for the end of processes")
@@ -21,8 +21,9 @@ export function addWait(program: Command, done: (exitCode: number) => void): voi
   )
     .option("--timeout <duration>", "longest wait (default: forever)", readDurationMs)
     .option("--json", "one JSON object per process instead of the exit code")
-    .addOption(urlSetting())
-    .addOption(giveUpSetting())
+    .optionsGroup("Connection:")
+    .addOption(giveUpSetting());
+  addConnectionFlags(command)
     .addHelpText("after", WAIT_HELP)
     .action(async (selectors: readonly string[], flags: WaitFlags) => {
       const { waitForProcesses } = await import("./wait-processes.ts");

@@ -13,8 +13,8 @@ import {
 import { exitCodes } from "../exit-codes.ts";
 import { ReaderGoneError } from "../report/report.ts";
 import { endAfterFlush, printError } from "../stdio.ts";
-import { clientToken } from "./access-token.ts";
-import { describeFailure } from "./client-failure.ts";
+import { accessOfChosenAgent } from "./chosen-agent.ts";
+import { explainFailure } from "./client-failure.ts";
 
 export interface ClientUse {
   readonly url: string;
@@ -40,19 +40,19 @@ export async function withClient(
   { url, reconnect = {}, failureCode }: ClientUse,
   act: (client: Client) => Promise<number>,
 ): Promise<number> {
-  const fail = (error: unknown): number => {
+  const fail = async (error: unknown): Promise<number> => {
     if (error instanceof ReaderGoneError) return exitCodes.interrupted(constants.signals.SIGPIPE);
-    printError(describeFailure(error, url));
+    printError(await explainFailure(error, url));
     return failureCode(error);
   };
   // Also gets rejections: Node raises an unhandled one as an uncaught exception.
-  process.on("uncaughtException", (error) => void endAfterFlush(fail(error)));
+  process.on("uncaughtException", (error) => void fail(error).then(endAfterFlush));
   let client: Client | undefined;
   try {
-    client = createClient({ baseUrl: url, reconnect, ...clientToken(process.env) });
+    client = createClient({ reconnect, ...accessOfChosenAgent() });
     return await act(client);
   } catch (error) {
-    return fail(error);
+    return await fail(error);
   } finally {
     client?.close();
   }
@@ -63,8 +63,8 @@ export async function withClient(
  * before an ended one. Rejects with ProcessGoneError. Address the process by its processId from then on: another
  * process can get the pid or the tag at any time.
  */
-export async function findProcess(url: string, selector: string): Promise<ProcessInfo> {
-  const client = createClient({ baseUrl: url, reconnect: ONE_TRY, ...clientToken(process.env) });
+export async function findProcess(selector: string): Promise<ProcessInfo> {
+  const client = createClient({ reconnect: ONE_TRY, ...accessOfChosenAgent() });
   try {
     const found = firstMatch(await client.list({ includeEnded: true, omitConfig: true }), selector);
     if (found === undefined) throw await explainMissing(client, selector);
@@ -75,8 +75,8 @@ export async function findProcess(url: string, selector: string): Promise<Proces
 }
 
 /** The only running process. Rejects with a ClientError that names the processes to choose from. */
-export async function findOnly(url: string): Promise<ProcessInfo> {
-  const client = createClient({ baseUrl: url, reconnect: ONE_TRY, ...clientToken(process.env) });
+export async function findOnly(): Promise<ProcessInfo> {
+  const client = createClient({ reconnect: ONE_TRY, ...accessOfChosenAgent() });
   try {
     const running = await client.list();
     const [only, ...more] = running;

@@ -2,9 +2,8 @@
 
 import type { Command } from "commander";
 import { exitCodes } from "../exit-codes.ts";
-import { silenceNotices } from "../report/notices.ts";
 import { type DetachKeys, readDetachKeys } from "../session/detach-keys.ts";
-import { giveUpSetting, type UrlFlag, urlSetting, usageExitsWith } from "./agent-flags.ts";
+import { addConnectionFlags, giveUpSetting, type UrlFlag, usageExitsWith } from "./agent-flags.ts";
 import { setting } from "./settings.ts";
 
 export interface SessionFlags extends UrlFlag {
@@ -15,17 +14,10 @@ export interface SessionFlags extends UrlFlag {
   readonly signals: boolean;
   readonly detachKeys: DetachKeys;
   readonly giveUpAfter?: number;
-  /** From urlFlagOf. */
-  readonly urlFlag: string | undefined;
-}
-
-/** The agent's address if only the command line names it: a command that reconnects has to name it again. */
-export function urlFlagOf(command: Command): string | undefined {
-  return command.getOptionValueSource("url") === "cli" ? command.opts<UrlFlag>().url : undefined;
 }
 
 export function addSessionFlags(command: Command): Command {
-  return usageExitsWith(command, exitCodes.ownFailure)
+  const session = usageExitsWith(command, exitCodes.ownFailure)
     .addOption(
       setting({
         flags: "--detach-keys <keys>",
@@ -37,11 +29,8 @@ export function addSessionFlags(command: Command): Command {
     .option("--no-signals", "signals are not sent to it: Ctrl-C only leaves it")
     .option("--json", "one JSON object per event instead of the output")
     .optionsGroup("Connection:")
-    .addOption(urlSetting())
-    .addOption(giveUpSetting())
-    .optionsGroup("Other:")
-    .option("-q, --quiet", "no notices on stderr, only errors")
-    .on("option:quiet", silenceNotices);
+    .addOption(giveUpSetting());
+  return addConnectionFlags(session);
 }
 
 export const SESSION_HELP = `

@@ -46,7 +46,7 @@ export function textReport(): Report {
           : `the agent cannot be reached (${reason}): retrying`,
       ),
     back: (_offset, wasUp) => notice(wasUp ? "reconnected" : "connected"),
-    problem: notice,
+    problem: printLine,
     stopping: (reason, graceMs) =>
       notice(`the agent ends (${reason}) and ends the process; in ${graceMs / 1000} s it is killed`),
     detached: ({ pid, fate, command }) => notice(leavingNotice(pid, fate, command)),

@@ -12,6 +12,7 @@ import { addCommandFlags, COMMAND_FLAGS_HELP, type CommandFlags, commandSettings
 import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
 import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
 import { addLogFlags, type LogFlags } from "./log-flags.ts";
+import { addMemoryFlags, type MemoryFlags } from "./memory-flags.ts";
 import {
   addOutputFlags,
   addProcessFlags,
@@ -26,6 +27,7 @@ type ServeFlags = ListeningFlags &
   ProcessFlags &
   OutputFlags &
   LimitFlags &
+  MemoryFlags &
   CommandFlags &
   LogFlags;
 
@@ -45,6 +47,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     addOutputFlags,
     addCommandFlags,
     addLimitFlags,
+    addMemoryFlags,
     addLogFlags,
   ])
     addFlags(serve);
@@ -75,6 +78,7 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
     memoryBudgetBytes: flags.memoryBudget,
     stallMs: flags.stallTimeout,
     retainEndedMs: flags.retainEnded,
+    pageOut: flags.pageOut,
     log: { level: flags.logLevel, format: flags.logFormat },
     logCommands: flags.logCommands ?? false,
     unknownVariables: unknownVariables(program, process.env),

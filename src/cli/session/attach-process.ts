@@ -13,14 +13,13 @@ export interface AttachFlags extends SessionFlags {
 
 /** Resolves with the exit code. */
 export async function attachProcess(selector: string | undefined, flags: AttachFlags): Promise<number> {
-  const { url, urlFlag, giveUpAfter, json = false, stdin, detachKeys, signals, from } = flags;
+  const { url, giveUpAfter, json = false, stdin, detachKeys, signals, from } = flags;
   const input = flags.interactive === true ? "asked" : "possible";
   const reconnect = reconnectFor(giveUpAfter);
   return withClient({ url, reconnect, failureCode: () => exitCodes.ownFailure }, async (client) => {
-    const { processId } = await (selector === undefined ? findOnly(url) : findProcess(url, selector));
+    const { processId } = await (selector === undefined ? findOnly() : findProcess(selector));
     const place = from === undefined ? {} : { fromOffset: from };
     return runSession((options) => client.attach(processId, { ...options, ...place }), {
-      urlFlag,
       json,
       detachKeys,
       signals,

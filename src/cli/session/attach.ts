@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { SELECTOR } from "../options/agent-flags.ts";
-import { addSessionFlags, SESSION_EXIT_CODES, SESSION_HELP, urlFlagOf } from "../options/session-flags.ts";
+import { addSessionFlags, SESSION_EXIT_CODES, SESSION_HELP } from "../options/session-flags.ts";
 import { readOffset } from "../options/values.ts";
 import type { AttachFlags } from "./attach-process.ts";
 
@@ -25,7 +25,7 @@ export function addAttach(program: Command, done: (exitCode: number) => void): v
     .addHelpText("after", ATTACH_HELP)
     .action(async (selector: string | undefined, flags: AttachFlags) => {
       const { attachProcess } = await import("./attach-process.ts");
-      done(await attachProcess(selector, { ...flags, urlFlag: urlFlagOf(command) }));
+      done(await attachProcess(selector, flags));
     });
 }
 

@@ -28,7 +28,7 @@ const SHELLS = ["bash", "sh"];
 
 /** Resolves with the exit code. */
 export function openShell(name: string, flags: ShellFlags): Promise<number> {
-  const { url, urlFlag, giveUpAfter, json = false, detachKeys, signals } = flags;
+  const { url, giveUpAfter, json = false, detachKeys, signals } = flags;
   const failureCode = (error: unknown) => refusedCommand(error) ?? exitCodes.ownFailure;
   return withClient({ url, reconnect: reconnectFor(giveUpAfter), failureCode }, async (client) => {
     const running = await findTerminal(client, name);
@@ -37,7 +37,7 @@ export function openShell(name: string, flags: ShellFlags): Promise<number> {
         ? startShell(client, name, flags, options)
         : client.attach(running.processId, options);
     return runSession(open, {
-      ...{ urlFlag, json, detachKeys, signals },
+      ...{ json, detachKeys, signals },
       input: isatty(0) ? "asked" : "none",
       endsWithUs: running === undefined,
     });

@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { DETACHED_MODES } from "../../process/defaults.ts";
-import { addSessionFlags, SESSION_EXIT_CODES, SESSION_HELP, urlFlagOf } from "../options/session-flags.ts";
+import { addSessionFlags, SESSION_EXIT_CODES, SESSION_HELP } from "../options/session-flags.ts";
 import { optionalSetting } from "../options/settings.ts";
 import { readChoice, readDurationMs } from "../options/values.ts";
 import { addCommandFlags } from "./command-flags.ts";
@@ -43,7 +43,7 @@ export function addRun(program: Command, done: (exitCode: number) => void): void
     .addHelpText("after", RUN_HELP)
     .action(async (words: readonly string[], flags: RunFlags) => {
       const { startProcess } = await import("./start-process.ts");
-      done(await startProcess(words, { ...flags, urlFlag: urlFlagOf(command) }));
+      done(await startProcess(words, flags));
     });
 }
 

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
 import type { ProcessOptions, RemoteProcess } from "../../client/index.ts";
 import { type Deferred, deferred } from "../../deferred.ts";
+import { flagsOfChosenAgent } from "../connect/chosen-agent.ts";
 import { ConnectionWatch } from "../connect/connection-watch.ts";
 import { exitStatus } from "../exit-codes.ts";
 import { jsonReport } from "../report/json-report.ts";
@@ -26,8 +27,6 @@ export interface SessionSettings {
   /** Whether signals are sent to the process. */
   readonly signals: boolean;
   readonly detachKeys: DetachKeys;
-  /** The agent's address, if the command that attaches again has to name it. */
-  readonly urlFlag: string | undefined;
   /** True for `run`. False for `attach`: the process was there before and continues after us. */
   readonly endsWithUs: boolean;
 }
@@ -156,7 +155,7 @@ async function runAttached(session: Session, takesInput: boolean): Promise<numbe
     if (leave !== undefined) {
       remote.detach();
       await Promise.race([relayed.catch(() => undefined), sleep(LAST_WRITE_MS)]);
-      report.detached({ ...placeToReturn(remote.pid, place, settings), fate: fateOf(leave, session) });
+      report.detached({ ...placeToReturn(remote.pid, place), fate: fateOf(leave, session) });
       return statusOfLeaving(leave);
     }
     const exit = await remote.exit;
@@ -182,9 +181,8 @@ async function relayOutput({ remote, place, report }: Session): Promise<undefine
   }
 }
 
-function placeToReturn(pid: number, { offset }: Place, { urlFlag }: SessionSettings) {
-  const url = urlFlag === undefined ? "" : ` --url ${urlFlag}`;
-  return { pid, offset, command: `holdfast attach${url} ${pid} --from ${offset}` };
+function placeToReturn(pid: number, { offset }: Place) {
+  return { pid, offset, command: `holdfast attach${flagsOfChosenAgent()} ${pid} --from ${offset}` };
 }
 
 /** A person who attaches to a process without a terminal of its own sees no prompt, and may expect Ctrl-C only to leave. */

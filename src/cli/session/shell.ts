@@ -1,7 +1,7 @@
 // `holdfast shell`: its flags and its help.
 
 import type { Command } from "commander";
-import { addSessionFlags, SESSION_EXIT_CODES, SESSION_HELP, urlFlagOf } from "../options/session-flags.ts";
+import { addSessionFlags, SESSION_EXIT_CODES, SESSION_HELP } from "../options/session-flags.ts";
 import { addCommandFlags } from "./command-flags.ts";
 import type { ShellFlags } from "./open-shell.ts";
 
@@ -22,7 +22,7 @@ export function addShell(program: Command, done: (exitCode: number) => void): vo
     .addHelpText("after", SHELL_HELP)
     .action(async (name: string, flags: ShellFlags) => {
       const { openShell } = await import("./open-shell.ts");
-      done(await openShell(name, { ...flags, urlFlag: urlFlagOf(command) }));
+      done(await openShell(name, flags));
     });
 }
 

@@ -70,7 +70,7 @@ export function terminalKind(): Readonly<Record<string, string>> {
 }
 
 function startAttached(client: Client, request: StartRequest, flags: RunFlags): Promise<number> {
-  const { json = false, interactive = false, stdin, detachKeys, urlFlag, signals } = flags;
+  const { json = false, interactive = false, stdin, detachKeys, signals } = flags;
   const hasKeys = isOnPty(flags) && isatty(0);
   return runSession(
     async (options) => {
@@ -79,7 +79,6 @@ function startAttached(client: Client, request: StartRequest, flags: RunFlags): 
       return remote;
     },
     {
-      urlFlag,
       json,
       detachKeys,
       signals,
