@@ -8,6 +8,9 @@ const TICK_MS = 1_000;
 /** To the first column; removes the line. */
 const CLEAR = "\r\u001b[K";
 
+/** Up, and down by a line break: the cursor stays, and what follows begins after a line break, as without this line. */
+const AFTER_LINE_BREAK = "\u001b[A\r\n";
+
 export interface AwayLineOptions {
   /** Which keys help, such as "Ctrl-C leaves". Asked each time: it changes when the terminal becomes raw. */
   readonly keys: () => string;
@@ -45,7 +48,7 @@ export class AwayLine {
 
   /** Makes room for another line; this one is drawn again with the next second. */
   hide(): void {
-    if (this.#isDrawn) process.stderr.write(CLEAR);
+    if (this.#isDrawn) process.stderr.write(CLEAR + AFTER_LINE_BREAK);
     this.#isDrawn = false;
   }
 

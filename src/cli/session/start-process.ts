@@ -89,7 +89,7 @@ function startAttached(client: Client, request: StartRequest, flags: RunFlags): 
 }
 
 /** A tag selects one process, the newest. */
-export function warnOfSameTag({ sameTag, pid }: RemoteProcess, { tag }: StartRequest): void {
+function warnOfSameTag({ sameTag, pid }: RemoteProcess, { tag }: StartRequest): void {
   if (sameTag === 0) return;
   const others = sameTag === 1 ? "another live process has" : `${sameTag} other live processes have`;
   printNotice(`${others} the tag "${tag}"; from now on the tag selects process ${pid}`);

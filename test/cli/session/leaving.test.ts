@@ -113,7 +113,7 @@ test("Enter tries to reconnect at once, is not sent to the process, and the line
   proxy.refusing = false;
   const from = terminal.shown().length;
   terminal.type("\r");
-  await terminal.waitFor(/\r.\[Kholdfast: reconnected\r\n$/, from);
+  await terminal.waitFor(/\r.\[K.\[A\r\nholdfast: reconnected\r\n$/, from);
   terminal.type("after\r");
   await terminal.waitFor(/got after\r\n/, from);
 });
