@@ -4,7 +4,8 @@
 import { Command, CommanderError } from "commander";
 import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
-import { addSignal } from "./commands/signal.ts";
+import { addKill, addSignal } from "./commands/signal.ts";
+import { addWait } from "./commands/wait.ts";
 import { chooseAgent } from "./connect/choose-agent.ts";
 import { addContext } from "./contexts/context.ts";
 import { addDoctor } from "./doctor/doctor.ts";
@@ -15,11 +16,15 @@ import { dropEmptyVariables } from "./options/settings.ts";
 import { addServe } from "./serve/serve.ts";
 import { addAttach } from "./session/attach.ts";
 import { addRun } from "./session/run.ts";
+import { addShell } from "./session/shell.ts";
 import { printError } from "./stdio.ts";
 import { version } from "./version.ts";
 
 /** In the order of the help. */
-const commands = [...[addServe, addRun, addAttach, addPs, addLogs], ...[addSignal, addContext, addDoctor]];
+const commands = [
+  ...[addServe, addRun, addShell, addAttach, addPs, addLogs],
+  ...[addWait, addKill, addSignal, addContext, addDoctor],
+];
 
 /** Runs the command in `argv`, which is like process.argv, and returns the exit code. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
@@ -73,7 +78,7 @@ const PROGRAM_HELP = `
 Examples:
   holdfast serve                 run the agent on 127.0.0.1:49983
   holdfast run -- make test      run a command there, as if it ran here
-  holdfast run --pty bash        a shell that outlives the connection
+  holdfast shell                 a shell that outlives the connection
   holdfast --url HOST:PORT ps    the processes of another agent
   holdfast help run              all options
 

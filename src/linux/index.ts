@@ -60,5 +60,5 @@ export {
   waitingBytes,
 } from "./sockets.ts";
 export { enterRawMode, type RawMode } from "./terminal-mode.ts";
-export { lookupUser, ownUser, type User } from "./user-database.ts";
+export { lookupGroup, lookupUid, lookupUser, ownUser, type User } from "./user-database.ts";
 export { openVmClock, type VmClock } from "./vm-clock.ts";

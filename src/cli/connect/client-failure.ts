@@ -54,11 +54,21 @@ export function isWrongAddress(error: unknown): boolean {
 function describeFailure(error: unknown, url: string): string {
   const reason = addressFailure(error);
   if (reason !== undefined) return noAgent(url, reason);
-  if (error instanceof ClientError && error.code === "unauthenticated") return refusedToken(error, url);
-  if (error instanceof ClientError || error instanceof WriteError || error instanceof AccessError)
+  if (error instanceof ClientError && isAboutToken(error)) return refusedToken(error, url);
+  if (error instanceof ClientError || error instanceof WriteError || isExplained(error))
     return inSeconds(error.message);
   const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `this is a bug in holdfast: ${details}`;
+}
+
+/** Errors of the command line itself whose message is for the user. Known by name, so that nothing is loaded for them. */
+function isExplained(error: unknown): error is Error {
+  return error instanceof AccessError || (error instanceof Error && error.name === "StdinError");
+}
+
+/** A user or group that does not exist has the same code. */
+function isAboutToken({ code, message }: ClientError): boolean {
+  return code === "unauthenticated" && !/^no such (user|group):/.test(message);
 }
 
 /** As describeFailure, and finds out whether the address has the wrong scheme. */

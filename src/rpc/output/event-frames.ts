@@ -10,7 +10,11 @@
 // offset of 0 is omitted, as protobuf omits defaults.
 
 import { create, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { ConnectResponseSchema, type ProcessEvent_TerminalSchema } from "../../gen/process_pb.ts";
+import {
+  ConnectResponseSchema,
+  type ProcessEvent_TerminalSchema,
+  type ProcessEventSchema,
+} from "../../gen/process_pb.ts";
 import type { Chunk, OutputStream } from "../../multiplexer/index.ts";
 
 export type Codec = "binary" | "json";
@@ -68,10 +72,26 @@ export function gapFrame(
   terminal?: TerminalMessage,
 ): readonly FramePart[] {
   const gap = { from: BigInt(from), to: BigInt(to), ...(terminal === undefined ? {} : { terminal }) };
-  const message = create(ConnectResponseSchema, { event: { event: { case: "gap", value: gap } } });
+  return eventFrame({ case: "gap", value: gap }, codec);
+}
+
+function eventFrame(
+  event: NonNullable<MessageInitShape<typeof ProcessEventSchema>["event"]>,
+  codec: Codec,
+): readonly FramePart[] {
+  const message = create(ConnectResponseSchema, { event: { event } });
   if (codec === "json") return [jsonFrame(toJsonString(ConnectResponseSchema, message))];
   const bytes = Buffer.from(toBinary(ConnectResponseSchema, message));
   return [envelope(bytes.length) + bytes.toString("latin1")];
+}
+
+/** An AgentStoppingEvent. */
+export function stoppingFrame(
+  { reason, graceMs }: { readonly reason: string; readonly graceMs: number },
+  codec: Codec,
+): readonly FramePart[] {
+  const value = { reason, graceMs: BigInt(graceMs) };
+  return eventFrame({ case: "agentStopping", value }, codec);
 }
 
 /** A KeepAlive event. */
