@@ -7,6 +7,7 @@ import {
   ConnectRequestSchema,
   OutputPolicy_Detached,
   type ProcessEvent_EndEvent,
+  type ProcessEvent_TimesEvent,
   type ProcessSelector,
   ProcessSelectorSchema,
   Signal,
@@ -22,6 +23,7 @@ import { signalOfStatus } from "./signal-names.ts";
 import type {
   AttachOptions,
   Exit,
+  OutputTime,
   ProcessInfo,
   PtySize,
   Selector,
@@ -96,13 +98,14 @@ export function timeoutHeaders(timeoutMs: number): Readonly<Record<string, strin
 
 export function toConnectMessage(
   selector: Selector,
-  { fromOffset, lag, generation }: AttachOptions,
+  { fromOffset, lag, generation, times = false }: AttachOptions,
 ): ConnectRequest {
   return checked(ConnectRequestSchema, {
     process: toSelectorMessage(selector),
     ...(fromOffset === undefined ? {} : { fromOffset: toOffset("fromOffset", fromOffset) }),
     lag: lag === "skip" ? ConnectRequest_Lag.SKIP : ConnectRequest_Lag.BLOCK,
     offsets: true,
+    times,
     ...(generation === undefined ? {} : { generation }),
   });
 }
@@ -167,8 +170,16 @@ export function toExit(end: ProcessEvent_EndEvent): Exit {
   };
 }
 
+export function toOutputTimes({ offsets, atMs, withinMs }: ProcessEvent_TimesEvent): OutputTime[] {
+  return offsets.map((offset, index) => ({
+    offset: Number(offset),
+    at: new Date(Number(atMs[index] ?? 0)),
+    withinMs: Number(withinMs[index] ?? 1),
+  }));
+}
+
 export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
-  const { pid, processId, tag, config, end, user, blockedMs } = info;
+  const { pid, processId, tag, config, end, user, blockedMs, usage } = info;
   return {
     pid,
     processId,
@@ -186,6 +197,15 @@ export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
     heldBytes: Number(info.heldBytes),
     reading: info.reading,
     ...(blockedMs === undefined ? {} : { blockedMs: Number(blockedMs) }),
+    ...(usage === undefined
+      ? {}
+      : {
+          usage: {
+            cpuMs: Number(usage.cpuMs),
+            residentBytes: Number(usage.residentBytes),
+            processes: usage.processes,
+          },
+        }),
   };
 }
 

@@ -3,8 +3,8 @@
 
 import type { ProcessEvent } from "../gen/process_pb.ts";
 import { CleanEndError, ClientError } from "./client-errors.ts";
-import { toExit } from "./messages.ts";
-import type { Exit, OutputEvent } from "./types.ts";
+import { toExit, toOutputTimes } from "./messages.ts";
+import type { Exit, OutputEvent, OutputTime } from "./types.ts";
 
 type WireEvent = ProcessEvent["event"];
 
@@ -42,6 +42,8 @@ export class OutputPosition {
   #generation = "";
   /** Of the present stream; becomes `#generation` with the next event, which may be `rewound`. */
   #streamGeneration = "";
+  /** Of the next data event. */
+  #times: readonly OutputTime[] | undefined;
 
   /** Without `earlier` the first stream sets the offset. */
   constructor(earlier?: EarlierPosition) {
@@ -71,6 +73,7 @@ export class OutputPosition {
         "data_loss",
         `the stream began with ${event?.case ?? "nothing"} instead of start`,
       );
+    this.#times = undefined;
     const { pid, processId, pty, generation } = event.value;
     if (processId === "")
       throw new ClientError(
@@ -111,7 +114,14 @@ export class OutputPosition {
           throw new ClientError("unimplemented", "the agent sent an unknown kind of output");
         const offset = this.#assertHere(Number(at), "output arrived");
         this.#offset = offset + output.value.length;
-        return { kind: output.case, data: output.value, offset };
+        const times = this.#times;
+        this.#times = undefined;
+        return {
+          kind: output.case,
+          data: output.value,
+          offset,
+          ...(times === undefined ? {} : { times }),
+        };
       }
       case "gap": {
         const from = this.#assertHere(Number(event.value.from), "a gap arrived");
@@ -121,6 +131,9 @@ export class OutputPosition {
         this.#offset = to;
         return { kind: "gap", from, to };
       }
+      case "times":
+        this.#times = toOutputTimes(event.value);
+        return { kind: "nothing" };
       case "rewound":
         return { kind: "rewound", ...this.#rewind(Number(event.value.was), Number(event.value.now)) };
       case "end":

@@ -49,7 +49,7 @@ export async function* start(
   const { offsets } = request;
   const end = yield* stream(
     process,
-    { from, rewound: undefined, offsets, isObserver: false, keepaliveMs: keepalive },
+    { from, rewound: undefined, offsets, times: false, isObserver: false, keepaliveMs: keepalive },
     settings,
     context,
   );
@@ -72,7 +72,10 @@ export async function* connect(
   const offsets = request.offsets || from !== undefined;
   const end = yield* stream(
     process,
-    { from, rewound, offsets, isObserver: isObserver(request.lag), keepaliveMs: keepalive },
+    {
+      ...{ from, rewound, offsets, times: request.times },
+      ...{ isObserver: isObserver(request.lag), keepaliveMs: keepalive },
+    },
     settings,
     context,
   );
@@ -102,6 +105,7 @@ interface StreamRequest {
   readonly from: Offset | undefined;
   readonly rewound: Rewound | undefined;
   readonly offsets: boolean;
+  readonly times: boolean;
   readonly isObserver: boolean;
   readonly keepaliveMs: number;
 }
@@ -109,7 +113,7 @@ interface StreamRequest {
 /** The start event and the output. Returns how the process ended. */
 async function* stream(
   process: Process,
-  { from, rewound, offsets, isObserver, keepaliveMs }: StreamRequest,
+  { from, rewound, offsets, times, isObserver, keepaliveMs }: StreamRequest,
   { table, activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
   { values, signal }: HandlerContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
@@ -118,6 +122,7 @@ async function* stream(
   const output = new AttachedStream(process, {
     encoding: { codec, offsets },
     from,
+    times,
     isObserver,
     keepaliveMs,
     progressWatch,

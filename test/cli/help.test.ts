@@ -2,7 +2,19 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { runCommand } from "../support/agent/agent.ts";
 
-const commands = ["serve", "run", "attach", "ps", "logs", "signal", "context", "doctor"];
+const commands = [
+  "serve",
+  "run",
+  "attach",
+  "ps",
+  "logs",
+  "signal",
+  "context",
+  "doctor",
+  "inspect",
+  "version",
+  "top",
+];
 
 async function printed(...args: string[]) {
   const command = runCommand({ args });

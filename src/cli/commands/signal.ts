@@ -1,9 +1,9 @@
 // `holdfast signal`: its flags and its help.
 
-import { constants } from "node:os";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { SignalName } from "../../client/index.ts";
 import { addConnectionFlags, SELECTOR } from "../options/agent-flags.ts";
+import { readSignal } from "./signal-names.ts";
 import type { SignalFlags } from "./signal-process.ts";
 
 /** `done` receives the exit code. */
@@ -21,20 +21,6 @@ export function addSignal(program: Command, done: (exitCode: number) => void): v
       const { signalProcess } = await import("./signal-process.ts");
       done(await signalProcess(selector, signal, flags));
     });
-}
-
-/** The signals that the agent can send. */
-const signalNames: readonly SignalName[] = [
-  ...(["SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2"] as const),
-  ...(["SIGTERM", "SIGCONT", "SIGSTOP", "SIGWINCH"] as const),
-];
-
-/** "SIGTERM", "TERM", "term" or "15". */
-function readSignal(text: string): SignalName {
-  const name = text.toUpperCase().replace(/^(SIG)?/, "SIG");
-  const found = signalNames.find((known) => known === name || String(constants.signals[known]) === text);
-  if (found !== undefined) return found;
-  throw new InvalidArgumentError(`It is one of ${signalNames.join(", ")}.`);
 }
 
 const SIGNAL_HELP = `

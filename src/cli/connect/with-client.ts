@@ -71,7 +71,7 @@ export async function findProcess(selector: string): Promise<ProcessInfo> {
 }
 
 /** `processes` are in the order of Client.list: ended ones first, and the oldest of each kind first. */
-function firstMatch(processes: readonly ProcessInfo[], selector: string): ProcessInfo {
+export function firstMatch(processes: readonly ProcessInfo[], selector: string): ProcessInfo {
   const found =
     processes.findLast(({ processId }) => processId === selector) ??
     processes.findLast(({ pid }) => String(pid) === selector) ??

@@ -7,9 +7,16 @@
 
 import { realClock, startTimer, type Timer } from "../../clock.ts";
 import type { NodeResponse } from "../../http/index.ts";
-import type { Offset, Subscriber } from "../../multiplexer/index.ts";
+import { type Chunk, type Offset, offset, type Subscriber } from "../../multiplexer/index.ts";
 import type { Process, ProcessEnd } from "../../process/index.ts";
-import { dataFrame, type Encoding, type FramePart, gapFrame, keepaliveFrame } from "./event-frames.ts";
+import {
+  dataFrame,
+  type Encoding,
+  type FramePart,
+  gapFrame,
+  keepaliveFrame,
+  timesFrame,
+} from "./event-frames.ts";
 import { createFrameSink, type FrameSink } from "./frame-sink.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
 
@@ -24,6 +31,8 @@ export interface AttachedStreamOptions {
   /** See Fork. */
   readonly from?: Offset | undefined;
   readonly isObserver?: boolean;
+  /** Whether the client is sent the times of the output. */
+  readonly times?: boolean;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
   readonly onGap: (from: Offset, to: Offset) => void;
@@ -115,7 +124,16 @@ export class AttachedStream {
       return;
     }
     const isShared = this.#process.output.subscriberCount > 1;
-    this.#write(this.#sink, dataFrame(read.chunk, encoding, isShared));
+    const frame = dataFrame(read.chunk, encoding, isShared);
+    this.#write(
+      this.#sink,
+      this.#options.times === true ? [...this.#timesFrame(read.chunk), ...frame] : frame,
+    );
+  }
+
+  #timesFrame({ offset: from, data }: Chunk): readonly FramePart[] {
+    const times = this.#process.output.timesOf(from, offset(from + data.length));
+    return times.length === 0 ? [] : timesFrame(times, this.#options.encoding.codec);
   }
 
   #write(sink: FrameSink, parts: readonly FramePart[]): void {
