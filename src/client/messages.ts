@@ -7,6 +7,7 @@ import {
   ConnectRequestSchema,
   OutputPolicy_Detached,
   type ProcessEvent_EndEvent,
+  type ProcessEvent_Terminal,
   type ProcessEvent_TimesEvent,
   type ProcessSelector,
   ProcessSelectorSchema,
@@ -29,6 +30,7 @@ import type {
   Selector,
   SignalName,
   StartRequest,
+  TerminalState,
 } from "./types.ts";
 
 /** The agent accepts ten digits. */
@@ -43,6 +45,7 @@ export function toStartMessage(request: StartRequest, startId: string): WireStar
     stdin: stdin ?? false,
     startId,
     offsets: true,
+    terminal: true,
     ...(output === undefined
       ? {}
       : {
@@ -106,6 +109,7 @@ export function toConnectMessage(
     lag: lag === "skip" ? ConnectRequest_Lag.SKIP : ConnectRequest_Lag.BLOCK,
     offsets: true,
     times,
+    terminal: true,
     ...(generation === undefined ? {} : { generation }),
   });
 }
@@ -176,6 +180,13 @@ export function toOutputTimes({ offsets, atMs, withinMs }: ProcessEvent_TimesEve
     at: new Date(Number(atMs[index] ?? 0)),
     withinMs: Number(withinMs[index] ?? 1),
   }));
+}
+
+/** Undefined if the agent sent none. */
+export function toTerminal(terminal: ProcessEvent_Terminal | undefined): TerminalState | undefined {
+  if (terminal === undefined) return undefined;
+  const { restore, cols, rows } = terminal;
+  return { restore, size: { cols, rows } };
 }
 
 export function toProcessInfo(info: WireProcessInfo): ProcessInfo {

@@ -3,8 +3,8 @@
 
 import type { ProcessEvent } from "../gen/process_pb.ts";
 import { CleanEndError, ClientError } from "./client-errors.ts";
-import { toExit, toOutputTimes } from "./messages.ts";
-import type { Exit, OutputEvent, OutputTime } from "./types.ts";
+import { toExit, toOutputTimes, toTerminal } from "./messages.ts";
+import type { Exit, OutputEvent, OutputTime, TerminalState } from "./types.ts";
 
 type WireEvent = ProcessEvent["event"];
 
@@ -13,6 +13,8 @@ export interface Identity {
   readonly pid: number;
   readonly processId: string;
   readonly isPty: boolean;
+  /** Where the first stream began. */
+  readonly terminal: TerminalState | undefined;
 }
 
 /** The machine was restored to a state in which this output did not exist yet. */
@@ -21,6 +23,8 @@ export interface Rewind {
   readonly was: number;
   /** Where the output continues. */
   readonly now: number;
+  /** The state of the terminal there, if the agent reports it. */
+  readonly terminal?: TerminalState;
 }
 
 export type Arrival =
@@ -44,6 +48,8 @@ export class OutputPosition {
   #streamGeneration = "";
   /** Of the next data event. */
   #times: readonly OutputTime[] | undefined;
+  /** Where the present stream began. */
+  #streamTerminal: TerminalState | undefined;
 
   /** Without `earlier` the first stream sets the offset. */
   constructor(earlier?: EarlierPosition) {
@@ -75,13 +81,14 @@ export class OutputPosition {
       );
     this.#times = undefined;
     const { pid, processId, pty, generation } = event.value;
+    const terminal = toTerminal(event.value.terminal);
     if (processId === "")
       throw new ClientError(
         "unimplemented",
         "the agent sent no process_id, so its streams cannot be resumed: it is not holdfast",
       );
     const offset = Number(event.value.offset);
-    this.#identity ??= { pid, processId, isPty: pty };
+    this.#identity ??= { pid, processId, isPty: pty, terminal };
     if (processId !== this.#identity.processId)
       throw new ClientError(
         "data_loss",
@@ -96,6 +103,7 @@ export class OutputPosition {
     const mayBeRewound = this.#generation !== "" && offset < this.#offset;
     if (!mayBeRewound) this.#assertHere(offset, "the stream began");
     this.#streamGeneration = generation;
+    this.#streamTerminal = terminal;
   }
 
   /** Takes a later event. Throws if it does not continue the output. */
@@ -129,13 +137,18 @@ export class OutputPosition {
         if (to < from)
           throw new ClientError("data_loss", `a gap arrived that ends at ${to}, before its start at ${from}`);
         this.#offset = to;
-        return { kind: "gap", from, to };
+        const terminal = toTerminal(event.value.terminal);
+        return { kind: "gap", from, to, ...(terminal && { terminal }) };
       }
       case "times":
         this.#times = toOutputTimes(event.value);
         return { kind: "nothing" };
       case "rewound":
-        return { kind: "rewound", ...this.#rewind(Number(event.value.was), Number(event.value.now)) };
+        return {
+          kind: "rewound",
+          ...this.#rewind(Number(event.value.was), Number(event.value.now)),
+          ...(this.#streamTerminal && { terminal: this.#streamTerminal }),
+        };
       case "end":
         this.#assertHere(Number(event.value.offset), "the end event arrived");
         return { kind: "end", exit: toExit(event.value) };

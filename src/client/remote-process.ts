@@ -15,21 +15,24 @@ import type {
   RemoteProcess,
   SignalName,
   SignalOptions,
+  TerminalState,
 } from "./types.ts";
 
 export class AttachedProcess implements RemoteProcess {
   readonly pid: number;
   readonly processId: string;
   readonly isPty: boolean;
+  readonly terminal: TerminalState | undefined;
   readonly #link: AgentLink;
   readonly #output: Output;
   readonly #input: InputWriter;
   readonly #resizer: Resizer;
 
-  constructor(link: AgentLink, output: Output, { pid, processId, isPty }: Identity) {
+  constructor(link: AgentLink, output: Output, { pid, processId, isPty, terminal }: Identity) {
     this.pid = pid;
     this.processId = processId;
     this.isPty = isPty;
+    this.terminal = terminal;
     this.#link = link;
     this.#output = output;
     const { signals } = output;

@@ -227,6 +227,20 @@ export interface ProcessOptions extends CallOptions {
   readonly onState?: (state: ConnectionState) => void;
 }
 
+/**
+ * What a terminal has to receive before output that begins in the middle, so that keys, mouse and
+ * screen work as the process expects.
+ */
+export interface TerminalState {
+  /**
+   * Write it to a terminal in its initial state, before the output. It sets modes, such as the
+   * alternate screen, and draws no text: a program on the alternate screen draws when its size changes.
+   */
+  readonly restore: Uint8Array;
+  /** The size of the process's terminal, when the agent answered. */
+  readonly size: PtySize;
+}
+
 /** Options of `attach`. */
 export interface AttachOptions extends ProcessOptions {
   /** Asks for the times of the output: DataEvent.times. Older agents send none. */
@@ -267,6 +281,11 @@ export interface RemoteProcess extends AsyncIterable<OutputEvent> {
   readonly processId: string;
   /** Whether it runs on a terminal. */
   readonly isPty: boolean;
+  /**
+   * The state of the terminal before the first output of this RemoteProcess. Undefined on pipes, and
+   * if the agent reports none. After a reconnect the output continues, and there is nothing to restore.
+   */
+  readonly terminal: TerminalState | undefined;
   /**
    * Offset of the next byte that the iteration yields. `attach` with it as `fromOffset` continues
    * from here.
@@ -340,6 +359,8 @@ export interface GapEvent {
   readonly kind: "gap";
   readonly from: number;
   readonly to: number;
+  /** The state of the terminal at `to`; absent on pipes. */
+  readonly terminal?: TerminalState;
 }
 
 /** How a process ended. */
@@ -374,7 +395,13 @@ export type ConnectionState =
       readonly reason: ClientError;
     }
   /** With `onRewind: "resume"`: the output after `now` is not the output that was received before. */
-  | { readonly kind: "rewound"; readonly was: number; readonly now: number }
+  | {
+      readonly kind: "rewound";
+      readonly was: number;
+      readonly now: number;
+      /** The state of the terminal at `now`; absent on pipes. */
+      readonly terminal?: TerminalState;
+    }
   /** Final: the error of the iteration and of `exit`. */
   | { readonly kind: "gone"; readonly error: ClientError };
 

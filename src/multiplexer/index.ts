@@ -1,5 +1,5 @@
 export { giveBack, takeBuffer, takeCopy } from "./buffer-pool.ts";
-export { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
+export { type Chunk, chunkEnd, type Marked, type Offset, type OutputStream, offset } from "./chunk.ts";
 export { KEEP_BY_REFERENCE_BYTES } from "./chunk-queue.ts";
 export { type BudgetMember, type BudgetShare, MemoryBudget, type Reservation } from "./memory-budget.ts";
 export { Multiplexer } from "./multiplexer.ts";

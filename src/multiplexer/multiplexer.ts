@@ -27,7 +27,7 @@
 
 import { HoldfastError } from "../errors.ts";
 import { BufferReturn } from "./buffer-return.ts";
-import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
+import { type Chunk, chunkEnd, type Marked, type Offset, type OutputStream, offset } from "./chunk.ts";
 import { Cursor, Cursors } from "./cursors.ts";
 import { EndSlot } from "./end-slot.ts";
 import { type GateState, isFull, mayRead } from "./gate.ts";
@@ -137,15 +137,16 @@ export class Multiplexer<End extends object> {
   /**
    * Appends output and wakes waiting subscribers, within this call. ChunkQueue.append says whether
    * `data` is copied or kept. May be called while the gate is closed, with bytes that were already read.
-   * Throws after the end.
+   * Throws after the end. `mark` says what the producer knows before the first byte of `data`; the
+   * multiplexer never reads it, and holds that of each chunk's first byte.
    */
-  push(stream: OutputStream, data: Buffer): void {
+  push(stream: OutputStream, data: Buffer, mark?: object): void {
     if (this.#endSlot.isSet) throw new Error("output pushed after the end");
     if (data.length === 0) return;
     if (this.#stallWatch.isOn) this.#resetStallClocks(this.head);
     const { wallMs } = this.#options;
     if (wallMs !== undefined) this.#times.add(this.head, wallMs(), this.oldest, this.heldBytes);
-    this.#window.append(stream, data);
+    this.#window.append(stream, data, mark);
     this.#evict();
     this.#updateGate();
     this.#wake();
@@ -155,6 +156,14 @@ export class Multiplexer<End extends object> {
   /** When the output of `[from, to)` was pushed; see TimeMarks. */
   timesOf(from: Offset, to: Offset): TimeMark[] {
     return this.#times.within(from, to);
+  }
+
+  /**
+   * What is known about the first byte held at or above `from`: the mark of its chunk, and the bytes of
+   * the chunk before it. Undefined if nothing is held there.
+   */
+  markBefore(from: Offset): Marked | undefined {
+    return this.#window.markBefore(from);
   }
 
   /** Sets the end slot, stops reading for good and wakes waiting subscribers. All output must be pushed before. Throws if called twice. */

@@ -11,8 +11,16 @@ import { type Offset, offset } from "../multiplexer/index.ts";
 import type { Generation, Process, ProcessEnd, ProcessTable } from "../process/index.ts";
 import { callContext } from "./call-context.ts";
 import type { ClientActivity, DetachReason } from "./client-activity.ts";
-import { isObserver, toDetailedEnd, toOffset, toSelector, toStartRequest } from "./conversions.ts";
+import {
+  isObserver,
+  toDetailedEnd,
+  toOffset,
+  toSelector,
+  toStartRequest,
+  toTerminal,
+} from "./conversions.ts";
 import { AttachedStream } from "./output/attached-stream.ts";
+import type { TerminalMessage } from "./output/event-frames.ts";
 import type { ProgressWatch } from "./output/progress-watch.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
 import type { ServingState } from "./serving-state.ts";
@@ -46,10 +54,11 @@ export async function* start(
   releaseRequest();
   // A repeated start receives everything that the first one received or should have received.
   const from = request.startId === undefined ? undefined : offset(0);
-  const { offsets } = request;
+  const { terminal } = request;
+  const offsets = request.offsets || terminal;
   const end = yield* stream(
     process,
-    { from, rewound: undefined, offsets, times: false, isObserver: false, keepaliveMs: keepalive },
+    { from, rewound: undefined, offsets, times: false, terminal, isObserver: false, keepaliveMs: keepalive },
     settings,
     context,
   );
@@ -69,11 +78,12 @@ export async function* connect(
   const asked = toOffset("from_offset", request.fromOffset);
   const rewound = rewoundFrom(asked, request.generation, process, settings.table.generation);
   const from = rewound?.now ?? asked;
-  const offsets = request.offsets || from !== undefined;
+  const { terminal } = request;
+  const offsets = request.offsets || terminal || from !== undefined;
   const end = yield* stream(
     process,
     {
-      ...{ from, rewound, offsets, times: request.times },
+      ...{ from, rewound, offsets, times: request.times, terminal },
       ...{ isObserver: isObserver(request.lag), keepaliveMs: keepalive },
     },
     settings,
@@ -106,6 +116,8 @@ interface StreamRequest {
   readonly rewound: Rewound | undefined;
   readonly offsets: boolean;
   readonly times: boolean;
+  /** Whether it asked for the state of the terminal. */
+  readonly terminal: boolean;
   readonly isObserver: boolean;
   readonly keepaliveMs: number;
 }
@@ -113,12 +125,13 @@ interface StreamRequest {
 /** The start event and the output. Returns how the process ended. */
 async function* stream(
   process: Process,
-  { from, rewound, offsets, times, isObserver, keepaliveMs }: StreamRequest,
+  { from, rewound, offsets, times, terminal, isObserver, keepaliveMs }: StreamRequest,
   { table, activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
   { values, signal }: HandlerContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
   const { response, codec } = callContext(values);
   checkStreamLimit(process, maxStreamsPerProcess);
+  const terminalAt = terminal ? (at: Offset) => toTerminal(process, at) : undefined;
   const output = new AttachedStream(process, {
     encoding: { codec, offsets },
     from,
@@ -126,13 +139,15 @@ async function* stream(
     isObserver,
     keepaliveMs,
     progressWatch,
+    terminalAt,
     onGap: (from, to) => activity.gap(from, to),
     signal,
   });
   activity.attached(process, output.start, from !== undefined);
   let reason: DetachReason = "gone";
   try {
-    yield startEvent(process, output.start, offsets ? table.generation.id : undefined);
+    const generation = offsets ? table.generation.id : undefined;
+    yield startEvent(process, output.start, generation, terminalAt?.(output.start));
     if (rewound !== undefined) yield rewoundEvent(rewound);
     // The library asks for more once it has handed the start event to the response. From here on, output may
     // bypass the library.
@@ -172,11 +187,11 @@ function startEvent(
   { pid, processId, request }: Process,
   start: Offset,
   generation: string | undefined,
+  terminal: TerminalMessage | undefined,
 ): StreamEvent {
-  const details =
-    generation === undefined
-      ? {}
-      : { processId, offset: BigInt(start), pty: request.stdio.kind === "pty", generation };
+  if (generation === undefined) return { event: { event: { case: "start", value: { pid } } } };
+  const pty = request.stdio.kind === "pty";
+  const details = { processId, offset: BigInt(start), pty, generation, ...(terminal && { terminal }) };
   return { event: { event: { case: "start", value: { pid, ...details } } } };
 }
 

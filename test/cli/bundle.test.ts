@@ -9,6 +9,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -144,3 +145,27 @@ function zeroSecondHalf(file: string): void {
   const content = readFileSync(file);
   writeFileSync(file, content.fill(0, content.length / 2));
 }
+
+test("the RPCs are loaded by the first RPC; without their file it gets an error, and the next one with it an answer", async () => {
+  const installed = install();
+  const name = readdirSync(installed.bundle).find((file) => file.startsWith("loaded-rpcs-")) ?? "";
+  const away = join(dirname(installed.bundle), name);
+  renameSync(join(installed.bundle, name), away);
+  const agent = await installed.start();
+  expect((await fetch(`${agent.url}/health`)).status).toBe(204);
+  const list = () =>
+    fetch(`${agent.url}/process.Process/List`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: "{}",
+    });
+  const refused = await list();
+  expect(refused.status).toBe(503);
+  expect(await refused.json()).toEqual({
+    code: "unavailable",
+    message: "the RPCs could not be loaded: try again, or restart the agent if its files were replaced",
+  });
+  renameSync(away, join(installed.bundle, name));
+  const answered = await list();
+  expect({ status: answered.status, body: await answered.json() }).toEqual({ status: 200, body: {} });
+});

@@ -54,7 +54,7 @@ export function isWrongAddress(error: unknown): boolean {
 function describeFailure(error: unknown, url: string): string {
   const reason = addressFailure(error);
   if (reason !== undefined) return noAgent(url, reason);
-  if (error instanceof ClientError && error.code === "unauthenticated") return refusedToken(error, url);
+  if (error instanceof ClientError && isAboutToken(error)) return refusedToken(error, url);
   if (error instanceof ClientError || error instanceof WriteError || error instanceof AccessError)
     return inSeconds(error.message);
   const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -72,6 +72,11 @@ function noAgent(url: string, reason: string): string {
   const context = contextOfChosenAgent();
   if (context !== undefined) return `no agent at ${url}: ${reason} (context "${context}" says where it is)`;
   return `no agent at ${url}: ${reason} (--url or HOLDFAST_URL says where it is)`;
+}
+
+/** The same code also says that the user of the command does not exist. */
+function isAboutToken({ code, message }: ClientError): boolean {
+  return code === "unauthenticated" && /access token/.test(message);
 }
 
 function refusedToken({ message }: ClientError, url: string): string {

@@ -15,9 +15,9 @@ export function mayBeTls(error: unknown, url: string): boolean {
   return /^(HTTP 4\d\d|unsupported content type .*|.*socket hang up)$/s.test(error.message);
 }
 
-export async function speaksTls(url: string): Promise<boolean> {
+export function speaksTls(url: string): Promise<boolean> {
   // Loaded only here: most commands do not fail.
-  const { connect } = await import("node:tls");
+  const { connect } = process.getBuiltinModule("node:tls");
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {
     const host = hostname.replace(/^\[|\]$/g, "");

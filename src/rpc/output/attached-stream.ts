@@ -15,6 +15,7 @@ import {
   type FramePart,
   gapFrame,
   keepaliveFrame,
+  type TerminalMessage,
   timesFrame,
 } from "./event-frames.ts";
 import { createFrameSink, type FrameSink } from "./frame-sink.ts";
@@ -35,6 +36,8 @@ export interface AttachedStreamOptions {
   readonly times?: boolean;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
+  /** The state of the terminal at an offset, for a client that asked for it. */
+  readonly terminalAt?: ((at: Offset) => TerminalMessage | undefined) | undefined;
   readonly onGap: (from: Offset, to: Offset) => void;
   /** Aborted when the client is gone or its time is up. Afterwards nothing of this stream is left. */
   readonly signal: AbortSignal;
@@ -119,7 +122,8 @@ export class AttachedStream {
     if (read.kind === "gap") {
       this.#options.onGap(read.from, read.to);
       // Old clients do not know GapEvent.
-      if (encoding.offsets) this.#write(this.#sink, gapFrame(read.from, read.to, encoding.codec));
+      const terminal = this.#options.terminalAt?.(read.to);
+      if (encoding.offsets) this.#write(this.#sink, gapFrame(read.from, read.to, encoding.codec, terminal));
       else this.#pump();
       return;
     }

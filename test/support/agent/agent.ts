@@ -197,7 +197,10 @@ function watch(child: ChildProcess, commandLine: string, deadlineMs: number): Ru
 }
 
 export function cleanEnvironment(added: CommandOptions["env"] = {}): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"));
+  // HOLDFAST_PTY chooses how this whole run of the tests opens terminals.
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => name === "HOLDFAST_PTY" || !name.startsWith("HOLDFAST_"),
+  );
   // The contexts of the developer do not count in tests.
   const env = { ...Object.fromEntries(inherited), XDG_CONFIG_HOME: "/nonexistent", ...added };
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));

@@ -1,9 +1,8 @@
 // A program on a real terminal of its own, with a test at the keyboard. Killed when its test is
-// finished. node-pty sometimes loses the end of large output (libuv takes a hang-up for the end),
-// so do not count output with it.
-import { spawn } from "node-pty";
+// finished.
 import { onTestFinished } from "vitest";
 import { cleanEnvironment } from "../agent/agent.ts";
+import { startOnTerminal } from "./terminal-program.ts";
 
 export interface OnTerminalOptions {
   /** Default: a colour terminal without NO_COLOR. undefined removes a variable. */
@@ -33,28 +32,28 @@ export interface OnTerminal {
 const DEADLINE_MS = 15_000;
 
 export function onTerminal(argv: readonly string[], options: OnTerminalOptions = {}): OnTerminal {
-  const [program = "", ...args] = argv;
   const { cols = 80, rows = 24, env } = options;
-  const terminal = spawn(program, args, {
-    name: "xterm-256color",
-    cols,
-    rows,
-    env: cleanEnvironment({ NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined, ...env }),
-  });
   let shown = "";
   let exitCode: number | undefined;
   const waiting = new Set<() => void>();
   const changed = (): void => {
     for (const look of [...waiting]) look();
   };
-  terminal.onData((text) => {
-    shown += text;
-    changed();
-  });
-  terminal.onExit(({ exitCode: code, signal = 0 }) => {
-    exitCode = signal > 0 ? 128 + signal : code;
-    changed();
-  });
+  const terminal = startOnTerminal(
+    argv,
+    cleanEnvironment({ NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined, ...env }),
+    { cols, rows },
+    {
+      onOutput(text) {
+        shown += text;
+        changed();
+      },
+      onExit(code) {
+        exitCode = code;
+        changed();
+      },
+    },
+  );
   onTestFinished(() => {
     if (exitCode === undefined) terminal.kill("SIGKILL");
   });
@@ -88,10 +87,10 @@ export function onTerminal(argv: readonly string[], options: OnTerminalOptions =
         () => pattern.exec(shown.slice(from)) ?? undefined,
         () => exitCode !== undefined,
       ),
-    type: (keys) => terminal.write(keys),
-    resize: (newCols, newRows) => terminal.resize(newCols, newRows),
-    kill: (signal) => process.kill(terminal.pid, signal),
-    hangUp: () => Reflect.get(terminal, "destroy").call(terminal),
+    type: terminal.type,
+    resize: (newCols, newRows) => terminal.resize({ cols: newCols, rows: newRows }),
+    kill: terminal.kill,
+    hangUp: terminal.hangUp,
     exited: () =>
       until(
         "exit",
