@@ -3,8 +3,8 @@
 
 import type { ProcessEvent } from "../gen/process_pb.ts";
 import { CleanEndError, ClientError } from "./client-errors.ts";
-import { toExit, toTerminal } from "./messages.ts";
-import type { Exit, OutputEvent, TerminalState } from "./types.ts";
+import { toExit, toOutputTimes, toTerminal } from "./messages.ts";
+import type { Exit, OutputEvent, OutputTime, TerminalState } from "./types.ts";
 
 type WireEvent = ProcessEvent["event"];
 
@@ -49,6 +49,8 @@ export class OutputPosition {
   #generation = "";
   /** Of the present stream; becomes `#generation` with the next event, which may be `rewound`. */
   #streamGeneration = "";
+  /** Of the next data event. */
+  #times: readonly OutputTime[] | undefined;
   /** Where the present stream began. */
   #streamTerminal: TerminalState | undefined;
 
@@ -80,6 +82,7 @@ export class OutputPosition {
         "data_loss",
         `the stream began with ${event?.case ?? "nothing"} instead of start`,
       );
+    this.#times = undefined;
     const { pid, processId, pty, generation, acceptsInput, sameTag } = event.value;
     const terminal = toTerminal(event.value.terminal);
     if (processId === "")
@@ -122,7 +125,14 @@ export class OutputPosition {
           throw new ClientError("unimplemented", "the agent sent an unknown kind of output");
         const offset = this.#assertHere(Number(at), "output arrived");
         this.#offset = offset + output.value.length;
-        return { kind: output.case, data: output.value, offset };
+        const times = this.#times;
+        this.#times = undefined;
+        return {
+          kind: output.case,
+          data: output.value,
+          offset,
+          ...(times === undefined ? {} : { times }),
+        };
       }
       case "gap": {
         const from = this.#assertHere(Number(event.value.from), "a gap arrived");
@@ -133,6 +143,9 @@ export class OutputPosition {
         const terminal = toTerminal(event.value.terminal);
         return { kind: "gap", from, to, ...(terminal && { terminal }) };
       }
+      case "times":
+        this.#times = toOutputTimes(event.value);
+        return { kind: "nothing" };
       case "rewound":
         return {
           kind: "rewound",

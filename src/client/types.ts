@@ -107,6 +107,8 @@ export interface Client {
    * them.
    */
   list(options?: ListOptions): Promise<ProcessInfo[]>;
+  /** The agent itself. Undefined: it is older than this call, or another implementation. */
+  agent(options?: CallOptions): Promise<AgentInfo | undefined>;
   /**
    * Signals a process, or with `group` its whole process group. If the answer is lost, the signal
    * is not sent again, because the process may have received it. Exceptions are SIGKILL, SIGSTOP
@@ -207,6 +209,8 @@ export interface ListOptions extends CallOptions {
   readonly includeEnded?: boolean;
   /** Only the processes that it matches; a tag may match several. No match: an empty list. */
   readonly process?: Selector;
+  /** Also measures the processes: ProcessInfo.usage. */
+  readonly usage?: boolean;
   /** Leaves out `cmd`, `args`, `env` and `cwd`, which can be large: `cmd` is then empty. */
   readonly omitConfig?: boolean;
 }
@@ -250,6 +254,8 @@ export interface TerminalState {
 
 /** Options of `attach`. */
 export interface AttachOptions extends ProcessOptions {
+  /** Asks for the times of the output: DataEvent.times. Older agents send none. */
+  readonly times?: boolean;
   /**
    * Start exactly here; 0 is the process's first byte. Bytes that are no longer held arrive as a
    * gap.
@@ -354,6 +360,20 @@ export interface DataEvent {
   readonly data: Uint8Array;
   /** Offset of its first byte. */
   readonly offset: number;
+  /** With AttachOptions.times: when the agent read it. Absent if the agent does not know. */
+  readonly times?: readonly OutputTime[];
+}
+
+/**
+ * The bytes from `offset` to the next entry, or to the end of the event, were read at `at` or less than `withinMs`
+ * later.
+ */
+export interface OutputTime {
+  readonly offset: number;
+  /** By the clock of the agent's machine. */
+  readonly at: Date;
+  /** 1, unless the agent thinned out its times because there were too many. */
+  readonly withinMs: number;
 }
 
 /** The agent no longer holds the bytes [from, to): this client does not receive them. */
@@ -437,6 +457,25 @@ export interface ProcessInfo {
   readonly reading: boolean;
   /** Set while the process is stuck in a write because its output is not read: for how long. */
   readonly blockedMs?: number;
+  /** With ListOptions.usage, while it runs. Absent for older agents. */
+  readonly usage?: ProcessUsage;
+}
+
+/** What a process and its descendants use. */
+export interface ProcessUsage {
+  /** CPU time since the start. */
+  readonly cpuMs: number;
+  readonly residentBytes: number;
+  /** The number of these processes, at most 64. */
+  readonly processes: number;
+}
+
+/** An agent that describes itself. */
+export interface AgentInfo {
+  readonly version: string;
+  readonly startedAt: Date;
+  /** The clock of its machine. */
+  readonly now: Date;
 }
 
 /** The signals that the agent sends. */

@@ -48,6 +48,7 @@ export {
 export { wouldWriterWait } from "./output-room.ts";
 export { type AddressRange, pageOut, readOnlyFileRanges } from "./page-out.ts";
 export { type ChildStdio, executeError, type SpawnRequest, spawn, trySpawn } from "./posix-spawn.ts";
+export { type ProcessUsage, readProcessUsage } from "./process-usage.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
 export { addKernelEntropy, kernelRandomBytes, kernelRandomUuid } from "./random.ts";
 export { describeSignal, signalName } from "./signals.ts";

@@ -4,7 +4,15 @@
 import { constants } from "node:os";
 import { realClock, startTimer, type Timer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
-import { checkPtySize, fromNodeError, type Pid, type PtySize, signalName } from "../linux/index.ts";
+import {
+  checkPtySize,
+  fromNodeError,
+  type Pid,
+  type ProcessUsage,
+  type PtySize,
+  readProcessUsage,
+  signalName,
+} from "../linux/index.ts";
 import {
   type DetachedMode,
   type MemoryBudget,
@@ -164,6 +172,14 @@ export class Process {
     return this.#endedAtMs;
   }
 
+  /** What it and its descendants use; undefined once it has exited. */
+  async usage(): Promise<ProcessUsage | undefined> {
+    if (!this.isRunning) return undefined;
+    const usage = await readProcessUsage(this.pid);
+    // Reaped meanwhile: the pid may belong to another process.
+    return this.isRunning ? usage : undefined;
+  }
+
   get isRunning(): boolean {
     return this.#state.kind === "running" && !this.#child.isReaped;
   }
@@ -308,6 +324,7 @@ function multiplexerOptions(
     stallMs,
     budget,
     clock: realClock,
+    wallMs: Date.now,
     replayBytes: policy.replayBytes,
     detached: detachedMode(policy),
   };

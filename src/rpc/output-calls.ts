@@ -59,7 +59,7 @@ export async function* start(
   const end = yield* stream(
     process,
     {
-      ...{ from, rewound: undefined, offsets, terminal, isObserver: false, isEndOnly: false },
+      ...{ from, rewound: undefined, offsets, times: false, terminal, isObserver: false, isEndOnly: false },
       ...{ notices: request.notices, keepaliveMs: keepalive },
     },
     settings,
@@ -89,7 +89,10 @@ export async function* connect(
   const offsets = request.offsets || terminal || from !== undefined || isEndOnly;
   const end = yield* stream(
     process,
-    { from, rewound, offsets, terminal, isObserver: observes, isEndOnly, notices, keepaliveMs: keepalive },
+    {
+      ...{ from, rewound, offsets, times: request.times, terminal },
+      ...{ isObserver: observes, isEndOnly, notices, keepaliveMs: keepalive },
+    },
     settings,
     context,
   );
@@ -120,6 +123,7 @@ interface StreamRequest {
   readonly from: Offset | undefined;
   readonly rewound: Rewound | undefined;
   readonly offsets: boolean;
+  readonly times: boolean;
   /** Whether it asked for the state of the terminal. */
   readonly terminal: boolean;
   readonly isObserver: boolean;
@@ -131,7 +135,7 @@ interface StreamRequest {
 /** The start event and the output. Returns how the process ended. */
 async function* stream(
   process: Process,
-  { from, rewound, offsets, terminal, isObserver, isEndOnly, notices, keepaliveMs }: StreamRequest,
+  { from, rewound, offsets, times, terminal, isObserver, isEndOnly, notices, keepaliveMs }: StreamRequest,
   { table, activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
   { values, signal }: HandlerContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
@@ -141,6 +145,7 @@ async function* stream(
   const output = new AttachedStream(process, {
     encoding: { codec, offsets },
     from,
+    times,
     isObserver,
     isEndOnly,
     keepaliveMs,

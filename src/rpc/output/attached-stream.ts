@@ -7,7 +7,13 @@
 
 import { realClock, startTimer, type Timer } from "../../clock.ts";
 import type { NodeResponse } from "../../http/index.ts";
-import type { Offset, ReadResult, Subscriber } from "../../multiplexer/index.ts";
+import {
+  type Chunk,
+  type Offset,
+  offset,
+  type ReadResult,
+  type Subscriber,
+} from "../../multiplexer/index.ts";
 import type { Process, ProcessEnd } from "../../process/index.ts";
 import type { Stopping } from "../serving-state.ts";
 import {
@@ -18,6 +24,7 @@ import {
   keepaliveFrame,
   stoppingFrame,
   type TerminalMessage,
+  timesFrame,
 } from "./event-frames.ts";
 import { createFrameSink, type FrameSink } from "./frame-sink.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
@@ -35,6 +42,8 @@ export interface AttachedStreamOptions {
   readonly isObserver?: boolean;
   /** No output, but a gap in its place before the end. Only for an observer: nobody waits for it. */
   readonly isEndOnly?: boolean;
+  /** Whether the client is sent the times of the output. */
+  readonly times?: boolean;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
   /** The state of the terminal at an offset, for a client that asked for it. */
@@ -145,7 +154,16 @@ export class AttachedStream {
       return;
     }
     const isShared = this.#process.output.subscriberCount > 1;
-    this.#write(this.#sink, dataFrame(read.chunk, encoding, isShared));
+    const frame = dataFrame(read.chunk, encoding, isShared);
+    this.#write(
+      this.#sink,
+      this.#options.times === true ? [...this.#timesFrame(read.chunk), ...frame] : frame,
+    );
+  }
+
+  #timesFrame({ offset: from, data }: Chunk): readonly FramePart[] {
+    const times = this.#process.output.timesOf(from, offset(from + data.length));
+    return times.length === 0 ? [] : timesFrame(times, this.#options.encoding.codec);
   }
 
   /** Passes over the output. What it passed over is one gap before the end. */

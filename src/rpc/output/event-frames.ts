@@ -15,7 +15,7 @@ import {
   type ProcessEvent_TerminalSchema,
   type ProcessEventSchema,
 } from "../../gen/process_pb.ts";
-import type { Chunk, OutputStream } from "../../multiplexer/index.ts";
+import type { Chunk, OutputStream, TimeMark } from "../../multiplexer/index.ts";
 
 export type Codec = "binary" | "json";
 
@@ -73,6 +73,14 @@ export function gapFrame(
 ): readonly FramePart[] {
   const gap = { from: BigInt(from), to: BigInt(to), ...(terminal === undefined ? {} : { terminal }) };
   return eventFrame({ case: "gap", value: gap }, codec);
+}
+
+/** A TimesEvent, for the DataEvent that follows. */
+export function timesFrame(times: readonly TimeMark[], codec: Codec): readonly FramePart[] {
+  const offsets = times.map(({ offset }) => BigInt(offset));
+  const atMs = times.map(({ atMs }) => BigInt(Math.round(atMs)));
+  const withinMs = times.map(({ withinMs }) => BigInt(withinMs));
+  return eventFrame({ case: "times", value: { offsets, atMs, withinMs } }, codec);
 }
 
 function eventFrame(
