@@ -1,5 +1,5 @@
 // The life of an agent: start, announce the address, serve until a signal, stop. This file owns the
-// order. What serving means belongs to rpc/, what a process is belongs to process/.
+// order. The answers to calls belong to rpc/, the processes to process/.
 
 import { createControl } from "../control/index.ts";
 import { AccessToken, type RunningServer, startServer } from "../http/index.ts";
