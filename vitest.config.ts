@@ -1,7 +1,10 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { nativePackages } from "./scripts/bundle.mjs";
+import { threadSource } from "./scripts/thread-source.mjs";
 
 export default defineConfig({
+  plugins: [threadSource(import.meta.dirname, { external: nativePackages })],
   test: {
     include: ["test/**/*.test.ts"],
     // Slow, or in need of more than a machine to develop on has: `npm run test:packaging`, `npm run fuzz`, `npm run soak`.

@@ -11,6 +11,8 @@
 // - pty: libuv cuts the output of a pty short and spins on a blocking master (see process/io).
 // - user-database: NSS may ask the network and may crash on long names.
 // - sockets: Node does not show the descriptor of a socket; it is read from a private handle.
+// - thread-identity: user, groups and umask belong to one thread when set by raw system calls.
+// - inotify: one instance for all; the same inode has one watch, however often it is added.
 // - terminal-mode: Node's setRawMode leaves ONLCR on, which breaks programs that move the cursor by
 // line feeds.
 // - random: Node serves random bytes from a cache, which clones of a VM share.
@@ -19,7 +21,26 @@
 export { type CachedFile, cachedFile, loaderOf, prepareCachedFiles } from "./cached-files.ts";
 export { keepCapabilities } from "./capabilities.ts";
 export { codeOf, errnoName, fromNodeError, nameOf, systemError } from "./errno.ts";
+export {
+  type AttributeFailure,
+  type AttributeTarget,
+  listAttributes,
+  readAttribute,
+  removeAttribute,
+  writeAttribute,
+} from "./extended-attributes.ts";
+export { AT_FDCWD, copyRange, openResolved, RESOLVE } from "./file-calls.ts";
+export { groupName, refreshIdNames, userName } from "./id-names.ts";
 export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
+export {
+  addWatch,
+  IN,
+  type InotifyEvent,
+  openInotify,
+  parseEvents,
+  removeWatch,
+  type WatchDescriptor,
+} from "./inotify.ts";
 export {
   type Identity,
   type Launch,
@@ -34,6 +55,7 @@ export {
   bytesReadable,
   closeAll,
   duplicate,
+  endWithoutThreads,
   type Fd,
   openPipe,
   type Pid,
@@ -55,5 +77,6 @@ export {
   waitingBytes,
 } from "./sockets.ts";
 export { enterRawMode, type RawMode } from "./terminal-mode.ts";
-export { lookupUser, ownUser, type User } from "./user-database.ts";
+export { setThreadUmask, takeFileIdentity } from "./thread-identity.ts";
+export { type FoundUser, lookupUser, ownUser, type User } from "./user-database.ts";
 export { openVmClock, type VmClock } from "./vm-clock.ts";
