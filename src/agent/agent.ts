@@ -2,6 +2,7 @@
 // order. What serving means belongs to rpc/, what a process is belongs to process/.
 
 import { createControl } from "../control/index.ts";
+import { createFileAccess, type FileAccess, Watchers } from "../filesystem/index.ts";
 import { AccessToken, type RunningServer, startServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../process/index.ts";
@@ -41,6 +42,8 @@ interface Agent {
   readonly server: RunningServer;
   readonly serving: ServingState;
   readonly table: ProcessTable;
+  readonly files: FileAccess;
+  readonly watchers: Watchers;
   readonly token: AccessToken;
 }
 
@@ -85,8 +88,17 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     onNewLifecycle: (asking) => generations.begin("lifecycleID", asking),
     logger,
   });
+  const files = createFileAccess(settings.files.access);
+  const watchers = new Watchers({
+    maxWatchers: settings.files.maxWatchers,
+    retainMs: settings.files.retainWatchersMs,
+    reserve: (bytes) => table.memoryBudget.reserve(bytes),
+  });
   const answer = createRpcAnswer({
     table,
+    files,
+    watchers,
+    defaults,
     activity,
     serving,
     limits: limits.server,
@@ -102,7 +114,7 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
     logger,
   });
-  return { table, token, serving, server };
+  return { table, files, watchers, token, serving, server };
 }
 
 /** Rejects when the default user does not exist. */

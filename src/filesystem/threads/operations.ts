@@ -2,10 +2,16 @@
 // thread, with the rights of that thread. It takes and returns plain values (numbers, texts, buffers;
 // descriptors are valid in the whole agent) and throws FileErrors.
 
+import { changeOperations } from "../changes/change-operations.ts";
+import { entryOperations } from "../entries/entry-operations.ts";
+import { watchOperations } from "../watch/watch-operations.ts";
 import { basicOperations } from "./basic-operations.ts";
 
 export const operations = {
   ...basicOperations,
+  ...entryOperations,
+  ...changeOperations,
+  ...watchOperations,
 };
 
 export type Operations = typeof operations;
