@@ -1,5 +1,7 @@
 import { availableParallelism } from "node:os";
 import { defineConfig, type TestUserConfig } from "vitest/config";
+import { nativePackages } from "./scripts/bundle.mjs";
+import { threadSource } from "./scripts/thread-source.mjs";
 import { LongestFirst } from "./test/project/longest-first.ts";
 
 /** Of every run of vitest, long ones and packages included. */
@@ -24,6 +26,7 @@ const sharing = ["agent", "chaos", "cli", "client", "multiplexer", "wire"].map(
 const apart = ["packaging", "fuzz", "soak"].map((name) => `test/${name}/**`);
 
 export default defineConfig({
+  plugins: [threadSource(import.meta.dirname, { external: nativePackages })],
   test: {
     ...common,
     // One more than cores (and never one alone): there is always a file that only waits, for the kernel to give up a peer or
