@@ -2,6 +2,7 @@
 // order. What serving means belongs to rpc/, what a process is belongs to process/.
 
 import { createControl } from "../control/index.ts";
+import { createFileAccess, removeAbandonedSpools } from "../filesystem/index.ts";
 import { AccessToken, type RunningServer, startServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../process/index.ts";
@@ -72,6 +73,8 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     logger,
   });
   endOnCrash(logger, { killAll: () => table.killAll(), exits });
+  const files = createFileAccess("agent");
+  void removeAbandonedSpools();
   const activity = new ClientActivity(logger);
   const serving = new ServingState();
   const generations = new GenerationWatch({ table, server: () => server, logger });
@@ -81,6 +84,9 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     token,
     statistics: () => activity.statistics,
     requestMs: limits.server.requestMs,
+    files,
+    transferIdleMs: limits.transferIdleMs,
+    envdVersion: settings.envdVersion,
     connections: () => server?.connections ?? 0,
     onNewLifecycle: (asking) => generations.begin("lifecycleID", asking),
     logger,

@@ -18,6 +18,8 @@ export interface AgentSettings {
   readonly memoryBudgetBytes: number;
   readonly stallMs: number;
   readonly retainEndedMs: number;
+  /** What the agent answers as X-Envd-Version. */
+  readonly envdVersion: string;
   readonly log: LogSettings;
   readonly logCommands: boolean;
   /** HOLDFAST_ variables that are not the variable of any setting. */
@@ -43,6 +45,8 @@ export interface CommandSettings {
 export interface LimitSettings {
   readonly processes: ProcessLimits;
   readonly server: HttpLimits & RpcLimits;
+  /** How long an upload or download may make no progress. */
+  readonly transferIdleMs: number;
 }
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
@@ -64,6 +68,10 @@ export const AGENT_DEFAULTS = {
   socketMode: 0o600,
   /** The time between SIGTERM and SIGKILL when the agent stops. */
   shutdownGraceMs: 5_000,
+  /** Opens all features of E2B's SDKs, and asks of the agent nothing that it does not have. */
+  envdVersion: "0.6.4",
+  /** As long as a proxy or a busy program may pause; a client that left is noticed sooner. */
+  transferIdleMs: 120_000,
   log: { level: "info", format: "auto" },
   children: {
     openFiles: 1024,

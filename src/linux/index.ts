@@ -30,6 +30,7 @@ export {
   writeAttribute,
 } from "./extended-attributes.ts";
 export { AT_FDCWD, copyRange, openResolved, RESOLVE } from "./file-calls.ts";
+export { dataExtents, type Extent, linkNameless, O_TMPFILE, reserveBlocks } from "./file-contents.ts";
 export { groupName, refreshIdNames, userName } from "./id-names.ts";
 export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
 export {

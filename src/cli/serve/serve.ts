@@ -75,6 +75,7 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
     memoryBudgetBytes: flags.memoryBudget,
     stallMs: flags.stallTimeout,
     retainEndedMs: flags.retainEnded,
+    envdVersion: flags.envdVersion,
     log: { level: flags.logLevel, format: flags.logFormat },
     logCommands: flags.logCommands ?? false,
     unknownVariables: unknownVariables(program, process.env),

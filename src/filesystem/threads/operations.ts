@@ -2,10 +2,12 @@
 // thread, with the rights of that thread. It takes and returns plain values (numbers, texts, buffers;
 // descriptors are valid in the whole agent) and throws FileErrors.
 
+import { transferOperations } from "../transfer/operations.ts";
 import { basicOperations } from "./basic-operations.ts";
 
 export const operations = {
   ...basicOperations,
+  ...transferOperations,
 };
 
 export type Operations = typeof operations;
