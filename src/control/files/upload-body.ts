@@ -2,8 +2,10 @@
 // compressed it.
 
 import { once } from "node:events";
+import { constants } from "node:os";
 import { createGunzip } from "node:zlib";
 import { HoldfastError } from "../../errors.ts";
+import { FileError } from "../../filesystem/index.ts";
 import type { NodeRequest } from "../../http/index.ts";
 import { clip, messageOf } from "../../text.ts";
 import { digestCheck } from "./digests.ts";
@@ -124,8 +126,9 @@ async function* gunzipped(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
 }
 
 function bomb(received: number, produced: number): HoldfastError {
-  return new HoldfastError(
+  return new FileError(
     "resource_exhausted",
     `${received} compressed bytes became ${produced}: more than ${MAX_EXPANSION} times as many; send it uncompressed`,
+    constants.errno.EFBIG,
   );
 }
