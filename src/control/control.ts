@@ -20,7 +20,7 @@ import type { Logger } from "../logger.ts";
 import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import type { ClientStatistics } from "../rpc/index.ts";
 import { clip } from "../text.ts";
-import { createFileEndpoints, TransferMemory } from "./files/index.ts";
+import { createFileRoutes, TransferMemory, UPLOADS_PATH } from "./files/index.ts";
 import { Initialization } from "./init.ts";
 import { MachineMetrics } from "./machine-metrics.ts";
 import { BodyReader } from "./read-body.ts";
@@ -46,7 +46,7 @@ export interface ControlOptions {
 }
 
 type Handler = (request: NodeRequest, response: NodeResponse) => Promise<void> | void;
-type Method = "GET" | "POST";
+type Method = "DELETE" | "GET" | "PATCH" | "POST";
 
 /** Answers every request. Each must have been admitted, except POST /init, which checks its token itself. */
 export function createControl(options: ControlOptions): RequestListener {
@@ -54,7 +54,7 @@ export function createControl(options: ControlOptions): RequestListener {
   const initialization = new Initialization(options);
   const bodies = new BodyReader(options.requestMs);
   const machine = new MachineMetrics();
-  const files = createFileEndpoints({
+  const fileRoutes = createFileRoutes({
     access: options.files,
     defaults,
     memory: new TransferMemory(options.table.memoryBudget),
@@ -79,8 +79,7 @@ export function createControl(options: ControlOptions): RequestListener {
     },
     "/envs": { GET: (_, response) => answerJson(response, 200, defaults.environment) },
     "/metrics": { GET: (_, response) => answerJson(response, 200, machine.read()) },
-    "/files": { GET: files.get, POST: files.post },
-    "/files/compose": { POST: files.compose },
+    ...fileRoutes,
     "/metrics/prometheus": {
       GET: async (_, response) => {
         // An agent that is not scraped does not load it.
@@ -91,7 +90,8 @@ export function createControl(options: ControlOptions): RequestListener {
   };
   return (request, response) => {
     const path = pathOf(request);
-    const methods = Object.hasOwn(routes, path) ? routes[path] : undefined;
+    const route = path.startsWith(UPLOADS_PATH) ? UPLOADS_PATH : path;
+    const methods = Object.hasOwn(routes, route) ? routes[route] : undefined;
     if (methods === undefined) return refuse(request, response, unknownPath(path));
     const handler = methods[request.method === "HEAD" ? "GET" : (request.method as Method)];
     if (handler === undefined) {

@@ -7,7 +7,7 @@ import { answerFileJson } from "./file-answer.ts";
 import { requesterOf } from "./file-request.ts";
 import type { FileService } from "./file-service.ts";
 import { metadataOf } from "./metadata-headers.ts";
-import { describe, lookAt } from "./upload.ts";
+import { describe, lookAt } from "./storing.ts";
 import { timely } from "./upload-body.ts";
 
 const MAX_BODY_BYTES = 1024 * 1024;

@@ -16,6 +16,11 @@ export interface DigestCheck {
   verify(): void;
 }
 
+/** `Repr-Digest` of what a SHA-256 has seen. */
+export function reprDigest(hash: Hash): string {
+  return `sha-256=:${hash.copy().digest("base64")}:`;
+}
+
 /** Undefined without the header, and if it has only algorithms that are not known here. */
 export function digestCheck(headerName: string, value: string | null): DigestCheck | undefined {
   if (value === null) return undefined;

@@ -5,7 +5,15 @@ import { compose } from "./compose.ts";
 import { download } from "./download.ts";
 import { answerFileError } from "./file-answer.ts";
 import type { FileService } from "./file-service.ts";
+import {
+  appendToUpload,
+  cancelUpload,
+  createUpload,
+  isResumable,
+  showUpload,
+} from "./resumable-endpoints.ts";
 import { upload } from "./upload.ts";
+import { UploadTable } from "./upload-table.ts";
 
 type FileHandler = (
   service: FileService,
@@ -14,14 +22,17 @@ type FileHandler = (
   query: Query,
 ) => Promise<void>;
 
-export interface FileEndpoints {
-  readonly get: (request: NodeRequest, response: NodeResponse) => Promise<void>;
-  readonly post: (request: NodeRequest, response: NodeResponse) => Promise<void>;
-  readonly compose: (request: NodeRequest, response: NodeResponse) => Promise<void>;
-}
+/** By path and method. The path of an upload ends in its id; see UPLOADS_PATH. */
+export type FileRoutes = Readonly<
+  Record<string, Readonly<Record<string, (request: NodeRequest, response: NodeResponse) => Promise<void>>>>
+>;
+
+/** Stands for the paths of all resumable uploads. */
+export const UPLOADS_PATH = "/files/uploads/";
 
 /** Every handler answers its request, whatever happens. */
-export function createFileEndpoints(service: FileService): FileEndpoints {
+export function createFileRoutes(options: Omit<FileService, "uploads">): FileRoutes {
+  const service: FileService = { ...options, uploads: new UploadTable() };
   const answering = (handler: FileHandler) => async (request: NodeRequest, response: NodeResponse) => {
     try {
       await handler(service, request, response, queryOf(request));
@@ -30,8 +41,15 @@ export function createFileEndpoints(service: FileService): FileEndpoints {
     }
   };
   return {
-    get: answering(download),
-    post: answering(upload),
-    compose: answering(compose),
+    "/files": {
+      GET: answering(download),
+      POST: answering((...call) => (isResumable(call[1]) ? createUpload(...call) : upload(...call))),
+    },
+    "/files/compose": { POST: answering(compose) },
+    [UPLOADS_PATH]: {
+      GET: answering(showUpload),
+      PATCH: answering(appendToUpload),
+      DELETE: answering(cancelUpload),
+    },
   };
 }

@@ -1,2 +1,2 @@
-export { createFileEndpoints, type FileEndpoints } from "./file-endpoints.ts";
+export { createFileRoutes, UPLOADS_PATH } from "./file-endpoints.ts";
 export { TransferMemory } from "./transfer-memory.ts";

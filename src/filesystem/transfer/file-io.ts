@@ -1,8 +1,9 @@
 // Reads and writes by descriptor, on threads of libuv's pool. Each function does all that it is asked for.
 
-import { close, read, write, writev } from "node:fs";
+import { close, ftruncate, read, write, writev } from "node:fs";
 import { promisify } from "node:util";
 
+export const truncateFile: (fd: number, bytes: number) => Promise<void> = promisify(ftruncate);
 /** An error of close is an error of the writes before it (NFS, quotas). */
 export const closeFile: (fd: number) => Promise<void> = promisify(close);
 

@@ -5,7 +5,7 @@
 import { HoldfastError } from "../../errors.ts";
 import { errnoOf, pathError } from "../file-error.ts";
 import type { CompleteContent } from "./copy-in.ts";
-import { closeFile, writeAllAt } from "./file-io.ts";
+import { closeFile, truncateFile, writeAllAt } from "./file-io.ts";
 import type { Spool } from "./spool.ts";
 
 /** Pieces below this size are copied together: each would keep the buffer in which it arrived. */
@@ -27,6 +27,8 @@ export class StagedContent {
   #spooledBytes = 0;
   #spool: Spool | undefined;
   #writing: Promise<void> = Promise.resolve();
+  /** The spool file may be longer than the content. */
+  #wasTruncated = false;
   #isClosed = false;
 
   /**
@@ -66,6 +68,7 @@ export class StagedContent {
   /** All of it, when it is written. To be called at the end, and after a pause of a resumable upload. */
   async complete(): Promise<CompleteContent> {
     await this.flush();
+    if (this.#wasTruncated && this.#spool !== undefined) await truncateFile(this.#spool.fd, this.#bytes);
     return this.#spool === undefined
       ? { kind: "memory", bytes: this.#bytes, data: Buffer.concat(this.#chunks) }
       : { kind: "spool", bytes: this.#bytes, fd: this.#spool.fd };
@@ -83,6 +86,23 @@ export class StagedContent {
     await this.#writing;
     if (this.#chunkBytes > 0) this.#write();
     await this.#writing;
+  }
+
+  /** Drops what was appended after the first `bytes`. Not while an append runs. */
+  async truncate(bytes: number): Promise<void> {
+    await this.#writing;
+    const dropped = this.#bytes - bytes;
+    if (dropped > this.#chunkBytes) {
+      this.#spooledBytes = bytes;
+      this.#wasTruncated = true;
+      this.#chunks = [];
+      this.#chunkBytes = 0;
+    } else if (dropped > 0) {
+      this.#chunks = [Buffer.concat(this.#chunks).subarray(0, this.#chunkBytes - dropped)];
+      this.#chunkBytes -= dropped;
+    }
+    this.#gathered = undefined;
+    this.#bytes = bytes;
   }
 
   /** Gives up the content. A second call does nothing. */
