@@ -20,3 +20,6 @@ export { removeAbandonedSpools } from "./transfer/spool.ts";
 export { StagedContent } from "./transfer/staged-content.ts";
 export { baseOf, parentOf } from "./transfer/target.ts";
 export type { TargetState } from "./transfer/target-state.ts";
+export { type PackProgress, packTree } from "./tree/pack-tree.ts";
+export { pathFilter } from "./tree/path-filter.ts";
+export { type OutwardLinks, type UnpackProgress, unpackTree } from "./tree/unpack-tree.ts";

@@ -1,7 +1,10 @@
 // The endpoints for the contents of files: /files, /files/compose and /files/uploads/ID.
 
 import { type NodeRequest, type NodeResponse, type Query, queryOf } from "../../http/index.ts";
+import { archiveFormat } from "./archive-format.ts";
 import { compose } from "./compose.ts";
+import { downloadDirectory } from "./directory-download.ts";
+import { uploadDirectory } from "./directory-upload.ts";
 import { download } from "./download.ts";
 import { answerFileError } from "./file-answer.ts";
 import type { FileService } from "./file-service.ts";
@@ -42,8 +45,8 @@ export function createFileRoutes(options: Omit<FileService, "uploads">): FileRou
   };
   return {
     "/files": {
-      GET: answering(download),
-      POST: answering((...call) => (isResumable(call[1]) ? createUpload(...call) : upload(...call))),
+      GET: answering(get),
+      POST: answering(post),
     },
     "/files/compose": { POST: answering(compose) },
     [UPLOADS_PATH]: {
@@ -53,3 +56,16 @@ export function createFileRoutes(options: Omit<FileService, "uploads">): FileRou
     },
   };
 }
+
+const get: FileHandler = async (service, request, response, query) => {
+  const format = archiveFormat(query);
+  if (format === undefined) await download(service, request, response, query);
+  else await downloadDirectory(service, request, response, query, format);
+};
+
+const post: FileHandler = async (service, request, response, query) => {
+  const format = archiveFormat(query);
+  if (format !== undefined) await uploadDirectory(service, request, response, query, format);
+  else if (isResumable(request)) await createUpload(service, request, response, query);
+  else await upload(service, request, response, query);
+};

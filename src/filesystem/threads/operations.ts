@@ -3,11 +3,13 @@
 // descriptors are valid in the whole agent) and throws FileErrors.
 
 import { transferOperations } from "../transfer/operations.ts";
+import { treeOperations } from "../tree/operations.ts";
 import { basicOperations } from "./basic-operations.ts";
 
 export const operations = {
   ...basicOperations,
   ...transferOperations,
+  ...treeOperations,
 };
 
 export type Operations = typeof operations;
