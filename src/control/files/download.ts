@@ -215,8 +215,8 @@ async function sendAll(pieces: AsyncIterable<Buffer>, { send }: Pick<Sender, "se
 /** The head was sent: only a broken connection tells the client that the body is not complete. */
 function giveUp(error: unknown, response: NodeResponse, { logger }: FileService): void {
   if (!isGoneClient(error)) {
-    const level = error instanceof HoldfastError ? "info" : "error";
-    logger[level]({ err: error }, "a download ended early");
+    if (error instanceof HoldfastError) logger.info({ err: error }, "a download ended early");
+    else logger.error({ err: error }, "a download failed");
   }
   response.destroy();
 }
