@@ -41,6 +41,7 @@ export {
   RESOLVE,
   setTimes,
 } from "./file-calls.ts";
+export { dataExtents, type Extent, linkNameless, O_TMPFILE, reserveBlocks } from "./file-contents.ts";
 export { groupName, refreshIdNames, userName } from "./id-names.ts";
 export { keepIgnored } from "./ignored-signals.ts";
 export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
