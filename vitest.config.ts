@@ -1,5 +1,7 @@
 import { availableParallelism } from "node:os";
 import { defineConfig, type TestUserConfig } from "vitest/config";
+import { nativePackages } from "./scripts/bundle.mjs";
+import { threadSource } from "./scripts/thread-source.mjs";
 import { LongestFirst } from "./test/project/longest-first.ts";
 
 /** Of every run of vitest, long ones and packages included. */
@@ -22,6 +24,7 @@ const apart = ["packaging", "fuzz", "soak"].map((name) => `test/${name}/**`);
 const alone = ["test/project/**/*.test.ts", "test/pause/**/*.test.ts"];
 
 export default defineConfig({
+  plugins: [threadSource(import.meta.dirname, { external: nativePackages })],
   test: {
     ...common,
     // One more than cores (and never one alone): there is always a file that only waits, for the kernel to give up a peer or

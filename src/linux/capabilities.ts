@@ -35,6 +35,12 @@ export function keepCapabilities(): void {
     throw systemError("drop inheritable capabilities", koffi.errno());
 }
 
+/** Leaves the calling thread without any capability. */
+export function dropCapabilities(): void {
+  if (capset(HEADER, encode({ effective: 0n, permitted: 0n, inheritable: 0n })) !== 0)
+    throw systemError("drop the capabilities of a thread", koffi.errno());
+}
+
 export function hasCapability(number: bigint): boolean {
   return (ownCapabilities().effective & (1n << number)) !== 0n;
 }

@@ -57,8 +57,9 @@ export async function startChild(
   admit: () => void,
   onChild: (child: WatchedChild) => void,
 ): Promise<StartedChild> {
-  const name = request.user ?? context.defaults.user;
-  const user = name === undefined ? context.ownUser : await findUser(name);
+  const name = request.uid ?? request.user ?? context.defaults.user;
+  const isOwn = name === undefined && request.group === undefined;
+  const user = isOwn ? context.ownUser : await findUser(name ?? context.ownUser.uid, request.group);
   // No await from here to the child: what `admit` checks must still be true when it is created.
   admit();
   const prepared = prepare(request, user, context);

@@ -9,17 +9,32 @@ export type ProcessSelector =
   | { readonly kind: "tag"; readonly tag: string }
   | { readonly kind: "process_id"; readonly processId: string };
 
-/** The last of `processes` that `selector` names. Throws `not_found`. */
-export function findAmong(processes: readonly Process[], selector: ProcessSelector): Process {
-  const found = processes.findLast(({ pid, processId, request }) => {
-    if (selector.kind === "pid") return pid === selector.pid;
-    return selector.kind === "tag" ? request.tag === selector.tag : processId === selector.processId;
+/** The last of `processes` that `selector` means; `tagOf` is undefined for a process without a tag. */
+export function findLastSelected<T extends { readonly pid: number; readonly processId: string }>(
+  processes: readonly T[],
+  selector: ProcessSelector,
+  tagOf: (process: T) => string | undefined,
+): T | undefined {
+  return processes.findLast((process) => {
+    if (selector.kind === "pid") return process.pid === selector.pid;
+    if (selector.kind === "tag") return tagOf(process) === selector.tag;
+    return process.processId === selector.processId;
   });
-  if (found === undefined) throw notFound(selector);
+}
+
+/** The last of `processes` that `selector` means. Throws `not_found`, with the reason if `whyGone` knows one. */
+export function findAmong(
+  processes: readonly Process[],
+  selector: ProcessSelector,
+  whyGone: (selector: ProcessSelector) => string | undefined = () => undefined,
+): Process {
+  const found = findLastSelected(processes, selector, ({ request }) => request.tag);
+  if (found === undefined) throw notFound(selector, whyGone(selector));
   return found;
 }
 
-function notFound(selector: ProcessSelector): HoldfastError {
+function notFound(selector: ProcessSelector, reason: string | undefined): HoldfastError {
   const { kind, ...value } = selector;
-  return new HoldfastError("not_found", `no process with ${kind} ${JSON.stringify(Object.values(value)[0])}`);
+  const message = `no process with ${kind} ${JSON.stringify(Object.values(value)[0])}`;
+  return new HoldfastError("not_found", reason === undefined ? message : `${message}: ${reason}`);
 }

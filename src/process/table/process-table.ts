@@ -24,11 +24,17 @@ import { startReaping, type WatchedChild } from "../reaper.ts";
 import { type AgentDefaults, agentDefaults } from "../start/agent-defaults.ts";
 import { Cgroups } from "../start/cgroups.ts";
 import { type HeldRequest, holdRequest } from "../start/held-request.ts";
-import { checkProcessCount, checkRequestSize, type ProcessLimits } from "../start/process-limits.ts";
+import {
+  checkProcessCount,
+  checkRequestSize,
+  checkRetention,
+  type ProcessLimits,
+} from "../start/process-limits.ts";
 import { type StartContext, shuttingDown, startChild } from "../start/start.ts";
 import { checkStartRequest, type OutputPolicy, type StartRequest } from "../start/start-request.ts";
 import { ownProcessUser } from "../start/user.ts";
 import { EndedProcesses } from "./ended-processes.ts";
+import { ForgottenProcesses } from "./forgotten-processes.ts";
 import { identityOf, ProcessLog } from "./process-log.ts";
 import { findAmong, type ProcessSelector } from "./process-selector.ts";
 import { StartIds } from "./start-ids.ts";
@@ -56,7 +62,7 @@ export interface ProcessTableOptions
   readonly defaults?: AgentDefaults;
 }
 
-const { SIGCONT, SIGKILL, SIGTERM } = constants.signals;
+const { SIGCONT, SIGHUP, SIGKILL, SIGTERM } = constants.signals;
 
 export class ProcessTable {
   /**
@@ -65,6 +71,7 @@ export class ProcessTable {
    */
   readonly #processes = new Set<Process>();
   readonly #ended: EndedProcesses;
+  readonly #forgotten = new ForgottenProcesses();
   readonly generation = new Generation(() => [...this.#processes, ...this.#ended.list()]);
   readonly #startIds = new StartIds();
   readonly #memoryBudgetBytes: number;
@@ -101,8 +108,10 @@ export class ProcessTable {
         retainMs: options.retainEndedMs ?? PROCESS_DEFAULTS.retainEndedMs,
         maxProcesses: PROCESS_DEFAULTS.maxRetainedProcesses,
       },
-      (process) => {
+      (forgotten) => {
+        const { process } = forgotten;
         process.releaseRequest();
+        this.#forgotten.add(forgotten);
         const { startId } = process.request;
         if (startId !== undefined) this.#startIds.forget(startId);
       },
@@ -136,6 +145,7 @@ export class ProcessTable {
    */
   async start(request: StartRequest): Promise<Process> {
     checkStartRequest(request, this.#memoryBudgetBytes);
+    checkRetention(request, this.#limits);
     if (request.startId === undefined) return this.#counted(request);
     return this.#startIds.once(request.startId, request, () => this.#counted(request));
   }
@@ -240,14 +250,34 @@ export class ProcessTable {
     return findAmong(this.list(), selector);
   }
 
-  /** A live process, otherwise the last retained one to end (rule 12). Throws `not_found`. */
-  findRetained(selector: ProcessSelector): Process {
-    return findAmong([...this.listEnded(), ...this.list()], selector);
+  /** How many other live processes have the tag of `process`. */
+  countSameTag({ processId, request: { tag } }: Process): number {
+    if (tag === undefined) return 0;
+    let count = 0;
+    for (const other of this.#processes)
+      if (other.request.tag === tag && other.processId !== processId) count++;
+    return count;
+  }
+
+  /** A client has received the end event of `process`. */
+  endDelivered(process: Process): void {
+    this.#ended.delivered(process);
   }
 
   /**
-   * Starts nothing more, sends SIGTERM to every process and its group, kills those left after
-   * `graceMs`, and resolves when all have ended. Each killed process is logged.
+   * A live process, otherwise the last retained one to end (rule 12). Throws `not_found`, with the
+   * reason if the process was there and is forgotten.
+   */
+  findRetained(selector: ProcessSelector): Process {
+    return findAmong([...this.listEnded(), ...this.list()], selector, (missing) =>
+      this.#forgotten.whyGone(missing),
+    );
+  }
+
+  /**
+   * Starts nothing more, sends SIGHUP to every process on a terminal and SIGTERM to every process,
+   * each with its group, kills those left after `graceMs`, and resolves when all have ended. Each
+   * killed process is logged.
    */
   async shutdown(graceMs: number): Promise<{ readonly ended: number; readonly killed: number }> {
     this.#stop.abort();
@@ -256,7 +286,9 @@ export class ProcessTable {
     const grace = startTimer(graceMs, () => {
       killed = this.killAll();
     });
-    // A stopped process acts on SIGTERM only when it is continued.
+    // An interactive shell ignores SIGTERM. A terminal that is closed sends SIGHUP.
+    this.#signalAll(SIGHUP, ({ request }) => request.stdio.kind === "pty");
+    // A stopped process acts on a signal only when it is continued.
     this.#signalAll(SIGTERM);
     this.#signalAll(SIGCONT);
     await this.#empty();
@@ -278,7 +310,7 @@ export class ProcessTable {
     this.#processes.delete(process);
     addProcess(this.#settings.statistics, process);
     this.#log.ended(process, end);
-    this.#ended.add(process);
+    this.#ended.add(process, end);
     if (this.#processes.size > 0) return;
     for (const onEmpty of this.#onEmpty.splice(0)) onEmpty();
   }
@@ -288,9 +320,9 @@ export class ProcessTable {
     return new Promise((resolve) => this.#onEmpty.push(resolve));
   }
 
-  #signalAll(signal: number): void {
+  #signalAll(signal: number, applies: (process: Process) => boolean = () => true): void {
     for (const process of this.#processes) {
-      if (!process.isRunning) continue;
+      if (!process.isRunning || !applies(process)) continue;
       try {
         process.signalGroup(signal);
       } catch (error) {
