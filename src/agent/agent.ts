@@ -28,6 +28,8 @@ export async function runAgent(settings: AgentSettings, exits: CrashExits): Prom
   for (const name of settings.unknownVariables)
     logger.warn({ name }, `${name} is not a setting: misspelled?`);
 
+  for (const remark of settings.access.tokenRemarks) logger.warn({ remark }, "the access token is unsafe");
+
   // Resolving a host name can take long and must not delay a signal. Nothing runs yet that has to be stopped.
   const agent = await Promise.race([start(settings, logger, exits), signals.stop]);
   if (typeof agent === "string") return { kind: "stopped" };
@@ -93,6 +95,7 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     activity,
     serving,
     limits: limits.server,
+    version: settings.version,
     logger,
     fallback: control,
   });

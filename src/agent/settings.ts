@@ -24,10 +24,13 @@ export interface AgentSettings {
   readonly logCommands: boolean;
   /** HOLDFAST_ variables that are not the variable of any setting. */
   readonly unknownVariables: readonly string[];
+  readonly version: string;
 }
 
 export interface AccessSettings {
   readonly token: string | undefined;
+  /** What is unsafe about it, for the log. */
+  readonly tokenRemarks: readonly string[];
   readonly allowUnauthenticated: boolean;
   readonly allowHosts: readonly string[];
   readonly allowOrigins: readonly string[];

@@ -7,6 +7,8 @@ import {
   ConnectRequestSchema,
   OutputPolicy_Detached,
   type ProcessEvent_EndEvent,
+  type ProcessEvent_Terminal,
+  type ProcessEvent_TimesEvent,
   type ProcessSelector,
   ProcessSelectorSchema,
   Signal,
@@ -22,11 +24,13 @@ import { signalOfStatus } from "./signal-names.ts";
 import type {
   AttachOptions,
   Exit,
+  OutputTime,
   ProcessInfo,
   PtySize,
   Selector,
   SignalName,
   StartRequest,
+  TerminalState,
 } from "./types.ts";
 
 /** The agent accepts ten digits. */
@@ -41,6 +45,7 @@ export function toStartMessage(request: StartRequest, startId: string): WireStar
     stdin: stdin ?? false,
     startId,
     offsets: true,
+    terminal: true,
     notices: true,
     forgetDelivered: request.forgetDelivered ?? false,
     ...(retainEndedMs === undefined
@@ -105,13 +110,15 @@ export function timeoutHeaders(timeoutMs: number): Readonly<Record<string, strin
 
 export function toConnectMessage(
   selector: Selector,
-  { fromOffset, lag, generation, endOnly = false }: AttachOptions,
+  { fromOffset, lag, generation, times = false, endOnly = false }: AttachOptions,
 ): ConnectRequest {
   return checked(ConnectRequestSchema, {
     process: toSelectorMessage(selector),
     ...(fromOffset === undefined ? {} : { fromOffset: toOffset("fromOffset", fromOffset) }),
     lag: lag === "skip" || endOnly ? ConnectRequest_Lag.SKIP : ConnectRequest_Lag.BLOCK,
     offsets: true,
+    times,
+    terminal: true,
     notices: true,
     endOnly,
     ...(generation === undefined ? {} : { generation }),
@@ -178,8 +185,23 @@ export function toExit(end: ProcessEvent_EndEvent): Exit {
   };
 }
 
+export function toOutputTimes({ offsets, atMs, withinMs }: ProcessEvent_TimesEvent): OutputTime[] {
+  return offsets.map((offset, index) => ({
+    offset: Number(offset),
+    at: new Date(Number(atMs[index] ?? 0)),
+    withinMs: Number(withinMs[index] ?? 1),
+  }));
+}
+
+/** Undefined if the agent sent none. */
+export function toTerminal(terminal: ProcessEvent_Terminal | undefined): TerminalState | undefined {
+  if (terminal === undefined) return undefined;
+  const { restore, cols, rows } = terminal;
+  return { restore, size: { cols, rows } };
+}
+
 export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
-  const { pid, processId, tag, config, end, user, blockedMs } = info;
+  const { pid, processId, tag, config, end, user, blockedMs, usage } = info;
   return {
     pid,
     processId,
@@ -197,6 +219,15 @@ export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
     heldBytes: Number(info.heldBytes),
     reading: info.reading,
     ...(blockedMs === undefined ? {} : { blockedMs: Number(blockedMs) }),
+    ...(usage === undefined
+      ? {}
+      : {
+          usage: {
+            cpuMs: Number(usage.cpuMs),
+            residentBytes: Number(usage.residentBytes),
+            processes: usage.processes,
+          },
+        }),
   };
 }
 

@@ -15,12 +15,14 @@ import type {
   RemoteProcess,
   SignalName,
   SignalOptions,
+  TerminalState,
 } from "./types.ts";
 
 export class AttachedProcess implements RemoteProcess {
   readonly pid: number;
   readonly processId: string;
   readonly isPty: boolean;
+  readonly terminal: TerminalState | undefined;
   readonly acceptsInput: boolean | undefined;
   readonly sameTag: number;
   readonly #link: AgentLink;
@@ -35,6 +37,7 @@ export class AttachedProcess implements RemoteProcess {
     this.isPty = isPty;
     this.acceptsInput = identity.acceptsInput;
     this.sameTag = identity.sameTag;
+    this.terminal = identity.terminal;
     this.#link = link;
     this.#output = output;
     const { signals } = output;

@@ -107,6 +107,8 @@ export interface Client {
    * them.
    */
   list(options?: ListOptions): Promise<ProcessInfo[]>;
+  /** The agent itself. Undefined: it is older than this call, or another implementation. */
+  agent(options?: CallOptions): Promise<AgentInfo | undefined>;
   /**
    * Signals a process, or with `group` its whole process group. If the answer is lost, the signal
    * is not sent again, because the process may have received it. Exceptions are SIGKILL, SIGSTOP
@@ -207,6 +209,8 @@ export interface ListOptions extends CallOptions {
   readonly includeEnded?: boolean;
   /** Only the processes that it matches; a tag may match several. No match: an empty list. */
   readonly process?: Selector;
+  /** Also measures the processes: ProcessInfo.usage. */
+  readonly usage?: boolean;
   /** Leaves out `cmd`, `args`, `env` and `cwd`, which can be large: `cmd` is then empty. */
   readonly omitConfig?: boolean;
 }
@@ -234,8 +238,24 @@ export interface ProcessOptions extends CallOptions {
   readonly onState?: (state: ConnectionState) => void;
 }
 
+/**
+ * What a terminal has to receive before output that begins in the middle, so that keys, mouse and
+ * screen work as the process expects.
+ */
+export interface TerminalState {
+  /**
+   * Write it to a terminal in its initial state, before the output. It sets modes, such as the
+   * alternate screen, and draws no text: a program on the alternate screen draws when its size changes.
+   */
+  readonly restore: Uint8Array;
+  /** The size of the process's terminal, when the agent answered. */
+  readonly size: PtySize;
+}
+
 /** Options of `attach`. */
 export interface AttachOptions extends ProcessOptions {
+  /** Asks for the times of the output: DataEvent.times. Older agents send none. */
+  readonly times?: boolean;
   /**
    * Start exactly here; 0 is the process's first byte. Bytes that are no longer held arrive as a
    * gap.
@@ -281,6 +301,11 @@ export interface RemoteProcess extends AsyncIterable<OutputEvent> {
   readonly acceptsInput: boolean | undefined;
   /** How many other live processes had its tag when it was attached. */
   readonly sameTag: number;
+  /**
+   * The state of the terminal before the first output of this RemoteProcess. Undefined on pipes, and
+   * if the agent reports none. After a reconnect the output continues, and there is nothing to restore.
+   */
+  readonly terminal: TerminalState | undefined;
   /**
    * Offset of the next byte that the iteration yields. `attach` with it as `fromOffset` continues
    * from here.
@@ -335,6 +360,20 @@ export interface DataEvent {
   readonly data: Uint8Array;
   /** Offset of its first byte. */
   readonly offset: number;
+  /** With AttachOptions.times: when the agent read it. Absent if the agent does not know. */
+  readonly times?: readonly OutputTime[];
+}
+
+/**
+ * The bytes from `offset` to the next entry, or to the end of the event, were read at `at` or less than `withinMs`
+ * later.
+ */
+export interface OutputTime {
+  readonly offset: number;
+  /** By the clock of the agent's machine. */
+  readonly at: Date;
+  /** 1, unless the agent thinned out its times because there were too many. */
+  readonly withinMs: number;
 }
 
 /** The agent no longer holds the bytes [from, to): this client does not receive them. */
@@ -342,6 +381,8 @@ export interface GapEvent {
   readonly kind: "gap";
   readonly from: number;
   readonly to: number;
+  /** The state of the terminal at `to`; absent on pipes. */
+  readonly terminal?: TerminalState;
 }
 
 /** How a process ended. */
@@ -381,7 +422,13 @@ export type ConnectionState =
    */
   | { readonly kind: "stopping"; readonly reason: string; readonly graceMs: number }
   /** With `onRewind: "resume"`: the output after `now` is not the output that was received before. */
-  | { readonly kind: "rewound"; readonly was: number; readonly now: number }
+  | {
+      readonly kind: "rewound";
+      readonly was: number;
+      readonly now: number;
+      /** The state of the terminal at `now`; absent on pipes. */
+      readonly terminal?: TerminalState;
+    }
   /** Final: the error of the iteration and of `exit`. */
   | { readonly kind: "gone"; readonly error: ClientError };
 
@@ -410,6 +457,25 @@ export interface ProcessInfo {
   readonly reading: boolean;
   /** Set while the process is stuck in a write because its output is not read: for how long. */
   readonly blockedMs?: number;
+  /** With ListOptions.usage, while it runs. Absent for older agents. */
+  readonly usage?: ProcessUsage;
+}
+
+/** What a process and its descendants use. */
+export interface ProcessUsage {
+  /** CPU time since the start. */
+  readonly cpuMs: number;
+  readonly residentBytes: number;
+  /** The number of these processes, at most 64. */
+  readonly processes: number;
+}
+
+/** An agent that describes itself. */
+export interface AgentInfo {
+  readonly version: string;
+  readonly startedAt: Date;
+  /** The clock of its machine. */
+  readonly now: Date;
 }
 
 /** The signals that the agent sends. */

@@ -4,10 +4,13 @@
 // - posix-spawn: Node's own spawn forks (slower with every MB that the agent holds) and gives
 // children sockets instead of pipes. sigfillset leaves out signals 32 and 33. A pty becomes the
 // controlling terminal because the leader of a new session opens it.
+// - ignored-signals: Node resets ignored signals before any JavaScript runs, and libuv replaces the
+// action whenever a listener is added or removed.
 // - inherited-properties: children inherit limits and priorities, so the agent's are changed around
 // each start and restored. Everything between is one synchronous call.
 // - capabilities: they belong to one thread, the one that starts children.
 // - libc: waitpid(-1) takes children away from node:child_process; only src/process starts children.
+// - libc-pty: posix_openpt instead of openpty, which is in libutil before glibc 2.34.
 // - pty: libuv cuts the output of a pty short and spins on a blocking master (see process/io).
 // - user-database: NSS may ask the network and may crash on long names.
 // - sockets: Node does not show the descriptor of a socket; it is read from a private handle.
@@ -19,6 +22,7 @@
 export { type CachedFile, cachedFile, loaderOf, prepareCachedFiles } from "./cached-files.ts";
 export { keepCapabilities } from "./capabilities.ts";
 export { codeOf, errnoName, fromNodeError, nameOf, systemError } from "./errno.ts";
+export { keepIgnored } from "./ignored-signals.ts";
 export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
 export {
   type Identity,
@@ -44,6 +48,7 @@ export {
 export { wouldWriterWait } from "./output-room.ts";
 export { type AddressRange, pageOut, readOnlyFileRanges } from "./page-out.ts";
 export { type ChildStdio, executeError, type SpawnRequest, spawn, trySpawn } from "./posix-spawn.ts";
+export { type ProcessUsage, readProcessUsage } from "./process-usage.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
 export { addKernelEntropy, kernelRandomBytes, kernelRandomUuid } from "./random.ts";
 export { describeSignal, signalName } from "./signals.ts";

@@ -30,6 +30,7 @@ import type {
   ProcessSelector,
   StartRequest,
 } from "../process/index.ts";
+import type { TerminalMessage } from "./output/event-frames.ts";
 
 /** `user` and `timeoutMs` come from the headers. */
 export function toStartRequest(
@@ -115,6 +116,12 @@ function toStartSize(pty: PTY): PtySize {
 }
 
 const DEFAULT_PTY_SIZE: PtySize = { cols: 80, rows: 24 };
+
+/** The state of the process's terminal before the first byte held at or above `at`; undefined on pipes. */
+export function toTerminal(process: Process, at: Offset): TerminalMessage | undefined {
+  const terminal = process.terminalAt(at);
+  return terminal && { ...terminal.size, restore: terminal.restore };
+}
 
 export function toPtySize(pty: PTY | undefined): PtySize {
   if (pty?.size === undefined)

@@ -18,6 +18,8 @@ export interface RpcAnswerOptions {
   /** Once it stops, streams end and new ones are refused. */
   readonly serving: ServingState;
   readonly limits?: Partial<RpcLimits>;
+  /** The agent's, for clients that ask for it. */
+  readonly version?: string;
   readonly logger: Logger;
   /** Answers every request that is not an RPC. */
   readonly fallback: RequestListener;
@@ -32,11 +34,12 @@ export function createLoadedRpcs({
   ...options
 }: RpcAnswerOptions): RequestListener {
   const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
+  const { version = "" } = options;
   const { maxStreamsPerProcess, maxMessageBytes, requestMs, keepaliveMs } = limits;
   const memory = new RequestMemory(table.memoryBudget, limits.requestMemoryBytes);
   activity.observeRequests(memory);
   const listener = createRpcListener({
-    routes: serviceRoutes({ table, logger, activity, serving, maxStreamsPerProcess, keepaliveMs }),
+    routes: serviceRoutes({ table, logger, activity, serving, version, maxStreamsPerProcess, keepaliveMs }),
     lateRoutes: reflection,
     logger,
     maxMessageBytes,

@@ -11,8 +11,16 @@ import { type Offset, offset } from "../multiplexer/index.ts";
 import type { Generation, Process, ProcessEnd, ProcessTable } from "../process/index.ts";
 import { callContext } from "./call-context.ts";
 import type { ClientActivity, DetachReason } from "./client-activity.ts";
-import { isObserver, toDetailedEnd, toOffset, toSelector, toStartRequest } from "./conversions.ts";
+import {
+  isObserver,
+  toDetailedEnd,
+  toOffset,
+  toSelector,
+  toStartRequest,
+  toTerminal,
+} from "./conversions.ts";
 import { AttachedStream } from "./output/attached-stream.ts";
+import type { TerminalMessage } from "./output/event-frames.ts";
 import type { ProgressWatch } from "./output/progress-watch.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
 import type { ServingState } from "./serving-state.ts";
@@ -46,11 +54,12 @@ export async function* start(
   releaseRequest();
   // A repeated start receives everything that the first one received or should have received.
   const from = request.startId === undefined ? undefined : offset(0);
-  const { offsets } = request;
+  const { terminal } = request;
+  const offsets = request.offsets || terminal;
   const end = yield* stream(
     process,
     {
-      ...{ from, rewound: undefined, offsets, isObserver: false, isEndOnly: false },
+      ...{ from, rewound: undefined, offsets, times: false, terminal, isObserver: false, isEndOnly: false },
       ...{ notices: request.notices, keepaliveMs: keepalive },
     },
     settings,
@@ -73,14 +82,17 @@ export async function* connect(
   const asked = toOffset("from_offset", request.fromOffset);
   const rewound = rewoundFrom(asked, request.generation, process, settings.table.generation);
   const from = rewound?.now ?? asked;
-  const { notices, endOnly: isEndOnly } = request;
+  const { terminal, notices, endOnly: isEndOnly } = request;
   const observes = isObserver(request.lag);
   if (isEndOnly && !observes)
     throw new HoldfastError("invalid_argument", "end_only is for observers; give lag LAG_SKIP with it");
-  const offsets = request.offsets || from !== undefined || isEndOnly;
+  const offsets = request.offsets || terminal || from !== undefined || isEndOnly;
   const end = yield* stream(
     process,
-    { from, rewound, offsets, isObserver: observes, isEndOnly, notices, keepaliveMs: keepalive },
+    {
+      ...{ from, rewound, offsets, times: request.times, terminal },
+      ...{ isObserver: observes, isEndOnly, notices, keepaliveMs: keepalive },
+    },
     settings,
     context,
   );
@@ -111,6 +123,9 @@ interface StreamRequest {
   readonly from: Offset | undefined;
   readonly rewound: Rewound | undefined;
   readonly offsets: boolean;
+  readonly times: boolean;
+  /** Whether it asked for the state of the terminal. */
+  readonly terminal: boolean;
   readonly isObserver: boolean;
   readonly isEndOnly: boolean;
   readonly notices: boolean;
@@ -120,19 +135,22 @@ interface StreamRequest {
 /** The start event and the output. Returns how the process ended. */
 async function* stream(
   process: Process,
-  { from, rewound, offsets, isObserver, isEndOnly, notices, keepaliveMs }: StreamRequest,
+  { from, rewound, offsets, times, terminal, isObserver, isEndOnly, notices, keepaliveMs }: StreamRequest,
   { table, activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
   { values, signal }: HandlerContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
   const { response, codec } = callContext(values);
   checkStreamLimit(process, maxStreamsPerProcess);
+  const terminalAt = terminal ? (at: Offset) => toTerminal(process, at) : undefined;
   const output = new AttachedStream(process, {
     encoding: { codec, offsets },
     from,
+    times,
     isObserver,
     isEndOnly,
     keepaliveMs,
     progressWatch,
+    terminalAt,
     onGap: (from, to) => activity.gap(from, to),
     signal,
   });
@@ -140,7 +158,7 @@ async function* stream(
   const stopNotices = notices ? serving.onStop((stopping) => output.notify(stopping)) : () => undefined;
   let reason: DetachReason = "gone";
   try {
-    yield startEvent(process, output.start, offsets ? table : undefined);
+    yield startEvent(process, output.start, offsets ? table : undefined, terminalAt?.(output.start));
     if (rewound !== undefined) yield rewoundEvent(rewound);
     // The library asks for more once it has handed the start event to the response. From here on, output may
     // bypass the library.
@@ -177,7 +195,12 @@ function closeSoon(response: NodeResponse): void {
 }
 
 /** The additions are for clients that asked for offsets: only for these is there a `table`. */
-function startEvent(process: Process, start: Offset, table: ProcessTable | undefined): StreamEvent {
+function startEvent(
+  process: Process,
+  start: Offset,
+  table: ProcessTable | undefined,
+  terminal: TerminalMessage | undefined,
+): StreamEvent {
   const { pid, processId, request } = process;
   if (table === undefined) return { event: { event: { case: "start", value: { pid } } } };
   const { stdio } = request;
@@ -189,6 +212,7 @@ function startEvent(process: Process, start: Offset, table: ProcessTable | undef
     generation: table.generation.id,
     sameTag: table.countSameTag(process),
     acceptsInput: stdio.kind === "pty" || stdio.stdin,
+    ...(terminal && { terminal }),
   };
   return { event: { event: { case: "start", value } } };
 }

@@ -26,6 +26,8 @@ export interface ProcessServiceOptions {
   readonly activity: ClientActivity;
   /** Once it stops, new streams are refused. */
   readonly serving: ServingState;
+  /** The agent's, for clients that ask for it. */
+  readonly version: string;
   readonly maxStreamsPerProcess: number;
   readonly keepaliveMs: number;
 }
@@ -66,7 +68,7 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
   const settings = { ...options, progressWatch: new ProgressWatch(table.stallMs) };
   return (router) => {
     router.service(ProcessService, {
-      list: unary((request) => listProcesses(table, request)),
+      list: unary((request) => listProcesses(table, request, options.version)),
       start: streaming((request, context) => start(settings, request, context)),
       connect: streaming((request, context) => connect(settings, request, context)),
       update: unary(({ process, pty }) => {

@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { runCommand } from "../support/agent/agent.ts";
 
 const commands = [
-  ...["serve", "run", "shell", "attach", "ps", "logs"],
-  ...["wait", "kill", "signal", "context", "doctor"],
+  ...["serve", "run", "shell", "attach", "ps", "logs", "top", "inspect"],
+  ...["wait", "kill", "signal", "context", "version", "doctor"],
 ];
 
 async function printed(...args: string[]) {

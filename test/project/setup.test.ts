@@ -136,6 +136,7 @@ describe("the build", () => {
       "tsconfig.json",
       "tsconfig.build.json",
       "scripts/bundle.mjs",
+      "scripts/launcher-head.mjs",
     ])
       write(name, 1);
     write("src/errors.ts", 1);

@@ -66,11 +66,6 @@ function isExplained(error: unknown): error is Error {
   return error instanceof AccessError || (error instanceof Error && error.name === "StdinError");
 }
 
-/** A user or group that does not exist has the same code. */
-function isAboutToken({ code, message }: ClientError): boolean {
-  return code === "unauthenticated" && !/^no such (user|group):/.test(message);
-}
-
 /** As describeFailure, and finds out whether the address has the wrong scheme. */
 export async function explainFailure(error: unknown, url: string): Promise<string> {
   if (mayBeTls(error, url) && (await speaksTls(url)))
@@ -82,6 +77,11 @@ function noAgent(url: string, reason: string): string {
   const context = contextOfChosenAgent();
   if (context !== undefined) return `no agent at ${url}: ${reason} (context "${context}" says where it is)`;
   return `no agent at ${url}: ${reason} (--url or HOLDFAST_URL says where it is)`;
+}
+
+/** The same code also says that the user of the command does not exist. */
+function isAboutToken({ code, message }: ClientError): boolean {
+  return code === "unauthenticated" && /access token/.test(message);
 }
 
 function refusedToken({ message }: ClientError, url: string): string {

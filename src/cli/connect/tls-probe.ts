@@ -16,7 +16,7 @@ export function mayBeTls(error: unknown, url: string): boolean {
   return /^(HTTP 4\d\d|unsupported content type .*|.*socket hang up)$/s.test(error.message);
 }
 
-export async function speaksTls(url: string): Promise<boolean> {
+export function speaksTls(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {
     const host = hostname.replace(/^\[|\]$/g, "");

@@ -66,12 +66,21 @@ export async function withClient(
 export async function findProcess(selector: string): Promise<ProcessInfo> {
   const client = createClient({ reconnect: ONE_TRY, ...accessOfChosenAgent() });
   try {
-    const found = firstMatch(await client.list({ includeEnded: true, omitConfig: true }), selector);
-    if (found === undefined) throw await explainMissing(client, selector);
-    return found;
+    return await matchIn(await client.list({ includeEnded: true, omitConfig: true }), selector, client);
   } finally {
     client.close();
   }
+}
+
+/** The same in a list that `client` has received. */
+export async function matchIn(
+  processes: readonly ProcessInfo[],
+  selector: string,
+  client: Client,
+): Promise<ProcessInfo> {
+  const found = firstMatch(processes, selector);
+  if (found === undefined) throw await explainMissing(client, selector);
+  return found;
 }
 
 /** The only running process. Rejects with a ClientError that names the processes to choose from. */

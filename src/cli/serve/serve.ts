@@ -7,6 +7,7 @@ import type { AgentOutcome, AgentSettings } from "../../agent/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { unknownVariables } from "../options/settings.ts";
 import { endAfterFlush, printError } from "../stdio.ts";
+import { version } from "../version.ts";
 import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
 import { addCommandFlags, COMMAND_FLAGS_HELP, type CommandFlags, commandSettings } from "./command-flags.ts";
 import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
@@ -81,6 +82,7 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
     pageOut: flags.pageOut,
     log: { level: flags.logLevel, format: flags.logFormat },
     logCommands: flags.logCommands ?? false,
+    version: version(),
     unknownVariables: unknownVariables(program, process.env),
   };
 }

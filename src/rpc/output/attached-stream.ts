@@ -7,7 +7,13 @@
 
 import { realClock, startTimer, type Timer } from "../../clock.ts";
 import type { NodeResponse } from "../../http/index.ts";
-import type { Offset, ReadResult, Subscriber } from "../../multiplexer/index.ts";
+import {
+  type Chunk,
+  type Offset,
+  offset,
+  type ReadResult,
+  type Subscriber,
+} from "../../multiplexer/index.ts";
 import type { Process, ProcessEnd } from "../../process/index.ts";
 import type { Stopping } from "../serving-state.ts";
 import {
@@ -17,6 +23,8 @@ import {
   gapFrame,
   keepaliveFrame,
   stoppingFrame,
+  type TerminalMessage,
+  timesFrame,
 } from "./event-frames.ts";
 import { createFrameSink, type FrameSink } from "./frame-sink.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
@@ -34,8 +42,12 @@ export interface AttachedStreamOptions {
   readonly isObserver?: boolean;
   /** No output, but a gap in its place before the end. Only for an observer: nobody waits for it. */
   readonly isEndOnly?: boolean;
+  /** Whether the client is sent the times of the output. */
+  readonly times?: boolean;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
+  /** The state of the terminal at an offset, for a client that asked for it. */
+  readonly terminalAt?: ((at: Offset) => TerminalMessage | undefined) | undefined;
   readonly onGap: (from: Offset, to: Offset) => void;
   /** Aborted when the client is gone or its time is up. Afterwards nothing of this stream is left. */
   readonly signal: AbortSignal;
@@ -136,12 +148,22 @@ export class AttachedStream {
     if (read.kind === "gap") {
       if (!isEndOnly) this.#options.onGap(read.from, read.to);
       // Old clients do not know GapEvent.
-      if (encoding.offsets) this.#write(this.#sink, gapFrame(read.from, read.to, encoding.codec));
+      const terminal = this.#options.terminalAt?.(read.to);
+      if (encoding.offsets) this.#write(this.#sink, gapFrame(read.from, read.to, encoding.codec, terminal));
       else this.#pump();
       return;
     }
     const isShared = this.#process.output.subscriberCount > 1;
-    this.#write(this.#sink, dataFrame(read.chunk, encoding, isShared));
+    const frame = dataFrame(read.chunk, encoding, isShared);
+    this.#write(
+      this.#sink,
+      this.#options.times === true ? [...this.#timesFrame(read.chunk), ...frame] : frame,
+    );
+  }
+
+  #timesFrame({ offset: from, data }: Chunk): readonly FramePart[] {
+    const times = this.#process.output.timesOf(from, offset(from + data.length));
+    return times.length === 0 ? [] : timesFrame(times, this.#options.encoding.codec);
   }
 
   /** Passes over the output. What it passed over is one gap before the end. */

@@ -10,10 +10,16 @@
 // offset of 0 is omitted, as protobuf omits defaults.
 
 import { create, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { ConnectResponseSchema, type ProcessEventSchema } from "../../gen/process_pb.ts";
-import type { Chunk, OutputStream } from "../../multiplexer/index.ts";
+import {
+  ConnectResponseSchema,
+  type ProcessEvent_TerminalSchema,
+  type ProcessEventSchema,
+} from "../../gen/process_pb.ts";
+import type { Chunk, OutputStream, TimeMark } from "../../multiplexer/index.ts";
 
 export type Codec = "binary" | "json";
+
+export type TerminalMessage = MessageInitShape<typeof ProcessEvent_TerminalSchema>;
 
 /** How a stream's events are encoded. */
 export interface Encoding {
@@ -59,8 +65,22 @@ function asBytes(part: FramePart): FramePart {
 }
 
 /** A GapEvent: the bytes `[from, to)` are no longer held. */
-export function gapFrame(from: number, to: number, codec: Codec): readonly FramePart[] {
-  return eventFrame({ case: "gap", value: { from: BigInt(from), to: BigInt(to) } }, codec);
+export function gapFrame(
+  from: number,
+  to: number,
+  codec: Codec,
+  terminal?: TerminalMessage,
+): readonly FramePart[] {
+  const gap = { from: BigInt(from), to: BigInt(to), ...(terminal === undefined ? {} : { terminal }) };
+  return eventFrame({ case: "gap", value: gap }, codec);
+}
+
+/** A TimesEvent, for the DataEvent that follows. */
+export function timesFrame(times: readonly TimeMark[], codec: Codec): readonly FramePart[] {
+  const offsets = times.map(({ offset }) => BigInt(offset));
+  const atMs = times.map(({ atMs }) => BigInt(Math.round(atMs)));
+  const withinMs = times.map(({ withinMs }) => BigInt(withinMs));
+  return eventFrame({ case: "times", value: { offsets, atMs, withinMs } }, codec);
 }
 
 function eventFrame(
