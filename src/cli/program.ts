@@ -7,6 +7,7 @@ import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
 import { addSignal } from "./commands/signal.ts";
 import { addVersion } from "./commands/version.ts";
+import { addCompletion } from "./completion/completion.ts";
 import { chooseAgent } from "./connect/choose-agent.ts";
 import { addContext } from "./contexts/context.ts";
 import { addDoctor } from "./doctor/doctor.ts";
@@ -30,7 +31,7 @@ type AddCommand = (
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
   ...[addServe, addRun, addAttach, addPs, addLogs, addTop, addInspect],
-  ...[addSignal, addContext, addVersion, addDoctor],
+  ...[addSignal, addContext, addCompletion, addVersion, addDoctor],
 ];
 
 /** Runs the command in `argv`, which is like process.argv, and returns the exit code. */
@@ -83,7 +84,9 @@ function runWords(words: readonly string[]): Promise<number> {
 }
 
 function namesOf(program: Command): string[] {
-  return program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
+  return program.commands
+    .filter((command) => !command.name().startsWith("__"))
+    .flatMap((command) => [command.name(), ...command.aliases()]);
 }
 
 const PROGRAM_HELP = `

@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { InvalidArgumentError } from "commander";
 import type { SignalName } from "../../client/index.ts";
 
-const signalNames: readonly SignalName[] = [
+export const signalNames: readonly SignalName[] = [
   ...(["SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2"] as const),
   ...(["SIGTERM", "SIGCONT", "SIGSTOP", "SIGWINCH"] as const),
 ];
