@@ -5,8 +5,9 @@ import { Command, CommanderError } from "commander";
 import { addInspect } from "./commands/inspect.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
-import { addSignal } from "./commands/signal.ts";
+import { addKill, addSignal } from "./commands/signal.ts";
 import { addVersion } from "./commands/version.ts";
+import { addWait } from "./commands/wait.ts";
 import { addCompletion } from "./completion/completion.ts";
 import { chooseAgent } from "./connect/choose-agent.ts";
 import { addContext } from "./contexts/context.ts";
@@ -18,6 +19,7 @@ import { dropEmptyVariables } from "./options/settings.ts";
 import { addServe } from "./serve/serve.ts";
 import { addAttach } from "./session/attach.ts";
 import { addRun } from "./session/run.ts";
+import { addShell } from "./session/shell.ts";
 import { printError } from "./stdio.ts";
 import { addTop } from "./top/top.ts";
 import { version } from "./version.ts";
@@ -30,8 +32,8 @@ type AddCommand = (
 
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
-  ...[addServe, addRun, addAttach, addPs, addLogs, addTop, addInspect],
-  ...[addSignal, addContext, addCompletion, addVersion, addDoctor],
+  ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addInspect],
+  ...[addWait, addKill, addSignal, addContext, addCompletion, addVersion, addDoctor],
 ];
 
 /** Runs the command in `argv`, which is like process.argv, and returns the exit code. */
@@ -93,7 +95,7 @@ const PROGRAM_HELP = `
 Examples:
   holdfast serve                 run the agent on 127.0.0.1:49983
   holdfast run -- make test      run a command there, as if it ran here
-  holdfast run --pty bash        a shell that outlives the connection
+  holdfast shell                 a shell that outlives the connection
   holdfast --url HOST:PORT ps    the processes of another agent
   holdfast help run              all options
 

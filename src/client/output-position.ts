@@ -15,6 +15,8 @@ export interface Identity {
   readonly isPty: boolean;
   /** Where the first stream began. */
   readonly terminal: TerminalState | undefined;
+  readonly acceptsInput: boolean | undefined;
+  readonly sameTag: number;
 }
 
 /** The machine was restored to a state in which this output did not exist yet. */
@@ -31,6 +33,7 @@ export type Arrival =
   | OutputEvent
   | { readonly kind: "end"; readonly exit: Exit }
   | ({ readonly kind: "rewound" } & Rewind)
+  | { readonly kind: "stopping"; readonly reason: string; readonly graceMs: number }
   /** A keepalive, or an event that this client does not know. */
   | { readonly kind: "nothing" };
 
@@ -80,7 +83,7 @@ export class OutputPosition {
         `the stream began with ${event?.case ?? "nothing"} instead of start`,
       );
     this.#times = undefined;
-    const { pid, processId, pty, generation } = event.value;
+    const { pid, processId, pty, generation, acceptsInput, sameTag } = event.value;
     const terminal = toTerminal(event.value.terminal);
     if (processId === "")
       throw new ClientError(
@@ -88,7 +91,7 @@ export class OutputPosition {
         "the agent sent no process_id, so its streams cannot be resumed: it is not holdfast",
       );
     const offset = Number(event.value.offset);
-    this.#identity ??= { pid, processId, isPty: pty, terminal };
+    this.#identity ??= { pid, processId, isPty: pty, acceptsInput, sameTag, terminal };
     if (processId !== this.#identity.processId)
       throw new ClientError(
         "data_loss",
@@ -152,6 +155,8 @@ export class OutputPosition {
       case "end":
         this.#assertHere(Number(event.value.offset), "the end event arrived");
         return { kind: "end", exit: toExit(event.value) };
+      case "agentStopping":
+        return { kind: "stopping", reason: event.value.reason, graceMs: Number(event.value.graceMs) };
       case "start":
         throw new ClientError("data_loss", "a second start event arrived");
       default:

@@ -165,6 +165,17 @@ export interface StartRequest {
   readonly startId?: string;
   /** What happens to output that no client reads; default: the agent's policy. */
   readonly output?: OutputPolicy;
+  /**
+   * How long the process can still be found after its end. Default: the agent's `--retain-ended`. The
+   * agent refuses more than its `--max-retain-ended`.
+   */
+  readonly retainEndedMs?: number;
+  /** The agent forgets the process as soon as a client has received its end. */
+  readonly forgetDelivered?: boolean;
+  /** The user to run as by number, instead of `user`. */
+  readonly uid?: number;
+  /** The only group to run with, by name or number. Default: all groups of the user. */
+  readonly group?: string;
 }
 
 /** A terminal's size in characters. */
@@ -260,6 +271,11 @@ export interface AttachOptions extends ProcessOptions {
    * Default: "block".
    */
   readonly lag?: "block" | "skip";
+  /**
+   * Only the end: the agent sends no output, and a gap covers it. The client is then an observer. An
+   * agent that is too old sends the output.
+   */
+  readonly endOnly?: boolean;
 }
 
 /**
@@ -268,7 +284,7 @@ export interface AttachOptions extends ProcessOptions {
  *     for await (const event of process) if (event.kind === "stdout") console.log(event.data);
  *     const { exitCode } = await process.exit;
  *
- * A lost connection is made again and resumed at the same byte; only `onState` shows it. Nothing is
+ * The client reconnects after a lost connection and continues at the same byte; only `onState` shows it. Nothing is
  * read ahead: without an iteration nothing is read from the connection, and a process that
  * continues to write waits (as its `lag` and the agent's windows allow). A loop that is left keeps
  * its place, and a second loop continues with the next event. Two loops at the same time share the
@@ -281,6 +297,10 @@ export interface RemoteProcess extends AsyncIterable<OutputEvent> {
   readonly processId: string;
   /** Whether it runs on a terminal. */
   readonly isPty: boolean;
+  /** Whether it has a stdin pipe or a terminal. Undefined if the agent is too old to say so. */
+  readonly acceptsInput: boolean | undefined;
+  /** How many other live processes had its tag when it was attached. */
+  readonly sameTag: number;
   /**
    * The state of the terminal before the first output of this RemoteProcess. Undefined on pipes, and
    * if the agent reports none. After a reconnect the output continues, and there is nothing to restore.
@@ -321,6 +341,8 @@ export interface RemoteProcess extends AsyncIterable<OutputEvent> {
   resize(size: PtySize, options?: CallOptions): Promise<void>;
   /** See Client.signal. */
   signal(name: SignalName, options?: SignalOptions): Promise<void>;
+  /** While it waits before it connects again: tries now. Otherwise does nothing. */
+  retryNow(): void;
   /**
    * Leaves the process running: ends the iteration, fails pending calls, drops the connection. Can
    * be called again.
@@ -394,6 +416,11 @@ export type ConnectionState =
       readonly delayMs: number;
       readonly reason: ClientError;
     }
+  /**
+   * The agent is about to end, for `reason`, such as "SIGTERM". It ends its processes, and kills those
+   * that remain after `graceMs`. The output continues to its end.
+   */
+  | { readonly kind: "stopping"; readonly reason: string; readonly graceMs: number }
   /** With `onRewind: "resume"`: the output after `now` is not the output that was received before. */
   | {
       readonly kind: "rewound";

@@ -86,6 +86,7 @@ export class Process {
   readonly #bornAtMs = performance.now();
   #startedAtMs = Date.now();
   #reapedAtMs = 0;
+  #endedAtMs: number | undefined;
 
   /**
    * Owns `stdio` of a child that was started in this turn of the event loop. `onEnd` is called
@@ -164,6 +165,11 @@ export class Process {
     const startedAtMs = Math.round(Date.now() - this.ageMs);
     if (Math.abs(startedAtMs - this.#startedAtMs) > CLOCK_STEP_MS) this.#startedAtMs = startedAtMs;
     return this.#startedAtMs;
+  }
+
+  /** When it ended, by the running clock; undefined before. */
+  get endedAtMs(): number | undefined {
+    return this.#endedAtMs;
   }
 
   /** What it and its descendants use; undefined once it has exited. */
@@ -259,6 +265,7 @@ export class Process {
 
   #finish(end: ProcessEnd): void {
     this.#advance({ kind: "ended" });
+    this.#endedAtMs = realClock.nowMs();
     this.#drainDeadline?.cancel();
     this.#settings.statistics.drainLatencies.observe(performance.now() - this.#reapedAtMs);
     for (const reader of this.#readers) reader.discard();

@@ -3,17 +3,8 @@ import { expect, test } from "vitest";
 import { runCommand } from "../support/agent/agent.ts";
 
 const commands = [
-  "serve",
-  "run",
-  "attach",
-  "ps",
-  "logs",
-  "signal",
-  "context",
-  "doctor",
-  "inspect",
-  "version",
-  "top",
+  ...["serve", "run", "shell", "attach", "ps", "logs", "top", "inspect"],
+  ...["wait", "kill", "signal", "context", "version", "doctor"],
 ];
 
 async function printed(...args: string[]) {

@@ -1,7 +1,7 @@
 // What `holdfast inspect` does.
 
 import type { ProcessInfo } from "../../client/index.ts";
-import { firstMatch, ONE_TRY, withClient } from "../connect/with-client.ts";
+import { matchIn, ONE_TRY, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { UrlFlag } from "../options/agent-flags.ts";
 import { writeOut } from "../report/report.ts";
@@ -21,7 +21,7 @@ export function inspectProcesses(
 ): Promise<number> {
   return withClient({ url, reconnect: ONE_TRY, failureCode: () => exitCodes.failed }, async (client) => {
     const all = await client.list({ includeEnded: true, usage: true });
-    const found = selectors.map((selector) => firstMatch(all, selector));
+    const found = await Promise.all(selectors.map((selector) => matchIn(all, selector, client)));
     const nowMs = Date.now();
     const text =
       format?.kind === "template"

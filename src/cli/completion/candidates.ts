@@ -5,7 +5,7 @@ import type { Command, Option } from "commander";
 import { logFormats, logLevels } from "../../agent/settings.ts";
 import { DETACHED_MODES } from "../../process/defaults.ts";
 import { filterKeys, filterStatuses } from "../commands/process-filter.ts";
-import { signalNames } from "../commands/signal-names.ts";
+import { signalNames } from "../commands/signal-words.ts";
 import { sortKeys } from "../top/rates.ts";
 import { shells } from "./shells.ts";
 

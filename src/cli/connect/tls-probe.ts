@@ -1,5 +1,6 @@
 // Whether TLS is spoken at an http: address, to explain why plain HTTP fails there. Sends nothing but a handshake.
 
+import { connect } from "node:tls";
 import { ClientError } from "../../client/index.ts";
 
 /** Enough for a handshake over a slow network, and short for a person who waits for a message. */
@@ -16,8 +17,6 @@ export function mayBeTls(error: unknown, url: string): boolean {
 }
 
 export function speaksTls(url: string): Promise<boolean> {
-  // Loaded only here: most commands do not fail.
-  const { connect } = process.getBuiltinModule("node:tls");
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {
     const host = hostname.replace(/^\[|\]$/g, "");

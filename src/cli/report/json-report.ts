@@ -20,9 +20,13 @@ export function jsonReport(): Report {
     lost: (reason) => writeLater("reconnecting", { reason }),
     back: (offset) => writeLater("reconnected", { offset }),
     problem: (message) => writeLater("trouble", { message }),
+    stopping: (reason, graceMs) => writeLater("agent_stopping", { reason, grace_ms: graceMs }),
     detached: ({ offset }) => writeLater("detached", { offset }),
-    ended: ({ exitCode, exited, status, signal, offset }) =>
-      write("end", { exit_code: exitCode, exited, status, signal: signal ?? null, offset }),
+    ended: ({ exitCode, exited, status, signal, timedOut, offset }) =>
+      write("end", {
+        ...{ exit_code: exitCode, exited, status, signal: signal ?? null, offset },
+        ...(timedOut ? { timed_out: true } : {}),
+      }),
   };
 }
 

@@ -3,7 +3,7 @@
 
 import { constants } from "node:os";
 import type { Client, SignalName } from "../../client/index.ts";
-import { readSignal } from "../commands/signal-names.ts";
+import { readSignal } from "../commands/signal-words.ts";
 import { flagWordsOfChosenAgent } from "../connect/chosen-agent.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type Action, actionOf, keysIn } from "./keys.ts";

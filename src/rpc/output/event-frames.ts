@@ -93,6 +93,15 @@ function eventFrame(
   return [envelope(bytes.length) + bytes.toString("latin1")];
 }
 
+/** An AgentStoppingEvent. */
+export function stoppingFrame(
+  { reason, graceMs }: { readonly reason: string; readonly graceMs: number },
+  codec: Codec,
+): readonly FramePart[] {
+  const value = { reason, graceMs: BigInt(graceMs) };
+  return eventFrame({ case: "agentStopping", value }, codec);
+}
+
 /** A KeepAlive event. */
 export const keepaliveFrame: Readonly<Record<Codec, readonly FramePart[]>> = {
   binary: [`${envelope(4)}${latin1(EVENT_TAG, 2, 0x22, 0)}`],
