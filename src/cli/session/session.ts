@@ -14,7 +14,9 @@ import { textReport } from "../report/text-report.ts";
 import { DetachKeyScanner, type DetachKeys } from "./detach-keys.ts";
 import { InputFeed } from "./input-feed.ts";
 import { SignalRelay } from "./signal-relay.ts";
-import { openTerminal, type Terminal } from "./terminal.ts";
+import { openTerminal, type Terminal, windowSize } from "./terminal.ts";
+import { TerminalModes } from "./terminal-modes.ts";
+import { terminalReport } from "./terminal-report.ts";
 
 export interface SessionSettings {
   readonly json: boolean;
@@ -47,7 +49,11 @@ const END_MS = 2_000;
 
 /** Resolves with the exit status. Rejects when the process cannot be reached, or can no longer be reached. */
 export async function runSession(open: OpenProcess, settings: SessionSettings): Promise<number> {
-  const report = settings.json ? jsonReport() : textReport();
+  const modes = new TerminalModes({
+    write: (data) => process.stdout.write(data),
+    rows: () => windowSize()?.rows,
+  });
+  const report = settings.json ? jsonReport() : terminalReport(textReport(), modes);
   const leaving = deferred<Leave>();
   let terminal: Terminal | undefined;
   const connection = new ConnectionWatch({
@@ -69,7 +75,7 @@ export async function runSession(open: OpenProcess, settings: SessionSettings): 
       return statusOfLeaving(remote);
     }
     signals.attach(remote);
-    terminal = await openTerminal(remote, settings);
+    terminal = await openTerminal(remote, settings, modes);
     const place = { offset: remote.offset };
     return await runAttached({ remote, place, terminal, report, leaving, settings });
   } finally {
