@@ -22,6 +22,7 @@ import {
 } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { withLauncherHead } from "./launcher-head.mjs";
 
 const OLDEST_NODE = [20, 19];
 const OUTPUT = "dist";
@@ -115,7 +116,7 @@ export function missingTools(env) {
 }
 
 /**
- * Tells node-gyp where the headers of this Node are, if they were installed with it, so that it
+ * Informs node-gyp where the headers of this Node are, if they were installed with it, so that it
  * downloads none.
  * @param {NodeJS.ProcessEnv} env
  * @param {string} execPath
@@ -173,6 +174,7 @@ export function buildInputs(root) {
     "tsconfig.json",
     "tsconfig.build.json",
     "scripts/bundle.mjs",
+    "scripts/launcher-head.mjs",
   ];
   return [...configuration.map((name) => join(root, name)), ...filesUnder(join(root, "src"))]
     .map((file) => `${file.slice(root.length)} ${statSync(file).size} ${modifiedMs(file)}\n`)
@@ -194,7 +196,9 @@ function buildAll(root) {
     rmSync(fresh, { recursive: true, force: true });
     rmSync(old, { recursive: true, force: true });
     run(root, "tsc", ["-p", "tsconfig.build.json", "--outDir", fresh]);
-    chmodSync(join(fresh, "cli/main.cjs"), 0o755);
+    const command = join(fresh, "cli/main.cjs");
+    writeFileSync(command, withLauncherHead(readFileSync(command, "utf8")));
+    chmodSync(command, 0o755);
     mkdirSync(join(fresh, "bundle"));
     run(root, process.execPath, [join(root, "scripts/bundle.mjs"), join(fresh, "bundle")]);
     writeFileSync(join(fresh, STAMP), inputs);

@@ -1,6 +1,7 @@
 // The settings of the agent and their defaults. Loads nothing at run time, so that flags and help texts
 // can show the numbers without loading the agent: a second door of this folder, beside index.ts.
 
+import type { FileAccessMode } from "../filesystem/index.ts";
 import type { HttpLimits, ListenAddress, TlsIdentity } from "../http/index.ts";
 import type { ChildProperties } from "../linux/index.ts";
 import type { OutputPolicy, ProcessLimits } from "../process/index.ts";
@@ -12,6 +13,7 @@ export interface AgentSettings {
   readonly access: AccessSettings;
   readonly limits: LimitSettings;
   readonly commands: CommandSettings;
+  readonly files: FileSettings;
   readonly drainTimeoutMs: number;
   readonly shutdownGraceMs: number;
   readonly output: OutputPolicy;
@@ -24,10 +26,13 @@ export interface AgentSettings {
   readonly logCommands: boolean;
   /** HOLDFAST_ variables that are not the variable of any setting. */
   readonly unknownVariables: readonly string[];
+  readonly version: string;
 }
 
 export interface AccessSettings {
   readonly token: string | undefined;
+  /** What is unsafe about it, for the log. */
+  readonly tokenRemarks: readonly string[];
   readonly allowUnauthenticated: boolean;
   readonly allowHosts: readonly string[];
   readonly allowOrigins: readonly string[];
@@ -40,6 +45,13 @@ export interface CommandSettings {
   readonly defaultWorkdir: string | undefined;
   readonly children: ChildProperties;
   readonly cgroup: string | undefined;
+}
+
+export interface FileSettings {
+  /** Whose rights file requests have. */
+  readonly access: FileAccessMode;
+  readonly maxWatchers: number;
+  readonly retainWatchersMs: number;
 }
 
 export interface LimitSettings {

@@ -99,6 +99,11 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
     return this;
   }
 
+  /** See RemoteProcess.retryNow. */
+  retryNow(): void {
+    this.#attachment.retryNow();
+  }
+
   /** It also fails pending calls after the process has ended. */
   detach(): void {
     const error = new DetachedError("detached from the process, which continues to run");

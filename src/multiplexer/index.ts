@@ -5,3 +5,4 @@ export { type BudgetMember, type BudgetShare, MemoryBudget, type Reservation } f
 export { Multiplexer } from "./multiplexer.ts";
 export type { DetachedMode, MultiplexerOptions } from "./multiplexer-options.ts";
 export type { Fork, ReadResult, Subscriber } from "./subscriber.ts";
+export type { TimeMark } from "./time-marks.ts";

@@ -4,7 +4,15 @@
 import { constants } from "node:os";
 import { realClock, startTimer, type Timer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
-import { checkPtySize, fromNodeError, type Pid, type PtySize, signalName } from "../linux/index.ts";
+import {
+  checkPtySize,
+  fromNodeError,
+  type Pid,
+  type ProcessUsage,
+  type PtySize,
+  readProcessUsage,
+  signalName,
+} from "../linux/index.ts";
 import {
   type DetachedMode,
   type MemoryBudget,
@@ -78,6 +86,7 @@ export class Process {
   readonly #bornAtMs = performance.now();
   #startedAtMs = Date.now();
   #reapedAtMs = 0;
+  #endedAtMs: number | undefined;
 
   /**
    * Owns `stdio` of a child that was started in this turn of the event loop. `onEnd` is called
@@ -156,6 +165,19 @@ export class Process {
     const startedAtMs = Math.round(Date.now() - this.ageMs);
     if (Math.abs(startedAtMs - this.#startedAtMs) > CLOCK_STEP_MS) this.#startedAtMs = startedAtMs;
     return this.#startedAtMs;
+  }
+
+  /** When it ended, by the running clock; undefined before. */
+  get endedAtMs(): number | undefined {
+    return this.#endedAtMs;
+  }
+
+  /** What it and its descendants use; undefined once it has exited. */
+  async usage(): Promise<ProcessUsage | undefined> {
+    if (!this.isRunning) return undefined;
+    const usage = await readProcessUsage(this.pid);
+    // Reaped meanwhile: the pid may belong to another process.
+    return this.isRunning ? usage : undefined;
   }
 
   get isRunning(): boolean {
@@ -243,6 +265,7 @@ export class Process {
 
   #finish(end: ProcessEnd): void {
     this.#advance({ kind: "ended" });
+    this.#endedAtMs = realClock.nowMs();
     this.#drainDeadline?.cancel();
     this.#settings.statistics.drainLatencies.observe(performance.now() - this.#reapedAtMs);
     for (const reader of this.#readers) reader.discard();
@@ -301,6 +324,7 @@ function multiplexerOptions(
     stallMs,
     budget,
     clock: realClock,
+    wallMs: Date.now,
     replayBytes: policy.replayBytes,
     detached: detachedMode(policy),
   };

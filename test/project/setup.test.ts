@@ -136,6 +136,7 @@ describe("the build", () => {
       "tsconfig.json",
       "tsconfig.build.json",
       "scripts/bundle.mjs",
+      "scripts/launcher-head.mjs",
     ])
       write(name, 1);
     write("src/errors.ts", 1);
@@ -155,7 +156,7 @@ describe("the build", () => {
     ["a source file is gone", () => rmSync(join(root, "src/errors.ts"))],
     ["the compiler's settings changed", () => write("tsconfig.json", 3)],
     ["the bundler's settings changed", () => write("scripts/bundle.mjs", 3)],
-  ])("is made again when %s", (_what, change) => {
+  ])("is built again when %s", (_what, change) => {
     change();
     expect(buildIsStale(root)).toBe(true);
   });

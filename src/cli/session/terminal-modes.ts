@@ -43,6 +43,11 @@ export class TerminalModes {
     this.#options = options;
   }
 
+  /** Whether a full-screen program draws here. */
+  get isFullScreen(): boolean {
+    return this.#state.kind === "shown" && this.#state.tracker.state.screen !== 0;
+  }
+
   /** The output begins at `terminal`, or at the initial state of a terminal. */
   begin(terminal: Restorable | undefined): void {
     this.#watchEnd();

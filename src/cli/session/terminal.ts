@@ -1,5 +1,6 @@
 // The terminal that this command runs on, used by a process on a pty: raw mode while attached, and the pty gets its size.
 
+import { isatty } from "node:tty";
 import type { PtySize, RemoteProcess } from "../../client/index.ts";
 import type { RawMode } from "../../linux/index.ts";
 import { redraw } from "./redraw.ts";
@@ -14,8 +15,8 @@ export interface TerminalSettings {
 
 export interface Terminal {
   readonly isRaw: boolean;
-  /** Sets the size of the pty to the size of this terminal. */
-  sendSize(): void;
+  /** Sends the size, which may have changed meanwhile; a full-screen program draws over the notices. */
+  reconnected(): void;
   /** Restores the modes of the terminal. Repeatable. */
   close(): void;
 }
@@ -26,8 +27,9 @@ export async function openTerminal(
   modes: TerminalModes,
 ): Promise<Terminal> {
   if (!remote.isPty || settings.json)
-    return { isRaw: false, sendSize: () => undefined, close: () => undefined };
-  const raw = settings.input && process.stdin.isTTY === true ? await enterRaw() : undefined;
+    return { isRaw: false, reconnected: () => undefined, close: () => undefined };
+  // isatty does not touch stdin, which belongs to others unless it is input.
+  const raw = settings.input && isatty(0) ? await enterRaw() : undefined;
   const sendSize = (): void => {
     const size = windowSize();
     // Fails if the process has ended or cannot be reached; after a reconnect the size is sent again.
@@ -42,13 +44,17 @@ export async function openTerminal(
   // The size may have changed since the start was requested.
   if (settings.endsWithUs) sendSize();
   else drawAgain(isSameSize(remote.terminal?.size));
-  return { isRaw: raw !== undefined, sendSize, close: follow({ raw, modes, sendSize, drawAgain }) };
+  return {
+    isRaw: raw !== undefined,
+    reconnected: () => (modes.isFullScreen ? drawAgain(true) : sendSize()),
+    close: follow({ raw, modes, sendSize, drawAgain }),
+  };
 }
 
 /** Loads libc only here: sessions on pipes do not need it. */
 async function enterRaw(): Promise<RawMode> {
   const { enterRawMode } = await import("../../linux/index.ts");
-  return enterRawMode(process.stdin.fd);
+  return enterRawMode(0);
 }
 
 /** Unknown sizes may be the same. */

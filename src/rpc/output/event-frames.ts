@@ -10,8 +10,12 @@
 // offset of 0 is omitted, as protobuf omits defaults.
 
 import { create, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { ConnectResponseSchema, type ProcessEvent_TerminalSchema } from "../../gen/process_pb.ts";
-import type { Chunk, OutputStream } from "../../multiplexer/index.ts";
+import {
+  ConnectResponseSchema,
+  type ProcessEvent_TerminalSchema,
+  type ProcessEventSchema,
+} from "../../gen/process_pb.ts";
+import type { Chunk, OutputStream, TimeMark } from "../../multiplexer/index.ts";
 
 export type Codec = "binary" | "json";
 
@@ -68,10 +72,34 @@ export function gapFrame(
   terminal?: TerminalMessage,
 ): readonly FramePart[] {
   const gap = { from: BigInt(from), to: BigInt(to), ...(terminal === undefined ? {} : { terminal }) };
-  const message = create(ConnectResponseSchema, { event: { event: { case: "gap", value: gap } } });
+  return eventFrame({ case: "gap", value: gap }, codec);
+}
+
+/** A TimesEvent, for the DataEvent that follows. */
+export function timesFrame(times: readonly TimeMark[], codec: Codec): readonly FramePart[] {
+  const offsets = times.map(({ offset }) => BigInt(offset));
+  const atMs = times.map(({ atMs }) => BigInt(Math.round(atMs)));
+  const withinMs = times.map(({ withinMs }) => BigInt(withinMs));
+  return eventFrame({ case: "times", value: { offsets, atMs, withinMs } }, codec);
+}
+
+function eventFrame(
+  event: NonNullable<MessageInitShape<typeof ProcessEventSchema>["event"]>,
+  codec: Codec,
+): readonly FramePart[] {
+  const message = create(ConnectResponseSchema, { event: { event } });
   if (codec === "json") return [jsonFrame(toJsonString(ConnectResponseSchema, message))];
   const bytes = Buffer.from(toBinary(ConnectResponseSchema, message));
   return [envelope(bytes.length) + bytes.toString("latin1")];
+}
+
+/** An AgentStoppingEvent. */
+export function stoppingFrame(
+  { reason, graceMs }: { readonly reason: string; readonly graceMs: number },
+  codec: Codec,
+): readonly FramePart[] {
+  const value = { reason, graceMs: BigInt(graceMs) };
+  return eventFrame({ case: "agentStopping", value }, codec);
 }
 
 /** A KeepAlive event. */

@@ -16,7 +16,7 @@ const SET =
 const RESET =
   "\u001b[?1l\u001b[?25h\u001b[?2004l\u001b[?9;1000;1001;1002;1003l\u001b[?1005;1006;1015;1016l\u001b[r\u001b[m\u001b[?1049l";
 /** A mode or a scroll region. */
-const SETS = /\u001b\[(\?\d|r)/;
+const SETS = new RegExp(`${String.fromCharCode(27)}\\[(\\?\\d|r)`);
 const TITLE = "\u001b[23;2t";
 const SCRIPT = `printf '${SET}'; echo ready; read x; echo "got $x"; read x`;
 

@@ -110,7 +110,7 @@ function commandLines(script: string): { readonly name: string; readonly words: 
       : name;
     const end = words.indexOf("--");
     const before = end < 0 ? words : words.slice(0, end);
-    // `run [options] COMMAND`: what follows the first word that is no flag and no flag's value is the program's.
+    // `run [options] COMMAND`: what follows the first word that is neither a flag nor a flag's value is the program's.
     const own = commands.get(path) ?? [];
     const taken: string[] = [];
     for (let index = 0; index < before.length; index++) {
