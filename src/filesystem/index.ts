@@ -7,6 +7,7 @@ export {
   type FileAccessMode,
   type UserFiles,
 } from "./file-access.ts";
+export { FileError } from "./file-error.ts";
 export { type FileUser, findFileUser } from "./file-user.ts";
 export { cleanPath, resolveExpendable, resolvePath } from "./paths.ts";
 export type { FileStats, Owner, Path } from "./threads/basic-operations.ts";

@@ -4,7 +4,7 @@
 import { isUtf8 } from "node:buffer";
 import { type AttributeTarget, listAttributes, readAttribute } from "../../linux/index.ts";
 
-const METADATA_PREFIX = "user.e2b.";
+export const METADATA_PREFIX = "user.e2b.";
 
 /** Without the prefix. Attributes that are not UTF-8 or cannot be read are left out. */
 export function readMetadata(target: AttributeTarget): Record<string, string> {
