@@ -18,7 +18,13 @@ export const shared = [
  * Settings and their defaults: the second door of their folder. They load nothing but each other, so that a help text can
  * show a default without loading the agent.
  */
-export const lightDoors = ["agent/settings.ts", "http/limits.ts", "process/defaults.ts", "rpc/rpc-limits.ts"];
+export const lightDoors = [
+  "agent/settings.ts",
+  "filesystem/defaults.ts",
+  "http/limits.ts",
+  "process/defaults.ts",
+  "rpc/rpc-limits.ts",
+];
 
 /** @param {string[]} folders */
 export const doorsOf = (folders) => [

@@ -2,7 +2,7 @@
 // order. What serving means belongs to rpc/, what a process is belongs to process/.
 
 import { createControl } from "../control/index.ts";
-import { createFileAccess, removeAbandonedSpools } from "../filesystem/index.ts";
+import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
 import { AccessToken, type RunningServer, startServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../process/index.ts";
@@ -42,6 +42,8 @@ interface Agent {
   readonly server: RunningServer;
   readonly serving: ServingState;
   readonly table: ProcessTable;
+  readonly files: FileAccess;
+  readonly watchers: Watchers;
   readonly token: AccessToken;
 }
 
@@ -73,7 +75,7 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     logger,
   });
   endOnCrash(logger, { killAll: () => table.killAll(), exits });
-  const files = createFileAccess("agent");
+  const files = createFileAccess(settings.files.access);
   void removeAbandonedSpools();
   const activity = new ClientActivity(logger);
   const serving = new ServingState();
@@ -91,8 +93,16 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     onNewLifecycle: (asking) => generations.begin("lifecycleID", asking),
     logger,
   });
+  const watchers = new Watchers({
+    maxWatchers: settings.files.maxWatchers,
+    retainMs: settings.files.retainWatchersMs,
+    reserve: (bytes) => table.memoryBudget.reserve(bytes),
+  });
   const answer = createRpcAnswer({
     table,
+    files,
+    watchers,
+    defaults,
     activity,
     serving,
     limits: limits.server,
@@ -108,7 +118,7 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
     logger,
   });
-  return { table, token, serving, server };
+  return { table, files, watchers, token, serving, server };
 }
 
 /** Rejects when the default user does not exist. */

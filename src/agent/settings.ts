@@ -1,6 +1,7 @@
 // The settings of the agent and their defaults. Loads nothing at run time, so that flags and help texts
 // can show the numbers without loading the agent: a second door of this folder, beside index.ts.
 
+import type { FileAccessMode } from "../filesystem/index.ts";
 import type { HttpLimits, ListenAddress, TlsIdentity } from "../http/index.ts";
 import type { ChildProperties } from "../linux/index.ts";
 import type { OutputPolicy, ProcessLimits } from "../process/index.ts";
@@ -12,6 +13,7 @@ export interface AgentSettings {
   readonly access: AccessSettings;
   readonly limits: LimitSettings;
   readonly commands: CommandSettings;
+  readonly files: FileSettings;
   readonly drainTimeoutMs: number;
   readonly shutdownGraceMs: number;
   readonly output: OutputPolicy;
@@ -40,6 +42,13 @@ export interface CommandSettings {
   readonly defaultWorkdir: string | undefined;
   readonly children: ChildProperties;
   readonly cgroup: string | undefined;
+}
+
+export interface FileSettings {
+  /** Whose rights file requests have. */
+  readonly access: FileAccessMode;
+  readonly maxWatchers: number;
+  readonly retainWatchersMs: number;
 }
 
 export interface LimitSettings {

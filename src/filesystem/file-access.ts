@@ -2,11 +2,10 @@
 // whole on a thread (threads/): nothing here waits for a file system, and no thread ever changes
 // whose rights it has.
 
+import type { FILE_ACCESS_MODES } from "./defaults.ts";
 import type { FileUser } from "./file-user.ts";
 import type { ArgumentsOf, OperationName, ResultOf } from "./threads/operations.ts";
 import { POOL_LIMITS, type PoolCall, type PoolLimits, ThreadPool } from "./threads/thread-pool.ts";
-
-export const FILE_ACCESS_MODES = ["agent", "user"] as const;
 
 /** `agent`: the rights of the agent, and what is made is given to the user. `user`: the user's own rights. */
 export type FileAccessMode = (typeof FILE_ACCESS_MODES)[number];
@@ -117,11 +116,12 @@ function run<Name extends OperationName>(
   });
 }
 
-/** The first path among the arguments. */
+/** The first path among the arguments, or that of a request. */
 function pathIn(values: readonly unknown[]): string | undefined {
   for (const value of values) {
-    if (typeof value === "string" && value.startsWith("/")) return value;
-    if (value instanceof Uint8Array && value[0] === 0x2f) return Buffer.from(value).toString();
+    const path = typeof value === "object" && value !== null && "path" in value ? value.path : value;
+    if (typeof path === "string" && path.startsWith("/")) return path;
+    if (path instanceof Uint8Array && path[0] === 0x2f) return Buffer.from(path).toString();
   }
   return undefined;
 }

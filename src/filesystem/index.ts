@@ -1,7 +1,8 @@
+export type { Entry, EntryType } from "./entries/entry.ts";
+export type { ListResult } from "./entries/listing.ts";
 export {
   type CallOptions,
   createFileAccess,
-  FILE_ACCESS_MODES,
   type FileAccess,
   type FileAccessMode,
   type UserFiles,
@@ -23,3 +24,6 @@ export type { TargetState } from "./transfer/target-state.ts";
 export { type PackProgress, packTree } from "./tree/pack-tree.ts";
 export { pathFilter } from "./tree/path-filter.ts";
 export { type OutwardLinks, type UnpackProgress, unpackTree } from "./tree/unpack-tree.ts";
+export type { NumberedEvent, WatchEventType } from "./watch/watch-event.ts";
+export type { Watcher } from "./watch/watcher.ts";
+export { type NewWatch, type Reservation, Watchers } from "./watch/watchers.ts";

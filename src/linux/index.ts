@@ -29,7 +29,15 @@ export {
   removeAttribute,
   writeAttribute,
 } from "./extended-attributes.ts";
-export { AT_FDCWD, copyRange, openResolved, RESOLVE } from "./file-calls.ts";
+export {
+  AT_FDCWD,
+  copyRange,
+  makeNode,
+  nextData,
+  openResolved,
+  RESOLVE,
+  setTimes,
+} from "./file-calls.ts";
 export { dataExtents, type Extent, linkNameless, O_TMPFILE, reserveBlocks } from "./file-contents.ts";
 export { groupName, refreshIdNames, userName } from "./id-names.ts";
 export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
@@ -65,6 +73,7 @@ export {
   setCloseOnExecEverywhere,
 } from "./libc.ts";
 export { wouldWriterWait } from "./output-room.ts";
+export { openPolled, preparePolled } from "./polled-descriptor.ts";
 export { type ChildStdio, executeError, type SpawnRequest, spawn, trySpawn } from "./posix-spawn.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
 export { addKernelEntropy, kernelRandomBytes, kernelRandomUuid } from "./random.ts";

@@ -1,9 +1,10 @@
 // Everything that answers RPCs, composed into one listener for the HTTP server: the services, their
 // protocols, and the limits of calls. What is not an RPC goes to `fallback`.
 
+import type { FileAccess, Watchers } from "../filesystem/index.ts";
 import type { RequestListener } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
-import type { ProcessTable } from "../process/index.ts";
+import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import { createRpcListener } from "./adapter.ts";
 import type { ClientActivity } from "./client-activity.ts";
 import { RequestMemory } from "./request-memory.ts";
@@ -14,6 +15,9 @@ import { limitStreams } from "./stream-limit.ts";
 
 export interface RpcAnswerOptions {
   readonly table: ProcessTable;
+  readonly files: FileAccess;
+  readonly watchers: Watchers;
+  readonly defaults: AgentDefaults;
   readonly activity: ClientActivity;
   /** Once it stops, streams end and new ones are refused. */
   readonly serving: ServingState;
@@ -25,6 +29,9 @@ export interface RpcAnswerOptions {
 
 export function createRpcAnswer({
   table,
+  files,
+  watchers,
+  defaults,
   activity,
   serving,
   logger,
@@ -36,7 +43,17 @@ export function createRpcAnswer({
   const memory = new RequestMemory(table.memoryBudget, limits.requestMemoryBytes);
   activity.observeRequests(memory);
   const listener = createRpcListener({
-    routes: serviceRoutes({ table, logger, activity, serving, maxStreamsPerProcess, keepaliveMs }),
+    routes: serviceRoutes({
+      table,
+      files,
+      watchers,
+      defaults,
+      logger,
+      activity,
+      serving,
+      maxStreamsPerProcess,
+      keepaliveMs,
+    }),
     lateRoutes: reflection,
     logger,
     maxMessageBytes,

@@ -5,8 +5,9 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import type { Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
+import { createFileAccess, Watchers } from "../../src/filesystem/index.ts";
 import { startServer } from "../../src/http/index.ts";
-import type { Process, ProcessTable } from "../../src/process/index.ts";
+import { agentDefaults, type Process, type ProcessTable } from "../../src/process/index.ts";
 import { ClientActivity, createRpcAnswer, ServingState } from "../../src/rpc/index.ts";
 import { agentTimers } from "../support/agent/agent-timers.ts";
 import { createTable, type LogLine } from "../support/agent/process-table.ts";
@@ -42,8 +43,13 @@ async function serve(): Promise<Server> {
     warn: silent,
     error: (fields: object) => void errors.push(fields),
   };
+  const files = createFileAccess("agent");
+  onTestFinished(() => files.close());
   const answer = createRpcAnswer({
     table,
+    files,
+    watchers: new Watchers({ maxWatchers: 0, retainMs: 0, reserve: () => undefined }),
+    defaults: agentDefaults(),
     activity: new ClientActivity(logger),
     serving: new ServingState(),
     logger,

@@ -9,6 +9,7 @@ import { unknownVariables } from "../options/settings.ts";
 import { endAfterFlush, printError } from "../stdio.ts";
 import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
 import { addCommandFlags, COMMAND_FLAGS_HELP, type CommandFlags, commandSettings } from "./command-flags.ts";
+import { addFileFlags, type FileFlags, fileSettings } from "./file-flags.ts";
 import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
 import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
 import { addLogFlags, type LogFlags } from "./log-flags.ts";
@@ -27,6 +28,7 @@ type ServeFlags = ListeningFlags &
   OutputFlags &
   LimitFlags &
   CommandFlags &
+  FileFlags &
   LogFlags;
 
 /** `done` receives the exit code once the agent has stopped, or could not start. */
@@ -44,6 +46,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     addProcessFlags,
     addOutputFlags,
     addCommandFlags,
+    addFileFlags,
     addLimitFlags,
     addLogFlags,
   ])
@@ -65,6 +68,7 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
     access: accessSettings(flags, process.env, command),
     limits: limitSettings(flags),
     commands: commandSettings(flags),
+    files: fileSettings(flags),
     drainTimeoutMs: flags.drainTimeout,
     shutdownGraceMs: flags.shutdownGrace,
     output: {

@@ -2,14 +2,20 @@
 // thread, with the rights of that thread. It takes and returns plain values (numbers, texts, buffers;
 // descriptors are valid in the whole agent) and throws FileErrors.
 
+import { changeOperations } from "../changes/change-operations.ts";
+import { entryOperations } from "../entries/entry-operations.ts";
 import { transferOperations } from "../transfer/operations.ts";
 import { treeOperations } from "../tree/operations.ts";
+import { watchOperations } from "../watch/watch-operations.ts";
 import { basicOperations } from "./basic-operations.ts";
 
 export const operations = {
   ...basicOperations,
   ...transferOperations,
   ...treeOperations,
+  ...entryOperations,
+  ...changeOperations,
+  ...watchOperations,
 };
 
 export type Operations = typeof operations;
