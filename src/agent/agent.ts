@@ -1,5 +1,5 @@
 // The life of an agent: start, announce the address, serve until a signal, stop. This file owns the
-// order. What serving means belongs to rpc/, what a process is belongs to process/.
+// order. The answers to calls belong to rpc/, the processes to process/.
 
 import { createControl } from "../control/index.ts";
 import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
@@ -10,8 +10,10 @@ import { ClientActivity, createRpcAnswer, ServingState } from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
 import { GenerationWatch } from "./generation-watch.ts";
+import { IdlePages } from "./idle-pages.ts";
 import { createLogger } from "./log.ts";
-import type { AgentSettings } from "./settings.ts";
+import { keepMemorySmall } from "./memory.ts";
+import { AGENT_DEFAULTS, type AgentSettings } from "./settings.ts";
 import { type ShutdownOutcome, shutDown } from "./shutdown.ts";
 import { describeStartFailure } from "./start-failure.ts";
 import { listenForStopSignals } from "./stop-signals.ts";
@@ -21,12 +23,15 @@ export type AgentOutcome = ShutdownOutcome | { readonly kind: "failed"; readonly
 
 /** Resolves when the agent has stopped or could not start. The caller then ends the process. */
 export async function runAgent(settings: AgentSettings, exits: CrashExits): Promise<AgentOutcome> {
+  keepMemorySmall();
   const signals = listenForStopSignals();
   // An error that repeats must not fill a disk, whatever its cause.
   const logger = sampled(await createLogger(settings.log), ["error"]);
   logWarnings(logger);
   for (const name of settings.unknownVariables)
     logger.warn({ name }, `${name} is not a setting: misspelled?`);
+
+  for (const remark of settings.access.tokenRemarks) logger.warn({ remark }, "the access token is unsafe");
 
   // Resolving a host name can take long and must not delay a signal. Nothing runs yet that has to be stopped.
   const agent = await Promise.race([start(settings, logger, exits), signals.stop]);
@@ -35,6 +40,7 @@ export async function runAgent(settings: AgentSettings, exits: CrashExits): Prom
   announce(agent, logger);
 
   const signal = await signals.stop;
+  agent.idlePages.stop();
   return shutDown(agent, { signal, stopNow: signals.stopNow, graceMs: settings.shutdownGraceMs, logger });
 }
 
@@ -45,6 +51,7 @@ interface Agent {
   readonly files: FileAccess;
   readonly watchers: Watchers;
   readonly token: AccessToken;
+  readonly idlePages: IdlePages;
 }
 
 async function start(
@@ -106,19 +113,23 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     activity,
     serving,
     limits: limits.server,
+    version: settings.version,
     logger,
     fallback: control,
   });
+  const idlePages = new IdlePages({ idleMs: AGENT_DEFAULTS.pageOutIdleMs, logger });
+  const watched = generations.watch(answer);
   const server: RunningServer | undefined = await startServer({
     ...access,
     addresses,
     token,
     limits: limits.server,
-    answer: generations.watch(answer),
+    answer: settings.pageOut ? idlePages.watch(watched) : watched,
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
     logger,
   });
-  return { table, files, watchers, token, serving, server };
+  if (settings.pageOut) idlePages.start();
+  return { table, files, watchers, token, serving, server, idlePages };
 }
 
 /** Rejects when the default user does not exist. */

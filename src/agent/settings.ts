@@ -20,16 +20,21 @@ export interface AgentSettings {
   readonly memoryBudgetBytes: number;
   readonly stallMs: number;
   readonly retainEndedMs: number;
+  /** Return the memory of Node's code to the kernel when idle. */
+  readonly pageOut: boolean;
   /** What the agent answers as X-Envd-Version. */
   readonly envdVersion: string;
   readonly log: LogSettings;
   readonly logCommands: boolean;
   /** HOLDFAST_ variables that are not the variable of any setting. */
   readonly unknownVariables: readonly string[];
+  readonly version: string;
 }
 
 export interface AccessSettings {
   readonly token: string | undefined;
+  /** What is unsafe about it, for the log. */
+  readonly tokenRemarks: readonly string[];
   readonly allowUnauthenticated: boolean;
   readonly allowHosts: readonly string[];
   readonly allowOrigins: readonly string[];
@@ -77,6 +82,8 @@ export const AGENT_DEFAULTS = {
   socketMode: 0o600,
   /** The time between SIGTERM and SIGKILL when the agent stops. */
   shutdownGraceMs: 5_000,
+  /** The time without work after which the agent pages out its code. */
+  pageOutIdleMs: 5_000,
   /** Opens all features of E2B's SDKs, and asks of the agent nothing that it does not have. */
   envdVersion: "0.6.4",
   /** As long as a proxy or a busy program may pause; a client that left is noticed sooner. */

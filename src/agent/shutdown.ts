@@ -5,7 +5,7 @@ import type { FileAccess, Watchers } from "../filesystem/index.ts";
 import type { RunningServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { ProcessTable } from "../process/index.ts";
-import type { ServingState } from "../rpc/index.ts";
+import type { ServingState, Stopping } from "../rpc/index.ts";
 import type { StopSignal } from "./stop-signals.ts";
 
 export interface ShutdownOptions {
@@ -44,7 +44,7 @@ export async function shutDown(
   const { table } = agent;
   logger.info({ signal, graceMs }, "stopping; another signal kills everything at once");
   const outcome = await Promise.race([
-    stopCleanly(agent, graceMs),
+    stopCleanly(agent, { reason: signal, graceMs }),
     stopNow.then((second) => ({ kind: "interrupted", second }) as const),
     after(graceMs + FLUSH_MS + STUCK_MS),
   ]);
@@ -65,11 +65,12 @@ export async function shutDown(
   }
 }
 
-async function stopCleanly({ server, serving, table, files, watchers }: StoppableAgent, graceMs: number) {
-  // Before the processes end: a start that is accepted later would not be stopped.
-  serving.stop();
+async function stopCleanly({ server, serving, table, files, watchers }: StoppableAgent, stopping: Stopping) {
+  // Before the processes end: a start that is accepted later would not be stopped, and clients learn why
+  // their processes end.
+  serving.stop(stopping);
   server.stop();
-  const counts = await table.shutdown(graceMs);
+  const counts = await table.shutdown(stopping.graceMs);
   await server.close(FLUSH_MS);
   watchers.close();
   await files.close();

@@ -1,4 +1,4 @@
-// Capabilities: keeps those of the agent from its children, and tells what the agent itself may do.
+// Capabilities: keeps those of the agent from its children, and reports what the agent itself may do.
 
 import koffi from "koffi";
 import { systemError } from "./errno.ts";

@@ -14,6 +14,8 @@ import { listProcesses } from "./process-list.ts";
 
 export interface ProcessServiceOptions extends CallGuards {
   readonly table: ProcessTable;
+  /** The agent's, for clients that ask for it. */
+  readonly version: string;
   readonly maxStreamsPerProcess: number;
   readonly keepaliveMs: number;
 }
@@ -24,7 +26,7 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
   const settings = { ...options, progressWatch: new ProgressWatch(table.stallMs) };
   return (router) => {
     router.service(ProcessService, {
-      list: unary((request) => listProcesses(table, request)),
+      list: unary((request) => listProcesses(table, request, options.version)),
       start: streaming((request, context) => start(settings, request, context)),
       connect: streaming((request, context) => connect(settings, request, context)),
       update: unary(({ process, pty }) => {

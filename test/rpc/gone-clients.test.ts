@@ -303,12 +303,18 @@ test("a client that leaves with a second stream queued behind its first leaves n
   expect(server.table.list()).toHaveLength(1);
 });
 
-/** The number of listeners of each event on each of the server's sockets. */
-function watchServerSockets(): () => string[] {
+/** The server's sockets, from now on. */
+function watchServerSockets(): readonly Socket[] {
   const sockets: Socket[] = [];
   const note = (message: unknown) => void sockets.push((message as { socket: Socket }).socket);
   subscribe("net.server.socket", note);
   onTestFinished(() => void unsubscribe("net.server.socket", note));
+  return sockets;
+}
+
+/** The number of listeners of each event on each of the server's sockets. */
+function watchListeners(): () => string[] {
+  const sockets = watchServerSockets();
   return () =>
     sockets.map((socket) =>
       socket
@@ -319,9 +325,32 @@ function watchServerSockets(): () => string[] {
     );
 }
 
+test("the agent has no timer once the last connection is closed", async () => {
+  const server = await serve();
+  const sockets = watchServerSockets();
+  const before = agentTimers();
+  const first = await openConnection(server.port);
+  const second = await openConnection(server.port);
+  await untilReadUpToHere(server);
+  first.cut();
+  await eventually(
+    "one connection",
+    () => sockets.filter((socket) => !socket.destroyed).length === 1,
+    () => sockets.length,
+  );
+  expect(agentTimers()).toBeGreaterThan(before);
+  const closed = new Promise((resolve) =>
+    sockets.find((socket) => !socket.destroyed)?.once("close", resolve),
+  );
+  second.cut();
+  await closed;
+  await new Promise(setImmediate);
+  expect(agentTimers()).toBe(before);
+});
+
 test("20 streams on one HTTP/1.1 connection leave no listener on it", async () => {
   const server = await serve();
-  const listeners = watchServerSockets();
+  const listeners = watchListeners();
   const connection = await openConnection(server.port);
   onTestFinished(() => connection.cut());
   const before: string[][] = [];
@@ -337,7 +366,7 @@ test("20 streams on one HTTP/1.1 connection leave no listener on it", async () =
 
 test("20 streams on one h2c connection, ended or reset, leave no listener on it", async () => {
   const server = await serve();
-  const listeners = watchServerSockets();
+  const listeners = watchListeners();
   const session = await openSession(server.port);
   const run = async (reset: boolean) => {
     const stream = session.request({ ":method": "POST", ":path": START, ...TYPE });

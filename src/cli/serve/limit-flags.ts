@@ -14,6 +14,7 @@ export interface LimitFlags {
   readonly maxStreamsPerProcess: number;
   readonly maxArguments: number;
   readonly maxEnvironment: number;
+  readonly maxRetainEnded: number;
   readonly maxMessage: number;
   readonly requestMemory: number;
   readonly requestTimeout: number;
@@ -35,6 +36,7 @@ const rows = [
   count("--max-streams-per-process", "Start and Connect calls of one process", rpc.maxStreamsPerProcess),
   size("--max-arguments", "size of a command and its arguments", processes.maxArgumentBytes),
   size("--max-environment", "size of the variables in a request", processes.maxEnvironmentBytes),
+  duration("--max-retain-ended", "retention that a start can ask for", processes.maxRetainEndedMs),
   size("--max-message", "size of one message", rpc.maxMessageBytes),
   size("--request-memory", "size of all messages that are being received", rpc.requestMemoryBytes),
   duration("--request-timeout", "time for a message to arrive", rpc.requestMs),
@@ -72,6 +74,7 @@ export function limitSettings(flags: LimitFlags): LimitSettings {
       maxProcesses: flags.maxProcesses,
       maxArgumentBytes: flags.maxArguments,
       maxEnvironmentBytes: flags.maxEnvironment,
+      maxRetainEndedMs: flags.maxRetainEnded,
     },
     server: {
       maxStreams: flags.maxStreams,

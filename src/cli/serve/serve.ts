@@ -7,12 +7,14 @@ import type { AgentOutcome, AgentSettings } from "../../agent/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { unknownVariables } from "../options/settings.ts";
 import { endAfterFlush, printError } from "../stdio.ts";
+import { version } from "../version.ts";
 import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
 import { addCommandFlags, COMMAND_FLAGS_HELP, type CommandFlags, commandSettings } from "./command-flags.ts";
 import { addFileFlags, type FileFlags, fileSettings } from "./file-flags.ts";
 import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
 import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
 import { addLogFlags, type LogFlags } from "./log-flags.ts";
+import { addMemoryFlags, type MemoryFlags } from "./memory-flags.ts";
 import {
   addOutputFlags,
   addProcessFlags,
@@ -27,6 +29,7 @@ type ServeFlags = ListeningFlags &
   ProcessFlags &
   OutputFlags &
   LimitFlags &
+  MemoryFlags &
   CommandFlags &
   FileFlags &
   LogFlags;
@@ -48,6 +51,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     addCommandFlags,
     addFileFlags,
     addLimitFlags,
+    addMemoryFlags,
     addLogFlags,
   ])
     addFlags(serve);
@@ -79,9 +83,11 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
     memoryBudgetBytes: flags.memoryBudget,
     stallMs: flags.stallTimeout,
     retainEndedMs: flags.retainEnded,
+    pageOut: flags.pageOut,
     envdVersion: flags.envdVersion,
     log: { level: flags.logLevel, format: flags.logFormat },
     logCommands: flags.logCommands ?? false,
+    version: version(),
     unknownVariables: unknownVariables(program, process.env),
   };
 }

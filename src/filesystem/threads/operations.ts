@@ -11,11 +11,11 @@ import { basicOperations } from "./basic-operations.ts";
 
 export const operations = {
   ...basicOperations,
-  ...transferOperations,
-  ...treeOperations,
   ...entryOperations,
   ...changeOperations,
   ...watchOperations,
+  ...transferOperations,
+  ...treeOperations,
 };
 
 export type Operations = typeof operations;
