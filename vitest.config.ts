@@ -18,12 +18,10 @@ export const common = {
   reporters: process.env["CI"] ? ["default"] : [["default", { summary: false }]],
 } satisfies TestUserConfig;
 
-/** The folders whose tests look at other processes, or at values only: files share processes, which saves a third of their CPU time. */
-const sharing = ["agent", "chaos", "cli", "client", "multiplexer", "wire"].map(
-  (name) => `test/${name}/**/*.test.ts`,
-);
 /** Slow, or in need of more than a machine to develop on has: `npm run test:packaging`, `npm run fuzz`, `npm run soak`. */
 const apart = ["packaging", "fuzz", "soak"].map((name) => `test/${name}/**`);
+/** Tests of the repository itself, and of an agent that is paused. */
+const alone = ["test/project/**/*.test.ts", "test/pause/**/*.test.ts"];
 
 export default defineConfig({
   plugins: [threadSource(import.meta.dirname, { external: nativePackages })],
@@ -34,17 +32,17 @@ export default defineConfig({
     maxWorkers: Math.max(2, availableParallelism()) + 1,
     sequence: { sequencer: LongestFirst },
     projects: [
-      { extends: true, test: { name: "sharing processes", include: sharing, isolate: false } },
-      // They count the children, descriptors and timers of their own process.
       {
         extends: true,
         test: {
-          name: "alone",
+          name: "shared",
           include: ["test/**/*.test.ts"],
-          exclude: [...sharing, ...apart],
-          isolate: true,
+          exclude: [...alone, ...apart],
+          // The files share as many processes as run at a time, which saves a third of their CPU time.
+          isolate: false,
         },
       },
+      { extends: true, test: { name: "alone", include: alone, isolate: true } },
     ],
   },
 });

@@ -2,7 +2,7 @@
 // order. The answers to calls belong to rpc/, the processes to process/.
 
 import { createControl } from "../control/index.ts";
-import { createFileAccess, type FileAccess, Watchers } from "../filesystem/index.ts";
+import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
 import { AccessToken, type RunningServer, startServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../process/index.ts";
@@ -12,6 +12,7 @@ import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
 import { GenerationWatch } from "./generation-watch.ts";
 import { IdlePages } from "./idle-pages.ts";
 import { createLogger } from "./log.ts";
+import { keepMemorySmall } from "./memory.ts";
 import { AGENT_DEFAULTS, type AgentSettings } from "./settings.ts";
 import { type ShutdownOutcome, shutDown } from "./shutdown.ts";
 import { describeStartFailure } from "./start-failure.ts";
@@ -22,6 +23,7 @@ export type AgentOutcome = ShutdownOutcome | { readonly kind: "failed"; readonly
 
 /** Resolves when the agent has stopped or could not start. The caller then ends the process. */
 export async function runAgent(settings: AgentSettings, exits: CrashExits): Promise<AgentOutcome> {
+  keepMemorySmall();
   const signals = listenForStopSignals();
   // An error that repeats must not fill a disk, whatever its cause.
   const logger = sampled(await createLogger(settings.log), ["error"]);
@@ -80,6 +82,8 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     logger,
   });
   endOnCrash(logger, { killAll: () => table.killAll(), exits });
+  const files = createFileAccess(settings.files.access);
+  void removeAbandonedSpools();
   const activity = new ClientActivity(logger);
   const serving = new ServingState();
   const generations = new GenerationWatch({ table, server: () => server, logger });
@@ -89,11 +93,13 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     token,
     statistics: () => activity.statistics,
     requestMs: limits.server.requestMs,
+    files,
+    transferIdleMs: limits.transferIdleMs,
+    envdVersion: settings.envdVersion,
     connections: () => server?.connections ?? 0,
     onNewLifecycle: (asking) => generations.begin("lifecycleID", asking),
     logger,
   });
-  const files = createFileAccess(settings.files.access);
   const watchers = new Watchers({
     maxWatchers: settings.files.maxWatchers,
     retainMs: settings.files.retainWatchersMs,

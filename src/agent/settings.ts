@@ -22,6 +22,8 @@ export interface AgentSettings {
   readonly retainEndedMs: number;
   /** Return the memory of Node's code to the kernel when idle. */
   readonly pageOut: boolean;
+  /** What the agent answers as X-Envd-Version. */
+  readonly envdVersion: string;
   readonly log: LogSettings;
   readonly logCommands: boolean;
   /** HOLDFAST_ variables that are not the variable of any setting. */
@@ -57,6 +59,8 @@ export interface FileSettings {
 export interface LimitSettings {
   readonly processes: ProcessLimits;
   readonly server: HttpLimits & RpcLimits;
+  /** How long an upload or download may make no progress. */
+  readonly transferIdleMs: number;
 }
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
@@ -80,6 +84,10 @@ export const AGENT_DEFAULTS = {
   shutdownGraceMs: 5_000,
   /** The time without work after which the agent pages out its code. */
   pageOutIdleMs: 5_000,
+  /** Opens all features of E2B's SDKs, and asks of the agent nothing that it does not have. */
+  envdVersion: "0.6.4",
+  /** As long as a proxy or a busy program may pause; a client that left is noticed sooner. */
+  transferIdleMs: 120_000,
   log: { level: "info", format: "auto" },
   children: {
     openFiles: 1024,

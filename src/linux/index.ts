@@ -19,8 +19,10 @@
 // - terminal-mode: Node's setRawMode leaves ONLCR on, which breaks programs that move the cursor by
 // line feeds.
 // - random: Node serves random bytes from a cache, which clones of a VM share.
+// - allocator: glibc keeps more free memory after each large block that is freed.
 // - errno: libuv has no text for ENOEXEC.
 
+export { returnFreeMemory } from "./allocator.ts";
 export { type CachedFile, cachedFile, loaderOf, prepareCachedFiles } from "./cached-files.ts";
 export { keepCapabilities } from "./capabilities.ts";
 export { codeOf, errnoName, fromNodeError, nameOf, systemError } from "./errno.ts";
@@ -41,6 +43,7 @@ export {
   RESOLVE,
   setTimes,
 } from "./file-calls.ts";
+export { dataExtents, type Extent, linkNameless, O_TMPFILE, reserveBlocks } from "./file-contents.ts";
 export { groupName, refreshIdNames, userName } from "./id-names.ts";
 export { keepIgnored } from "./ignored-signals.ts";
 export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";

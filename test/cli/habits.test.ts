@@ -39,6 +39,7 @@ interface Expectation {
   readonly code?: number;
 }
 
+const END_OF_FILE = "\u0004";
 const LEAVE = "\u0010\u0011";
 
 const expectations: Readonly<Record<string, Expectation>> = {
@@ -51,7 +52,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
   "holdfast ps --format '{{.Names}}'": { before: () => web(), shows: /^web\r\n/m },
   "holdfast logs --tail 1 --since 10m -t web": { before: () => web(), shows: /^20\S+Z second\r\n$/ },
   "holdfast logs -f web": { before: () => web("echo first; echo second"), shows: /first\r\nsecond\r\n/ },
-  "holdfast attach web": { before: () => web(), shows: /second/, keys: "\u0003", code: 130 },
+  "holdfast attach web": { before: () => web(), shows: /attached to process/, keys: END_OF_FILE },
   "holdfast kill web": { before: () => web(), shows: /^$/ },
   "holdfast kill -s KILL web": { before: () => web(), shows: /^$/ },
   "holdfast wait web": { before: () => web("exit 3"), shows: /^3\r\n$/, code: 3 },
@@ -65,7 +66,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
   "holdfast top": { before: () => web(), shows: /running, sorted by cpu/, keys: "q" },
   "holdfast context ls": { shows: /prod +http:\/\/host:1/ },
   "holdfast shell work": { shows: /attached to process/, keys: LEAVE },
-  "holdfast attach work": { before: work, shows: /in work/, keys: LEAVE },
+  "holdfast attach work": { before: work, shows: /attached to process/, keys: LEAVE },
   "holdfast logs work": { before: work, shows: /in work/ },
   "holdfast kill -HUP work": { before: work, shows: /^$/ },
   "holdfast --url HOST:PORT shell": { shows: /attached to process/, keys: LEAVE },
@@ -85,7 +86,7 @@ beforeEach(async () => {
   writeFileSync(join(folder, "holdfast"), `#!/bin/sh\nexec '${process.execPath}' '${cliPath}' "$@"\n`);
   chmodSync(join(folder, "holdfast"), 0o755);
   env = {
-    XDG_CONFIG_HOME: folder,
+    XDG_CONFIG_HOME: join(folder, "config"),
     HOLDFAST_URL: agent.url,
     PATH: `${folder}${delimiter}${process.env["PATH"]}`,
   };

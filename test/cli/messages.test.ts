@@ -1,8 +1,9 @@
 // What a person reads when something is wrong: one line that says what and what to do. One row per failure.
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -11,7 +12,6 @@ import { Process } from "../../src/gen/process_pb.ts";
 import { agentForFile } from "../client/file-agent.ts";
 import { type RunningCommand, runCommand, startAgent } from "../support/agent/agent.ts";
 import { exampleConfig, hasProxy, startProxy } from "../support/network/reverse-proxy.ts";
-import { createTempFolder } from "../support/temp-folder.ts";
 import { finished, holdfast } from "./holdfast.ts";
 
 const agent = agentForFile({ env: { HOLDFAST_ACCESS_TOKEN: undefined } });
@@ -23,7 +23,7 @@ const place: Record<string, string> = {};
 let secure: RunningCommand;
 
 beforeAll(async () => {
-  const folder = createTempFolder();
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-test-"));
   const files = {
     token: TOKEN,
     wrong: "another-secret-of-16",
@@ -42,7 +42,10 @@ beforeAll(async () => {
   place["plain"] = `http://127.0.0.1:${port}`;
   place["tls"] = `https://127.0.0.1:${port}`;
   place["tlsOfPlain"] = agent.url.replace("http:", "https:");
-  return async () => void (await secure.stop());
+  return async () => {
+    await secure.stop();
+    rmSync(folder, { recursive: true });
+  };
 });
 
 /** "{name}" stands for a place. */

@@ -84,6 +84,7 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
     stallMs: flags.stallTimeout,
     retainEndedMs: flags.retainEnded,
     pageOut: flags.pageOut,
+    envdVersion: flags.envdVersion,
     log: { level: flags.logLevel, format: flags.logFormat },
     logCommands: flags.logCommands ?? false,
     version: version(),

@@ -4,6 +4,8 @@
 
 import { changeOperations } from "../changes/change-operations.ts";
 import { entryOperations } from "../entries/entry-operations.ts";
+import { transferOperations } from "../transfer/operations.ts";
+import { treeOperations } from "../tree/operations.ts";
 import { watchOperations } from "../watch/watch-operations.ts";
 import { basicOperations } from "./basic-operations.ts";
 
@@ -12,6 +14,8 @@ export const operations = {
   ...entryOperations,
   ...changeOperations,
   ...watchOperations,
+  ...transferOperations,
+  ...treeOperations,
 };
 
 export type Operations = typeof operations;
