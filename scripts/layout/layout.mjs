@@ -21,6 +21,7 @@ export const shared = [
 export const lightDoors = [
   "agent/settings.ts",
   "client/agent-address.ts",
+  "filesystem/defaults.ts",
   "http/limits.ts",
   "process/defaults.ts",
   "rpc/rpc-limits.ts",
@@ -41,7 +42,9 @@ export const layout = {
   linux: { folders: [] },
   // No I/O, so no logger either.
   multiplexer: { folders: [], shared: ["clock.ts", "deferred.ts", "errors.ts", "text.ts"] },
-  process: { folders: ["linux", "multiplexer"] },
+  // No I/O: the agent and the command follow a terminal with the same code.
+  terminal: { folders: [], shared: [] },
+  process: { folders: ["linux", "multiplexer", "terminal"] },
   filesystem: { folders: ["linux"] },
   http: { folders: ["linux"] },
   rpc: { folders: ["linux", "multiplexer", "process", "filesystem", "http"], gen: true },
@@ -56,6 +59,7 @@ export const layout = {
     folders: [
       "linux",
       "multiplexer",
+      "terminal",
       "process",
       "filesystem",
       "http",

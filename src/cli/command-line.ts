@@ -2,9 +2,11 @@
 // written.
 
 import { keepIgnoredSignals } from "./launched.ts";
+import { nameProcess } from "./process-name.ts";
 import { runCommandLine } from "./program.ts";
 import { endAfterFlush, outliveReaders, ownStandardStreams } from "./stdio.ts";
 
+nameProcess(process.argv.slice(2));
 ownStandardStreams();
 outliveReaders();
 // No await: the bundles are CommonJS, which has no top-level await (scripts/bundle.mjs).

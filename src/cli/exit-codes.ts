@@ -12,6 +12,8 @@ export const exitCodes = {
   usage: 2,
   /** A bug: an unexpected exception. EX_SOFTWARE of sysexits.h. */
   crashed: 70,
+  /** The agent killed the process at its time limit. As timeout(1). */
+  timedOut: 124,
   /** `run` and `attach`, whose other codes belong to the process: holdfast itself failed. As docker and env. */
   ownFailure: 125,
   /** `run`: the command exists and cannot be executed. */
@@ -22,8 +24,9 @@ export const exitCodes = {
   interrupted: (signalNumber: number): number => 128 + signalNumber,
 } as const;
 
-/** The exit status of a process as a shell reports it: 0 to 255, or 128 + the number of the signal. */
-export function exitStatus({ exitCode, exited, signal, status }: Exit): number {
+/** The exit status of a process as a shell reports it: 0 to 255, or 128 + the number of the signal; 124 at its time limit. */
+export function exitStatus({ exitCode, exited, signal, status, timedOut }: Exit): number {
+  if (timedOut) return exitCodes.timedOut;
   if (exited) return exitCode;
   const numbers: Readonly<Record<string, number>> = constants.signals;
   // Signals from 32 on have only a number: `signal: signal 34`.

@@ -2,9 +2,12 @@
 // the exit code for usage, never a stack trace. Build scripts import createProgram to describe the commands.
 
 import { Command, CommanderError } from "commander";
+import { addInspect } from "./commands/inspect.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
-import { addSignal } from "./commands/signal.ts";
+import { addKill, addSignal } from "./commands/signal.ts";
+import { addVersion } from "./commands/version.ts";
+import { addWait } from "./commands/wait.ts";
 import { chooseAgent } from "./connect/choose-agent.ts";
 import { addContext } from "./contexts/context.ts";
 import { addDoctor } from "./doctor/doctor.ts";
@@ -15,11 +18,22 @@ import { dropEmptyVariables } from "./options/settings.ts";
 import { addServe } from "./serve/serve.ts";
 import { addAttach } from "./session/attach.ts";
 import { addRun } from "./session/run.ts";
+import { addShell } from "./session/shell.ts";
 import { printError } from "./stdio.ts";
+import { addTop } from "./top/top.ts";
 import { version } from "./version.ts";
 
+type AddCommand = (
+  program: Command,
+  done: (exitCode: number) => void,
+  run: (words: readonly string[]) => Promise<number>,
+) => void;
+
 /** In the order of the help. */
-const commands = [...[addServe, addRun, addAttach, addPs, addLogs], ...[addSignal, addContext, addDoctor]];
+const commands: readonly AddCommand[] = [
+  ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addInspect],
+  ...[addWait, addKill, addSignal, addContext, addVersion, addDoctor],
+];
 
 /** Runs the command in `argv`, which is like process.argv, and returns the exit code. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
@@ -57,12 +71,17 @@ export function createProgram(done: (exitCode: number) => void): Command {
     .configureOutput({ outputError: (message) => printError(message.replace(/^error: /, "")) })
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText("after", PROGRAM_HELP);
-  for (const addCommand of commands) addCommand(program, done);
+  for (const addCommand of commands) addCommand(program, done, runWords);
   return program
     .hook("preAction", (_, command) => chooseAgent(command, program, process.env))
     .on("command:*", (words: readonly string[], unknown: readonly string[]) =>
       program.error(unknownCommandMessage([...words, ...unknown], namesOf(program))),
     );
+}
+
+/** For a command that runs another one, with the exit code of that. */
+function runWords(words: readonly string[]): Promise<number> {
+  return runCommandLine(["node", "holdfast", ...words]);
 }
 
 function namesOf(program: Command): string[] {
@@ -73,7 +92,7 @@ const PROGRAM_HELP = `
 Examples:
   holdfast serve                 run the agent on 127.0.0.1:49983
   holdfast run -- make test      run a command there, as if it ran here
-  holdfast run --pty bash        a shell that outlives the connection
+  holdfast shell                 a shell that outlives the connection
   holdfast --url HOST:PORT ps    the processes of another agent
   holdfast help run              all options
 

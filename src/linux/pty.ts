@@ -7,6 +7,7 @@ import { HoldfastError } from "../errors.ts";
 import { closeAll, type Fd, setCloseOnExec } from "./libc.ts";
 import { libcPty } from "./libc-pty.ts";
 import { loadNativePty, type NativePty } from "./native-pty.ts";
+import { eraseCharacters } from "./terminal-mode.ts";
 
 export interface PtySize {
   /** 1 to 65,535 each. */
@@ -79,6 +80,7 @@ export function openPty(size: PtySize): Pty {
     // node-pty does not set close-on-exec: every later child would keep this terminal open.
     setCloseOnExec(master);
     setCloseOnExec(slave);
+    eraseCharacters(slave);
     return { master, slave, path: pty.pty };
   } catch (error) {
     closeAll([master, slave]);

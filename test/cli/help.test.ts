@@ -2,7 +2,10 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { runCommand } from "../support/agent/agent.ts";
 
-const commands = ["serve", "run", "attach", "ps", "logs", "signal", "context", "doctor"];
+const commands = [
+  ...["serve", "run", "shell", "attach", "ps", "logs", "top", "inspect"],
+  ...["wait", "kill", "signal", "context", "version", "doctor"],
+];
 
 async function printed(...args: string[]) {
   const command = runCommand({ args });

@@ -1,10 +1,10 @@
 // The agent that this run of the command calls, and how to reach it. Set once, before the command's action
 // (choose-agent.ts): one run has one command and one agent.
 
-import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { messageOf } from "../../text.ts";
 import { printNotice } from "../report/notices.ts";
-import { checkToken, TOKEN_VARIABLE, tokenOfVariable, withoutLineBreak } from "./access-token.ts";
+import { type FoundToken, readTokenFile, TOKEN_VARIABLE, tokenOfVariable } from "./access-token.ts";
 
 export interface ChosenAgent {
   readonly url: string;
@@ -28,10 +28,6 @@ export interface AgentAccess {
   readonly ca?: Buffer;
 }
 
-/** The shortest token that is not reported as easy to guess. */
-const SAFE_TOKEN_LENGTH = 16;
-const READABLE_BY_ALL = 0o004;
-
 let chosen: ChosenAgent | undefined;
 
 export function rememberAgent(agent: ChosenAgent): void {
@@ -40,6 +36,10 @@ export function rememberAgent(agent: ChosenAgent): void {
 
 export function urlOfChosenAgent(): string {
   return chosen?.url ?? "";
+}
+
+export function flagWordsOfChosenAgent(): readonly string[] {
+  return chosen?.flags ?? [];
 }
 
 /** For a message that names a command: " --url http://…", or empty if the same command line without flags reaches the agent. */
@@ -68,17 +68,17 @@ export function accessOfChosenAgent(): AgentAccess {
 }
 
 function readAccess({ url, tokenFile, caFile }: ChosenAgent, env: NodeJS.ProcessEnv): AgentAccess {
-  const token = tokenFile === undefined ? fromVariable(env) : fromFile(tokenFile);
-  if (token !== undefined) warnAboutToken(token);
+  const found = tokenFile === undefined ? fromVariable(env) : fromFile(tokenFile);
+  for (const remark of found?.remarks ?? []) printNotice(remark);
   return {
     baseUrl: url,
-    ...(token === undefined ? {} : { token }),
+    ...(found === undefined ? {} : { token: found.token }),
     // A variable or a context may also be there for an http: address.
     ...(caFile === undefined || !url.startsWith("https:") ? {} : { ca: readCertificates(caFile) }),
   };
 }
 
-function fromVariable(env: NodeJS.ProcessEnv): string | undefined {
+function fromVariable(env: NodeJS.ProcessEnv): FoundToken | undefined {
   try {
     return tokenOfVariable(env);
   } catch (error) {
@@ -86,39 +86,14 @@ function fromVariable(env: NodeJS.ProcessEnv): string | undefined {
   }
 }
 
-function fromFile(path: string): string {
-  let text: string;
+function fromFile(path: string): FoundToken {
   try {
-    text = readWatched(path);
+    return readTokenFile(path);
   } catch (error) {
     throw new AccessError(
-      `the access token cannot be read: ${messageOf(error)} (--access-token-file or HOLDFAST_ACCESS_TOKEN_FILE names the file)`,
+      `the access token file ${path} cannot be used. ${messageOf(error)} (--access-token-file or HOLDFAST_ACCESS_TOKEN_FILE names the file)`,
     );
   }
-  try {
-    return checkToken(withoutLineBreak(text));
-  } catch (error) {
-    throw new AccessError(`the file ${path} holds no access token. ${messageOf(error)}`);
-  }
-}
-
-function readWatched(path: string): string {
-  const fd = openSync(path, "r");
-  try {
-    const { mode } = fstatSync(fd);
-    if ((mode & READABLE_BY_ALL) !== 0)
-      printNotice(`every user of this machine can read the access token in ${path}: chmod 600 ${path}`);
-    return readFileSync(fd, "utf8");
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function warnAboutToken(token: string): void {
-  if (token.length >= SAFE_TOKEN_LENGTH) return;
-  printNotice(
-    `the access token has ${token.length} characters, which can be guessed: give the agent one of 32 or more (openssl rand -hex 32)`,
-  );
 }
 
 function readCertificates(path: string): Buffer {

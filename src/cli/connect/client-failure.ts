@@ -54,11 +54,16 @@ export function isWrongAddress(error: unknown): boolean {
 function describeFailure(error: unknown, url: string): string {
   const reason = addressFailure(error);
   if (reason !== undefined) return noAgent(url, reason);
-  if (error instanceof ClientError && error.code === "unauthenticated") return refusedToken(error, url);
-  if (error instanceof ClientError || error instanceof WriteError || error instanceof AccessError)
+  if (error instanceof ClientError && isAboutToken(error)) return refusedToken(error, url);
+  if (error instanceof ClientError || error instanceof WriteError || isExplained(error))
     return inSeconds(error.message);
   const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `this is a bug in holdfast: ${details}`;
+}
+
+/** Errors of the command line itself whose message is for the user. Known by name, so that nothing is loaded for them. */
+function isExplained(error: unknown): error is Error {
+  return error instanceof AccessError || (error instanceof Error && error.name === "StdinError");
 }
 
 /** As describeFailure, and finds out whether the address has the wrong scheme. */
@@ -72,6 +77,11 @@ function noAgent(url: string, reason: string): string {
   const context = contextOfChosenAgent();
   if (context !== undefined) return `no agent at ${url}: ${reason} (context "${context}" says where it is)`;
   return `no agent at ${url}: ${reason} (--url or HOLDFAST_URL says where it is)`;
+}
+
+/** The same code also says that the user of the command does not exist. */
+function isAboutToken({ code, message }: ClientError): boolean {
+  return code === "unauthenticated" && /access token/.test(message);
 }
 
 function refusedToken({ message }: ClientError, url: string): string {

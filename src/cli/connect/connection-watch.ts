@@ -10,6 +10,10 @@ export interface ConnectionListener {
   /** `wasUp`: false while there has not been a connection yet. */
   lost(reason: string, wasUp: boolean): void;
   back(offset: number, wasUp: boolean): void;
+  /** Each try that failed: the next one begins in `delayMs`. Called after `lost`. */
+  retrying?(delayMs: number): void;
+  /** The agent said that it ends, and why. */
+  stopping?(reason: string, graceMs: number): void;
 }
 
 export class ConnectionWatch {
@@ -17,6 +21,7 @@ export class ConnectionWatch {
   readonly #abort = new AbortController();
   #wasUp = false;
   #isDown = false;
+  #isStopping = false;
 
   constructor(listener: ConnectionListener) {
     this.#listener = listener;
@@ -25,6 +30,11 @@ export class ConnectionWatch {
   /** Lost and not restored yet. */
   get isDown(): boolean {
     return this.#isDown;
+  }
+
+  /** The agent has said that it ends. */
+  get isStopping(): boolean {
+    return this.#isStopping;
   }
 
   /** Options for the one start or attach that this object watches. */
@@ -45,6 +55,10 @@ export class ConnectionWatch {
         if (!this.#wasUp) void this.#checkScheme(state.reason);
       }
       this.#isDown = true;
+      this.#listener.retrying?.(state.delayMs);
+    } else if (state.kind === "stopping") {
+      this.#isStopping = true;
+      this.#listener.stopping?.(state.reason, state.graceMs);
     }
   }
 

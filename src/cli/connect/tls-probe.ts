@@ -1,5 +1,6 @@
 // Whether TLS is spoken at an http: address, to explain why plain HTTP fails there. Sends nothing but a handshake.
 
+import { connect } from "node:tls";
 import { ClientError } from "../../client/index.ts";
 
 /** Enough for a handshake over a slow network, and short for a person who waits for a message. */
@@ -15,9 +16,7 @@ export function mayBeTls(error: unknown, url: string): boolean {
   return /^(HTTP 4\d\d|unsupported content type .*|.*socket hang up)$/s.test(error.message);
 }
 
-export async function speaksTls(url: string): Promise<boolean> {
-  // Loaded only here: most commands do not fail.
-  const { connect } = await import("node:tls");
+export function speaksTls(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {
     const host = hostname.replace(/^\[|\]$/g, "");

@@ -2,13 +2,14 @@
 
 import { oneLine } from "../../text.ts";
 import { areNoticesSilent } from "./notices.ts";
-import { type Report, writeOut } from "./report.ts";
+import { type Detached, type Report, writeOut } from "./report.ts";
 import { styled } from "./style.ts";
 
 const LINE_FEED = 0x0a;
 
 export function textReport(): Report {
   let isRaw = false;
+  let shownPid = 0;
   /** The last output did not end with a line break. */
   let isWithinLine = false;
   const notice = (text: string): void => {
@@ -23,6 +24,7 @@ export function textReport(): Report {
   };
   return {
     attached: async ({ pid }, { isRaw: raw, keys }) => {
+      shownPid = pid;
       isRaw = raw;
       if (raw && keys !== "none" && process.stderr.isTTY === true)
         notice(`attached to process ${pid}; ${keys} detaches`);
@@ -45,14 +47,26 @@ export function textReport(): Report {
       ),
     back: (_offset, wasUp) => notice(wasUp ? "reconnected" : "connected"),
     problem: printLine,
-    detached: ({ pid, hasEnded, command }) =>
-      notice(
-        hasEnded
-          ? `left; process ${pid} has ended and has more output: ${command}`
-          : `detached; process ${pid} continues: ${command}`,
-      ),
-    ended: async () => {
-      // The exit status reports it.
+    stopping: (reason, graceMs) =>
+      notice(`the agent ends (${reason}) and ends the process; in ${graceMs / 1000} s it is killed`),
+    detached: ({ pid, fate, command }) => notice(leavingNotice(pid, fate, command)),
+    ended: async ({ timedOut }) => {
+      // The exit status reports the rest.
+      if (timedOut) notice(`process ${shownPid} was killed: its time limit has passed`);
     },
   };
+}
+
+/** What the notice says must still be true when the person reads it. */
+function leavingNotice(pid: number, fate: Detached["fate"], command: string): string {
+  switch (fate) {
+    case "ended":
+      return `left; process ${pid} has ended and has more output: ${command}`;
+    case "ending":
+      return `left; process ${pid} ends with its agent`;
+    case "unknown":
+      return `left; the agent cannot be reached, and process ${pid} ran when it last could: ${command}`;
+    case "running":
+      return `detached; process ${pid} continues: ${command}`;
+  }
 }

@@ -1,5 +1,6 @@
 // The terminal that this command runs on, used by a process on a pty: raw mode while attached, and the pty gets its size.
 
+import { isatty } from "node:tty";
 import type { PtySize, RemoteProcess } from "../../client/index.ts";
 import type { RawMode } from "../../linux/index.ts";
 
@@ -21,7 +22,8 @@ export interface Terminal {
 export async function openTerminal(remote: RemoteProcess, settings: TerminalSettings): Promise<Terminal> {
   if (!remote.isPty || settings.json)
     return { isRaw: false, sendSize: () => undefined, close: () => undefined };
-  const raw = settings.input && process.stdin.isTTY === true ? await enterRaw() : undefined;
+  // isatty does not touch stdin, which belongs to others unless it is input.
+  const raw = settings.input && isatty(0) ? await enterRaw() : undefined;
   const sendSize = (): void => {
     const size = windowSize();
     // Fails if the process has ended or cannot be reached; after a reconnect the size is sent again.
@@ -36,7 +38,7 @@ export async function openTerminal(remote: RemoteProcess, settings: TerminalSett
 /** Loads libc only here: sessions on pipes do not need it. */
 async function enterRaw(): Promise<RawMode> {
   const { enterRawMode } = await import("../../linux/index.ts");
-  return enterRawMode(process.stdin.fd);
+  return enterRawMode(0);
 }
 
 /** Programs redraw their screen only when the size changes, and the pty may already have this size. */
