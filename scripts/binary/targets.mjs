@@ -6,8 +6,8 @@ import { existsSync } from "node:fs";
 
 /**
  * Of the maintained lines the newest that runs on a bare Debian or Ubuntu: from 25 on Node needs
- * libatomic.so.1, which neither installs by default (nodejs/node#60790). Node 20 and 22 would be 21
- * and 1 MB smaller, but 20 gets no fixes any more, and 22 none from April 2027 on.
+ * libatomic.so.1, which neither installs by default (nodejs/node#60790). Node 20 would be 22 MB
+ * smaller, but gets no fixes any more.
  */
 export const NODE_VERSION = "24.21.0";
 
