@@ -19,8 +19,10 @@
 // - terminal-mode: Node's setRawMode leaves ONLCR on, which breaks programs that move the cursor by
 // line feeds.
 // - random: Node serves random bytes from a cache, which clones of a VM share.
+// - allocator: glibc keeps more free memory after each large block that is freed.
 // - errno: libuv has no text for ENOEXEC.
 
+export { returnFreeMemory } from "./allocator.ts";
 export { type CachedFile, cachedFile, loaderOf, prepareCachedFiles } from "./cached-files.ts";
 export { keepCapabilities } from "./capabilities.ts";
 export { codeOf, errnoName, fromNodeError, nameOf, systemError } from "./errno.ts";

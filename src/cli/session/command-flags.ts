@@ -22,7 +22,7 @@ export function addCommandFlags(command: Command): Command {
       readVariable(process.env),
     )
     .option("-w, --cwd <folder>", "working directory (default: the user's home)")
-    .addOption(new Option("--workdir <folder>").hideHelp())
+    .addOption(new Option("--workdir <folder>", "the same as --cwd").hideHelp())
     .addOption(
       optionalSetting({
         flags: "-u, --user <user>",

@@ -24,9 +24,10 @@ export function addRun(program: Command, done: (exitCode: number) => void): void
     .optionsGroup("Command:")
     .option("-i, --interactive", "sends stdin to the command (default: /dev/null)")
     .option("-t, --pty", "terminal for the command; on a terminal also -i")
-    .addOption(new Option("--tty").hideHelp())
+    .addOption(new Option("--tty", "the same as --pty").hideHelp())
     .option("-d, --detach", "no waiting: prints its pid and its process_id")
-    .option("--name, --tag <tag>", "name to find the process by");
+    .option("--tag <tag>", "name to find the process by")
+    .addOption(new Option("--name <tag>", "the same as --tag").hideHelp());
   addCommandFlags(command)
     .option("--timeout <duration>", "time after which the command is killed", readTimeLimit)
     .option("--rm", "no result is kept once a client has received it")

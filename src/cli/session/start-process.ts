@@ -22,6 +22,7 @@ export interface RunFlags extends SessionFlags, CommandFlags {
   readonly tty?: boolean;
   readonly detach?: boolean;
   readonly tag?: string;
+  readonly name?: string;
   readonly timeout?: number;
   readonly rm?: boolean;
   readonly whileDetached?: DetachedMode;
@@ -42,7 +43,7 @@ export async function startProcess(words: readonly string[], flags: RunFlags): P
 }
 
 function startRequest([cmd = "", ...args]: readonly string[], flags: RunFlags): StartRequest {
-  const { tag, timeout, rm = false, detach = false, interactive = false, stdin } = flags;
+  const { name, tag = name, timeout, rm = false, detach = false, interactive = false, stdin } = flags;
   const pty = isOnPty(flags);
   const { env, ...fields } = commandFields(flags);
   return {

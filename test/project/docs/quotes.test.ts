@@ -58,10 +58,14 @@ const commands = new Map<string, readonly Option[]>(
 );
 
 function commandsOf(parent: Command, path: string): [name: string, options: readonly Option[]][] {
-  return parent.commands.flatMap((command) => {
-    const name = `${path}${command.name()}`;
-    return [[name, command.options] as [string, readonly Option[]], ...commandsOf(command, `${name} `)];
-  });
+  return parent
+    .createHelp()
+    .visibleCommands(parent)
+    .flatMap((command) => {
+      if (command.name() === "help") return [];
+      const name = `${path}${command.name()}`;
+      return [[name, command.options] as [string, readonly Option[]], ...commandsOf(command, `${name} `)];
+    });
 }
 
 const flags = new Set([...commands.values(), program.options].flat().map(({ long }) => long));
