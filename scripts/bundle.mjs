@@ -59,6 +59,7 @@ export async function packageFiles(root) {
 }
 
 /**
+ * One file in ASCII, as above.
  * @param {string} root
  * @param {string} file
  * @param {import("rolldown").Plugin} plugin
@@ -69,8 +70,16 @@ export async function bundleExecutable(root, file, plugin) {
   const build = await open(root, { plugins: [plugin, threadSource(root, { plugins: [ofThread] })] });
   // Without code splitting no import() is left, because a script with a code cache cannot use
   // import().
-  await build.write({ file, format: "cjs", codeSplitting: false, minify, strict: true });
+  const { output } = await build.generate({
+    format: "cjs",
+    codeSplitting: false,
+    comments: false,
+    minify,
+    strict: true,
+  });
   await build.close();
+  const [{ code }] = output;
+  writeFileSync(file, escapeBeyondAscii(code));
 }
 
 /**
