@@ -1,7 +1,7 @@
 // The bench suite's command: reads the arguments, runs the figures in order, prints tables, writes
 // one JSON file.
 //
-//   node bench/main.mjs [--quick] [--json] [--plot FILE] [--only NAME]... [--servers NAME,...]
+//   node bench/main.mjs [--quick] [--json] [--plot FILE] [--only NAME]... [--servers NAME,...] [--record]
 //
 // It owns the order of things and their end: whatever happens (an error, Ctrl-C), no server it
 // started stays. What is measured stands in figures/, against what in servers/, how it is counted
@@ -10,6 +10,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { figures, quickFigures } from "./figures/index.mjs";
+import { record } from "./history.mjs";
 import { describeMachine } from "./machine.mjs";
 import { renderPlot } from "./plot.mjs";
 import { renderFigure, summarize } from "./report.mjs";
@@ -17,12 +18,13 @@ import { killAllNow } from "./servers/launch.mjs";
 import { createLineup, serverNames } from "./servers/lineup.mjs";
 import { removeScratch } from "./servers/scratch.mjs";
 
-const usage = `usage: node bench/main.mjs [--quick] [--json] [--plot FILE] [--only NAME]... [--servers NAME,...]
+const usage = `usage: node bench/main.mjs [--quick] [--json] [--plot FILE] [--only NAME]... [--servers NAME,...] [--record]
 
   --quick         the main figures in fewer and shorter rounds, under 40 s: for a first look, not for the docs
   --plot FILE     the result as an SVG as well
   --json          the result as JSON on stdout; tables and progress go to stderr
   --only NAME     only the figures whose name begins with NAME; may be repeated
+  --record        a line of medians in bench/history.jsonl
   --servers LIST  only these columns (${serverNames.join(", ")})
 
 figures: ${figures.map((figure) => figure.name).join(", ")}
@@ -35,6 +37,7 @@ const options = readOptions();
 endServersWithUs();
 const result = await runSuite();
 const file = writeResult(result);
+if (options.record) record(result);
 if (options.plot !== undefined) writeFileSync(options.plot, renderPlot(result));
 if (options.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
 say(`written to ${file}`);
@@ -48,6 +51,7 @@ function readOptions() {
         plot: { type: "string" },
         only: { type: "string", multiple: true, default: [] },
         servers: { type: "string" },
+        record: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });

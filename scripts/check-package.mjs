@@ -4,6 +4,7 @@
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { LAUNCHER_HEAD } from "./launcher-head.mjs";
 
 const manifest = JSON.parse(readFileSync("package.json", "utf8"));
 
@@ -70,8 +71,8 @@ function commandProblems(command) {
   const bin = manifest.bin.holdfast;
   return [
     ...(bin === command ? [] : [`bin.holdfast is ${bin} and not ${command}`]),
-    ...(readFileSync(command, "utf8").startsWith("#!/usr/bin/env node\n")
+    ...(readFileSync(command, "utf8").startsWith(LAUNCHER_HEAD)
       ? []
-      : [`${command} has no #! line`]),
+      : [`${command} does not begin with the launcher`]),
   ];
 }

@@ -20,9 +20,9 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { createRequire } from "node:module";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { withLauncherHead } from "./launcher-head.mjs";
 
 const OLDEST_NODE = [20, 19];
 const OUTPUT = "dist";
@@ -99,24 +99,11 @@ export function installIsStale(root) {
 
 /** @param {string} root */
 function install(root) {
-  const missing = missingTools(process.env);
-  if (missing.length > 0) {
-    throw new SetupError(
-      `node-pty is compiled at installation, and ${missing.join(", ")} is missing. Install the tool chain with:\n\n` +
-        `  ${toolChainCommand(process.env)}\n`,
-    );
-  }
   print("installing packages");
-  // Whatever NODE_ENV is: the compiler is a development dependency.
-  run(root, "npm", ["ci", "--include=dev"], headersEnv(process.env, process.execPath));
-  try {
-    createRequire(join(root, "package.json"))("node-pty");
-  } catch (cause) {
-    throw new SetupError(
-      "node-pty was installed but not compiled. Does npm skip install scripts (`npm config get ignore-scripts`)?",
-      { cause },
-    );
-  }
+  // Without a compiler node-pty cannot be built. It is optional, and trying would only take time.
+  const scripts = missingTools(process.env).length === 0 ? [] : ["--ignore-scripts"];
+  // Whatever NODE_ENV is: the compiler of TypeScript is a development dependency.
+  run(root, "npm", ["ci", "--include=dev", ...scripts], headersEnv(process.env, process.execPath));
 }
 
 /**
@@ -128,15 +115,8 @@ export function missingTools(env) {
   return needed.filter((tool) => !isInPath(tool.split(" ")[0] ?? tool, env));
 }
 
-/** @param {NodeJS.ProcessEnv} env */
-export function toolChainCommand(env) {
-  if (isInPath("apk", env)) return "apk add g++ make python3";
-  if (isInPath("dnf", env)) return "dnf install -y gcc-c++ make python3";
-  return "apt-get install -y g++ make python3";
-}
-
 /**
- * Tells node-gyp where the headers of this Node are, if they were installed with it, so that it
+ * Informs node-gyp where the headers of this Node are, if they were installed with it, so that it
  * downloads none.
  * @param {NodeJS.ProcessEnv} env
  * @param {string} execPath
@@ -194,6 +174,7 @@ export function buildInputs(root) {
     "tsconfig.json",
     "tsconfig.build.json",
     "scripts/bundle.mjs",
+    "scripts/launcher-head.mjs",
   ];
   return [...configuration.map((name) => join(root, name)), ...filesUnder(join(root, "src"))]
     .map((file) => `${file.slice(root.length)} ${statSync(file).size} ${modifiedMs(file)}\n`)
@@ -215,7 +196,9 @@ function buildAll(root) {
     rmSync(fresh, { recursive: true, force: true });
     rmSync(old, { recursive: true, force: true });
     run(root, "tsc", ["-p", "tsconfig.build.json", "--outDir", fresh]);
-    chmodSync(join(fresh, "cli/main.cjs"), 0o755);
+    const command = join(fresh, "cli/main.cjs");
+    writeFileSync(command, withLauncherHead(readFileSync(command, "utf8")));
+    chmodSync(command, 0o755);
     mkdirSync(join(fresh, "bundle"));
     run(root, process.execPath, [join(root, "scripts/bundle.mjs"), join(fresh, "bundle")]);
     writeFileSync(join(fresh, STAMP), inputs);

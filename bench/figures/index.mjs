@@ -6,6 +6,7 @@ import { fanOutFigure } from "./fan-out.mjs";
 import { inputFigure } from "./input.mjs";
 import { idleFigure, streamedFigure } from "./memory.mjs";
 import { outputFigure } from "./output.mjs";
+import { restFigure } from "./rest.mjs";
 import { startLatencyFigure, startLatencyHeldFigure, startsAtOnceFigure } from "./starts.mjs";
 
 /**
@@ -43,6 +44,7 @@ export const figures = [
   inputFigure("send"),
   echoFigure(),
   idleFigure(),
+  restFigure(),
   streamedFigure(),
   attachedFigure(),
 ];

@@ -17,7 +17,8 @@ const memoryMetrics = [
   { key: "anonymousMb", label: "anonymous MB", digits: 1, ratio: true },
 ];
 
-const bareNode = [process.execPath, fileURLToPath(new URL("../servers/bare-node.mjs", import.meta.url))];
+export const bareNodeScript = fileURLToPath(new URL("../servers/bare-node.mjs", import.meta.url));
+const bareNode = [process.execPath, bareNodeScript];
 
 /** @returns {import("./index.mjs").Figure} */
 export function idleFigure() {

@@ -148,9 +148,10 @@ function contenderCalled(name, say) {
   }
 }
 
-/** As built, on a free port. */
+/** As built, on a free port. BENCH_HOLDFAST names the command of another build, see compare.mjs. */
 export function holdfastCommand() {
-  const main = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
+  const built = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
+  const main = process.env["BENCH_HOLDFAST"] ?? built;
   if (!existsSync(main)) throw new Error(`${main} is missing: run \`npm run build\``);
   return [process.execPath, main, "serve", "--port", "0"];
 }

@@ -18,7 +18,14 @@ export const shared = [
  * Settings and their defaults: the second door of their folder. They load nothing but each other, so that a help text can
  * show a default without loading the agent.
  */
-export const lightDoors = ["agent/settings.ts", "http/limits.ts", "process/defaults.ts", "rpc/rpc-limits.ts"];
+export const lightDoors = [
+  "agent/settings.ts",
+  "client/agent-address.ts",
+  "filesystem/defaults.ts",
+  "http/limits.ts",
+  "process/defaults.ts",
+  "rpc/rpc-limits.ts",
+];
 
 /** @param {string[]} folders */
 export const doorsOf = (folders) => [
@@ -35,7 +42,9 @@ export const layout = {
   linux: { folders: [] },
   // No I/O, so no logger either.
   multiplexer: { folders: [], shared: ["clock.ts", "deferred.ts", "errors.ts", "text.ts"] },
-  process: { folders: ["linux", "multiplexer"] },
+  // No I/O: the agent and the command follow a terminal with the same code.
+  terminal: { folders: [], shared: [] },
+  process: { folders: ["linux", "multiplexer", "terminal"] },
   filesystem: { folders: ["linux"] },
   http: { folders: ["linux"] },
   rpc: { folders: ["linux", "multiplexer", "process", "filesystem", "http"], gen: true },
@@ -50,6 +59,7 @@ export const layout = {
     folders: [
       "linux",
       "multiplexer",
+      "terminal",
       "process",
       "filesystem",
       "http",

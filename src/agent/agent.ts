@@ -1,7 +1,8 @@
 // The life of an agent: start, announce the address, serve until a signal, stop. This file owns the
-// order. What serving means belongs to rpc/, what a process is belongs to process/.
+// order. The answers to calls belong to rpc/, the processes to process/.
 
 import { createControl } from "../control/index.ts";
+import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
 import { AccessToken, type RunningServer, startServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../process/index.ts";
@@ -9,9 +10,10 @@ import { ClientActivity, createRpcAnswer, ServingState } from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
 import { GenerationWatch } from "./generation-watch.ts";
+import { IdlePages } from "./idle-pages.ts";
 import { createLogger } from "./log.ts";
 import { keepMemorySmall } from "./memory.ts";
-import type { AgentSettings } from "./settings.ts";
+import { AGENT_DEFAULTS, type AgentSettings } from "./settings.ts";
 import { type ShutdownOutcome, shutDown } from "./shutdown.ts";
 import { describeStartFailure } from "./start-failure.ts";
 import { listenForStopSignals } from "./stop-signals.ts";
@@ -29,6 +31,8 @@ export async function runAgent(settings: AgentSettings, exits: CrashExits): Prom
   for (const name of settings.unknownVariables)
     logger.warn({ name }, `${name} is not a setting: misspelled?`);
 
+  for (const remark of settings.access.tokenRemarks) logger.warn({ remark }, "the access token is unsafe");
+
   // Resolving a host name can take long and must not delay a signal. Nothing runs yet that has to be stopped.
   const agent = await Promise.race([start(settings, logger, exits), signals.stop]);
   if (typeof agent === "string") return { kind: "stopped" };
@@ -36,6 +40,7 @@ export async function runAgent(settings: AgentSettings, exits: CrashExits): Prom
   announce(agent, logger);
 
   const signal = await signals.stop;
+  agent.idlePages.stop();
   return shutDown(agent, { signal, stopNow: signals.stopNow, graceMs: settings.shutdownGraceMs, logger });
 }
 
@@ -43,7 +48,10 @@ interface Agent {
   readonly server: RunningServer;
   readonly serving: ServingState;
   readonly table: ProcessTable;
+  readonly files: FileAccess;
+  readonly watchers: Watchers;
   readonly token: AccessToken;
+  readonly idlePages: IdlePages;
 }
 
 async function start(
@@ -74,6 +82,8 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     logger,
   });
   endOnCrash(logger, { killAll: () => table.killAll(), exits });
+  const files = createFileAccess(settings.files.access);
+  void removeAbandonedSpools();
   const activity = new ClientActivity(logger);
   const serving = new ServingState();
   const generations = new GenerationWatch({ table, server: () => server, logger });
@@ -83,28 +93,43 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     token,
     statistics: () => activity.statistics,
     requestMs: limits.server.requestMs,
+    files,
+    transferIdleMs: limits.transferIdleMs,
+    envdVersion: settings.envdVersion,
     connections: () => server?.connections ?? 0,
     onNewLifecycle: (asking) => generations.begin("lifecycleID", asking),
     logger,
   });
+  const watchers = new Watchers({
+    maxWatchers: settings.files.maxWatchers,
+    retainMs: settings.files.retainWatchersMs,
+    reserve: (bytes) => table.memoryBudget.reserve(bytes),
+  });
   const answer = createRpcAnswer({
     table,
+    files,
+    watchers,
+    defaults,
     activity,
     serving,
     limits: limits.server,
+    version: settings.version,
     logger,
     fallback: control,
   });
+  const idlePages = new IdlePages({ idleMs: AGENT_DEFAULTS.pageOutIdleMs, logger });
+  const watched = generations.watch(answer);
   const server: RunningServer | undefined = await startServer({
     ...access,
     addresses,
     token,
     limits: limits.server,
-    answer: generations.watch(answer),
+    answer: settings.pageOut ? idlePages.watch(watched) : watched,
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
     logger,
   });
-  return { table, token, serving, server };
+  if (settings.pageOut) idlePages.start();
+  return { table, files, watchers, token, serving, server, idlePages };
 }
 
 /** Rejects when the default user does not exist. */

@@ -1,6 +1,7 @@
 // The settings of the agent and their defaults. Loads nothing at run time, so that flags and help texts
 // can show the numbers without loading the agent: a second door of this folder, beside index.ts.
 
+import type { FileAccessMode } from "../filesystem/index.ts";
 import type { HttpLimits, ListenAddress, TlsIdentity } from "../http/index.ts";
 import type { ChildProperties } from "../linux/index.ts";
 import type { OutputPolicy, ProcessLimits } from "../process/index.ts";
@@ -12,20 +13,28 @@ export interface AgentSettings {
   readonly access: AccessSettings;
   readonly limits: LimitSettings;
   readonly commands: CommandSettings;
+  readonly files: FileSettings;
   readonly drainTimeoutMs: number;
   readonly shutdownGraceMs: number;
   readonly output: OutputPolicy;
   readonly memoryBudgetBytes: number;
   readonly stallMs: number;
   readonly retainEndedMs: number;
+  /** Return the memory of Node's code to the kernel when idle. */
+  readonly pageOut: boolean;
+  /** What the agent answers as X-Envd-Version. */
+  readonly envdVersion: string;
   readonly log: LogSettings;
   readonly logCommands: boolean;
   /** HOLDFAST_ variables that are not the variable of any setting. */
   readonly unknownVariables: readonly string[];
+  readonly version: string;
 }
 
 export interface AccessSettings {
   readonly token: string | undefined;
+  /** What is unsafe about it, for the log. */
+  readonly tokenRemarks: readonly string[];
   readonly allowUnauthenticated: boolean;
   readonly allowHosts: readonly string[];
   readonly allowOrigins: readonly string[];
@@ -40,9 +49,18 @@ export interface CommandSettings {
   readonly cgroup: string | undefined;
 }
 
+export interface FileSettings {
+  /** Whose rights file requests have. */
+  readonly access: FileAccessMode;
+  readonly maxWatchers: number;
+  readonly retainWatchersMs: number;
+}
+
 export interface LimitSettings {
   readonly processes: ProcessLimits;
   readonly server: HttpLimits & RpcLimits;
+  /** How long an upload or download may make no progress. */
+  readonly transferIdleMs: number;
 }
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
@@ -64,6 +82,12 @@ export const AGENT_DEFAULTS = {
   socketMode: 0o600,
   /** The time between SIGTERM and SIGKILL when the agent stops. */
   shutdownGraceMs: 5_000,
+  /** The time without work after which the agent pages out its code. */
+  pageOutIdleMs: 5_000,
+  /** Opens all features of E2B's SDKs, and asks of the agent nothing that it does not have. */
+  envdVersion: "0.6.4",
+  /** As long as a proxy or a busy program may pause; a client that left is noticed sooner. */
+  transferIdleMs: 120_000,
   log: { level: "info", format: "auto" },
   children: {
     openFiles: 1024,

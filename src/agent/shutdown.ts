@@ -1,10 +1,11 @@
 // Stopping the agent: refuse new streams, end every process, send the clients the rest of their streams, close the
 // connections. In this order, and in bounded time.
 
+import type { FileAccess, Watchers } from "../filesystem/index.ts";
 import type { RunningServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { ProcessTable } from "../process/index.ts";
-import type { ServingState } from "../rpc/index.ts";
+import type { ServingState, Stopping } from "../rpc/index.ts";
 import type { StopSignal } from "./stop-signals.ts";
 
 export interface ShutdownOptions {
@@ -31,6 +32,8 @@ interface StoppableAgent {
   readonly server: RunningServer;
   readonly serving: ServingState;
   readonly table: ProcessTable;
+  readonly files: FileAccess;
+  readonly watchers: Watchers;
 }
 
 /** Never rejects because of a process or a client. */
@@ -41,7 +44,7 @@ export async function shutDown(
   const { table } = agent;
   logger.info({ signal, graceMs }, "stopping; another signal kills everything at once");
   const outcome = await Promise.race([
-    stopCleanly(agent, graceMs),
+    stopCleanly(agent, { reason: signal, graceMs }),
     stopNow.then((second) => ({ kind: "interrupted", second }) as const),
     after(graceMs + FLUSH_MS + STUCK_MS),
   ]);
@@ -62,12 +65,15 @@ export async function shutDown(
   }
 }
 
-async function stopCleanly({ server, serving, table }: StoppableAgent, graceMs: number) {
-  // Before the processes end: a start that is accepted later would not be stopped.
-  serving.stop();
+async function stopCleanly({ server, serving, table, files, watchers }: StoppableAgent, stopping: Stopping) {
+  // Before the processes end: a start that is accepted later would not be stopped, and clients learn why
+  // their processes end.
+  serving.stop(stopping);
   server.stop();
-  const counts = await table.shutdown(graceMs);
+  const counts = await table.shutdown(stopping.graceMs);
   await server.close(FLUSH_MS);
+  watchers.close();
+  await files.close();
   return { kind: "stopped", ...counts } as const;
 }
 

@@ -1,30 +1,62 @@
 // The command line: name, version, help, and one file per subcommand. A wrong command line becomes one line on stderr and
-// the exit code for usage, never a stack trace.
+// the exit code for usage, never a stack trace. Build scripts import createProgram to describe the commands.
 
 import { Command, CommanderError } from "commander";
+import { addInspect } from "./commands/inspect.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
-import { addSignal } from "./commands/signal.ts";
+import { addKill, addSignal } from "./commands/signal.ts";
+import { addVersion } from "./commands/version.ts";
+import { addWait } from "./commands/wait.ts";
+import { addCompletion } from "./completion/completion.ts";
+import { chooseAgent } from "./connect/choose-agent.ts";
+import { addContext } from "./contexts/context.ts";
 import { addDoctor } from "./doctor/doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { foreignPhrase, unknownCommandMessage } from "./known-words.ts";
+import { addGlobalFlags } from "./options/agent-flags.ts";
 import { dropEmptyVariables } from "./options/settings.ts";
 import { addServe } from "./serve/serve.ts";
 import { addAttach } from "./session/attach.ts";
 import { addRun } from "./session/run.ts";
+import { addShell } from "./session/shell.ts";
 import { printError } from "./stdio.ts";
+import { addTop } from "./top/top.ts";
 import { version } from "./version.ts";
+
+type AddCommand = (
+  program: Command,
+  done: (exitCode: number) => void,
+  run: (words: readonly string[]) => Promise<number>,
+) => void;
+
+/** In the order of the help. */
+const commands: readonly AddCommand[] = [
+  ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addInspect],
+  ...[addWait, addKill, addSignal, addContext, addCompletion, addVersion, addDoctor],
+];
+
+/** Commands that people and scripts run often. One that is the first word is the only one that is created: 5 ms less. */
+const often: Readonly<Record<string, AddCommand>> = {
+  ...{ run: addRun, exec: addRun, shell: addShell, attach: addAttach, ps: addPs, logs: addLogs },
+  ...{ wait: addWait, kill: addKill, signal: addSignal },
+};
 
 /** Runs the command in `argv`, which is like process.argv, and returns the exit code. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   let exitCode: number = exitCodes.done;
-  const program = createProgram();
-  const done = (code: number): void => {
-    exitCode = code;
-  };
-  for (const addCommand of [addServe, addRun, addAttach, addPs, addLogs, addSignal, addDoctor])
-    addCommand(program, done);
+  const first = argv[2] ?? "";
+  const only = Object.hasOwn(often, first) ? often[first] : undefined;
+  const program = createProgram(
+    (code) => {
+      exitCode = code;
+    },
+    only === undefined ? commands : [only],
+  );
   dropEmptyVariables(process.env);
   try {
+    const foreign = foreignPhrase(argv.slice(2), namesOf(program));
+    if (foreign !== undefined) program.error(foreign);
     await program.parseAsync(argv);
     return exitCode;
   } catch (error) {
@@ -35,33 +67,51 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
   }
 }
 
-function createProgram(): Command {
+/** The whole command line, by default with all its commands. `done` receives the exit code of the command that `parseAsync` ran. */
+export function createProgram(done: (exitCode: number) => void, added = commands): Command {
   // Subcommands created with `.command()` inherit these settings, so they come before the first one.
-  return (
-    new Command("holdfast")
-      .description(
-        "The agent inside a sandbox, and its command line. The agent runs processes and terminals for clients outside " +
-          "the sandbox, over Connect and gRPC. No output is lost or duplicated, and a client that disconnects never " +
-          "kills a process.",
-      )
-      .version(version(), "-V, --version", "version")
-      .helpOption("-h, --help", "this help")
-      .helpCommand("help [command]", "help of a command")
-      // `holdfast run ls -l` then needs no "--": options after the command belong to the command.
-      .enablePositionalOptions()
-      .exitOverride()
-      .configureOutput({ outputError: (message) => printError(message.replace(/^error: /, "")) })
-      .configureHelp({ subcommandTerm: (command) => command.name() })
-      .addHelpText("after", PROGRAM_HELP)
-  );
+  const program = addGlobalFlags(new Command("holdfast"))
+    .description(
+      "The agent inside a sandbox, and its command line. The agent runs processes and terminals for clients outside " +
+        "the sandbox, over Connect and gRPC. No output is lost or duplicated, and a client that disconnects never " +
+        "kills a process.",
+    )
+    .version(version(), "-V, --version", "version")
+    .helpOption("-h, --help", "this help")
+    .helpCommand("help [command]", "help of a command")
+    // `holdfast run ls -l` then needs no "--": options after the command belong to the command.
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError: (message) => printError(message.replace(/^error: /, "")) })
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .addHelpText("after", PROGRAM_HELP);
+  for (const addCommand of added) addCommand(program, done, runWords);
+  return program
+    .hook("preAction", (_, command) => chooseAgent(command, program, process.env))
+    .on("command:*", (words: readonly string[], unknown: readonly string[]) =>
+      program.error(unknownCommandMessage([...words, ...unknown], namesOf(program))),
+    );
+}
+
+/** For a command that runs another one, with the exit code of that. */
+function runWords(words: readonly string[]): Promise<number> {
+  return runCommandLine(["node", "holdfast", ...words]);
+}
+
+function namesOf(program: Command): string[] {
+  return program.commands
+    .filter((command) => !command.name().startsWith("__"))
+    .flatMap((command) => [command.name(), ...command.aliases()]);
 }
 
 const PROGRAM_HELP = `
 Examples:
   holdfast serve                 run the agent on 127.0.0.1:49983
   holdfast run -- make test      run a command there, as if it ran here
-  holdfast run --pty bash        a shell that outlives the connection
+  holdfast shell                 a shell that outlives the connection
+  holdfast --url HOST:PORT ps    the processes of another agent
   holdfast help run              all options
 
-All commands except serve and doctor call the agent at --url or HOLDFAST_URL.
+All commands except serve and doctor call the agent at --url or HOLDFAST_URL, or
+that of the context in use (holdfast help context).
 `;

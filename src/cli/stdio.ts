@@ -9,23 +9,26 @@ import { oneLine } from "../text.ts";
 const terminals = [0, 1, 2].filter((fd) => isatty(fd));
 
 /**
- * Gives stdin, stdout and stderr open file descriptions of their own, if they are pipes. Node makes
+ * Gives stdout and stderr open file descriptions of their own, if they are pipes. Node makes
  * pipes non-blocking, which is a property of the description and so of every program that shares it:
  * neighbours in a pipeline would get EAGAIN and lose data. libuv does the same for terminals. Call it
- * before anything touches process.stdin, stdout or stderr.
+ * before anything touches process.stdout or stderr.
  */
 export function ownStandardStreams(): void {
-  const { O_RDONLY, O_WRONLY } = constants;
-  for (const [fd, access] of [
-    [0, O_RDONLY],
-    [1, O_WRONLY],
-    [2, O_WRONLY],
-  ] as const) {
-    try {
-      if (fstatSync(fd).isFIFO()) replaceDescription(fd, access | constants.O_NONBLOCK);
-    } catch {
-      // ENXIO: nobody reads it. EACCES: it belongs to another user. It stays shared.
-    }
+  ownDescription(1, constants.O_WRONLY);
+  ownDescription(2, constants.O_WRONLY);
+}
+
+/** The same for stdin. Call it before anything touches process.stdin, and only if it is to be read. */
+export function ownStandardInput(): void {
+  ownDescription(0, constants.O_RDONLY);
+}
+
+function ownDescription(fd: number, access: number): void {
+  try {
+    if (fstatSync(fd).isFIFO()) replaceDescription(fd, access | constants.O_NONBLOCK);
+  } catch {
+    // ENXIO: nobody reads it. EACCES: it belongs to another user. It stays shared.
   }
 }
 

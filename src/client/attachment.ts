@@ -2,6 +2,7 @@
 // events do not continue the output (output-position.ts) is abandoned for another. Reads one event at
 // a time, only when asked.
 
+import { deferred } from "../deferred.ts";
 import { Backoff } from "./backoff.ts";
 import { type ClientError, ProcessGoneError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
@@ -43,6 +44,7 @@ export class Attachment {
    */
   #backoff: Backoff;
   #timedOut = false;
+  #wake: (() => void) | undefined;
 
   constructor(link: AgentLink, options: AttachmentOptions) {
     this.#link = link;
@@ -67,7 +69,7 @@ export class Attachment {
    * The next piece of output, or the end. Call it again only after it has settled. Rejects when
    * there is nothing left to try.
    */
-  async next(): Promise<Exclude<Arrival, { kind: "nothing" }>> {
+  async next(): Promise<Exclude<Arrival, { kind: "nothing" | "stopping" }>> {
     for (;;) {
       let reached: EventStream | Rewind;
       try {
@@ -80,6 +82,7 @@ export class Attachment {
       this.#stream = reached;
       const arrival = await this.#nextOf(reached);
       if ("verdict" in arrival) await this.#lose(arrival);
+      else if (arrival.kind === "stopping") this.#options.onState?.(arrival);
       else if (arrival.kind !== "nothing") return arrival;
     }
   }
@@ -169,7 +172,18 @@ export class Attachment {
     const retry = this.#backoff.afterFailure(isRefusal ? "final" : verdict, failure);
     if (retry === undefined) throw identity === undefined ? error : explained(error);
     onState?.({ kind: "reconnecting", ...retry, reason: error });
-    await pause(this.#link.settings.clock, retry.delayMs, signal);
+    const wake = deferred<void>();
+    this.#wake = () => wake.resolve();
+    try {
+      await pause(this.#link.settings.clock, retry.delayMs, signal, wake.promise);
+    } finally {
+      this.#wake = undefined;
+    }
+  }
+
+  /** Ends the wait before the next try. Without one it does nothing. */
+  retryNow(): void {
+    this.#wake?.();
   }
 
   /** For an agent that retains no ended processes. */
@@ -192,7 +206,8 @@ export class Attachment {
  * the message can name the possible reasons.
  */
 function explained(error: ClientError): ClientError {
-  if (!(error instanceof ProcessGoneError)) return error;
+  // A newer agent has said it itself.
+  if (!(error instanceof ProcessGoneError) || / ended .* ago /.test(error.message)) return error;
   const message = `${error.message}: it has ended and is no longer retained, or the agent was restarted`;
   return new ProcessGoneError(message, { cause: error });
 }

@@ -6,7 +6,7 @@ import type { OpenStream } from "./event-stream.ts";
 import { startHeaders, toConnectMessage, toProcessInfo, toStartMessage } from "./messages.ts";
 import { type Opening, Output } from "./output.ts";
 import type { EarlierPosition } from "./output-position.ts";
-import { listProcesses } from "./process-list.ts";
+import { describeAgent, listProcesses } from "./process-list.ts";
 import { randomId } from "./random-id.ts";
 import { AttachedProcess } from "./remote-process.ts";
 import { sendSignal } from "./send-signal.ts";
@@ -27,6 +27,7 @@ export function newClient(connection: Connection, settings: Settings): Client {
     start: (request, options = {}) => start(link, request, options),
     attach: (selector, options = {}) => attach(link, selector, options),
     list: (options = {}) => list(link, options),
+    agent: ({ signal } = {}) => describeAgent(link, signal),
     signal: (selector, name, options) => sendSignal(link, selector, name, options),
     close: () => link.close(),
   };
@@ -104,8 +105,8 @@ function connect(selector: Selector, options: AttachOptions): OpenStream {
 
 async function list(
   link: AgentLink,
-  { includeEnded = false, process, omitConfig = false, signal }: ListOptions,
+  { includeEnded = false, process, omitConfig = false, usage = false, signal }: ListOptions,
 ): Promise<ProcessInfo[]> {
-  const all = await listProcesses(link, { selector: process, omitConfig, signals: [signal] });
+  const all = await listProcesses(link, { selector: process, omitConfig, usage, signals: [signal] });
   return all.map(toProcessInfo).filter(({ exit }) => includeEnded || exit === undefined);
 }

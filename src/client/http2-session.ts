@@ -9,13 +9,21 @@ import {
   constants,
   type OutgoingHttpHeaders,
 } from "node:http2";
+import { connect as connectSocket } from "node:net";
+
+export interface Http2SessionOptions {
+  readonly onGoaway?: () => void;
+  /** A Unix socket to connect to instead of the URL's host. */
+  readonly socketPath?: string | undefined;
+  readonly tls?: { readonly ca?: string | Buffer };
+}
 
 /** The interface that Connect-Node requires of a session manager. */
 export class Http2Session {
   /** The origin of all requests. */
   readonly authority: string;
   readonly #keepaliveMs: number;
-  readonly #onGoaway: () => void;
+  readonly #options: Http2SessionOptions;
   #connection: PingedConnection | undefined;
 
   /**
@@ -23,19 +31,23 @@ export class Http2Session {
    * intervals bring no answer. After two intervals without a stream it is closed, because its state
    * is then unknown.
    */
-  constructor(url: string, keepaliveMs: number, onGoaway: () => void = () => undefined) {
-    this.#onGoaway = onGoaway;
+  constructor(url: string, keepaliveMs: number, options: Http2SessionOptions = {}) {
+    this.#options = options;
     this.authority = new URL(url).origin;
     this.#keepaliveMs = keepaliveMs;
   }
 
   async request(method: string, path: string, headers: OutgoingHttpHeaders): Promise<ClientHttp2Stream> {
     if (this.#connection === undefined || !this.#connection.isUsable)
-      this.#connection = new PingedConnection(
-        connect(this.authority).once("goaway", this.#onGoaway),
-        this.#keepaliveMs,
-      );
+      this.#connection = new PingedConnection(this.#connect(), this.#keepaliveMs);
     return this.#connection.request({ ...headers, ":method": method, ":path": path });
+  }
+
+  #connect(): ClientHttp2Session {
+    const { onGoaway, socketPath, tls } = this.#options;
+    const place = socketPath === undefined ? {} : { createConnection: () => connectSocket(socketPath) };
+    const session = connect(this.authority, { ...tls, ...place });
+    return onGoaway === undefined ? session : session.once("goaway", onGoaway);
   }
 
   /** Connect-Node's manager takes it for a sign of life; this one relies on pings. */

@@ -7,20 +7,11 @@ import { givenConnection } from "./connection.ts";
 import { nodeConnection } from "./node-connection.ts";
 import type { Client, ClientOptions } from "./types.ts";
 
-export type { Clock, Timer } from "../clock.ts";
-export {
-  ClientError,
-  type ClientErrorCode,
-  DetachedError,
-  GapError,
-  ProcessGoneError,
-  RewoundError,
-} from "./client-errors.ts";
-export type * from "./types.ts";
+export * from "./exports.ts";
 
 /** Connects at the first call. Throws a TypeError or RangeError for invalid options. */
 export function createClient(options: ClientOptions): Client {
-  const { transport, baseUrl, httpVersion = "1.1" } = options;
+  const { transport, baseUrl, ca, httpVersion = "1.1" } = options;
   const settings = toSettings(options);
   if ((transport === undefined) === (baseUrl === undefined))
     throw new TypeError(
@@ -28,5 +19,5 @@ export function createClient(options: ClientOptions): Client {
     );
   if (transport !== undefined) return newClient(givenConnection(transport), settings);
   const keepaliveMs = settings.keepaliveSeconds * 1000;
-  return newClient(nodeConnection({ baseUrl: baseUrl ?? "", httpVersion, keepaliveMs }), settings);
+  return newClient(nodeConnection({ baseUrl: baseUrl ?? "", httpVersion, ca, keepaliveMs }), settings);
 }

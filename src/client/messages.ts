@@ -7,6 +7,8 @@ import {
   ConnectRequestSchema,
   OutputPolicy_Detached,
   type ProcessEvent_EndEvent,
+  type ProcessEvent_Terminal,
+  type ProcessEvent_TimesEvent,
   type ProcessSelector,
   ProcessSelectorSchema,
   Signal,
@@ -22,18 +24,20 @@ import { signalOfStatus } from "./signal-names.ts";
 import type {
   AttachOptions,
   Exit,
+  OutputTime,
   ProcessInfo,
   PtySize,
   Selector,
   SignalName,
   StartRequest,
+  TerminalState,
 } from "./types.ts";
 
 /** The agent accepts ten digits. */
 const MAX_TIMEOUT_MS = 9_999_999_999;
 
 export function toStartMessage(request: StartRequest, startId: string): WireStartRequest {
-  const { cmd, args = [], env = {}, cwd, tag, pty, stdin, output } = request;
+  const { cmd, args = [], env = {}, cwd, tag, pty, stdin, output, retainEndedMs, group } = request;
   return checked(StartRequestSchema, {
     process: { cmd, args: [...args], envs: { ...env }, ...(cwd === undefined ? {} : { cwd }) },
     ...(pty === undefined ? {} : { pty: { size: { cols: pty.cols, rows: pty.rows } } }),
@@ -41,6 +45,14 @@ export function toStartMessage(request: StartRequest, startId: string): WireStar
     stdin: stdin ?? false,
     startId,
     offsets: true,
+    terminal: true,
+    notices: true,
+    forgetDelivered: request.forgetDelivered ?? false,
+    ...(retainEndedMs === undefined
+      ? {}
+      : { retainEndedMs: toWhole("retainEndedMs", retainEndedMs, "milliseconds") }),
+    ...(group === undefined ? {} : { group }),
+    ...(request.uid === undefined ? {} : { uid: request.uid }),
     ...(output === undefined
       ? {}
       : {
@@ -74,6 +86,8 @@ export function startHeaders(
       "invalid_argument",
       `timeoutMs is ${timeoutMs}, must be above 0 and at most ${MAX_TIMEOUT_MS}`,
     );
+  if (user?.includes(":") === true)
+    throw new ClientError("invalid_argument", `user "${user}" holds a colon: give the group with "group"`);
   return {
     // btoa reads one byte per character.
     ...(user === undefined
@@ -96,13 +110,17 @@ export function timeoutHeaders(timeoutMs: number): Readonly<Record<string, strin
 
 export function toConnectMessage(
   selector: Selector,
-  { fromOffset, lag, generation }: AttachOptions,
+  { fromOffset, lag, generation, times = false, endOnly = false }: AttachOptions,
 ): ConnectRequest {
   return checked(ConnectRequestSchema, {
     process: toSelectorMessage(selector),
     ...(fromOffset === undefined ? {} : { fromOffset: toOffset("fromOffset", fromOffset) }),
-    lag: lag === "skip" ? ConnectRequest_Lag.SKIP : ConnectRequest_Lag.BLOCK,
+    lag: lag === "skip" || endOnly ? ConnectRequest_Lag.SKIP : ConnectRequest_Lag.BLOCK,
     offsets: true,
+    times,
+    terminal: true,
+    notices: true,
+    endOnly,
     ...(generation === undefined ? {} : { generation }),
   });
 }
@@ -167,8 +185,23 @@ export function toExit(end: ProcessEvent_EndEvent): Exit {
   };
 }
 
+export function toOutputTimes({ offsets, atMs, withinMs }: ProcessEvent_TimesEvent): OutputTime[] {
+  return offsets.map((offset, index) => ({
+    offset: Number(offset),
+    at: new Date(Number(atMs[index] ?? 0)),
+    withinMs: Number(withinMs[index] ?? 1),
+  }));
+}
+
+/** Undefined if the agent sent none. */
+export function toTerminal(terminal: ProcessEvent_Terminal | undefined): TerminalState | undefined {
+  if (terminal === undefined) return undefined;
+  const { restore, cols, rows } = terminal;
+  return { restore, size: { cols, rows } };
+}
+
 export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
-  const { pid, processId, tag, config, end, user, blockedMs } = info;
+  const { pid, processId, tag, config, end, user, blockedMs, usage } = info;
   return {
     pid,
     processId,
@@ -186,14 +219,27 @@ export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
     heldBytes: Number(info.heldBytes),
     reading: info.reading,
     ...(blockedMs === undefined ? {} : { blockedMs: Number(blockedMs) }),
+    ...(usage === undefined
+      ? {}
+      : {
+          usage: {
+            cpuMs: Number(usage.cpuMs),
+            residentBytes: Number(usage.residentBytes),
+            processes: usage.processes,
+          },
+        }),
   };
 }
 
 function toOffset(name: string, value: number): bigint {
+  return toWhole(name, value, "bytes");
+}
+
+function toWhole(name: string, value: number, unit: string): bigint {
   if (Number.isSafeInteger(value) && value >= 0) return BigInt(value);
   throw new ClientError(
     "invalid_argument",
-    `${name} is ${value}, must be a whole number of bytes, 0 or more`,
+    `${name} is ${value}, must be a whole number of ${unit}, 0 or more`,
   );
 }
 

@@ -5,12 +5,16 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { parseAgentAddress } from "./agent-address.ts";
 import type { Connection } from "./connection.ts";
 import { Http2Session } from "./http2-session.ts";
 
 export interface NodeConnectionOptions {
+  /** See parseAgentAddress. */
   readonly baseUrl: string;
   readonly httpVersion: "1.1" | "2";
+  /** See ClientOptions. */
+  readonly ca?: string | Uint8Array | undefined;
   /**
    * The ping interval of an HTTP/2 connection, and how long an HTTP/1.1 connection may be idle and
    * still be reused.
@@ -26,8 +30,12 @@ interface OwnedTransport {
 
 /** Throws a TypeError for an invalid URL. */
 export function nodeConnection(options: NodeConnectionOptions): Connection {
-  if (!/^https?:\/\//.test(options.baseUrl) || !URL.canParse(options.baseUrl))
-    throw new TypeError(`baseUrl is "${options.baseUrl}", must be like http://127.0.0.1:49983`);
+  const address = parseAgentAddress(options.baseUrl);
+  if (address === undefined)
+    throw new TypeError(
+      `baseUrl is "${options.baseUrl}", must be like http://127.0.0.1:49983, 127.0.0.1:49983 or unix:/run/holdfast.sock`,
+    );
+  const resolved: Resolved = { ...options, ...address, tls: tlsOptions(options.ca) };
   let current: OwnedTransport | undefined;
   let goaways = 0;
   const onGoaway = () => void goaways++;
@@ -38,7 +46,7 @@ export function nodeConnection(options: NodeConnectionOptions): Connection {
   return {
     open: () => {
       close();
-      current = options.httpVersion === "2" ? overHttp2(options, onGoaway) : overHttp1(options);
+      current = options.httpVersion === "2" ? overHttp2(resolved, onGoaway) : overHttp1(resolved);
       return current.transport;
     },
     close,
@@ -48,12 +56,23 @@ export function nodeConnection(options: NodeConnectionOptions): Connection {
   };
 }
 
+interface Resolved extends NodeConnectionOptions {
+  readonly socketPath?: string;
+  readonly tls: { readonly ca?: string | Buffer };
+}
+
+function tlsOptions(ca: string | Uint8Array | undefined): Resolved["tls"] {
+  if (ca === undefined) return {};
+  return { ca: typeof ca === "string" ? ca : Buffer.from(ca) };
+}
+
 /** One connection per stream: an unread stream does not block others. */
-function overHttp1({ baseUrl, keepaliveMs }: NodeConnectionOptions): OwnedTransport {
+function overHttp1({ baseUrl, keepaliveMs, socketPath, tls }: Resolved): OwnedTransport {
   const Agent = new URL(baseUrl).protocol === "https:" ? HttpsAgent : HttpAgent;
   // Node ends idle connections at this limit, because their state is unknown by then. A connection
   // in use has no listener for the timeout and is not affected.
-  const agent = new Agent({ keepAlive: true, timeout: keepaliveMs });
+  const place = socketPath === undefined ? {} : { socketPath };
+  const agent = new Agent({ keepAlive: true, timeout: keepaliveMs, ...place, ...tls });
   return {
     transport: createConnectTransport({
       baseUrl,
@@ -69,8 +88,11 @@ function overHttp1({ baseUrl, keepaliveMs }: NodeConnectionOptions): OwnedTransp
   };
 }
 
-function overHttp2({ baseUrl, keepaliveMs }: NodeConnectionOptions, onGoaway: () => void): OwnedTransport {
-  const sessionManager = new Http2Session(baseUrl, keepaliveMs, onGoaway);
+function overHttp2(
+  { baseUrl, keepaliveMs, socketPath, tls }: Resolved,
+  onGoaway: () => void,
+): OwnedTransport {
+  const sessionManager = new Http2Session(baseUrl, keepaliveMs, { onGoaway, socketPath, tls });
   return {
     transport: createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: true, sessionManager }),
     retire: () => sessionManager.abort(),

@@ -3,8 +3,8 @@
 
 import type { ProcessEvent } from "../gen/process_pb.ts";
 import { CleanEndError, ClientError } from "./client-errors.ts";
-import { toExit } from "./messages.ts";
-import type { Exit, OutputEvent } from "./types.ts";
+import { toExit, toOutputTimes, toTerminal } from "./messages.ts";
+import type { Exit, OutputEvent, OutputTime, TerminalState } from "./types.ts";
 
 type WireEvent = ProcessEvent["event"];
 
@@ -13,6 +13,10 @@ export interface Identity {
   readonly pid: number;
   readonly processId: string;
   readonly isPty: boolean;
+  /** Where the first stream began. */
+  readonly terminal: TerminalState | undefined;
+  readonly acceptsInput: boolean | undefined;
+  readonly sameTag: number;
 }
 
 /** The machine was restored to a state in which this output did not exist yet. */
@@ -21,12 +25,15 @@ export interface Rewind {
   readonly was: number;
   /** Where the output continues. */
   readonly now: number;
+  /** The state of the terminal there, if the agent reports it. */
+  readonly terminal?: TerminalState;
 }
 
 export type Arrival =
   | OutputEvent
   | { readonly kind: "end"; readonly exit: Exit }
   | ({ readonly kind: "rewound" } & Rewind)
+  | { readonly kind: "stopping"; readonly reason: string; readonly graceMs: number }
   /** A keepalive, or an event that this client does not know. */
   | { readonly kind: "nothing" };
 
@@ -42,6 +49,10 @@ export class OutputPosition {
   #generation = "";
   /** Of the present stream; becomes `#generation` with the next event, which may be `rewound`. */
   #streamGeneration = "";
+  /** Of the next data event. */
+  #times: readonly OutputTime[] | undefined;
+  /** Where the present stream began. */
+  #streamTerminal: TerminalState | undefined;
 
   /** Without `earlier` the first stream sets the offset. */
   constructor(earlier?: EarlierPosition) {
@@ -71,14 +82,16 @@ export class OutputPosition {
         "data_loss",
         `the stream began with ${event?.case ?? "nothing"} instead of start`,
       );
-    const { pid, processId, pty, generation } = event.value;
+    this.#times = undefined;
+    const { pid, processId, pty, generation, acceptsInput, sameTag } = event.value;
+    const terminal = toTerminal(event.value.terminal);
     if (processId === "")
       throw new ClientError(
         "unimplemented",
         "the agent sent no process_id, so its streams cannot be resumed: it is not holdfast",
       );
     const offset = Number(event.value.offset);
-    this.#identity ??= { pid, processId, isPty: pty };
+    this.#identity ??= { pid, processId, isPty: pty, acceptsInput, sameTag, terminal };
     if (processId !== this.#identity.processId)
       throw new ClientError(
         "data_loss",
@@ -93,6 +106,7 @@ export class OutputPosition {
     const mayBeRewound = this.#generation !== "" && offset < this.#offset;
     if (!mayBeRewound) this.#assertHere(offset, "the stream began");
     this.#streamGeneration = generation;
+    this.#streamTerminal = terminal;
   }
 
   /** Takes a later event. Throws if it does not continue the output. */
@@ -111,7 +125,14 @@ export class OutputPosition {
           throw new ClientError("unimplemented", "the agent sent an unknown kind of output");
         const offset = this.#assertHere(Number(at), "output arrived");
         this.#offset = offset + output.value.length;
-        return { kind: output.case, data: output.value, offset };
+        const times = this.#times;
+        this.#times = undefined;
+        return {
+          kind: output.case,
+          data: output.value,
+          offset,
+          ...(times === undefined ? {} : { times }),
+        };
       }
       case "gap": {
         const from = this.#assertHere(Number(event.value.from), "a gap arrived");
@@ -119,13 +140,23 @@ export class OutputPosition {
         if (to < from)
           throw new ClientError("data_loss", `a gap arrived that ends at ${to}, before its start at ${from}`);
         this.#offset = to;
-        return { kind: "gap", from, to };
+        const terminal = toTerminal(event.value.terminal);
+        return { kind: "gap", from, to, ...(terminal && { terminal }) };
       }
+      case "times":
+        this.#times = toOutputTimes(event.value);
+        return { kind: "nothing" };
       case "rewound":
-        return { kind: "rewound", ...this.#rewind(Number(event.value.was), Number(event.value.now)) };
+        return {
+          kind: "rewound",
+          ...this.#rewind(Number(event.value.was), Number(event.value.now)),
+          ...(this.#streamTerminal && { terminal: this.#streamTerminal }),
+        };
       case "end":
         this.#assertHere(Number(event.value.offset), "the end event arrived");
         return { kind: "end", exit: toExit(event.value) };
+      case "agentStopping":
+        return { kind: "stopping", reason: event.value.reason, graceMs: Number(event.value.graceMs) };
       case "start":
         throw new ClientError("data_loss", "a second start event arrived");
       default:

@@ -7,7 +7,7 @@ import { AbortScope, onAbort } from "./abort.ts";
 import { Attachment, type AttachmentOptions } from "./attachment.ts";
 import { ClientError, DetachedError, GapError, RewoundError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
-import type { Identity } from "./output-position.ts";
+import type { Identity, Rewind } from "./output-position.ts";
 import type { Exit, OutputEvent, ProcessOptions } from "./types.ts";
 
 type Outcome =
@@ -99,6 +99,11 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
     return this;
   }
 
+  /** See RemoteProcess.retryNow. */
+  retryNow(): void {
+    this.#attachment.retryNow();
+  }
+
   /** It also fails pending calls after the process has ended. */
   detach(): void {
     const error = new DetachedError("detached from the process, which continues to run");
@@ -112,7 +117,7 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
       const arrival = await this.#attachment.next();
       // Detached in the meantime: the event is not yielded, and the offset does not include it.
       if (this.#outcome !== undefined) return settled(this.#outcome);
-      if (arrival.kind === "rewound") return await this.#continueAt(arrival.was, arrival.now);
+      if (arrival.kind === "rewound") return await this.#continueAt(arrival);
       if (arrival.kind === "end") return settled(this.#settle({ kind: "exit", exit: arrival.exit }));
       if (arrival.kind === "gap" && this.#options.onGap === "error")
         throw new GapError(arrival.from, arrival.to);
@@ -123,11 +128,12 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
     }
   }
 
-  async #continueAt(was: number, now: number): Promise<IteratorResult<OutputEvent>> {
+  async #continueAt(rewound: { kind: "rewound" } & Rewind): Promise<IteratorResult<OutputEvent>> {
+    const { was, now } = rewound;
     if (this.#options.onRewind !== "resume") throw new RewoundError(was, now);
     this.#offset = now;
     this.onRewound?.();
-    this.#options.onState?.({ kind: "rewound", was, now });
+    this.#options.onState?.(rewound);
     return this.#next();
   }
 

@@ -6,13 +6,14 @@ import { ClientError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
 import { isSelected, toSelectorMessage } from "./messages.ts";
 import { callWithRetries } from "./retried-call.ts";
-import type { Selector } from "./types.ts";
+import type { AgentInfo, Selector } from "./types.ts";
 
 export interface ListQuery {
   /** Default: all processes. */
   readonly selector?: Selector | undefined;
   /** Leaves out command, arguments and environment, which can be large. */
   readonly omitConfig: boolean;
+  readonly usage?: boolean;
   readonly signals: readonly (AbortSignal | undefined)[];
 }
 
@@ -36,11 +37,29 @@ export async function listProcesses(link: AgentLink, query: ListQuery): Promise<
   return [...all.filter(hasEnded), ...all.filter((info) => !hasEnded(info))];
 }
 
-function listPage(link: AgentLink, { selector, omitConfig, signals }: ListQuery, pageToken: string) {
+/** Asks for no process: the smallest list that there is. */
+export async function describeAgent(link: AgentLink, signal?: AbortSignal): Promise<AgentInfo | undefined> {
+  const message = { agent: true, includeEnded: true, omitConfig: true, pageSize: 1 };
+  const { agent } = await callWithRetries(link, {
+    send: (rpc, options) => rpc.list(message, options),
+    signals: [signal],
+    patienceMs: link.settings.callRetryMs,
+  });
+  if (agent === undefined) return undefined;
+  const { version, startedAtMs, nowMs } = agent;
+  return { version, startedAt: new Date(Number(startedAtMs)), now: new Date(Number(nowMs)) };
+}
+
+function listPage(
+  link: AgentLink,
+  { selector, omitConfig, usage = false, signals }: ListQuery,
+  pageToken: string,
+) {
   const message = {
     // Always, because without this field the agent answers with E2B's fields only.
     includeEnded: true,
     omitConfig,
+    usage,
     pageToken,
     ...(selector === undefined ? {} : { process: toSelectorMessage(selector) }),
   };

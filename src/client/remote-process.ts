@@ -15,21 +15,29 @@ import type {
   RemoteProcess,
   SignalName,
   SignalOptions,
+  TerminalState,
 } from "./types.ts";
 
 export class AttachedProcess implements RemoteProcess {
   readonly pid: number;
   readonly processId: string;
   readonly isPty: boolean;
+  readonly terminal: TerminalState | undefined;
+  readonly acceptsInput: boolean | undefined;
+  readonly sameTag: number;
   readonly #link: AgentLink;
   readonly #output: Output;
   readonly #input: InputWriter;
   readonly #resizer: Resizer;
 
-  constructor(link: AgentLink, output: Output, { pid, processId, isPty }: Identity) {
+  constructor(link: AgentLink, output: Output, identity: Identity) {
+    const { pid, processId, isPty } = identity;
     this.pid = pid;
     this.processId = processId;
     this.isPty = isPty;
+    this.acceptsInput = identity.acceptsInput;
+    this.sameTag = identity.sameTag;
+    this.terminal = identity.terminal;
     this.#link = link;
     this.#output = output;
     const { signals } = output;
@@ -75,6 +83,10 @@ export class AttachedProcess implements RemoteProcess {
 
   signal(name: SignalName, options?: SignalOptions): Promise<void> {
     return sendSignal(this.#link, this.processId, name, options, this.#output.signals);
+  }
+
+  retryNow(): void {
+    this.#output.retryNow();
   }
 
   detach(): void {

@@ -9,8 +9,8 @@ import type { ClientError } from "./client-errors.ts";
 /** Options of `createClient`: `baseUrl` or `transport` is required. */
 export interface ClientOptions {
   /**
-   * The agent's address, `http://127.0.0.1:49983`. Node needs nothing else. Without Node (browsers,
-   * workers) pass `transport` instead.
+   * The agent's address: `http://127.0.0.1:49983`, `127.0.0.1:49983`, or `unix:/run/holdfast.sock`. Node
+   * needs nothing else. Without Node (browsers, workers) pass `transport` instead.
    */
   readonly baseUrl?: string;
   /**
@@ -24,6 +24,11 @@ export interface ClientOptions {
    * dead connection of an HTTP/2 transport.
    */
   readonly transport?: Transport | (() => Transport);
+  /**
+   * With an `https:` `baseUrl`: the certificates, in PEM, that the agent's certificate is checked against,
+   * instead of those that Node trusts.
+   */
+  readonly ca?: string | Uint8Array;
   /** The user that processes run as; default: the agent's own. `start` can override it. */
   readonly user?: string;
   /** Sent as `X-Access-Token` with every call. */
@@ -102,6 +107,8 @@ export interface Client {
    * them.
    */
   list(options?: ListOptions): Promise<ProcessInfo[]>;
+  /** The agent itself. Undefined: it is older than this call, or another implementation. */
+  agent(options?: CallOptions): Promise<AgentInfo | undefined>;
   /**
    * Signals a process, or with `group` its whole process group. If the answer is lost, the signal
    * is not sent again, because the process may have received it. Exceptions are SIGKILL, SIGSTOP
@@ -158,6 +165,17 @@ export interface StartRequest {
   readonly startId?: string;
   /** What happens to output that no client reads; default: the agent's policy. */
   readonly output?: OutputPolicy;
+  /**
+   * How long the process can still be found after its end. Default: the agent's `--retain-ended`. The
+   * agent refuses more than its `--max-retain-ended`.
+   */
+  readonly retainEndedMs?: number;
+  /** The agent forgets the process as soon as a client has received its end. */
+  readonly forgetDelivered?: boolean;
+  /** The user to run as by number, instead of `user`. */
+  readonly uid?: number;
+  /** The only group to run with, by name or number. Default: all groups of the user. */
+  readonly group?: string;
 }
 
 /** A terminal's size in characters. */
@@ -191,6 +209,8 @@ export interface ListOptions extends CallOptions {
   readonly includeEnded?: boolean;
   /** Only the processes that it matches; a tag may match several. No match: an empty list. */
   readonly process?: Selector;
+  /** Also measures the processes: ProcessInfo.usage. */
+  readonly usage?: boolean;
   /** Leaves out `cmd`, `args`, `env` and `cwd`, which can be large: `cmd` is then empty. */
   readonly omitConfig?: boolean;
 }
@@ -218,8 +238,24 @@ export interface ProcessOptions extends CallOptions {
   readonly onState?: (state: ConnectionState) => void;
 }
 
+/**
+ * What a terminal has to receive before output that begins in the middle, so that keys, mouse and
+ * screen work as the process expects.
+ */
+export interface TerminalState {
+  /**
+   * Write it to a terminal in its initial state, before the output. It sets modes, such as the
+   * alternate screen, and draws no text: a program on the alternate screen draws when its size changes.
+   */
+  readonly restore: Uint8Array;
+  /** The size of the process's terminal, when the agent answered. */
+  readonly size: PtySize;
+}
+
 /** Options of `attach`. */
 export interface AttachOptions extends ProcessOptions {
+  /** Asks for the times of the output: DataEvent.times. Older agents send none. */
+  readonly times?: boolean;
   /**
    * Start exactly here; 0 is the process's first byte. Bytes that are no longer held arrive as a
    * gap.
@@ -235,6 +271,11 @@ export interface AttachOptions extends ProcessOptions {
    * Default: "block".
    */
   readonly lag?: "block" | "skip";
+  /**
+   * Only the end: the agent sends no output, and a gap covers it. The client is then an observer. An
+   * agent that is too old sends the output.
+   */
+  readonly endOnly?: boolean;
 }
 
 /**
@@ -243,7 +284,7 @@ export interface AttachOptions extends ProcessOptions {
  *     for await (const event of process) if (event.kind === "stdout") console.log(event.data);
  *     const { exitCode } = await process.exit;
  *
- * A lost connection is made again and resumed at the same byte; only `onState` shows it. Nothing is
+ * The client reconnects after a lost connection and continues at the same byte; only `onState` shows it. Nothing is
  * read ahead: without an iteration nothing is read from the connection, and a process that
  * continues to write waits (as its `lag` and the agent's windows allow). A loop that is left keeps
  * its place, and a second loop continues with the next event. Two loops at the same time share the
@@ -256,6 +297,15 @@ export interface RemoteProcess extends AsyncIterable<OutputEvent> {
   readonly processId: string;
   /** Whether it runs on a terminal. */
   readonly isPty: boolean;
+  /** Whether it has a stdin pipe or a terminal. Undefined if the agent is too old to say so. */
+  readonly acceptsInput: boolean | undefined;
+  /** How many other live processes had its tag when it was attached. */
+  readonly sameTag: number;
+  /**
+   * The state of the terminal before the first output of this RemoteProcess. Undefined on pipes, and
+   * if the agent reports none. After a reconnect the output continues, and there is nothing to restore.
+   */
+  readonly terminal: TerminalState | undefined;
   /**
    * Offset of the next byte that the iteration yields. `attach` with it as `fromOffset` continues
    * from here.
@@ -291,6 +341,8 @@ export interface RemoteProcess extends AsyncIterable<OutputEvent> {
   resize(size: PtySize, options?: CallOptions): Promise<void>;
   /** See Client.signal. */
   signal(name: SignalName, options?: SignalOptions): Promise<void>;
+  /** While it waits before it connects again: tries now. Otherwise does nothing. */
+  retryNow(): void;
   /**
    * Leaves the process running: ends the iteration, fails pending calls, drops the connection. Can
    * be called again.
@@ -308,6 +360,20 @@ export interface DataEvent {
   readonly data: Uint8Array;
   /** Offset of its first byte. */
   readonly offset: number;
+  /** With AttachOptions.times: when the agent read it. Absent if the agent does not know. */
+  readonly times?: readonly OutputTime[];
+}
+
+/**
+ * The bytes from `offset` to the next entry, or to the end of the event, were read at `at` or less than `withinMs`
+ * later.
+ */
+export interface OutputTime {
+  readonly offset: number;
+  /** By the clock of the agent's machine. */
+  readonly at: Date;
+  /** 1, unless the agent thinned out its times because there were too many. */
+  readonly withinMs: number;
 }
 
 /** The agent no longer holds the bytes [from, to): this client does not receive them. */
@@ -315,6 +381,8 @@ export interface GapEvent {
   readonly kind: "gap";
   readonly from: number;
   readonly to: number;
+  /** The state of the terminal at `to`; absent on pipes. */
+  readonly terminal?: TerminalState;
 }
 
 /** How a process ended. */
@@ -348,8 +416,19 @@ export type ConnectionState =
       readonly delayMs: number;
       readonly reason: ClientError;
     }
+  /**
+   * The agent is about to end, for `reason`, such as "SIGTERM". It ends its processes, and kills those
+   * that remain after `graceMs`. The output continues to its end.
+   */
+  | { readonly kind: "stopping"; readonly reason: string; readonly graceMs: number }
   /** With `onRewind: "resume"`: the output after `now` is not the output that was received before. */
-  | { readonly kind: "rewound"; readonly was: number; readonly now: number }
+  | {
+      readonly kind: "rewound";
+      readonly was: number;
+      readonly now: number;
+      /** The state of the terminal at `now`; absent on pipes. */
+      readonly terminal?: TerminalState;
+    }
   /** Final: the error of the iteration and of `exit`. */
   | { readonly kind: "gone"; readonly error: ClientError };
 
@@ -378,6 +457,25 @@ export interface ProcessInfo {
   readonly reading: boolean;
   /** Set while the process is stuck in a write because its output is not read: for how long. */
   readonly blockedMs?: number;
+  /** With ListOptions.usage, while it runs. Absent for older agents. */
+  readonly usage?: ProcessUsage;
+}
+
+/** What a process and its descendants use. */
+export interface ProcessUsage {
+  /** CPU time since the start. */
+  readonly cpuMs: number;
+  readonly residentBytes: number;
+  /** The number of these processes, at most 64. */
+  readonly processes: number;
+}
+
+/** An agent that describes itself. */
+export interface AgentInfo {
+  readonly version: string;
+  readonly startedAt: Date;
+  /** The clock of its machine. */
+  readonly now: Date;
 }
 
 /** The signals that the agent sends. */

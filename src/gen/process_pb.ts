@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file process.proto.
  */
 export const file_process: GenFile = /*@__PURE__*/
-  fileDesc("Cg1wcm9jZXNzLnByb3RvEgdwcm9jZXNzIkoKA1BUWRIfCgRzaXplGAEgASgLMhEucHJvY2Vzcy5QVFkuU2l6ZRoiCgRTaXplEgwKBGNvbHMYASABKA0SDAoEcm93cxgCIAEoDSKhAQoNUHJvY2Vzc0NvbmZpZxILCgNjbWQYASABKAkSDAoEYXJncxgCIAMoCRIuCgRlbnZzGAMgAygLMiAucHJvY2Vzcy5Qcm9jZXNzQ29uZmlnLkVudnNFbnRyeRIQCgNjd2QYBCABKAlIAIgBARorCglFbnZzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIGCgRfY3dkIpwBCgtMaXN0UmVxdWVzdBIVCg1pbmNsdWRlX2VuZGVkGGQgASgIEi4KB3Byb2Nlc3MYZSABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvckgAiAEBEhMKC29taXRfY29uZmlnGGYgASgIEhEKCXBhZ2Vfc2l6ZRhnIAEoDRISCgpwYWdlX3Rva2VuGGggASgJQgoKCF9wcm9jZXNzIuUCCgtQcm9jZXNzSW5mbxImCgZjb25maWcYASABKAsyFi5wcm9jZXNzLlByb2Nlc3NDb25maWcSCwoDcGlkGAIgASgNEhAKA3RhZxgDIAEoCUgAiAEBEhIKCnByb2Nlc3NfaWQYZCABKAkSMAoDZW5kGGUgASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuRW5kRXZlbnRIAYgBARIOCgZvZmZzZXQYZiABKAQSEwoLc3Vic2NyaWJlcnMYZyABKA0SEgoKaGVsZF9ieXRlcxhoIAEoBBIVCg1zdGFydGVkX2F0X21zGGkgASgDEg8KB3JlYWRpbmcYaiABKAgSCwoDcHR5GGsgASgIEhUKDWF0dGFjaF9vZmZzZXQYbCABKAQSFwoKYmxvY2tlZF9tcxhtIAEoBEgCiAEBEgwKBHVzZXIYbiABKAlCBgoEX3RhZ0IGCgRfZW5kQg0KC19ibG9ja2VkX21zIlAKDExpc3RSZXNwb25zZRInCglwcm9jZXNzZXMYASADKAsyFC5wcm9jZXNzLlByb2Nlc3NJbmZvEhcKD25leHRfcGFnZV90b2tlbhhkIAEoCSKDAgoMU3RhcnRSZXF1ZXN0EicKB3Byb2Nlc3MYASABKAsyFi5wcm9jZXNzLlByb2Nlc3NDb25maWcSHgoDcHR5GAIgASgLMgwucHJvY2Vzcy5QVFlIAIgBARIQCgN0YWcYAyABKAlIAYgBARISCgVzdGRpbhgEIAEoCEgCiAEBEhUKCHN0YXJ0X2lkGGQgASgJSAOIAQESKgoGb3V0cHV0GGUgASgLMhUucHJvY2Vzcy5PdXRwdXRQb2xpY3lIBIgBARIPCgdvZmZzZXRzGGYgASgIQgYKBF9wdHlCBgoEX3RhZ0IICgZfc3RkaW5CCwoJX3N0YXJ0X2lkQgkKB19vdXRwdXQiiAIKDE91dHB1dFBvbGljeRIwCghkZXRhY2hlZBgBIAEoDjIeLnByb2Nlc3MuT3V0cHV0UG9saWN5LkRldGFjaGVkEiIKFWRldGFjaGVkX2J1ZmZlcl9ieXRlcxgCIAEoBEgAiAEBEhkKDHJlcGxheV9ieXRlcxgDIAEoBEgBiAEBIlwKCERldGFjaGVkEhQKEERFVEFDSEVEX0RFRkFVTFQQABISCg5ERVRBQ0hFRF9CTE9DSxABEhMKD0RFVEFDSEVEX0JVRkZFUhACEhEKDURFVEFDSEVEX1JJTkcQA0IYChZfZGV0YWNoZWRfYnVmZmVyX2J5dGVzQg8KDV9yZXBsYXlfYnl0ZXMiYgoNVXBkYXRlUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISHgoDcHR5GAIgASgLMgwucHJvY2Vzcy5QVFlIAIgBAUIGCgRfcHR5IhAKDlVwZGF0ZVJlc3BvbnNlIt0FCgxQcm9jZXNzRXZlbnQSMQoFc3RhcnQYASABKAsyIC5wcm9jZXNzLlByb2Nlc3NFdmVudC5TdGFydEV2ZW50SAASLwoEZGF0YRgCIAEoCzIfLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LkRhdGFFdmVudEgAEi0KA2VuZBgDIAEoCzIeLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LkVuZEV2ZW50SAASNAoJa2VlcGFsaXZlGAQgASgLMh8ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuS2VlcEFsaXZlSAASLQoDZ2FwGGQgASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuR2FwRXZlbnRIABI1CgdyZXdvdW5kGGUgASgLMiIucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuUmV3b3VuZEV2ZW50SAAaXgoKU3RhcnRFdmVudBILCgNwaWQYASABKA0SEgoKcHJvY2Vzc19pZBhkIAEoCRIOCgZvZmZzZXQYZSABKAQSCwoDcHR5GGYgASgIEhIKCmdlbmVyYXRpb24YZyABKAkaWAoJRGF0YUV2ZW50EhAKBnN0ZG91dBgBIAEoDEgAEhAKBnN0ZGVychgCIAEoDEgAEg0KA3B0eRgDIAEoDEgAEg4KBm9mZnNldBhkIAEoBEIICgZvdXRwdXQafgoIRW5kRXZlbnQSEQoJZXhpdF9jb2RlGAEgASgREg4KBmV4aXRlZBgCIAEoCBIOCgZzdGF0dXMYAyABKAkSEgoFZXJyb3IYBCABKAlIAIgBARIOCgZvZmZzZXQYZCABKAQSEQoJdGltZWRfb3V0GGUgASgIQggKBl9lcnJvchoLCglLZWVwQWxpdmUaJAoIR2FwRXZlbnQSDAoEZnJvbRgBIAEoBBIKCgJ0bxgCIAEoBBooCgxSZXdvdW5kRXZlbnQSCwoDd2FzGAEgASgEEgsKA25vdxgCIAEoBEIHCgVldmVudCI1Cg1TdGFydFJlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhUucHJvY2Vzcy5Qcm9jZXNzRXZlbnQi7AEKDkNvbm5lY3RSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIYCgtmcm9tX29mZnNldBhkIAEoBEgAiAEBEigKA2xhZxhlIAEoDjIbLnByb2Nlc3MuQ29ubmVjdFJlcXVlc3QuTGFnEg8KB29mZnNldHMYZiABKAgSFwoKZ2VuZXJhdGlvbhhnIAEoCUgBiAEBIiIKA0xhZxINCglMQUdfQkxPQ0sQABIMCghMQUdfU0tJUBABQg4KDF9mcm9tX29mZnNldEINCgtfZ2VuZXJhdGlvbiI3Cg9Db25uZWN0UmVzcG9uc2USJAoFZXZlbnQYASABKAsyFS5wcm9jZXNzLlByb2Nlc3NFdmVudCKjAQoQU2VuZElucHV0UmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISJAoFaW5wdXQYAiABKAsyFS5wcm9jZXNzLlByb2Nlc3NJbnB1dBITCgZvZmZzZXQYZCABKARIAIgBARITCgZ3cml0ZXIYZSABKAlIAYgBAUIJCgdfb2Zmc2V0QgkKB193cml0ZXIiIwoRU2VuZElucHV0UmVzcG9uc2USDgoGb2Zmc2V0GGQgASgEIjcKDFByb2Nlc3NJbnB1dBIPCgVzdGRpbhgBIAEoDEgAEg0KA3B0eRgCIAEoDEgAQgcKBWlucHV0IuICChJTdHJlYW1JbnB1dFJlcXVlc3QSNwoFc3RhcnQYASABKAsyJi5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdC5TdGFydEV2ZW50SAASNQoEZGF0YRgCIAEoCzIlLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0LkRhdGFFdmVudEgAEjoKCWtlZXBhbGl2ZRgDIAEoCzIlLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0LktlZXBBbGl2ZUgAGjcKClN0YXJ0RXZlbnQSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yGlEKCURhdGFFdmVudBIkCgVpbnB1dBgCIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0lucHV0EhMKBm9mZnNldBhkIAEoBEgAiAEBQgkKB19vZmZzZXQaCwoJS2VlcEFsaXZlQgcKBWV2ZW50IiUKE1N0cmVhbUlucHV0UmVzcG9uc2USDgoGb2Zmc2V0GGQgASgEIoQBChFTZW5kU2lnbmFsUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3ISHwoGc2lnbmFsGAIgASgOMg8ucHJvY2Vzcy5TaWduYWwSIwoFc2NvcGUYZCABKA4yFC5wcm9jZXNzLlNpZ25hbFNjb3BlIhQKElNlbmRTaWduYWxSZXNwb25zZSI+ChFDbG9zZVN0ZGluUmVxdWVzdBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3IiFAoSQ2xvc2VTdGRpblJlc3BvbnNlIlEKD1Byb2Nlc3NTZWxlY3RvchINCgNwaWQYASABKA1IABINCgN0YWcYAiABKAlIABIUCgpwcm9jZXNzX2lkGGQgASgJSABCCgoIc2VsZWN0b3Iq5wEKBlNpZ25hbBIWChJTSUdOQUxfVU5TUEVDSUZJRUQQABIRCg1TSUdOQUxfU0lHSFVQEAESEQoNU0lHTkFMX1NJR0lOVBACEhIKDlNJR05BTF9TSUdRVUlUEAMSEgoOU0lHTkFMX1NJR0tJTEwQCRISCg5TSUdOQUxfU0lHVVNSMRAKEhIKDlNJR05BTF9TSUdVU1IyEAwSEgoOU0lHTkFMX1NJR1RFUk0QDxISCg5TSUdOQUxfU0lHQ09OVBASEhIKDlNJR05BTF9TSUdTVE9QEBMSEwoPU0lHTkFMX1NJR1dJTkNIEBwqPwoLU2lnbmFsU2NvcGUSGAoUU0lHTkFMX1NDT1BFX1BST0NFU1MQABIWChJTSUdOQUxfU0NPUEVfR1JPVVAQATKRBAoHUHJvY2VzcxIzCgRMaXN0EhQucHJvY2Vzcy5MaXN0UmVxdWVzdBoVLnByb2Nlc3MuTGlzdFJlc3BvbnNlEj4KB0Nvbm5lY3QSFy5wcm9jZXNzLkNvbm5lY3RSZXF1ZXN0GhgucHJvY2Vzcy5Db25uZWN0UmVzcG9uc2UwARI4CgVTdGFydBIVLnByb2Nlc3MuU3RhcnRSZXF1ZXN0GhYucHJvY2Vzcy5TdGFydFJlc3BvbnNlMAESOQoGVXBkYXRlEhYucHJvY2Vzcy5VcGRhdGVSZXF1ZXN0GhcucHJvY2Vzcy5VcGRhdGVSZXNwb25zZRJKCgtTdHJlYW1JbnB1dBIbLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0GhwucHJvY2Vzcy5TdHJlYW1JbnB1dFJlc3BvbnNlKAESQgoJU2VuZElucHV0EhkucHJvY2Vzcy5TZW5kSW5wdXRSZXF1ZXN0GhoucHJvY2Vzcy5TZW5kSW5wdXRSZXNwb25zZRJFCgpTZW5kU2lnbmFsEhoucHJvY2Vzcy5TZW5kU2lnbmFsUmVxdWVzdBobLnByb2Nlc3MuU2VuZFNpZ25hbFJlc3BvbnNlEkUKCkNsb3NlU3RkaW4SGi5wcm9jZXNzLkNsb3NlU3RkaW5SZXF1ZXN0GhsucHJvY2Vzcy5DbG9zZVN0ZGluUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Cg1wcm9jZXNzLnByb3RvEgdwcm9jZXNzIkoKA1BUWRIfCgRzaXplGAEgASgLMhEucHJvY2Vzcy5QVFkuU2l6ZRoiCgRTaXplEgwKBGNvbHMYASABKA0SDAoEcm93cxgCIAEoDSKhAQoNUHJvY2Vzc0NvbmZpZxILCgNjbWQYASABKAkSDAoEYXJncxgCIAMoCRIuCgRlbnZzGAMgAygLMiAucHJvY2Vzcy5Qcm9jZXNzQ29uZmlnLkVudnNFbnRyeRIQCgNjd2QYBCABKAlIAIgBARorCglFbnZzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIGCgRfY3dkIrwBCgtMaXN0UmVxdWVzdBIVCg1pbmNsdWRlX2VuZGVkGGQgASgIEi4KB3Byb2Nlc3MYZSABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvckgAiAEBEhMKC29taXRfY29uZmlnGGYgASgIEhEKCXBhZ2Vfc2l6ZRhnIAEoDRISCgpwYWdlX3Rva2VuGGggASgJEg4KBXVzYWdlGKABIAEoCBIOCgVhZ2VudBihASABKAhCCgoIX3Byb2Nlc3MiSQoMUHJvY2Vzc1VzYWdlEg4KBmNwdV9tcxgBIAEoBBIWCg5yZXNpZGVudF9ieXRlcxgCIAEoBBIRCglwcm9jZXNzZXMYAyABKA0imwMKC1Byb2Nlc3NJbmZvEiYKBmNvbmZpZxgBIAEoCzIWLnByb2Nlc3MuUHJvY2Vzc0NvbmZpZxILCgNwaWQYAiABKA0SEAoDdGFnGAMgASgJSACIAQESEgoKcHJvY2Vzc19pZBhkIAEoCRIwCgNlbmQYZSABKAsyHi5wcm9jZXNzLlByb2Nlc3NFdmVudC5FbmRFdmVudEgBiAEBEg4KBm9mZnNldBhmIAEoBBITCgtzdWJzY3JpYmVycxhnIAEoDRISCgpoZWxkX2J5dGVzGGggASgEEhUKDXN0YXJ0ZWRfYXRfbXMYaSABKAMSDwoHcmVhZGluZxhqIAEoCBILCgNwdHkYayABKAgSFQoNYXR0YWNoX29mZnNldBhsIAEoBBIXCgpibG9ja2VkX21zGG0gASgESAKIAQESDAoEdXNlchhuIAEoCRIqCgV1c2FnZRigASABKAsyFS5wcm9jZXNzLlByb2Nlc3NVc2FnZUgDiAEBQgYKBF90YWdCBgoEX2VuZEINCgtfYmxvY2tlZF9tc0IICgZfdXNhZ2UigwEKDExpc3RSZXNwb25zZRInCglwcm9jZXNzZXMYASADKAsyFC5wcm9jZXNzLlByb2Nlc3NJbmZvEhcKD25leHRfcGFnZV90b2tlbhhkIAEoCRInCgVhZ2VudBigASABKAsyEi5wcm9jZXNzLkFnZW50SW5mb0gAiAEBQggKBl9hZ2VudCJDCglBZ2VudEluZm8SDwoHdmVyc2lvbhgBIAEoCRIVCg1zdGFydGVkX2F0X21zGAIgASgDEg4KBm5vd19tcxgDIAEoAyKwAwoMU3RhcnRSZXF1ZXN0EicKB3Byb2Nlc3MYASABKAsyFi5wcm9jZXNzLlByb2Nlc3NDb25maWcSHgoDcHR5GAIgASgLMgwucHJvY2Vzcy5QVFlIAIgBARIQCgN0YWcYAyABKAlIAYgBARISCgVzdGRpbhgEIAEoCEgCiAEBEhUKCHN0YXJ0X2lkGGQgASgJSAOIAQESKgoGb3V0cHV0GGUgASgLMhUucHJvY2Vzcy5PdXRwdXRQb2xpY3lIBIgBARIPCgdvZmZzZXRzGGYgASgIEhEKCHRlcm1pbmFsGIwBIAEoCBIdCg9yZXRhaW5fZW5kZWRfbXMYlgEgASgESAWIAQESGQoQZm9yZ2V0X2RlbGl2ZXJlZBiXASABKAgSEwoFZ3JvdXAYmAEgASgJSAaIAQESEAoHbm90aWNlcxiZASABKAgSEQoDdWlkGJoBIAEoDUgHiAEBQgYKBF9wdHlCBgoEX3RhZ0IICgZfc3RkaW5CCwoJX3N0YXJ0X2lkQgkKB19vdXRwdXRCEgoQX3JldGFpbl9lbmRlZF9tc0IICgZfZ3JvdXBCBgoEX3VpZCKIAgoMT3V0cHV0UG9saWN5EjAKCGRldGFjaGVkGAEgASgOMh4ucHJvY2Vzcy5PdXRwdXRQb2xpY3kuRGV0YWNoZWQSIgoVZGV0YWNoZWRfYnVmZmVyX2J5dGVzGAIgASgESACIAQESGQoMcmVwbGF5X2J5dGVzGAMgASgESAGIAQEiXAoIRGV0YWNoZWQSFAoQREVUQUNIRURfREVGQVVMVBAAEhIKDkRFVEFDSEVEX0JMT0NLEAESEwoPREVUQUNIRURfQlVGRkVSEAISEQoNREVUQUNIRURfUklORxADQhgKFl9kZXRhY2hlZF9idWZmZXJfYnl0ZXNCDwoNX3JlcGxheV9ieXRlcyJiCg1VcGRhdGVSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIeCgNwdHkYAiABKAsyDC5wcm9jZXNzLlBUWUgAiAEBQgYKBF9wdHkiEAoOVXBkYXRlUmVzcG9uc2UisQkKDFByb2Nlc3NFdmVudBIxCgVzdGFydBgBIAEoCzIgLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LlN0YXJ0RXZlbnRIABIvCgRkYXRhGAIgASgLMh8ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuRGF0YUV2ZW50SAASLQoDZW5kGAMgASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuRW5kRXZlbnRIABI0CglrZWVwYWxpdmUYBCABKAsyHy5wcm9jZXNzLlByb2Nlc3NFdmVudC5LZWVwQWxpdmVIABItCgNnYXAYZCABKAsyHi5wcm9jZXNzLlByb2Nlc3NFdmVudC5HYXBFdmVudEgAEjUKB3Jld291bmQYZSABKAsyIi5wcm9jZXNzLlByb2Nlc3NFdmVudC5SZXdvdW5kRXZlbnRIABJDCg5hZ2VudF9zdG9wcGluZxiWASABKAsyKC5wcm9jZXNzLlByb2Nlc3NFdmVudC5BZ2VudFN0b3BwaW5nRXZlbnRIABIyCgV0aW1lcxigASABKAsyIC5wcm9jZXNzLlByb2Nlc3NFdmVudC5UaW1lc0V2ZW50SAAa0wEKClN0YXJ0RXZlbnQSCwoDcGlkGAEgASgNEhIKCnByb2Nlc3NfaWQYZCABKAkSDgoGb2Zmc2V0GGUgASgEEgsKA3B0eRhmIAEoCBISCgpnZW5lcmF0aW9uGGcgASgJEjEKCHRlcm1pbmFsGIwBIAEoCzIeLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LlRlcm1pbmFsEhEKCHNhbWVfdGFnGJYBIAEoDRIbCg1hY2NlcHRzX2lucHV0GJcBIAEoCEgAiAEBQhAKDl9hY2NlcHRzX2lucHV0GlgKCURhdGFFdmVudBIQCgZzdGRvdXQYASABKAxIABIQCgZzdGRlcnIYAiABKAxIABINCgNwdHkYAyABKAxIABIOCgZvZmZzZXQYZCABKARCCAoGb3V0cHV0Gn4KCEVuZEV2ZW50EhEKCWV4aXRfY29kZRgBIAEoERIOCgZleGl0ZWQYAiABKAgSDgoGc3RhdHVzGAMgASgJEhIKBWVycm9yGAQgASgJSACIAQESDgoGb2Zmc2V0GGQgASgEEhEKCXRpbWVkX291dBhlIAEoCEIICgZfZXJyb3IaCwoJS2VlcEFsaXZlGlcKCEdhcEV2ZW50EgwKBGZyb20YASABKAQSCgoCdG8YAiABKAQSMQoIdGVybWluYWwYjAEgASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuVGVybWluYWwaNwoIVGVybWluYWwSDwoHcmVzdG9yZRgBIAEoDBIMCgRjb2xzGAIgASgNEgwKBHJvd3MYAyABKA0aKAoMUmV3b3VuZEV2ZW50EgsKA3dhcxgBIAEoBBILCgNub3cYAiABKAQaNgoSQWdlbnRTdG9wcGluZ0V2ZW50Eg4KBnJlYXNvbhgBIAEoCRIQCghncmFjZV9tcxgCIAEoBBo/CgpUaW1lc0V2ZW50Eg8KB29mZnNldHMYASADKAQSDQoFYXRfbXMYAiADKAMSEQoJd2l0aGluX21zGAMgAygEQgcKBWV2ZW50IjUKDVN0YXJ0UmVzcG9uc2USJAoFZXZlbnQYASABKAsyFS5wcm9jZXNzLlByb2Nlc3NFdmVudCK0AgoOQ29ubmVjdFJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yEhgKC2Zyb21fb2Zmc2V0GGQgASgESACIAQESKAoDbGFnGGUgASgOMhsucHJvY2Vzcy5Db25uZWN0UmVxdWVzdC5MYWcSDwoHb2Zmc2V0cxhmIAEoCBIXCgpnZW5lcmF0aW9uGGcgASgJSAGIAQESDgoFdGltZXMYoAEgASgIEhEKCHRlcm1pbmFsGIwBIAEoCBIQCgdub3RpY2VzGJYBIAEoCBIRCghlbmRfb25seRiXASABKAgiIgoDTGFnEg0KCUxBR19CTE9DSxAAEgwKCExBR19TS0lQEAFCDgoMX2Zyb21fb2Zmc2V0Qg0KC19nZW5lcmF0aW9uIjcKD0Nvbm5lY3RSZXNwb25zZRIkCgVldmVudBgBIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0V2ZW50IqMBChBTZW5kSW5wdXRSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIkCgVpbnB1dBgCIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0lucHV0EhMKBm9mZnNldBhkIAEoBEgAiAEBEhMKBndyaXRlchhlIAEoCUgBiAEBQgkKB19vZmZzZXRCCQoHX3dyaXRlciIjChFTZW5kSW5wdXRSZXNwb25zZRIOCgZvZmZzZXQYZCABKAQiNwoMUHJvY2Vzc0lucHV0Eg8KBXN0ZGluGAEgASgMSAASDQoDcHR5GAIgASgMSABCBwoFaW5wdXQi4gIKElN0cmVhbUlucHV0UmVxdWVzdBI3CgVzdGFydBgBIAEoCzImLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0LlN0YXJ0RXZlbnRIABI1CgRkYXRhGAIgASgLMiUucHJvY2Vzcy5TdHJlYW1JbnB1dFJlcXVlc3QuRGF0YUV2ZW50SAASOgoJa2VlcGFsaXZlGAMgASgLMiUucHJvY2Vzcy5TdHJlYW1JbnB1dFJlcXVlc3QuS2VlcEFsaXZlSAAaNwoKU3RhcnRFdmVudBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3IaUQoJRGF0YUV2ZW50EiQKBWlucHV0GAIgASgLMhUucHJvY2Vzcy5Qcm9jZXNzSW5wdXQSEwoGb2Zmc2V0GGQgASgESACIAQFCCQoHX29mZnNldBoLCglLZWVwQWxpdmVCBwoFZXZlbnQiJQoTU3RyZWFtSW5wdXRSZXNwb25zZRIOCgZvZmZzZXQYZCABKAQihAEKEVNlbmRTaWduYWxSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIfCgZzaWduYWwYAiABKA4yDy5wcm9jZXNzLlNpZ25hbBIjCgVzY29wZRhkIAEoDjIULnByb2Nlc3MuU2lnbmFsU2NvcGUiFAoSU2VuZFNpZ25hbFJlc3BvbnNlIj4KEUNsb3NlU3RkaW5SZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvciIUChJDbG9zZVN0ZGluUmVzcG9uc2UiUQoPUHJvY2Vzc1NlbGVjdG9yEg0KA3BpZBgBIAEoDUgAEg0KA3RhZxgCIAEoCUgAEhQKCnByb2Nlc3NfaWQYZCABKAlIAEIKCghzZWxlY3RvcirnAQoGU2lnbmFsEhYKElNJR05BTF9VTlNQRUNJRklFRBAAEhEKDVNJR05BTF9TSUdIVVAQARIRCg1TSUdOQUxfU0lHSU5UEAISEgoOU0lHTkFMX1NJR1FVSVQQAxISCg5TSUdOQUxfU0lHS0lMTBAJEhIKDlNJR05BTF9TSUdVU1IxEAoSEgoOU0lHTkFMX1NJR1VTUjIQDBISCg5TSUdOQUxfU0lHVEVSTRAPEhIKDlNJR05BTF9TSUdDT05UEBISEgoOU0lHTkFMX1NJR1NUT1AQExITCg9TSUdOQUxfU0lHV0lOQ0gQHCo/CgtTaWduYWxTY29wZRIYChRTSUdOQUxfU0NPUEVfUFJPQ0VTUxAAEhYKElNJR05BTF9TQ09QRV9HUk9VUBABMpEECgdQcm9jZXNzEjMKBExpc3QSFC5wcm9jZXNzLkxpc3RSZXF1ZXN0GhUucHJvY2Vzcy5MaXN0UmVzcG9uc2USPgoHQ29ubmVjdBIXLnByb2Nlc3MuQ29ubmVjdFJlcXVlc3QaGC5wcm9jZXNzLkNvbm5lY3RSZXNwb25zZTABEjgKBVN0YXJ0EhUucHJvY2Vzcy5TdGFydFJlcXVlc3QaFi5wcm9jZXNzLlN0YXJ0UmVzcG9uc2UwARI5CgZVcGRhdGUSFi5wcm9jZXNzLlVwZGF0ZVJlcXVlc3QaFy5wcm9jZXNzLlVwZGF0ZVJlc3BvbnNlEkoKC1N0cmVhbUlucHV0EhsucHJvY2Vzcy5TdHJlYW1JbnB1dFJlcXVlc3QaHC5wcm9jZXNzLlN0cmVhbUlucHV0UmVzcG9uc2UoARJCCglTZW5kSW5wdXQSGS5wcm9jZXNzLlNlbmRJbnB1dFJlcXVlc3QaGi5wcm9jZXNzLlNlbmRJbnB1dFJlc3BvbnNlEkUKClNlbmRTaWduYWwSGi5wcm9jZXNzLlNlbmRTaWduYWxSZXF1ZXN0GhsucHJvY2Vzcy5TZW5kU2lnbmFsUmVzcG9uc2USRQoKQ2xvc2VTdGRpbhIaLnByb2Nlc3MuQ2xvc2VTdGRpblJlcXVlc3QaGy5wcm9jZXNzLkNsb3NlU3RkaW5SZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Asks for a pty instead of pipes.
@@ -134,6 +134,20 @@ export type ListRequest = Message<"process.ListRequest"> & {
    * @generated from field: string page_token = 104;
    */
   pageToken: string;
+
+  /**
+   * Also measures each process: ProcessInfo.usage.
+   *
+   * @generated from field: bool usage = 160;
+   */
+  usage: boolean;
+
+  /**
+   * Also describes the agent: ListResponse.agent.
+   *
+   * @generated from field: bool agent = 161;
+   */
+  agent: boolean;
 };
 
 /**
@@ -142,6 +156,41 @@ export type ListRequest = Message<"process.ListRequest"> & {
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
   messageDesc(file_process, 2);
+
+/**
+ * What a running process and its living descendants use.
+ *
+ * @generated from message process.ProcessUsage
+ */
+export type ProcessUsage = Message<"process.ProcessUsage"> & {
+  /**
+   * CPU time since the start, in milliseconds: that of its ended children also.
+   *
+   * @generated from field: uint64 cpu_ms = 1;
+   */
+  cpuMs: bigint;
+
+  /**
+   * Resident memory; pages that several of them share count several times.
+   *
+   * @generated from field: uint64 resident_bytes = 2;
+   */
+  residentBytes: bigint;
+
+  /**
+   * The number of these processes. At most 64 are measured.
+   *
+   * @generated from field: uint32 processes = 3;
+   */
+  processes: number;
+};
+
+/**
+ * Describes the message process.ProcessUsage.
+ * Use `create(ProcessUsageSchema)` to create a new message.
+ */
+export const ProcessUsageSchema: GenMessage<ProcessUsage> = /*@__PURE__*/
+  messageDesc(file_process, 3);
 
 /**
  * @generated from message process.ProcessInfo
@@ -237,6 +286,13 @@ export type ProcessInfo = Message<"process.ProcessInfo"> & {
    * @generated from field: string user = 110;
    */
   user: string;
+
+  /**
+   * Only if ListRequest.usage asks for it. Absent for an ended process.
+   *
+   * @generated from field: optional process.ProcessUsage usage = 160;
+   */
+  usage?: ProcessUsage | undefined;
 };
 
 /**
@@ -244,7 +300,7 @@ export type ProcessInfo = Message<"process.ProcessInfo"> & {
  * Use `create(ProcessInfoSchema)` to create a new message.
  */
 export const ProcessInfoSchema: GenMessage<ProcessInfo> = /*@__PURE__*/
-  messageDesc(file_process, 3);
+  messageDesc(file_process, 4);
 
 /**
  * @generated from message process.ListResponse
@@ -261,6 +317,13 @@ export type ListResponse = Message<"process.ListResponse"> & {
    * @generated from field: string next_page_token = 100;
    */
   nextPageToken: string;
+
+  /**
+   * Only if ListRequest.agent asks for it. Its absence in the answer means an agent older than this field.
+   *
+   * @generated from field: optional process.AgentInfo agent = 160;
+   */
+  agent?: AgentInfo | undefined;
 };
 
 /**
@@ -268,7 +331,36 @@ export type ListResponse = Message<"process.ListResponse"> & {
  * Use `create(ListResponseSchema)` to create a new message.
  */
 export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
-  messageDesc(file_process, 4);
+  messageDesc(file_process, 5);
+
+/**
+ * @generated from message process.AgentInfo
+ */
+export type AgentInfo = Message<"process.AgentInfo"> & {
+  /**
+   * @generated from field: string version = 1;
+   */
+  version: string;
+
+  /**
+   * @generated from field: int64 started_at_ms = 2;
+   */
+  startedAtMs: bigint;
+
+  /**
+   * The wall clock of the agent's machine.
+   *
+   * @generated from field: int64 now_ms = 3;
+   */
+  nowMs: bigint;
+};
+
+/**
+ * Describes the message process.AgentInfo.
+ * Use `create(AgentInfoSchema)` to create a new message.
+ */
+export const AgentInfoSchema: GenMessage<AgentInfo> = /*@__PURE__*/
+  messageDesc(file_process, 6);
 
 /**
  * @generated from message process.StartRequest
@@ -316,6 +408,49 @@ export type StartRequest = Message<"process.StartRequest"> & {
    * @generated from field: bool offsets = 102;
    */
   offsets: boolean;
+
+  /**
+   * StartEvent and GapEvent carry the state of the terminal. Implies offsets.
+   *
+   * @generated from field: bool terminal = 140;
+   */
+  terminal: boolean;
+
+  /**
+   * How long the process can still be found after its end, instead of the agent's --retain-ended. 0: not at all. At most
+   * the agent's --max-retain-ended.
+   *
+   * @generated from field: optional uint64 retain_ended_ms = 150;
+   */
+  retainEndedMs?: bigint | undefined;
+
+  /**
+   * Forget the process, however long it may be retained, once a client has received its end event.
+   *
+   * @generated from field: bool forget_delivered = 151;
+   */
+  forgetDelivered: boolean;
+
+  /**
+   * The group of the process, by name or number, instead of all groups of its user.
+   *
+   * @generated from field: optional string group = 152;
+   */
+  group?: string | undefined;
+
+  /**
+   * The stream also carries an AgentStoppingEvent.
+   *
+   * @generated from field: bool notices = 153;
+   */
+  notices: boolean;
+
+  /**
+   * The user of the process by number, instead of the name in the Authorization header.
+   *
+   * @generated from field: optional uint32 uid = 154;
+   */
+  uid?: number | undefined;
 };
 
 /**
@@ -323,7 +458,7 @@ export type StartRequest = Message<"process.StartRequest"> & {
  * Use `create(StartRequestSchema)` to create a new message.
  */
 export const StartRequestSchema: GenMessage<StartRequest> = /*@__PURE__*/
-  messageDesc(file_process, 5);
+  messageDesc(file_process, 7);
 
 /**
  * What happens to output while no client reads it.
@@ -354,7 +489,7 @@ export type OutputPolicy = Message<"process.OutputPolicy"> & {
  * Use `create(OutputPolicySchema)` to create a new message.
  */
 export const OutputPolicySchema: GenMessage<OutputPolicy> = /*@__PURE__*/
-  messageDesc(file_process, 6);
+  messageDesc(file_process, 8);
 
 /**
  * @generated from enum process.OutputPolicy.Detached
@@ -391,7 +526,7 @@ export enum OutputPolicy_Detached {
  * Describes the enum process.OutputPolicy.Detached.
  */
 export const OutputPolicy_DetachedSchema: GenEnum<OutputPolicy_Detached> = /*@__PURE__*/
-  enumDesc(file_process, 6, 0);
+  enumDesc(file_process, 8, 0);
 
 /**
  * @generated from message process.UpdateRequest
@@ -413,7 +548,7 @@ export type UpdateRequest = Message<"process.UpdateRequest"> & {
  * Use `create(UpdateRequestSchema)` to create a new message.
  */
 export const UpdateRequestSchema: GenMessage<UpdateRequest> = /*@__PURE__*/
-  messageDesc(file_process, 7);
+  messageDesc(file_process, 9);
 
 /**
  * @generated from message process.UpdateResponse
@@ -426,7 +561,7 @@ export type UpdateResponse = Message<"process.UpdateResponse"> & {
  * Use `create(UpdateResponseSchema)` to create a new message.
  */
 export const UpdateResponseSchema: GenMessage<UpdateResponse> = /*@__PURE__*/
-  messageDesc(file_process, 8);
+  messageDesc(file_process, 10);
 
 /**
  * One StartEvent, DataEvents and KeepAlives, exactly one EndEvent.
@@ -475,6 +610,22 @@ export type ProcessEvent = Message<"process.ProcessEvent"> & {
      */
     value: ProcessEvent_RewoundEvent;
     case: "rewound";
+  } | {
+    /**
+     * Only for a request with notices.
+     *
+     * @generated from field: process.ProcessEvent.AgentStoppingEvent agent_stopping = 150;
+     */
+    value: ProcessEvent_AgentStoppingEvent;
+    case: "agentStopping";
+  } | {
+    /**
+     * Only for a Connect that asks for times.
+     *
+     * @generated from field: process.ProcessEvent.TimesEvent times = 160;
+     */
+    value: ProcessEvent_TimesEvent;
+    case: "times";
   } | { case: undefined; value?: undefined };
 };
 
@@ -483,7 +634,7 @@ export type ProcessEvent = Message<"process.ProcessEvent"> & {
  * Use `create(ProcessEventSchema)` to create a new message.
  */
 export const ProcessEventSchema: GenMessage<ProcessEvent> = /*@__PURE__*/
-  messageDesc(file_process, 9);
+  messageDesc(file_process, 11);
 
 /**
  * @generated from message process.ProcessEvent.StartEvent
@@ -519,6 +670,27 @@ export type ProcessEvent_StartEvent = Message<"process.ProcessEvent.StartEvent">
    * @generated from field: string generation = 103;
    */
   generation: string;
+
+  /**
+   * Before the first byte that follows. Absent on pipes.
+   *
+   * @generated from field: process.ProcessEvent.Terminal terminal = 140;
+   */
+  terminal?: ProcessEvent_Terminal | undefined;
+
+  /**
+   * How many other live processes carry its tag.
+   *
+   * @generated from field: uint32 same_tag = 150;
+   */
+  sameTag: number;
+
+  /**
+   * Whether it accepts input: it has a stdin pipe or a pty.
+   *
+   * @generated from field: optional bool accepts_input = 151;
+   */
+  acceptsInput?: boolean | undefined;
 };
 
 /**
@@ -526,7 +698,7 @@ export type ProcessEvent_StartEvent = Message<"process.ProcessEvent.StartEvent">
  * Use `create(ProcessEvent_StartEventSchema)` to create a new message.
  */
 export const ProcessEvent_StartEventSchema: GenMessage<ProcessEvent_StartEvent> = /*@__PURE__*/
-  messageDesc(file_process, 9, 0);
+  messageDesc(file_process, 11, 0);
 
 /**
  * @generated from message process.ProcessEvent.DataEvent
@@ -568,7 +740,7 @@ export type ProcessEvent_DataEvent = Message<"process.ProcessEvent.DataEvent"> &
  * Use `create(ProcessEvent_DataEventSchema)` to create a new message.
  */
 export const ProcessEvent_DataEventSchema: GenMessage<ProcessEvent_DataEvent> = /*@__PURE__*/
-  messageDesc(file_process, 9, 1);
+  messageDesc(file_process, 11, 1);
 
 /**
  * @generated from message process.ProcessEvent.EndEvent
@@ -622,7 +794,7 @@ export type ProcessEvent_EndEvent = Message<"process.ProcessEvent.EndEvent"> & {
  * Use `create(ProcessEvent_EndEventSchema)` to create a new message.
  */
 export const ProcessEvent_EndEventSchema: GenMessage<ProcessEvent_EndEvent> = /*@__PURE__*/
-  messageDesc(file_process, 9, 2);
+  messageDesc(file_process, 11, 2);
 
 /**
  * @generated from message process.ProcessEvent.KeepAlive
@@ -635,7 +807,7 @@ export type ProcessEvent_KeepAlive = Message<"process.ProcessEvent.KeepAlive"> &
  * Use `create(ProcessEvent_KeepAliveSchema)` to create a new message.
  */
 export const ProcessEvent_KeepAliveSchema: GenMessage<ProcessEvent_KeepAlive> = /*@__PURE__*/
-  messageDesc(file_process, 9, 3);
+  messageDesc(file_process, 11, 3);
 
 /**
  * The bytes [from, to) are no longer held.
@@ -652,6 +824,13 @@ export type ProcessEvent_GapEvent = Message<"process.ProcessEvent.GapEvent"> & {
    * @generated from field: uint64 to = 2;
    */
   to: bigint;
+
+  /**
+   * Before the byte at `to`. Absent on pipes.
+   *
+   * @generated from field: process.ProcessEvent.Terminal terminal = 140;
+   */
+  terminal?: ProcessEvent_Terminal | undefined;
 };
 
 /**
@@ -659,7 +838,42 @@ export type ProcessEvent_GapEvent = Message<"process.ProcessEvent.GapEvent"> & {
  * Use `create(ProcessEvent_GapEventSchema)` to create a new message.
  */
 export const ProcessEvent_GapEventSchema: GenMessage<ProcessEvent_GapEvent> = /*@__PURE__*/
-  messageDesc(file_process, 9, 4);
+  messageDesc(file_process, 11, 4);
+
+/**
+ * What a terminal must receive before output from the middle of a process.
+ *
+ * @generated from message process.ProcessEvent.Terminal
+ */
+export type ProcessEvent_Terminal = Message<"process.ProcessEvent.Terminal"> & {
+  /**
+   * Brings a terminal from its initial state to that of the process's terminal: the alternate screen, modes of the keyboard,
+   * mouse and cursor, scroll region, character sets, colors, title. Not the text. Empty if they are initial. It ends with the
+   * beginning of a sequence if the output continues within one.
+   *
+   * @generated from field: bytes restore = 1;
+   */
+  restore: Uint8Array;
+
+  /**
+   * The size now.
+   *
+   * @generated from field: uint32 cols = 2;
+   */
+  cols: number;
+
+  /**
+   * @generated from field: uint32 rows = 3;
+   */
+  rows: number;
+};
+
+/**
+ * Describes the message process.ProcessEvent.Terminal.
+ * Use `create(ProcessEvent_TerminalSchema)` to create a new message.
+ */
+export const ProcessEvent_TerminalSchema: GenMessage<ProcessEvent_Terminal> = /*@__PURE__*/
+  messageDesc(file_process, 11, 5);
 
 /**
  * The machine was restored to a state before the client's offset: the output from `now` on is not the output that the client
@@ -686,7 +900,69 @@ export type ProcessEvent_RewoundEvent = Message<"process.ProcessEvent.RewoundEve
  * Use `create(ProcessEvent_RewoundEventSchema)` to create a new message.
  */
 export const ProcessEvent_RewoundEventSchema: GenMessage<ProcessEvent_RewoundEvent> = /*@__PURE__*/
-  messageDesc(file_process, 9, 5);
+  messageDesc(file_process, 11, 6);
+
+/**
+ * The agent is about to end, and ends its processes. The stream continues to its end event.
+ *
+ * @generated from message process.ProcessEvent.AgentStoppingEvent
+ */
+export type ProcessEvent_AgentStoppingEvent = Message<"process.ProcessEvent.AgentStoppingEvent"> & {
+  /**
+   * Such as `SIGTERM`.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * How long the processes have before they are killed.
+   *
+   * @generated from field: uint64 grace_ms = 2;
+   */
+  graceMs: bigint;
+};
+
+/**
+ * Describes the message process.ProcessEvent.AgentStoppingEvent.
+ * Use `create(ProcessEvent_AgentStoppingEventSchema)` to create a new message.
+ */
+export const ProcessEvent_AgentStoppingEventSchema: GenMessage<ProcessEvent_AgentStoppingEvent> = /*@__PURE__*/
+  messageDesc(file_process, 11, 7);
+
+/**
+ * When the agent read the output of the DataEvent that follows: entry n says that the bytes from offsets[n] to
+ * offsets[n + 1], or to the end, were read at at_ms[n] (since the epoch). Bytes before the first entry have no time.
+ * The agent keeps a bounded number of times per process and thins out the oldest ones, so a byte can have been read
+ * later than its entry says, but not later than the next one.
+ *
+ * @generated from message process.ProcessEvent.TimesEvent
+ */
+export type ProcessEvent_TimesEvent = Message<"process.ProcessEvent.TimesEvent"> & {
+  /**
+   * @generated from field: repeated uint64 offsets = 1;
+   */
+  offsets: bigint[];
+
+  /**
+   * @generated from field: repeated int64 at_ms = 2;
+   */
+  atMs: bigint[];
+
+  /**
+   * The bytes of an entry were read less than this many milliseconds after at_ms.
+   *
+   * @generated from field: repeated uint64 within_ms = 3;
+   */
+  withinMs: bigint[];
+};
+
+/**
+ * Describes the message process.ProcessEvent.TimesEvent.
+ * Use `create(ProcessEvent_TimesEventSchema)` to create a new message.
+ */
+export const ProcessEvent_TimesEventSchema: GenMessage<ProcessEvent_TimesEvent> = /*@__PURE__*/
+  messageDesc(file_process, 11, 8);
 
 /**
  * @generated from message process.StartResponse
@@ -703,7 +979,7 @@ export type StartResponse = Message<"process.StartResponse"> & {
  * Use `create(StartResponseSchema)` to create a new message.
  */
 export const StartResponseSchema: GenMessage<StartResponse> = /*@__PURE__*/
-  messageDesc(file_process, 10);
+  messageDesc(file_process, 12);
 
 /**
  * @generated from message process.ConnectRequest
@@ -738,6 +1014,34 @@ export type ConnectRequest = Message<"process.ConnectRequest"> & {
    * @generated from field: optional string generation = 103;
    */
   generation?: string | undefined;
+
+  /**
+   * Sends a TimesEvent before each DataEvent whose times are known.
+   *
+   * @generated from field: bool times = 160;
+   */
+  times: boolean;
+
+  /**
+   * As StartRequest.terminal.
+   *
+   * @generated from field: bool terminal = 140;
+   */
+  terminal: boolean;
+
+  /**
+   * The stream also carries an AgentStoppingEvent.
+   *
+   * @generated from field: bool notices = 150;
+   */
+  notices: boolean;
+
+  /**
+   * No output: the stream is silent until the end, and a GapEvent covers the output. Needs LAG_SKIP.
+   *
+   * @generated from field: bool end_only = 151;
+   */
+  endOnly: boolean;
 };
 
 /**
@@ -745,7 +1049,7 @@ export type ConnectRequest = Message<"process.ConnectRequest"> & {
  * Use `create(ConnectRequestSchema)` to create a new message.
  */
 export const ConnectRequestSchema: GenMessage<ConnectRequest> = /*@__PURE__*/
-  messageDesc(file_process, 11);
+  messageDesc(file_process, 13);
 
 /**
  * The treatment of a subscriber that falls behind.
@@ -772,7 +1076,7 @@ export enum ConnectRequest_Lag {
  * Describes the enum process.ConnectRequest.Lag.
  */
 export const ConnectRequest_LagSchema: GenEnum<ConnectRequest_Lag> = /*@__PURE__*/
-  enumDesc(file_process, 11, 0);
+  enumDesc(file_process, 13, 0);
 
 /**
  * @generated from message process.ConnectResponse
@@ -789,7 +1093,7 @@ export type ConnectResponse = Message<"process.ConnectResponse"> & {
  * Use `create(ConnectResponseSchema)` to create a new message.
  */
 export const ConnectResponseSchema: GenMessage<ConnectResponse> = /*@__PURE__*/
-  messageDesc(file_process, 12);
+  messageDesc(file_process, 14);
 
 /**
  * @generated from message process.SendInputRequest
@@ -826,7 +1130,7 @@ export type SendInputRequest = Message<"process.SendInputRequest"> & {
  * Use `create(SendInputRequestSchema)` to create a new message.
  */
 export const SendInputRequestSchema: GenMessage<SendInputRequest> = /*@__PURE__*/
-  messageDesc(file_process, 13);
+  messageDesc(file_process, 15);
 
 /**
  * @generated from message process.SendInputResponse
@@ -845,7 +1149,7 @@ export type SendInputResponse = Message<"process.SendInputResponse"> & {
  * Use `create(SendInputResponseSchema)` to create a new message.
  */
 export const SendInputResponseSchema: GenMessage<SendInputResponse> = /*@__PURE__*/
-  messageDesc(file_process, 14);
+  messageDesc(file_process, 16);
 
 /**
  * @generated from message process.ProcessInput
@@ -874,7 +1178,7 @@ export type ProcessInput = Message<"process.ProcessInput"> & {
  * Use `create(ProcessInputSchema)` to create a new message.
  */
 export const ProcessInputSchema: GenMessage<ProcessInput> = /*@__PURE__*/
-  messageDesc(file_process, 15);
+  messageDesc(file_process, 17);
 
 /**
  * @generated from message process.StreamInputRequest
@@ -909,7 +1213,7 @@ export type StreamInputRequest = Message<"process.StreamInputRequest"> & {
  * Use `create(StreamInputRequestSchema)` to create a new message.
  */
 export const StreamInputRequestSchema: GenMessage<StreamInputRequest> = /*@__PURE__*/
-  messageDesc(file_process, 16);
+  messageDesc(file_process, 18);
 
 /**
  * Names the process. The first event, and only once.
@@ -928,7 +1232,7 @@ export type StreamInputRequest_StartEvent = Message<"process.StreamInputRequest.
  * Use `create(StreamInputRequest_StartEventSchema)` to create a new message.
  */
 export const StreamInputRequest_StartEventSchema: GenMessage<StreamInputRequest_StartEvent> = /*@__PURE__*/
-  messageDesc(file_process, 16, 0);
+  messageDesc(file_process, 18, 0);
 
 /**
  * @generated from message process.StreamInputRequest.DataEvent
@@ -952,7 +1256,7 @@ export type StreamInputRequest_DataEvent = Message<"process.StreamInputRequest.D
  * Use `create(StreamInputRequest_DataEventSchema)` to create a new message.
  */
 export const StreamInputRequest_DataEventSchema: GenMessage<StreamInputRequest_DataEvent> = /*@__PURE__*/
-  messageDesc(file_process, 16, 1);
+  messageDesc(file_process, 18, 1);
 
 /**
  * @generated from message process.StreamInputRequest.KeepAlive
@@ -965,7 +1269,7 @@ export type StreamInputRequest_KeepAlive = Message<"process.StreamInputRequest.K
  * Use `create(StreamInputRequest_KeepAliveSchema)` to create a new message.
  */
 export const StreamInputRequest_KeepAliveSchema: GenMessage<StreamInputRequest_KeepAlive> = /*@__PURE__*/
-  messageDesc(file_process, 16, 2);
+  messageDesc(file_process, 18, 2);
 
 /**
  * @generated from message process.StreamInputResponse
@@ -984,7 +1288,7 @@ export type StreamInputResponse = Message<"process.StreamInputResponse"> & {
  * Use `create(StreamInputResponseSchema)` to create a new message.
  */
 export const StreamInputResponseSchema: GenMessage<StreamInputResponse> = /*@__PURE__*/
-  messageDesc(file_process, 17);
+  messageDesc(file_process, 19);
 
 /**
  * @generated from message process.SendSignalRequest
@@ -1011,7 +1315,7 @@ export type SendSignalRequest = Message<"process.SendSignalRequest"> & {
  * Use `create(SendSignalRequestSchema)` to create a new message.
  */
 export const SendSignalRequestSchema: GenMessage<SendSignalRequest> = /*@__PURE__*/
-  messageDesc(file_process, 18);
+  messageDesc(file_process, 20);
 
 /**
  * @generated from message process.SendSignalResponse
@@ -1024,7 +1328,7 @@ export type SendSignalResponse = Message<"process.SendSignalResponse"> & {
  * Use `create(SendSignalResponseSchema)` to create a new message.
  */
 export const SendSignalResponseSchema: GenMessage<SendSignalResponse> = /*@__PURE__*/
-  messageDesc(file_process, 19);
+  messageDesc(file_process, 21);
 
 /**
  * @generated from message process.CloseStdinRequest
@@ -1041,7 +1345,7 @@ export type CloseStdinRequest = Message<"process.CloseStdinRequest"> & {
  * Use `create(CloseStdinRequestSchema)` to create a new message.
  */
 export const CloseStdinRequestSchema: GenMessage<CloseStdinRequest> = /*@__PURE__*/
-  messageDesc(file_process, 20);
+  messageDesc(file_process, 22);
 
 /**
  * @generated from message process.CloseStdinResponse
@@ -1054,7 +1358,7 @@ export type CloseStdinResponse = Message<"process.CloseStdinResponse"> & {
  * Use `create(CloseStdinResponseSchema)` to create a new message.
  */
 export const CloseStdinResponseSchema: GenMessage<CloseStdinResponse> = /*@__PURE__*/
-  messageDesc(file_process, 21);
+  messageDesc(file_process, 23);
 
 /**
  * A tag selects the newest live process that carries it.
@@ -1091,7 +1395,7 @@ export type ProcessSelector = Message<"process.ProcessSelector"> & {
  * Use `create(ProcessSelectorSchema)` to create a new message.
  */
 export const ProcessSelectorSchema: GenMessage<ProcessSelector> = /*@__PURE__*/
-  messageDesc(file_process, 22);
+  messageDesc(file_process, 24);
 
 /**
  * @generated from enum process.Signal

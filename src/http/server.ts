@@ -80,7 +80,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const sweep = createSweep(entry.connections, { headersMs, idleMs }, entry.checkTimes);
   const accept = (socket: Socket) => {
     entry.accept(socket);
-    sweep.start();
+    sweep.watch(socket);
   };
   const servers = options.addresses.map(() => createServer(accept));
   const closeAll = () => {

@@ -5,6 +5,7 @@
 import { constants } from "node:os";
 import { HoldfastError } from "../errors.ts";
 import { systemError } from "./errno.ts";
+import { keptSignals } from "./ignored-signals.ts";
 import type { InheritedProperties } from "./inherited-properties.ts";
 import { type Fd, libc, type Pid } from "./libc.ts";
 
@@ -59,11 +60,24 @@ const posixSpawn = libc.func(
   "int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, const char **argv, const char **envp)",
 );
 
+/** A terminal sends these for its keys: ignored, Ctrl-C would do nothing in any program on it. */
+const keyboardSignals: ReadonlySet<number> = new Set(
+  (["SIGINT", "SIGQUIT", "SIGTSTP", "SIGTTIN", "SIGTTOU"] as const).map((name) => constants.signals[name]),
+);
+
 /**
  * A new session, default signal actions (Node ignores SIGPIPE), an empty mask. Shared by all
- * starts.
+ * starts. Made at the first one, when it is known which signals stay ignored.
  */
-const attributes = makeAttributes();
+let attributes: Readonly<Record<ChildStdio["kind"], Buffer>> | undefined;
+
+function attributesFor(kind: ChildStdio["kind"]): Buffer {
+  attributes ??= {
+    pipes: makeAttributes([...keptSignals()]),
+    pty: makeAttributes([...keptSignals()].filter((signal) => !keyboardSignals.has(signal))),
+  };
+  return attributes[kind];
+}
 
 /**
  * Returns when the child has executed `path`. Throws `invalid_argument` for a file that cannot be
@@ -96,7 +110,7 @@ export function trySpawn(request: SpawnRequest, inherited: InheritedProperties):
     let errno = -1;
     try {
       inherited.during(() => {
-        errno = posixSpawn(pid, request.path, actions, attributes, argv, environment);
+        errno = posixSpawn(pid, request.path, actions, attributesFor(request.stdio.kind), argv, environment);
       });
     } catch (error) {
       // The agent could not restore its own properties. The child has no owner: end it.
@@ -123,12 +137,17 @@ function addStdio(actions: Buffer, stdio: ChildStdio): void {
   check("prepare a child", addDup2(actions, stdio.stderr, 2));
 }
 
-function makeAttributes(): Buffer {
+/** `ignored` are ignored by the agent and stay so. */
+function makeAttributes(ignored: readonly number[]): Buffer {
   const buffer = Buffer.alloc(OPAQUE_BYTES);
   const all = Buffer.alloc(OPAQUE_BYTES);
   const none = Buffer.alloc(OPAQUE_BYTES);
   // Not by sigfillset: it leaves out 32 and 33, which libc uses itself and children would ignore.
   all.fill(0xff);
+  for (const signal of ignored) {
+    const byte = (signal - 1) >> 3;
+    all.writeUInt8(all.readUInt8(byte) & ~(1 << ((signal - 1) & 7)), byte);
+  }
   sigemptyset(none);
   check("prepare children", attributesInit(buffer));
   check("prepare children", attributesSetDefault(buffer, all));

@@ -1,10 +1,13 @@
-// Pseudo-terminals through node-pty's native part: `open` makes a master and a slave, `resize` sets
-// the window size. node-pty's own spawn is not used: it starts children its own way and loses the
-// tail of their output.
+// Pseudo-terminals: `open` makes a master and a slave, `resize` sets the window size. Through
+// node-pty's native part where it is built, otherwise through libc; terminals behave the same.
+// node-pty's own spawn is not used: it starts children its own way and loses the tail of their
+// output.
 
 import { HoldfastError } from "../errors.ts";
 import { closeAll, type Fd, setCloseOnExec } from "./libc.ts";
+import { libcPty } from "./libc-pty.ts";
 import { loadNativePty, type NativePty } from "./native-pty.ts";
+import { eraseCharacters } from "./terminal-mode.ts";
 
 export interface PtySize {
   /** 1 to 65,535 each. */
@@ -33,12 +36,32 @@ export const PTY_CAPACITY_BYTES = 128 * 1024;
 
 const MAX_SIZE = 65_535;
 
+/** For tests: `node-pty` or `libc`, to use that one and no other. */
+const CHOICE_VARIABLE = "HOLDFAST_PTY";
+
 let native: NativePty | undefined;
 
-/** Loaded at the first terminal, so that an agent that only uses pipes does not need it. */
+/** Chosen at the first terminal, so that an agent that only uses pipes does not load node-pty. */
 function loadNative(): NativePty {
-  native ??= loadNativePty();
+  native ??= choosePty(process.env[CHOICE_VARIABLE]);
   return native;
+}
+
+/** Throws `failed_precondition` if the wanted one is not there. */
+export function choosePty(wanted: string | undefined, loadNodePty = loadNativePty): NativePty {
+  if (wanted === "libc") return libcPty;
+  if (wanted !== undefined && wanted !== "" && wanted !== "node-pty")
+    throw new HoldfastError(
+      "failed_precondition",
+      `${CHOICE_VARIABLE} is "${wanted}", must be node-pty or libc`,
+    );
+  try {
+    return loadNodePty();
+  } catch (cause) {
+    if (wanted !== "node-pty") return libcPty;
+    const message = `${CHOICE_VARIABLE} is node-pty, which is not built: run \`npm rebuild node-pty\` or unset it`;
+    throw new HoldfastError("failed_precondition", message, { cause });
+  }
 }
 
 /** Throws `invalid_argument` unless both are whole numbers from 1 to 65,535. */
@@ -57,6 +80,7 @@ export function openPty(size: PtySize): Pty {
     // node-pty does not set close-on-exec: every later child would keep this terminal open.
     setCloseOnExec(master);
     setCloseOnExec(slave);
+    eraseCharacters(slave);
     return { master, slave, path: pty.pty };
   } catch (error) {
     closeAll([master, slave]);
@@ -74,10 +98,8 @@ function openNative(size: PtySize): { master: number; slave: number; pty: string
   try {
     return pty.open(size.cols, size.rows);
   } catch (error) {
-    // node-pty only says "openpty(3) failed." The size was checked, so the machine has no free pty
-    // or descriptor.
-    throw new HoldfastError("resource_exhausted", "cannot open a pty: out of ptys or descriptors", {
-      cause: error,
-    });
+    if (pty === libcPty) throw error;
+    // node-pty only says "openpty(3) failed.". The second try fails with the reason, or works.
+    return libcPty.open(size.cols, size.rows);
   }
 }

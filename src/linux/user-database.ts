@@ -51,6 +51,19 @@ const getpwnam = libc.func(
   "int getpwnam_r(const char *name, void *entry, void *buffer, size_t bytes, _Out_ void **found)",
 );
 
+const getpwuid = libc.func(
+  "int getpwuid_r(unsigned int uid, void *entry, void *buffer, size_t bytes, _Out_ void **found)",
+);
+const group = koffi.struct("group", {
+  gr_name: "const char *",
+  gr_passwd: "const char *",
+  gr_gid: "unsigned int",
+  gr_mem: "void *",
+});
+const getgrnam = libc.func(
+  "int getgrnam_r(const char *name, void *entry, void *buffer, size_t bytes, _Out_ void **found)",
+);
+
 const getgrouplist = libc.func(
   "int getgrouplist(const char *name, unsigned int gid, void *groups, _Inout_ int *count)",
 );
@@ -73,8 +86,8 @@ export function ownUser(): User {
 const MAX_LOOKUPS = 2;
 const LOOKUP_MS = 5000;
 
-/** By name: equal look-ups share one thread. */
-const running = new Map<string, Promise<FoundUser>>();
+/** By what is looked up: equal look-ups share one thread. */
+const running = new Map<string, Promise<unknown>>();
 const waiting: (() => void)[] = [];
 
 /**
@@ -85,43 +98,87 @@ const waiting: (() => void)[] = [];
 export function lookupUser(name: string, limitMs = LOOKUP_MS): Promise<FoundUser> {
   // NSS modules copy the name to the stack of their thread: systemd's crashes above about 100 kB.
   if (name.length > MAX_NAME_LENGTH) return Promise.reject(unknownUser(name));
+  return inTime(`user "${clip(name)}"`, () => lookUp(name), limitMs);
+}
+
+/**
+ * A uid without an entry, common in containers, is a user whose name and only group are its number.
+ * Throws `unauthenticated` for a number that no user can have, and `unavailable` as lookupUser does.
+ */
+export function lookupUid(uid: number, limitMs = LOOKUP_MS): Promise<FoundUser> {
+  if (!isId(uid)) return Promise.reject(unknownUser(String(uid)));
+  return inTime(`uid ${uid}`, () => lookUpUid(uid), limitMs);
+}
+
+/** The gid of a group with this name, otherwise the number itself. Throws as lookupUser does. */
+export function lookupGroup(name: string, limitMs = LOOKUP_MS): Promise<number> {
+  if (name.length > MAX_NAME_LENGTH) return Promise.reject(unknownGroup(name));
+  return inTime(`group "${clip(name)}"`, () => lookUpGroup(name), limitMs);
+}
+
+/** `what` names the look-up in messages. */
+function inTime<T>(what: string, lookUp: () => Promise<T>, limitMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const begin = () =>
-      void share(name)
+      void share(what, lookUp)
         .then(resolve, reject)
         .finally(() => limit.cancel());
     const limit = startTimer(limitMs, () => {
       const index = waiting.indexOf(begin);
       if (index >= 0) waiting.splice(index, 1);
       endWithoutThreads();
-      reject(noAnswer(name, limitMs));
+      reject(noAnswer(what, limitMs));
     });
-    if (running.has(name) || running.size < MAX_LOOKUPS) begin();
+    if (running.has(what) || running.size < MAX_LOOKUPS) begin();
     else waiting.push(begin);
   });
 }
 
-function share(name: string): Promise<FoundUser> {
-  const shared = running.get(name);
-  if (shared !== undefined) return shared;
-  const lookup = lookUp(name).finally(() => {
-    running.delete(name);
+function share<T>(what: string, lookUp: () => Promise<T>): Promise<T> {
+  const shared = running.get(what);
+  if (shared !== undefined) return shared as Promise<T>;
+  const lookup = lookUp().finally(() => {
+    running.delete(what);
     waiting.shift()?.();
   });
-  running.set(name, lookup);
+  running.set(what, lookup);
   return lookup;
 }
 
-function noAnswer(name: string, limitMs: number): HoldfastError {
+function noAnswer(what: string, limitMs: number): HoldfastError {
   return new HoldfastError(
     "unavailable",
-    `the user database did not answer within ${limitMs} ms for user "${name}"`,
+    `the user database did not answer within ${limitMs} ms for ${what}`,
   );
 }
 
 async function lookUp(name: string): Promise<FoundUser> {
-  const user = await findByName(name);
+  const found = await findEntry(getpwnam, name, passwd, `user "${name}"`);
+  if (found === undefined) throw unknownUser(name);
+  return withGroups(found as unknown as Passwd);
+}
+
+async function lookUpUid(uid: number): Promise<FoundUser> {
+  const found = await findEntry(getpwuid, uid, passwd, `uid ${uid}`);
+  if (found !== undefined) return withGroups(found as unknown as Passwd);
+  return { name: String(uid), uid, gid: uid, home: "/", groups: [uid] };
+}
+
+async function withGroups({ pw_name, pw_uid, pw_gid, pw_dir }: Passwd): Promise<FoundUser> {
+  const user = { name: pw_name, uid: pw_uid, gid: pw_gid, home: pw_dir };
   return { ...user, groups: await groupsOf(user) };
+}
+
+async function lookUpGroup(name: string): Promise<number> {
+  const found = await findEntry(getgrnam, name, group, `group "${name}"`);
+  if (found !== undefined) return Number(found["gr_gid"]);
+  if (/^\d{1,10}$/.test(name) && isId(Number(name))) return Number(name);
+  throw unknownGroup(name);
+}
+
+/** 2^32-1 means "no change" to the kernel. */
+function isId(id: number): boolean {
+  return id >= 0 && id < 0xffffffff;
 }
 
 async function groupsOf({ name, gid }: User): Promise<number[]> {
@@ -134,19 +191,28 @@ async function groupsOf({ name, gid }: User): Promise<number[]> {
   throw new HoldfastError("resource_exhausted", `user "${name}" has more than ${MAX_GROUPS} groups`);
 }
 
-async function findByName(name: string): Promise<User> {
+/** Undefined if there is no such entry. */
+async function findEntry(
+  find: typeof getpwnam,
+  key: string | number,
+  type: typeof passwd,
+  what: string,
+): Promise<Readonly<Record<string, unknown>> | undefined> {
   for (let bytes = 1024; bytes <= MAX_ENTRY_BYTES; bytes *= 4) {
-    const entry = Buffer.alloc(koffi.sizeof(passwd));
+    const entry = Buffer.alloc(koffi.sizeof(type));
     const buffer = Buffer.alloc(bytes);
     const found: [unknown] = [null];
-    const errno = await call(getpwnam, name, entry, buffer, buffer.length, found);
+    const errno = await call(find, key, entry, buffer, buffer.length, found);
     if (errno === ERANGE) continue;
-    if (errno !== 0) throw systemError(`look up user "${name}"`, errno);
-    if (found[0] === null) break;
-    const { pw_name, pw_uid, pw_gid, pw_dir } = koffi.decode(entry, passwd) as Passwd;
-    return { name: pw_name, uid: pw_uid, gid: pw_gid, home: pw_dir };
+    if (errno !== 0) throw systemError(`look up ${what}`, errno);
+    // The texts are in `buffer`, which must live until here.
+    return found[0] === null ? undefined : koffi.decode(entry, type);
   }
-  throw unknownUser(name);
+  return undefined;
+}
+
+function unknownGroup(name: string): HoldfastError {
+  return new HoldfastError("unauthenticated", `no such group: "${clip(name)}"`);
 }
 
 function unknownUser(name: string): HoldfastError {

@@ -5,7 +5,7 @@
 //                  ^ first
 
 import { takeBuffer, takeCopy } from "./buffer-pool.ts";
-import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
+import { type Chunk, chunkEnd, type Marked, type Offset, type OutputStream, offset } from "./chunk.ts";
 import { ChunkRun } from "./chunk-run.ts";
 
 /**
@@ -90,19 +90,29 @@ export class ChunkQueue {
   /**
    * Appends data behind the last chunk. Data of KEEP_BY_REFERENCE_BYTES and more is kept: its buffer
    * belongs to the queue afterwards. Shorter data is copied, into the last chunk if that is not frozen
-   * and of the same stream, or, behind the first RUNS_FROM, if both are short pieces.
+   * and of the same stream, or, behind the first RUNS_FROM, if both are short pieces. `mark` is kept if
+   * the data starts a chunk.
    */
-  append(stream: OutputStream, from: Offset, data: Buffer): void {
+  append(stream: OutputStream, from: Offset, data: Buffer, mark?: object): void {
     // Not from Node's pool: one short chunk would pin 8 KiB of it.
-    this.#add(stream, from, data, takeCopy);
+    this.#add(stream, from, data, mark, takeCopy);
   }
 
   /**
    * Appends a chunk that another queue has shifted out, without a copy where it stays a separate chunk.
    * Returns whether it was copied, so that this queue does not need its buffer.
    */
-  moveIn({ stream, offset: from, data }: Chunk): boolean {
-    return this.#add(stream, from, data, (own) => own);
+  moveIn({ stream, offset: from, data, mark }: Chunk): boolean {
+    return this.#add(stream, from, data, mark, (own) => own);
+  }
+
+  /** The mark of the chunk or run that contains the byte at `from`. */
+  markBefore(from: Offset): Marked | undefined {
+    const entry = this.#at(this.indexAt(from));
+    if (entry === undefined) return undefined;
+    const before =
+      entry instanceof ChunkRun ? entry.before(from) : entry.data.subarray(0, from - entry.offset);
+    return { offset: entry.offset, mark: entry.mark, before };
   }
 
   /** From now on nothing merges into the last chunk: a subscriber has read it. */
@@ -180,10 +190,16 @@ export class ChunkQueue {
    * Returns whether the data was copied into the last entry. Data that starts a chunk that may still
    * grow goes through `toOwn`, which returns it at the start of a buffer whose rest is free.
    */
-  #add(stream: OutputStream, from: Offset, data: Buffer, toOwn: (data: Buffer) => Buffer): boolean {
+  #add(
+    stream: OutputStream,
+    from: Offset,
+    data: Buffer,
+    mark: object | undefined,
+    toOwn: (data: Buffer) => Buffer,
+  ): boolean {
     if (data.length >= KEEP_BY_REFERENCE_BYTES) {
       this.#tail = undefined;
-      this.#push({ stream, offset: from, data, frames: undefined });
+      this.#push({ stream, offset: from, data, frames: undefined, mark });
       return false;
     }
     if (this.#tail !== undefined && this.#end !== from) this.#tail = undefined;
@@ -191,7 +207,7 @@ export class ChunkQueue {
       this.#bytes += data.length;
       return true;
     }
-    const chunk = { stream, offset: from, data: toOwn(data), frames: undefined };
+    const chunk = { stream, offset: from, data: toOwn(data), frames: undefined, mark };
     this.#tail = { kind: "chunk", chunk, buffer: Buffer.from(chunk.data.buffer) };
     this.#push(chunk);
     return false;
@@ -224,7 +240,7 @@ export class ChunkQueue {
     if (tail.kind === "chunk") {
       const { chunk } = tail;
       if (chunk.data.length >= SHORT_PIECE_BYTES) return false;
-      const run = new ChunkRun(chunk.offset);
+      const run = new ChunkRun(chunk.offset, chunk.mark);
       run.append(chunk.stream, chunk.data);
       run.append(stream, data);
       this.#tail = { kind: "run", run };

@@ -12,14 +12,17 @@ const PIECE_OVERHEAD_BYTES = 16;
 /** It only grows: chunks that were read from it do not change. */
 export class ChunkRun {
   readonly offset: Offset;
+  /** See Chunk. */
+  readonly mark: object | undefined;
   #data: Buffer;
   #length = 0;
   /** The end of each piece, relative to `offset`, ascending. */
   readonly #ends: number[] = [];
   readonly #streams: OutputStream[] = [];
 
-  constructor(from: Offset) {
+  constructor(from: Offset, mark: object | undefined) {
     this.offset = from;
+    this.mark = mark;
     this.#data = Buffer.alloc(0);
   }
 
@@ -55,6 +58,11 @@ export class ChunkRun {
     const stream = this.#streams[index];
     if (end === undefined || stream === undefined) throw new Error(`no byte ${from} in a run to ${this.end}`);
     return { stream, offset: from, data: this.#data.subarray(start, end), frames: undefined };
+  }
+
+  /** The bytes from its offset to `to`. */
+  before(to: Offset): Buffer {
+    return this.#data.subarray(0, to - this.offset);
   }
 
   #indexAt(start: number): number {

@@ -26,6 +26,17 @@ export interface Chunk {
   readonly offset: Offset;
   readonly data: Buffer;
   frames: Map<string, readonly (Buffer | string)[]> | undefined;
+  /** What the producer knew before the first byte (Multiplexer.push); undefined within a piece of a chunk. */
+  readonly mark?: object | undefined;
+}
+
+/** The producer's mark of a chunk that is held, see Multiplexer.markBefore. */
+export interface Marked {
+  /** Where the chunk begins. */
+  readonly offset: Offset;
+  readonly mark: object | undefined;
+  /** The bytes of the chunk from `offset` on, up to the place asked for. */
+  readonly before: Buffer;
 }
 
 export function chunkEnd(chunk: Chunk): Offset {

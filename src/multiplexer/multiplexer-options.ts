@@ -27,6 +27,8 @@ export interface MultiplexerOptions {
   readonly stallMs: number;
   readonly budget: MemoryBudget;
   readonly clock: Clock;
+  /** The wall clock, in milliseconds since the epoch. Absent: the times of output are not kept. */
+  readonly wallMs?: () => number;
   /**
    * The gate: called at each change with whether producers shall read. At first they shall not: nothing
    * is attached, and a mode that reads while detached begins when the first subscriber has left. It may

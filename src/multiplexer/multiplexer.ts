@@ -13,7 +13,7 @@
 //   I1  recent chunks end at the head, and needed <= head.
 //   I2  Of each subscriber: start <= deliveredTo <= readTo <= head.
 //   I3  No subscriber waits while there is something to read.
-//   I4  The gate is a function of the state (gate.ts), and the producers were told it last.
+//   I4  The gate is a function of the state (gate.ts), and the producers received its latest value.
 //   I5  The stall watch is on exactly while the gate is closed and a blocking subscriber that received
 //       everything waits for more.
 //   I6  No chunk is dropped that an attached blocking subscriber still needs.
@@ -21,13 +21,13 @@
 //       drops nothing.
 //   I8  The budget knows what is held, until nothing is held any more.
 //   I9  Observers have no influence: no state but their own cursors follows from them.
-//   I10 The window, the cursors and the intervals are consistent.
+//   I10 The window, the cursors, the intervals and the times are consistent.
 // `#delivered` grows only when the connection of a blocking subscriber has accepted bytes (or the gap in
 // their place), or when a client resumes above bytes that were sent.
 
 import { HoldfastError } from "../errors.ts";
 import { BufferReturn } from "./buffer-return.ts";
-import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
+import { type Chunk, chunkEnd, type Marked, type Offset, type OutputStream, offset } from "./chunk.ts";
 import { Cursor, Cursors } from "./cursors.ts";
 import { EndSlot } from "./end-slot.ts";
 import { type GateState, isFull, mayRead } from "./gate.ts";
@@ -38,6 +38,7 @@ import { OutputWindow } from "./output-window.ts";
 import { mostHeldFor, mostMissed, replayFrom, ringFrom } from "./retention.ts";
 import { StallWatch } from "./stall-watch.ts";
 import type { Fork, ReadResult, Subscriber } from "./subscriber.ts";
+import { type TimeMark, TimeMarks } from "./time-marks.ts";
 
 export class Multiplexer<End extends object> {
   readonly #options: MultiplexerOptions;
@@ -45,11 +46,12 @@ export class Multiplexer<End extends object> {
   readonly #window = new OutputWindow((chunk) => this.#onDrop(chunk));
   readonly #endSlot = new EndSlot<End>();
   readonly #cursors = new Cursors();
+  readonly #times = new TimeMarks();
   readonly #stallWatch: StallWatch;
   readonly #share: BudgetShare;
   /** Rule 5. A gap that a client received counts as its bytes. */
   readonly #delivered = new Intervals();
-  /** What was in flight to a blocking subscriber when it left: a client that resumes above has received it. */
+  /** Output that was in flight to a blocking subscriber when it left: a client that resumes above has received it. */
   readonly #inFlight = new Intervals();
   #sentTo: Offset = offset(0);
   #hasBegun = false;
@@ -135,17 +137,33 @@ export class Multiplexer<End extends object> {
   /**
    * Appends output and wakes waiting subscribers, within this call. ChunkQueue.append says whether
    * `data` is copied or kept. May be called while the gate is closed, with bytes that were already read.
-   * Throws after the end.
+   * Throws after the end. `mark` says what the producer knows before the first byte of `data`; the
+   * multiplexer never reads it, and holds that of each chunk's first byte.
    */
-  push(stream: OutputStream, data: Buffer): void {
+  push(stream: OutputStream, data: Buffer, mark?: object): void {
     if (this.#endSlot.isSet) throw new Error("output pushed after the end");
     if (data.length === 0) return;
     if (this.#stallWatch.isOn) this.#resetStallClocks(this.head);
-    this.#window.append(stream, data);
+    const { wallMs } = this.#options;
+    if (wallMs !== undefined) this.#times.add(this.head, wallMs(), this.oldest, this.heldBytes);
+    this.#window.append(stream, data, mark);
     this.#evict();
     this.#updateGate();
     this.#wake();
     this.#watchStall();
+  }
+
+  /** When the output of `[from, to)` was pushed; see TimeMarks. */
+  timesOf(from: Offset, to: Offset): TimeMark[] {
+    return this.#times.within(from, to);
+  }
+
+  /**
+   * What is known about the first byte held at or above `from`: the mark of its chunk, and the bytes of
+   * the chunk before it. Undefined if nothing is held there.
+   */
+  markBefore(from: Offset): Marked | undefined {
+    return this.#window.markBefore(from);
   }
 
   /** Sets the end slot, stops reading for good and wakes waiting subscribers. All output must be pushed before. Throws if called twice. */
@@ -160,7 +178,7 @@ export class Multiplexer<End extends object> {
   }
 
   /**
-   * No client will fork any more. What attached subscribers still need stays held, and in the budget;
+   * No client will fork any more. The output that attached subscribers still need stays held, and in the budget;
    * everything else is dropped.
    */
   release(): void {
@@ -210,7 +228,7 @@ export class Multiplexer<End extends object> {
     const { reportedBytes } = this.#share;
     const isReported = (reportedBytes ?? 0) === this.heldBytes;
     assertInvariant("I8", isReported, () => `${this.heldBytes} held, ${reportedBytes} reported`);
-    for (const part of [this.#window, this.#cursors, this.#delivered, this.#inFlight])
+    for (const part of [this.#window, this.#cursors, this.#delivered, this.#inFlight, this.#times])
       assertPart("I10", () => part.checkInvariants());
   }
 
@@ -298,7 +316,7 @@ export class Multiplexer<End extends object> {
     this.#watchStall();
   }
 
-  /** What blocking subscribers, or without one the next client, need begins here. */
+  /** The first byte that a blocking subscriber needs; without one, that the next client needs. */
   get #needed(): Offset {
     return this.#cursors.slowest ?? this.#delivered.firstOutside(this.oldest);
   }

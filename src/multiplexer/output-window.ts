@@ -10,7 +10,7 @@
 // long. Replay is merged into larger chunks: else that of a program that prints line by line would cost
 // three times its bytes.
 
-import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "./chunk.ts";
+import { type Chunk, chunkEnd, type Marked, type Offset, type OutputStream, offset } from "./chunk.ts";
 import { ChunkQueue, chunksOf, type Entry, entryEnd } from "./chunk-queue.ts";
 import { ChunkRun } from "./chunk-run.ts";
 import type { Intervals } from "./intervals.ts";
@@ -67,9 +67,9 @@ export class OutputWindow {
   }
 
   /** Appends `data` at the head; ChunkQueue.append says who owns its buffer afterwards. Ignores empty data. */
-  append(stream: OutputStream, data: Buffer): void {
+  append(stream: OutputStream, data: Buffer, mark?: object): void {
     if (data.length === 0) return;
-    this.#recent.append(stream, this.#head, data);
+    this.#recent.append(stream, this.#head, data, mark);
     this.#head = offset(this.#head + data.length);
   }
 
@@ -84,13 +84,18 @@ export class OutputWindow {
     if (from === this.#head) return undefined;
     const next = this.#nextHeld(from);
     if (next > from) return { kind: "gap", to: next };
-    const queue =
-      from >= this.#recentFrom ? this.#recent : this.#missed.holds(from) ? this.#missed : this.#replay;
+    const queue = this.#queueOf(from);
     const chunk = queue.chunkAt(queue.indexAt(from), from);
     if (chunk === undefined) throw new Error(`nothing at ${from}`);
     if (queue === this.#recent && chunkEnd(chunk) === this.#head) queue.freezeLast();
     const isShared = queue === this.#recent && chunk.offset === from;
     return { kind: "chunk", chunk: isShared ? chunk : rest(chunk, from) };
+  }
+
+  /** The mark of the chunk that holds the first byte held at or above `from`; undefined if none is. */
+  markBefore(from: Offset): Marked | undefined {
+    const next = this.#nextHeld(from);
+    return next >= this.#head ? undefined : this.#queueOf(next).markBefore(next);
   }
 
   /**
@@ -155,6 +160,12 @@ export class OutputWindow {
     if (end !== this.#head) throw new Error(`chunks end at ${end}, head is ${this.#head}`);
   }
 
+  /** The queue that holds the byte at `from`. */
+  #queueOf(from: Offset): ChunkQueue {
+    if (from >= this.#recentFrom) return this.#recent;
+    return this.#missed.holds(from) ? this.#missed : this.#replay;
+  }
+
   /** The first byte at or above `from` that is held, or the head. */
   #nextHeld(from: Offset): Offset {
     if (from >= this.#recentFrom) return from;
@@ -171,7 +182,8 @@ export class OutputWindow {
 
   #moveTo(queue: ChunkQueue, entry: Entry): void {
     if (entry instanceof ChunkRun)
-      for (const { stream, offset: at, data } of chunksOf(entry)) queue.append(stream, at, data);
+      for (const { stream, offset: at, data } of chunksOf(entry))
+        queue.append(stream, at, data, at === entry.offset ? entry.mark : undefined);
     else if (queue.moveIn(entry)) this.#onDrop?.(entry);
   }
 

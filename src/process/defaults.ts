@@ -26,5 +26,6 @@ export const PROCESS_DEFAULTS = {
     // Linux allows 2 MiB for arguments and environment together, with the usual stack of 8 MiB.
     maxArgumentBytes: 2 * 1024 * 1024,
     maxEnvironmentBytes: 2 * 1024 * 1024,
+    maxRetainEndedMs: 24 * 3_600_000,
   },
 } as const;

@@ -4,19 +4,30 @@
 import { constants } from "node:os";
 import { realClock, startTimer, type Timer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
-import { checkPtySize, fromNodeError, type Pid, type PtySize, signalName } from "../linux/index.ts";
+import {
+  checkPtySize,
+  fromNodeError,
+  type Pid,
+  type ProcessUsage,
+  type PtySize,
+  readProcessUsage,
+  signalName,
+} from "../linux/index.ts";
 import {
   type DetachedMode,
   type MemoryBudget,
   Multiplexer,
   type MultiplexerOptions,
+  type Offset,
   type OutputStream,
 } from "../multiplexer/index.ts";
+import { restoreSequence } from "../terminal/index.ts";
 import { endFromWaitStatus, type ProcessEnd } from "./end-status.ts";
 import { BlockedWatch } from "./io/blocked-watch.ts";
 import type { InputKind, InputPlace, ProcessInput } from "./io/input.ts";
 import type { OutputReader } from "./io/output-reader.ts";
 import type { AttachedStdio, Stdio } from "./io/stdio.ts";
+import { TerminalHistory } from "./io/terminal-history.ts";
 import type { WatchedChild } from "./reaper.ts";
 import type { HeldRequest } from "./start/held-request.ts";
 import type { OutputPolicy, StartRequest } from "./start/start-request.ts";
@@ -66,6 +77,7 @@ export class Process {
   readonly #release: AttachedStdio["release"];
   readonly #settings: ProcessSettings;
   readonly #blocked: BlockedWatch;
+  readonly #terminal: TerminalHistory | undefined;
   readonly #onEnd: (process: Process, end: ProcessEnd) => void;
   #state: State = { kind: "running" };
   #deadline: Timer | undefined;
@@ -74,6 +86,7 @@ export class Process {
   readonly #bornAtMs = performance.now();
   #startedAtMs = Date.now();
   #reapedAtMs = 0;
+  #endedAtMs: number | undefined;
 
   /**
    * Owns `stdio` of a child that was started in this turn of the event loop. `onEnd` is called
@@ -97,6 +110,8 @@ export class Process {
     this.user = started.user;
     this.#settings = settings;
     this.#onEnd = onEnd;
+    const { stdio } = this.request;
+    this.#terminal = stdio.kind === "pty" ? new TerminalHistory(stdio.size) : undefined;
     this.output = new Multiplexer({
       ...multiplexerOptions(settings, this.request),
       onReading: (reading) => {
@@ -152,6 +167,19 @@ export class Process {
     return this.#startedAtMs;
   }
 
+  /** When it ended, by the running clock; undefined before. */
+  get endedAtMs(): number | undefined {
+    return this.#endedAtMs;
+  }
+
+  /** What it and its descendants use; undefined once it has exited. */
+  async usage(): Promise<ProcessUsage | undefined> {
+    if (!this.isRunning) return undefined;
+    const usage = await readProcessUsage(this.pid);
+    // Reaped meanwhile: the pid may belong to another process.
+    return this.isRunning ? usage : undefined;
+  }
+
   get isRunning(): boolean {
     return this.#state.kind === "running" && !this.#child.isReaped;
   }
@@ -178,6 +206,17 @@ export class Process {
       throw new HoldfastError("failed_precondition", `${this.#name} has no window size: it runs on pipes`);
     this.#assertRunning();
     this.#resize(size);
+    this.#terminal?.resize(size, this.output.head);
+  }
+
+  /**
+   * The size of the terminal now, and the output that restores its state before the first byte held at or
+   * above `from`. Undefined on pipes.
+   */
+  terminalAt(from: Offset): { readonly size: PtySize; readonly restore: Uint8Array } | undefined {
+    if (this.#terminal === undefined) return undefined;
+    const state = this.#terminal.stateAt(this.output.markBefore(from));
+    return { size: this.#terminal.size, restore: restoreSequence(state) };
   }
 
   /** Throws `not_found` once the process is reaped: its pid may belong to another process. */
@@ -216,7 +255,7 @@ export class Process {
     return {
       push: (data) => {
         outputBytes[stream] += data.length;
-        this.output.push(stream, data);
+        this.output.push(stream, data, this.#terminal?.follow(data));
       },
       onEnd: () => {
         if (this.#state.kind === "draining" && this.#allReadersEnded()) this.#finish(this.#state.end);
@@ -226,6 +265,7 @@ export class Process {
 
   #finish(end: ProcessEnd): void {
     this.#advance({ kind: "ended" });
+    this.#endedAtMs = realClock.nowMs();
     this.#drainDeadline?.cancel();
     this.#settings.statistics.drainLatencies.observe(performance.now() - this.#reapedAtMs);
     for (const reader of this.#readers) reader.discard();
@@ -284,6 +324,7 @@ function multiplexerOptions(
     stallMs,
     budget,
     clock: realClock,
+    wallMs: Date.now,
     replayBytes: policy.replayBytes,
     detached: detachedMode(policy),
   };

@@ -30,6 +30,7 @@ import type {
   ProcessSelector,
   StartRequest,
 } from "../process/index.ts";
+import type { TerminalMessage } from "./output/event-frames.ts";
 
 /** `user` and `timeoutMs` come from the headers. */
 export function toStartRequest(
@@ -52,6 +53,11 @@ export function toStartRequest(
     timeoutMs,
     startId: message.startId,
     output: message.output === undefined ? undefined : toOutputPolicy(message.output),
+    retainEndedMs:
+      message.retainEndedMs === undefined ? undefined : toWhole("retain_ended_ms", message.retainEndedMs),
+    forgetDelivered: message.forgetDelivered,
+    group: message.group,
+    uid: message.uid,
   };
 }
 
@@ -66,8 +72,8 @@ function toOutputPolicy(policy: WirePolicy): Partial<OutputPolicy> {
     ...(detached === "default" ? {} : { detached }),
     ...(policy.detachedBufferBytes === undefined
       ? {}
-      : { detachedBufferBytes: toBytes("detached_buffer_bytes", policy.detachedBufferBytes) }),
-    ...(policy.replayBytes === undefined ? {} : { replayBytes: toBytes("replay_bytes", policy.replayBytes) }),
+      : { detachedBufferBytes: toWhole("detached_buffer_bytes", policy.detachedBufferBytes) }),
+    ...(policy.replayBytes === undefined ? {} : { replayBytes: toWhole("replay_bytes", policy.replayBytes) }),
   };
 }
 
@@ -89,7 +95,7 @@ export function toOffset(name: string, value: bigint | undefined): Offset | unde
 }
 
 /** Throws `invalid_argument` above 2^53 - 1. */
-function toBytes(name: string, value: bigint): number {
+function toWhole(name: string, value: bigint): number {
   if (value <= Number.MAX_SAFE_INTEGER) return Number(value);
   throw new HoldfastError(
     "invalid_argument",
@@ -110,6 +116,12 @@ function toStartSize(pty: PTY): PtySize {
 }
 
 const DEFAULT_PTY_SIZE: PtySize = { cols: 80, rows: 24 };
+
+/** The state of the process's terminal before the first byte held at or above `at`; undefined on pipes. */
+export function toTerminal(process: Process, at: Offset): TerminalMessage | undefined {
+  const terminal = process.terminalAt(at);
+  return terminal && { ...terminal.size, restore: terminal.restore };
+}
 
 export function toPtySize(pty: PTY | undefined): PtySize {
   if (pty?.size === undefined)

@@ -1,4 +1,5 @@
 export { ClientActivity, type ClientStatistics } from "./client-activity.ts";
-export { createRpcAnswer, type RpcAnswerOptions } from "./rpc-answer.ts";
+export type { RpcAnswerOptions } from "./loaded-rpcs.ts";
+export { createRpcAnswer } from "./rpc-answer.ts";
 export type { RpcLimits } from "./rpc-limits.ts";
-export { ServingState } from "./serving-state.ts";
+export { ServingState, type Stopping } from "./serving-state.ts";

@@ -11,8 +11,16 @@ import { type Offset, offset } from "../multiplexer/index.ts";
 import type { Generation, Process, ProcessEnd, ProcessTable } from "../process/index.ts";
 import { callContext } from "./call-context.ts";
 import type { ClientActivity, DetachReason } from "./client-activity.ts";
-import { isObserver, toDetailedEnd, toOffset, toSelector, toStartRequest } from "./conversions.ts";
+import {
+  isObserver,
+  toDetailedEnd,
+  toOffset,
+  toSelector,
+  toStartRequest,
+  toTerminal,
+} from "./conversions.ts";
 import { AttachedStream } from "./output/attached-stream.ts";
+import type { TerminalMessage } from "./output/event-frames.ts";
 import type { ProgressWatch } from "./output/progress-watch.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
 import type { ServingState } from "./serving-state.ts";
@@ -46,16 +54,21 @@ export async function* start(
   releaseRequest();
   // A repeated start receives everything that the first one received or should have received.
   const from = request.startId === undefined ? undefined : offset(0);
-  const { offsets } = request;
+  const { terminal } = request;
+  const offsets = request.offsets || terminal;
   const end = yield* stream(
     process,
-    { from, rewound: undefined, offsets, isObserver: false, keepaliveMs: keepalive },
+    {
+      ...{ from, rewound: undefined, offsets, times: false, terminal, isObserver: false, isEndOnly: false },
+      ...{ notices: request.notices, keepaliveMs: keepalive },
+    },
     settings,
     context,
   );
   if (process.deadlinePassed)
     throw new HoldfastError("deadline_exceeded", `process ${process.pid} was killed: its time limit passed`);
   yield endEvent(process, end, offsets);
+  settings.table.endDelivered(process);
 }
 
 export async function* connect(
@@ -69,14 +82,22 @@ export async function* connect(
   const asked = toOffset("from_offset", request.fromOffset);
   const rewound = rewoundFrom(asked, request.generation, process, settings.table.generation);
   const from = rewound?.now ?? asked;
-  const offsets = request.offsets || from !== undefined;
+  const { terminal, notices, endOnly: isEndOnly } = request;
+  const observes = isObserver(request.lag);
+  if (isEndOnly && !observes)
+    throw new HoldfastError("invalid_argument", "end_only is for observers; give lag LAG_SKIP with it");
+  const offsets = request.offsets || terminal || from !== undefined || isEndOnly;
   const end = yield* stream(
     process,
-    { from, rewound, offsets, isObserver: isObserver(request.lag), keepaliveMs: keepalive },
+    {
+      ...{ from, rewound, offsets, times: request.times, terminal },
+      ...{ isObserver: observes, isEndOnly, notices, keepaliveMs: keepalive },
+    },
     settings,
     context,
   );
   yield endEvent(process, end, offsets);
+  if (!observes) settings.table.endDelivered(process);
 }
 
 /** The client received output up to `was`; this machine has sent the same output only up to `now`. */
@@ -102,32 +123,42 @@ interface StreamRequest {
   readonly from: Offset | undefined;
   readonly rewound: Rewound | undefined;
   readonly offsets: boolean;
+  readonly times: boolean;
+  /** Whether it asked for the state of the terminal. */
+  readonly terminal: boolean;
   readonly isObserver: boolean;
+  readonly isEndOnly: boolean;
+  readonly notices: boolean;
   readonly keepaliveMs: number;
 }
 
 /** The start event and the output. Returns how the process ended. */
 async function* stream(
   process: Process,
-  { from, rewound, offsets, isObserver, keepaliveMs }: StreamRequest,
+  { from, rewound, offsets, times, terminal, isObserver, isEndOnly, notices, keepaliveMs }: StreamRequest,
   { table, activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
   { values, signal }: HandlerContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
   const { response, codec } = callContext(values);
   checkStreamLimit(process, maxStreamsPerProcess);
+  const terminalAt = terminal ? (at: Offset) => toTerminal(process, at) : undefined;
   const output = new AttachedStream(process, {
     encoding: { codec, offsets },
     from,
+    times,
     isObserver,
+    isEndOnly,
     keepaliveMs,
     progressWatch,
+    terminalAt,
     onGap: (from, to) => activity.gap(from, to),
     signal,
   });
   activity.attached(process, output.start, from !== undefined);
+  const stopNotices = notices ? serving.onStop((stopping) => output.notify(stopping)) : () => undefined;
   let reason: DetachReason = "gone";
   try {
-    yield startEvent(process, output.start, offsets ? table.generation.id : undefined);
+    yield startEvent(process, output.start, offsets ? table : undefined, terminalAt?.(output.start));
     if (rewound !== undefined) yield rewoundEvent(rewound);
     // The library asks for more once it has handed the start event to the response. From here on, output may
     // bypass the library.
@@ -141,6 +172,7 @@ async function* stream(
       `this stream accepted nothing while other streams waited for it; disconnected at offset ${outcome.offset}`,
     );
   } finally {
+    stopNotices();
     output.detach();
     const endsWithAgent = reason === "gone" && serving.isStopping;
     activity.detached(process, endsWithAgent ? "stopped" : reason, output.deliveredTo);
@@ -162,17 +194,27 @@ function closeSoon(response: NodeResponse): void {
   response.once("close", () => timer.cancel());
 }
 
-/** The additions are for clients that asked for offsets: only these get a `generation`. */
+/** The additions are for clients that asked for offsets: only for these is there a `table`. */
 function startEvent(
-  { pid, processId, request }: Process,
+  process: Process,
   start: Offset,
-  generation: string | undefined,
+  table: ProcessTable | undefined,
+  terminal: TerminalMessage | undefined,
 ): StreamEvent {
-  const details =
-    generation === undefined
-      ? {}
-      : { processId, offset: BigInt(start), pty: request.stdio.kind === "pty", generation };
-  return { event: { event: { case: "start", value: { pid, ...details } } } };
+  const { pid, processId, request } = process;
+  if (table === undefined) return { event: { event: { case: "start", value: { pid } } } };
+  const { stdio } = request;
+  const value = {
+    pid,
+    processId,
+    offset: BigInt(start),
+    pty: stdio.kind === "pty",
+    generation: table.generation.id,
+    sameTag: table.countSameTag(process),
+    acceptsInput: stdio.kind === "pty" || stdio.stdin,
+    ...(terminal && { terminal }),
+  };
+  return { event: { event: { case: "start", value } } };
 }
 
 function rewoundEvent({ was, now }: Rewound): StreamEvent {

@@ -1,8 +1,16 @@
 // Answers List. Its work and its answer are bounded (rule 15), however many processes there are and however large their
 // arguments: a client that knows pages gets pages, and an old client gets shortened arguments once they are too many.
 
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ListRequest, ProcessConfig, ProcessInfo } from "../gen/process_pb.ts";
+import {
+  type AgentInfo,
+  AgentInfoSchema,
+  type ListRequest,
+  type ProcessConfig,
+  type ProcessInfo,
+  ProcessUsageSchema,
+} from "../gen/process_pb.ts";
 import type { Process, ProcessSelector, ProcessTable } from "../process/index.ts";
 import { clip } from "../text.ts";
 import { toConfig, toDetails, toProcessInfo, toSelector } from "./conversions.ts";
@@ -20,17 +28,58 @@ const SHORTENED_BYTES = 1024;
 export interface ProcessList {
   readonly processes: ProcessInfo[];
   readonly nextPageToken?: string;
+  readonly agent?: AgentInfo;
 }
 
-export function listProcesses(table: ProcessTable, request: ListRequest): ProcessList {
+/** `version` is the agent's. */
+export async function listProcesses(
+  table: ProcessTable,
+  request: ListRequest,
+  version: string,
+): Promise<ProcessList> {
   // Old clients send none of these fields, do not know pages, and must not see the additions.
   const knowsAdditions =
     request.includeEnded ||
     request.process !== undefined ||
     request.omitConfig ||
     request.pageSize > 0 ||
-    request.pageToken !== "";
-  return knowsAdditions ? page(table, request) : { processes: all(table) };
+    request.pageToken !== "" ||
+    request.usage ||
+    request.agent;
+  if (!knowsAdditions) return { processes: all(table) };
+  const { found, nextPageToken } = page(table, request);
+  const infos = found.map(({ info }) => info);
+  if (request.usage) await addUsage(found);
+  return {
+    processes: endedFirst(infos),
+    ...(nextPageToken === undefined ? {} : { nextPageToken }),
+    ...(request.agent ? { agent: agentInfo(version) } : {}),
+  };
+}
+
+interface Listed {
+  readonly process: Process;
+  readonly info: ProcessInfo;
+}
+
+async function addUsage(found: readonly Listed[]): Promise<void> {
+  // One after the other: a page of 1,000 processes must not occupy all threads that other look-ups need.
+  for (const { process, info } of found) {
+    const usage = await process.usage();
+    if (usage === undefined) continue;
+    const { cpuMs, residentBytes, processes } = usage;
+    info.usage = create(ProcessUsageSchema, {
+      cpuMs: BigInt(cpuMs),
+      residentBytes: BigInt(residentBytes),
+      processes,
+    });
+  }
+}
+
+function agentInfo(version: string): AgentInfo {
+  const nowMs = Date.now();
+  const startedAtMs = Math.round(nowMs - process.uptime() * 1000);
+  return create(AgentInfoSchema, { version, startedAtMs: BigInt(startedAtMs), nowMs: BigInt(nowMs) });
 }
 
 function all(table: ProcessTable): ProcessInfo[] {
@@ -43,25 +92,28 @@ function all(table: ProcessTable): ProcessInfo[] {
   });
 }
 
-function page(table: ProcessTable, request: ListRequest): ProcessList {
+function page(
+  table: ProcessTable,
+  request: ListRequest,
+): { readonly found: Listed[]; readonly nextPageToken?: string } {
   const matches = matcherOf(request);
   const after = toPosition(request.pageToken);
   const size = Math.min(request.pageSize === 0 ? MAX_PAGE_SIZE : request.pageSize, MAX_PAGE_SIZE);
   const candidates = inOrder(table, request.includeEnded).filter(
     (process) => positionOf(process) > after && matches(process),
   );
-  const processes: ProcessInfo[] = [];
+  const found: Listed[] = [];
   let bytes = 0;
   let last = after;
   for (const process of candidates) {
     bytes += request.omitConfig ? 0 : configBytes(process);
-    const isFull = processes.length === size || (bytes > MAX_PAGE_BYTES && processes.length > 0);
-    if (isFull) return { processes: endedFirst(processes), nextPageToken: String(last) };
+    const isFull = found.length === size || (bytes > MAX_PAGE_BYTES && found.length > 0);
+    if (isFull) return { found, nextPageToken: String(last) };
     const config = request.omitConfig ? {} : { config: toConfig(process) };
-    processes.push({ ...toProcessInfo(process), ...config, ...toDetails(process) });
+    found.push({ process, info: { ...toProcessInfo(process), ...config, ...toDetails(process) } });
     last = positionOf(process);
   }
-  return { processes: endedFirst(processes) };
+  return { found };
 }
 
 function endedFirst(processes: readonly ProcessInfo[]): ProcessInfo[] {

@@ -1,48 +1,57 @@
-// Everything that answers RPCs, composed into one listener for the HTTP server: the services, their
-// protocols, and the limits of calls. What is not an RPC goes to `fallback`.
+// The listener that answers RPCs. The services, Connect and the messages are loaded by the first request that
+// may be an RPC: they are 7 MB that an agent at rest does not need.
 
-import type { RequestListener } from "../http/index.ts";
-import type { Logger } from "../logger.ts";
-import type { ProcessTable } from "../process/index.ts";
-import { createRpcListener } from "./adapter.ts";
-import type { ClientActivity } from "./client-activity.ts";
-import { RequestMemory } from "./request-memory.ts";
-import { DEFAULT_RPC_LIMITS, type RpcLimits } from "./rpc-limits.ts";
-import { reflection, serviceRoutes } from "./services.ts";
-import type { ServingState } from "./serving-state.ts";
-import { limitStreams } from "./stream-limit.ts";
+import { Code } from "@connectrpc/connect";
+import {
+  type NodeRequest,
+  type NodeResponse,
+  pathOf,
+  type Refusal,
+  type RequestListener,
+  refuse,
+} from "../http/index.ts";
+import type { RpcAnswerOptions } from "./loaded-rpcs.ts";
 
-export interface RpcAnswerOptions {
-  readonly table: ProcessTable;
-  readonly activity: ClientActivity;
-  /** Once it stops, streams end and new ones are refused. */
-  readonly serving: ServingState;
-  readonly limits?: Partial<RpcLimits>;
-  readonly logger: Logger;
-  /** Answers every request that is not an RPC. */
-  readonly fallback: RequestListener;
-}
+/** `/package.Service/Method`: all other requests are for `fallback`. */
+const RPC_PATH = /^\/\w+(?:\.\w+)+\/\w+$/;
 
-export function createRpcAnswer({
-  table,
-  activity,
-  serving,
-  logger,
-  fallback,
-  ...options
-}: RpcAnswerOptions): RequestListener {
-  const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
-  const { maxStreamsPerProcess, maxMessageBytes, requestMs, keepaliveMs } = limits;
-  const memory = new RequestMemory(table.memoryBudget, limits.requestMemoryBytes);
-  activity.observeRequests(memory);
-  const listener = createRpcListener({
-    routes: serviceRoutes({ table, logger, activity, serving, maxStreamsPerProcess, keepaliveMs }),
-    lateRoutes: reflection,
-    logger,
-    maxMessageBytes,
-    requestMs,
-    memory,
-    fallback,
-  });
-  return limitStreams(limits.maxStreams, serving, activity, listener);
+const notLoaded: Refusal = {
+  code: Code.Unavailable,
+  httpStatus: 503,
+  message: "the RPCs could not be loaded: try again, or restart the agent if its files were replaced",
+};
+
+export function createRpcAnswer(options: RpcAnswerOptions): RequestListener {
+  let listener: RequestListener | undefined;
+  let loading: Promise<RequestListener> | undefined;
+  const load = () => {
+    loading ??= import("./loaded-rpcs.ts").then(({ createLoadedRpcs }) => {
+      listener = createLoadedRpcs(options);
+      return listener;
+    });
+    // It can fail for lack of descriptors; the next call tries again.
+    loading.catch(() => {
+      loading = undefined;
+    });
+    return loading;
+  };
+  const answerLoaded = (request: NodeRequest, response: NodeResponse) => {
+    response.on("error", () => {
+      // The client left while the RPCs were loaded.
+    });
+    load().then(
+      (loaded) => {
+        if (!response.destroyed) loaded(request, response);
+      },
+      (error: unknown) => {
+        options.logger.error({ err: error }, "the RPCs could not be loaded");
+        refuse(request, response, notLoaded);
+      },
+    );
+  };
+  return (request, response) => {
+    if (!RPC_PATH.test(pathOf(request))) return options.fallback(request, response);
+    if (listener === undefined) return answerLoaded(request, response);
+    listener(request, response);
+  };
 }

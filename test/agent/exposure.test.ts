@@ -65,10 +65,12 @@ test("files that are not a certificate and a key are one line and exit code 1", 
   });
 });
 
+const SECRET = "a-secret-of-16-or-more";
+
 test("the commands find the token in their variables", async () => {
-  const agent = await startAgent({ env: { HOLDFAST_ACCESS_TOKEN: "secret" } });
+  const agent = await startAgent({ env: { HOLDFAST_ACCESS_TOKEN: SECRET } });
   const file = join(createTempFolder(), "token");
-  writeFileSync(file, "secret\n");
+  writeFileSync(file, `${SECRET}\n`, { mode: 0o600 });
   const run = async (env: Record<string, string>) => {
     const command = runCommand({
       args: ["run", "--", "echo", "hi"],
@@ -78,15 +80,15 @@ test("the commands find the token in their variables", async () => {
     return { code, stdout: command.stdout(), stderr: command.stderr() };
   };
   const ran = { code: 0, stdout: "hi\n", stderr: "" };
-  expect(await run({ HOLDFAST_ACCESS_TOKEN: "secret" })).toEqual(ran);
+  expect(await run({ HOLDFAST_ACCESS_TOKEN: SECRET })).toEqual(ran);
   expect(await run({ HOLDFAST_ACCESS_TOKEN_FILE: file })).toEqual(ran);
   expect(await run({})).toMatchObject({
     code: 125,
     stdout: "",
-    stderr: expect.stringContaining("no access token"),
+    stderr: expect.stringContaining("HOLDFAST_ACCESS_TOKEN_FILE"),
   });
   expect(await run({ HOLDFAST_ACCESS_TOKEN: "two words" })).toMatchObject({
     code: 125,
-    stderr: expect.stringMatching(/^holdfast: the access token cannot be used\. .*\n$/),
+    stderr: expect.stringMatching(/^holdfast: the variable HOLDFAST_ACCESS_TOKEN is invalid\. .*\n$/),
   });
 });

@@ -1,7 +1,7 @@
 // The log on stderr, for machines and for people, and what happens when nobody reads it.
-import { spawn as spawnOnTerminal } from "node-pty";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { cliPath, runCommand, startAgent } from "../support/agent/agent.ts";
+import { onTerminal } from "../support/proc/on-terminal.ts";
 
 test("without a terminal, every line is one JSON object with level, time and message", async () => {
   const agent = await startAgent({ args: ["--log-level", "debug"] });
@@ -24,7 +24,7 @@ test("with --log-level error, a run without errors logs nothing", async () => {
 });
 
 test("on a terminal, the log is for people, Ctrl-C stops the agent and the listening line is unchanged", async () => {
-  const { written, exitCode } = await onTerminal(["serve", "--port", "0"]);
+  const { written, exitCode } = await stoppedOnTerminal(["serve", "--port", "0"]);
   expect(exitCode).toBe(0);
   expect(written).toMatch(/^holdfast listening on http:\/\/127\.0\.0\.1:\d+\r$/m);
   expect(written).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] .*INFO.* .*ready/m);
@@ -34,13 +34,13 @@ test("on a terminal, the log is for people, Ctrl-C stops the agent and the liste
 });
 
 test("on a terminal, NO_COLOR is respected", async () => {
-  const { written } = await onTerminal(["serve", "--port", "0"], { NO_COLOR: "1" });
+  const { written } = await stoppedOnTerminal(["serve", "--port", "0"], { NO_COLOR: "1" });
   expect(written).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO .*ready/m);
   expect(written).not.toContain("\u001b[");
 });
 
 test("--log-format overrides the choice by terminal, both ways", async () => {
-  const { written } = await onTerminal(["serve", "--port", "0", "--log-format", "json"]);
+  const { written } = await stoppedOnTerminal(["serve", "--port", "0", "--log-format", "json"]);
   expect(written).toMatch(/^\{"level":"info".*"msg":"ready"\}\r$/m);
   const agent = await startAgent({ args: ["--log-format", "pretty"] });
   await agent.waitFor("stderr", /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO .*ready/m);
@@ -92,35 +92,14 @@ test("an unread stderr neither blocks the agent nor makes it grow: lines are dro
 });
 
 /** On a terminal of its own, with Ctrl-C typed as soon as it is ready. */
-function onTerminal(
+async function stoppedOnTerminal(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly written: string; readonly exitCode: number }> {
-  // In CI, Node treats a terminal as one without colors.
-  const { NO_COLOR: _noColor, FORCE_COLOR: _forceColor, CI: _ci, ...inherited } = process.env;
-  const terminal = spawnOnTerminal(process.execPath, [cliPath, ...args], {
-    name: "xterm-256color",
-    cols: 200,
-    env: { ...inherited, ...env },
-  });
-  return new Promise((resolve, reject) => {
-    let written = "";
-    let typed = false;
-    let exited = false;
-    onTestFinished(() => {
-      if (!exited) terminal.kill("SIGKILL");
-    });
-    const deadline = setTimeout(() => reject(new Error(`still runs, wrote: ${written}`)), 15_000);
-    terminal.onData((text) => {
-      written += text;
-      if (typed || !written.includes("listening on") || !written.includes("ready")) return;
-      typed = true;
-      terminal.write("\u0003");
-    });
-    terminal.onExit(({ exitCode }) => {
-      exited = true;
-      clearTimeout(deadline);
-      resolve({ written, exitCode });
-    });
-  });
+  const terminal = onTerminal([process.execPath, cliPath, ...args], { cols: 200, env });
+  await terminal.waitFor(/listening on/);
+  await terminal.waitFor(/ready/);
+  terminal.type("\u0003");
+  const exitCode = await terminal.exited();
+  return { written: terminal.shown(), exitCode };
 }

@@ -9,15 +9,17 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { cliPath, type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { openAgentClock } from "../support/agent/agent-clock.ts";
 import { eventually } from "../support/proc/proc.ts";
+import { sideBySide } from "../support/side-by-side.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 const root = dirname(dirname(dirname(cliPath)));
@@ -78,14 +80,48 @@ test("the first start stores the compiled form, the second uses it", async () =>
   await second.stop();
 });
 
-describe("the stored form is not used, and is written again", () => {
-  test.each<[string, (file: string) => void]>([
-    ["it is empty", (file) => truncateSync(file, 0)],
-    ["it is truncated", (file) => truncateSync(file, 5000)],
-    // V8 would end the program over it.
-    ["half of it is zeros", (file) => zeroSecondHalf(file)],
-    ["other users can write it", (file) => chmodSync(file, 0o666)],
-  ])("when %s", async (_, damage) => {
+test("a command that ends at once stores the compiled form, and the next one uses it", () => {
+  const installed = install();
+  const run = () =>
+    spawnSync(process.execPath, [installed.command, "ps", "--url", "http://127.0.0.1:1"], {
+      encoding: "utf8",
+      env: { ...process.env, NODE_PATH: join(root, "node_modules") },
+    });
+  expect(run().stderr).toMatch(/^holdfast: no agent at /);
+  const names = installed.compiled();
+  expect(names.filter((name) => name.startsWith("command-line.") && isFinished(name))).toHaveLength(1);
+  expect(names.filter((name) => name.startsWith("with-client-") && isFinished(name))).toHaveLength(1);
+  const times = () => names.map((name) => statSync(join(installed.bundle, name)).mtimeMs);
+  const before = times();
+  expect(run().stderr).toMatch(/^holdfast: no agent at /);
+  expect(installed.compiled()).toEqual(names);
+  expect(times()).toEqual(before);
+});
+
+test("a command of the client loads neither fetch, HTTP/2, TLS nor child processes", () => {
+  const installed = install();
+  const print = `process.on("exit", () => console.log(process.moduleLoadList.join("\\n")))`;
+  const { stdout } = spawnSync(
+    process.execPath,
+    ["--import", `data:text/javascript,${print}`, installed.command, "ps", "--url", "http://127.0.0.1:1"],
+    { encoding: "utf8", env: { ...process.env, NODE_PATH: join(root, "node_modules") } },
+  );
+  const loaded = new Set(stdout.split("\n"));
+  expect(loaded).toContain("NativeModule http");
+  for (const name of ["internal/deps/undici/undici", "http2", "tls", "https", "zlib", "child_process"])
+    expect(loaded).not.toContain(`NativeModule ${name}`);
+});
+
+const damages: readonly (readonly [string, (file: string) => void])[] = [
+  ["empty", (file) => truncateSync(file, 0)],
+  ["truncated", (file) => truncateSync(file, 5000)],
+  // V8 would end the program over it.
+  ["half of zeros", (file) => zeroSecondHalf(file)],
+  ["writable for other users", (file) => chmodSync(file, 0o666)],
+];
+
+test("the stored form is not used, and is written again, when it is empty, truncated, half of zeros or writable for others", () =>
+  sideBySide(damages, async (damage) => {
     const installed = install();
     const first = await installed.start();
     await keptAll(installed);
@@ -101,24 +137,23 @@ describe("the stored form is not used, and is written again", () => {
     );
     await second.stop();
     expect((await installed.start()).url).toMatch(/^http/);
-  });
+  }));
 
-  test("when the program is another one of the same length", async () => {
-    const installed = install();
-    const first = await installed.start();
-    await keptAll(installed);
-    await first.stop();
-    const main = join(installed.bundle, "command-line.cjs");
-    const text = readFileSync(main, "latin1");
-    const changed = text.replace("The agent inside a sandbox", "The agent beside a sandbox").slice(18);
-    expect(changed).not.toBe(text.slice(18));
-    expect(changed.length + 18).toBe(text.length);
-    // The beginning that scripts/bundle.mjs would write.
-    const hash = createHash("sha256").update(changed.slice(2)).digest("hex").slice(0, 16);
-    writeFileSync(main, `/*${hash}${changed}`);
-    const { stdout } = spawnSync(process.execPath, [installed.command, "--help"], { encoding: "utf8" });
-    expect(stdout).toContain("The agent beside a sandbox");
-  });
+test("the stored form is not used when the program is another one of the same length", async () => {
+  const installed = install();
+  const first = await installed.start();
+  await keptAll(installed);
+  await first.stop();
+  const main = join(installed.bundle, "command-line.cjs");
+  const text = readFileSync(main, "latin1");
+  const changed = text.replace("The agent inside a sandbox", "The agent beside a sandbox").slice(18);
+  expect(changed).not.toBe(text.slice(18));
+  expect(changed.length + 18).toBe(text.length);
+  // The beginning that scripts/bundle.mjs would write.
+  const hash = createHash("sha256").update(changed.slice(2)).digest("hex").slice(0, 16);
+  writeFileSync(main, `/*${hash}${changed}`);
+  const { stdout } = spawnSync(process.execPath, [installed.command, "--help"], { encoding: "utf8" });
+  expect(stdout).toContain("The agent beside a sandbox");
 });
 
 test("other users cannot write the stored files, with any umask", async () => {
@@ -144,3 +179,27 @@ function zeroSecondHalf(file: string): void {
   const content = readFileSync(file);
   writeFileSync(file, content.fill(0, content.length / 2));
 }
+
+test("the RPCs are loaded by the first RPC; without their file it gets an error, and the next one with it an answer", async () => {
+  const installed = install();
+  const name = readdirSync(installed.bundle).find((file) => file.startsWith("loaded-rpcs-")) ?? "";
+  const away = join(dirname(installed.bundle), name);
+  renameSync(join(installed.bundle, name), away);
+  const agent = await installed.start();
+  expect((await fetch(`${agent.url}/health`)).status).toBe(204);
+  const list = () =>
+    fetch(`${agent.url}/process.Process/List`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: "{}",
+    });
+  const refused = await list();
+  expect(refused.status).toBe(503);
+  expect(await refused.json()).toEqual({
+    code: "unavailable",
+    message: "the RPCs could not be loaded: try again, or restart the agent if its files were replaced",
+  });
+  renameSync(away, join(installed.bundle, name));
+  const answered = await list();
+  expect({ status: answered.status, body: await answered.json() }).toEqual({ status: 200, body: {} });
+});

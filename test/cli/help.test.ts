@@ -2,7 +2,10 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { runCommand } from "../support/agent/agent.ts";
 
-const commands = ["serve", "run", "attach", "ps", "logs", "signal", "doctor"];
+const commands = [
+  ...["serve", "run", "shell", "attach", "ps", "logs", "top", "inspect"],
+  ...["wait", "kill", "signal", "context", "version", "doctor"],
+];
 
 async function printed(...args: string[]) {
   const command = runCommand({ args });
@@ -55,7 +58,7 @@ test.each(commands)(
     expect(stdout).toMatch(/^Exit codes:$/m);
     expect(stdout).toMatch(new RegExp(`^Examples:\n.*holdfast ${name}`, "m"));
     expect(longestLine(stdout)).toBeLessThanOrEqual(80);
-    if (name !== "serve" && name !== "doctor")
+    if (!["serve", "doctor", "context"].includes(name))
       expect(stdout.replace(/\s+/g, " ")).toContain("(default: http://127.0.0.1:49983, env: HOLDFAST_URL)");
   },
 );

@@ -7,7 +7,7 @@ const port = "A port is a whole number from 0 to 65535; 0 picks a free one.";
 const duration = "A duration is a number and its unit (ms, s, m or h), such as 200ms, 1.5s or 2m.";
 const host = "A host is an IP address or a name, without scheme or port: 127.0.0.1, ::1, localhost.";
 
-const url = "An agent's URL has scheme, host and port: http://127.0.0.1:49983.";
+const url = "An agent's address is http://127.0.0.1:49983, 127.0.0.1:49983 or unix:/run/holdfast.sock.";
 const offset = "An offset is a whole number of bytes; 0 is the first byte of output.";
 const signals =
   "It is one of SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGUSR1, SIGUSR2, SIGTERM, SIGCONT, SIGSTOP, SIGWINCH.";
@@ -55,7 +55,13 @@ const wrongFlags: [string[], string][] = [
   [["serve", "extra"], "too many arguments for 'serve'. Expected 0 arguments but got 1."],
   [["srve"], "unknown command 'srve' (Did you mean serve?)"],
   [["--bogus"], "unknown option '--bogus'"],
-  [["ps", "--url", "localhost:1"], `option '--url <url>' argument 'localhost:1' is invalid. ${url}`],
+  [["ps", "--url", "ftp://x:1"], `option '--url <url>' argument 'ftp://x:1' is invalid. ${url}`],
+  [["--url", "ftp://x:1", "ps"], `option '--url <url>' argument 'ftp://x:1' is invalid. ${url}`],
+  [["frobnicate"], "unknown command 'frobnicate'. holdfast --help lists the commands."],
+  [
+    ["root@host"],
+    "unknown command 'root@host'. Use: holdfast --url host shell. holdfast --help lists the commands.",
+  ],
   [["ps", "extra"], "too many arguments for 'ps'. Expected 0 arguments but got 1."],
   [["logs"], "missing required argument 'selector'"],
   [["logs", "x", "--from", "start"], `option '--from <offset>' argument 'start' is invalid. ${offset}`],

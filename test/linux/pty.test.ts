@@ -137,6 +137,17 @@ test("Ctrl-D is end of file, and the terminal echoes typed text", async () => {
   expect(output.text("pty")).toBe("typed\r\ntyped\r\n");
 });
 
+test("backspace erases a whole character of UTF-8", async () => {
+  const table = createTable();
+  const process = await table.start(command("cat", [], { stdio: PTY }));
+  const output = collectOutput(process);
+  await process.write("pty", Buffer.from("aé\x7f\x7fü€\x7f\n\x04"));
+
+  expect((await output.end()).exitCode).toBe(0);
+  // The last line is what `cat` has read.
+  expect(output.text("pty").split("\r\n").at(-2)).toBe("ü");
+});
+
 test("a megabyte of input for a program that does not read blocks nothing, and arrives complete when it reads", async () => {
   const table = createTable();
   const fifo = createFifo();

@@ -1,32 +1,64 @@
 // What `holdfast ps` does.
 
+import type { ProcessInfo } from "../../client/index.ts";
 import { ONE_TRY, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { UrlFlag } from "../options/agent-flags.ts";
 import { writeOut } from "../report/report.ts";
 import { styled } from "../report/style.ts";
+import { applyTemplate, type Format } from "./format-template.ts";
+import { toFields } from "./process-fields.ts";
+import { type Filter, isMatch, wantsEnded } from "./process-filter.ts";
 import { columns, toCells, toJson } from "./process-rows.ts";
 import { layOut } from "./text-table.ts";
 
 /** As commander names the values of the flags. */
 export interface PsFlags extends UrlFlag {
   readonly all?: boolean;
+  readonly quiet?: boolean;
+  readonly filter?: readonly Filter[];
+  readonly format?: Format;
   readonly json?: boolean;
+  /** False with --no-trunc. */
+  readonly trunc: boolean;
 }
 
 /** Resolves with the exit code. */
-export function listProcesses({ url, all = false, json = false }: PsFlags): Promise<number> {
+export function listProcesses(flags: PsFlags): Promise<number> {
+  const { url, all = false, filter = [] } = flags;
   return withClient({ url, reconnect: ONE_TRY, failureCode: () => exitCodes.failed }, async (client) => {
-    const processes = await client.list({ includeEnded: all });
-    if (json) {
-      await writeOut(process.stdout, `${JSON.stringify(processes.map(toJson))}\n`);
-      return exitCodes.done;
-    }
-    const nowMs = Date.now();
-    const rows = processes.map((info) => toCells(info, nowMs));
-    const width = process.stdout.isTTY === true ? process.stdout.columns : undefined;
-    const [headings = "", ...lines] = layOut(columns, rows, width);
-    await writeOut(process.stdout, [styled("dim", headings, process.stdout), ...lines, ""].join("\n"));
+    const listed = await client.list({ includeEnded: all || wantsEnded(filter) });
+    await writeOut(
+      process.stdout,
+      textOf(
+        listed.filter((info) => isMatch(info, filter)),
+        flags,
+      ),
+    );
     return exitCodes.done;
   });
+}
+
+function textOf(
+  processes: readonly ProcessInfo[],
+  { json = false, quiet = false, format, trunc }: PsFlags,
+): string {
+  if (json || format?.kind === "json") return `${JSON.stringify(processes.map(toJson))}\n`;
+  if (quiet) return processes.map(({ pid }) => `${pid}\n`).join("");
+  const nowMs = Date.now();
+  if (format?.kind === "template")
+    return applyTemplate(
+      format,
+      processes.map((info) => toFields(info, nowMs)),
+    )
+      .map((line) => `${line}\n`)
+      .join("");
+  return table(processes, nowMs, trunc);
+}
+
+function table(processes: readonly ProcessInfo[], nowMs: number, trunc: boolean): string {
+  const rows = processes.map((info) => toCells(info, nowMs));
+  const width = process.stdout.isTTY === true && trunc ? process.stdout.columns : undefined;
+  const [headings = "", ...lines] = layOut(columns, rows, width);
+  return [styled("dim", headings, process.stdout), ...lines, ""].join("\n");
 }

@@ -7,6 +7,7 @@ import type { Column } from "./text-table.ts";
 export const columns: readonly Column[] = [
   { heading: "PID", align: "right" },
   { heading: "TAG", align: "left" },
+  { heading: "USER", align: "left" },
   { heading: "STATE", align: "left" },
   { heading: "AGE", align: "right" },
   { heading: "BYTES", align: "right" },
@@ -19,23 +20,25 @@ export function toCells(info: ProcessInfo, nowMs: number): string[] {
   return [
     String(info.pid),
     info.tag ?? "-",
-    stateOf(info),
+    info.user ?? "-",
+    statusText(info),
     age(nowMs - info.startedAt.getTime()),
     size(info.offset),
     size(info.heldBytes),
     String(info.subscribers),
-    [info.cmd, ...info.args].map(quoted).join(" "),
+    commandText(info),
   ];
 }
 
-/** Uses the names of the wire. */
-export function toJson(info: ProcessInfo): object {
+/** Uses the names of the wire. docs/reference/cli.schema.json describes it. */
+export function toJson(info: ProcessInfo): Readonly<Record<string, unknown>> {
   const { exit } = info;
   return {
     pid: info.pid,
     process_id: info.processId,
     tag: info.tag ?? null,
-    state: exit === undefined ? stateOf(info) : "ended",
+    user: info.user ?? null,
+    state: stateOf(info),
     cmd: info.cmd,
     args: info.args,
     cwd: info.cwd ?? null,
@@ -44,6 +47,7 @@ export function toJson(info: ProcessInfo): object {
     offset: info.offset,
     held_bytes: info.heldBytes,
     subscribers: info.subscribers,
+    blocked_ms: info.blockedMs ?? null,
     end:
       exit === undefined
         ? null
@@ -52,15 +56,30 @@ export function toJson(info: ProcessInfo): object {
             exited: exit.exited,
             status: exit.status,
             signal: exit.signal ?? null,
+            timed_out: exit.timedOut,
           },
   };
 }
 
+export type ProcessState = "running" | "unread" | "blocked" | "ended";
+
 /** The help of `ps` explains the words. */
-function stateOf({ exit, reading, subscribers }: ProcessInfo): string {
-  if (exit !== undefined) return endText(exit);
+export function stateOf({ exit, reading, subscribers, blockedMs }: ProcessInfo): ProcessState {
+  if (exit !== undefined) return "ended";
   if (reading) return "running";
-  return subscribers > 0 ? "blocked" : "unread";
+  return subscribers > 0 || blockedMs !== undefined ? "blocked" : "unread";
+}
+
+/** The state with what belongs to it: "exit 3", "SIGKILL", "blocked 12s". */
+export function statusText(info: ProcessInfo): string {
+  if (info.exit !== undefined) return endText(info.exit);
+  const state = stateOf(info);
+  return info.blockedMs === undefined ? state : `${state} ${age(info.blockedMs)}`;
+}
+
+/** As one would type it into a shell. */
+export function commandText({ cmd, args }: ProcessInfo): string {
+  return [cmd, ...args].map(quoted).join(" ");
 }
 
 const AGES: readonly (readonly [unit: string, ms: number])[] = [
@@ -70,7 +89,7 @@ const AGES: readonly (readonly [unit: string, ms: number])[] = [
 ];
 
 /** "0s", "59s", "3m"; 26 hours are "1d". */
-function age(ms: number): string {
+export function age(ms: number): string {
   const [unit, unitMs] = AGES.find(([, least]) => ms >= least) ?? ["s", 1_000];
   return `${Math.max(0, Math.floor(ms / unitMs))}${unit}`;
 }
@@ -78,7 +97,7 @@ function age(ms: number): string {
 const SIZES = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /** "0B", "1023B", "1.5KiB", "64MiB". */
-function size(bytes: number): string {
+export function size(bytes: number): string {
   let amount = bytes;
   let step = 0;
   while (amount >= 1024 && step < SIZES.length - 1) {

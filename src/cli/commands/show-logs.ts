@@ -1,19 +1,31 @@
 // What `holdfast logs` does.
 
-import type { Client, OutputEvent, ProcessInfo, RemoteProcess } from "../../client/index.ts";
+import {
+  type Client,
+  ClientError,
+  type OutputEvent,
+  type ProcessInfo,
+  type RemoteProcess,
+} from "../../client/index.ts";
 import { ConnectionWatch } from "../connect/connection-watch.ts";
 import { findProcess, reconnectFor, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { UrlFlag } from "../options/agent-flags.ts";
+import type { Moment } from "../options/moment.ts";
 import { jsonReport } from "../report/json-report.ts";
-import { reportEvent } from "../report/report.ts";
+import { type Report, reportEvent } from "../report/report.ts";
 import { textReport } from "../report/text-report.ts";
+import { LineStamps, lastLines, since } from "./log-selection.ts";
 
 /** As commander names the values of the flags. */
 export interface LogsFlags extends UrlFlag {
   readonly follow?: boolean;
   readonly json?: boolean;
   readonly from: number;
+  /** Undefined: all lines. */
+  readonly tail?: number;
+  readonly since?: Moment;
+  readonly timestamps?: boolean;
   readonly giveUpAfter?: number;
 }
 
@@ -22,13 +34,44 @@ export function showLogs(selector: string, flags: LogsFlags): Promise<number> {
   const { url, giveUpAfter } = flags;
   const reconnect = reconnectFor(giveUpAfter);
   return withClient({ url, reconnect, failureCode: () => exitCodes.failed }, async (client) => {
-    await show(client, await findProcess(url, selector), flags);
+    const info = await findProcess(selector);
+    const print = printer(flags, await sinceMs(client, flags));
+    await show(client, info, flags, print);
     return exitCodes.done;
   });
 }
 
-async function show(client: Client, info: ProcessInfo, flags: LogsFlags): Promise<void> {
-  const { follow = false, json = false, from } = flags;
+/** By the clock of the agent's machine. Rejects if the agent does not know when it read the output. */
+async function sinceMs(
+  client: Client,
+  { since: moment, timestamps }: LogsFlags,
+): Promise<number | undefined> {
+  if (moment === undefined && timestamps !== true) return undefined;
+  const agent = await client.agent();
+  if (agent === undefined)
+    throw new ClientError(
+      "unimplemented",
+      "the agent is too old to know when it read the output: update it, or leave out --since and --timestamps",
+    );
+  if (moment === undefined) return undefined;
+  return moment.kind === "at" ? moment.atMs : agent.now.getTime() - moment.agoMs;
+}
+
+/** Prints an event, or what is left of it. */
+type Print = (report: Report, event: OutputEvent) => Promise<void>;
+
+function printer({ timestamps = false, json = false }: LogsFlags, from: number | undefined): Print {
+  const stamps = timestamps && !json ? new LineStamps() : undefined;
+  return async (report, event) => {
+    const shown = from === undefined ? event : since(event, from);
+    if (shown === undefined) return;
+    const isStamped = stamps !== undefined && shown.kind !== "gap";
+    await reportEvent(report, isStamped ? stamps.stamp(shown) : shown);
+  };
+}
+
+async function show(client: Client, info: ProcessInfo, flags: LogsFlags, print: Print): Promise<void> {
+  const { follow = false, json = false, from, tail, since: moment, timestamps = false } = flags;
   const report = json ? jsonReport() : textReport();
   const connection = new ConnectionWatch(report);
   const remote = await client.attach(info.processId, {
@@ -36,25 +79,28 @@ async function show(client: Client, info: ProcessInfo, flags: LogsFlags): Promis
     fromOffset: from,
     // Looking at a process must not change what it does, or what other clients receive (rule 13).
     lag: "skip",
+    times: timestamps || moment !== undefined,
   });
   await report.attached(remote, { isRaw: false, keys: "none" });
-  if (follow || info.exit !== undefined) {
-    for await (const event of remote) await reportEvent(report, event);
-    await report.ended(await remote.exit);
-  } else {
-    for (const event of await readTo(remote, info.offset)) await reportEvent(report, event);
+  const isToEnd = follow || info.exit !== undefined;
+  // An observer that waits for the reader of stdout gets gaps, so what is held is read before it is printed. With -f
+  // that would be for nothing: the output continues.
+  if (!isToEnd || tail !== undefined) {
+    const held = await readTo(remote, info.offset);
+    if (!isToEnd) remote.detach();
+    for (const event of tail === undefined ? held : lastLines(held, tail)) await print(report, event);
   }
+  if (!isToEnd) return;
+  for await (const event of remote) await print(report, event);
+  await report.ended(await remote.exit);
 }
 
-/** Reads up to `offset` before anything is printed: an observer that waits for the reader of stdout gets gaps. */
 async function readTo(remote: RemoteProcess, offset: number): Promise<OutputEvent[]> {
   const events: OutputEvent[] = [];
-  if (remote.offset < offset) {
-    for await (const event of remote) {
-      events.push(event);
-      if (remote.offset >= offset) break;
-    }
+  if (remote.offset >= offset) return events;
+  for await (const event of remote) {
+    events.push(event);
+    if (remote.offset >= offset) break;
   }
-  remote.detach();
   return events;
 }

@@ -1,9 +1,12 @@
 // Explains a failed call of the client in one line, for the person who typed the command.
 
-import { InvalidArgumentError } from "commander";
 import { ClientError } from "../../client/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { WriteError } from "../report/report.ts";
+import { AccessError, contextOfChosenAgent, placeOfToken } from "./chosen-agent.ts";
+import { mayBeTls, secured, speaksTls } from "./tls-probe.ts";
+
+const UNTRUSTED = "its certificate is not trusted; --ca names the file with the certificates to trust";
 
 /** Why no agent answers at an address. Each of these fails before a call can reach an agent. */
 const unreachable: ReadonlyMap<string, string> = new Map([
@@ -14,12 +17,19 @@ const unreachable: ReadonlyMap<string, string> = new Map([
   ["ENETUNREACH", "the network cannot be reached"],
   ["EHOSTDOWN", "the host is down"],
   ["HPE_INVALID_CONSTANT", "the program that listens there does not speak HTTP"],
-  ["EPROTO", "the program that listens there does not speak TLS (https:)"],
-  ["DEPTH_ZERO_SELF_SIGNED_CERT", "its certificate is not trusted"],
-  ["SELF_SIGNED_CERT_IN_CHAIN", "its certificate is not trusted"],
-  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "its certificate is not trusted"],
-  ["CERT_HAS_EXPIRED", "its certificate has expired"],
-  ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another name"],
+  ["ENOENT", "there is no such socket"],
+  ["EACCES", "this user may not use the socket"],
+  ["EPROTO", "the program that listens there does not speak TLS; name it with http: instead of https:"],
+  [
+    "ERR_SSL_WRONG_VERSION_NUMBER",
+    "the program that listens there does not speak TLS; name it with http: instead of https:",
+  ],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", UNTRUSTED],
+  ["SELF_SIGNED_CERT_IN_CHAIN", UNTRUSTED],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", UNTRUSTED],
+  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", UNTRUSTED],
+  ["CERT_HAS_EXPIRED", "its certificate has expired; it needs a new one"],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another name; use one of its names"],
 ]);
 
 /** A proxy answers this while its agent is not up yet; a retry may succeed. */
@@ -41,13 +51,45 @@ export function isWrongAddress(error: unknown): boolean {
 }
 
 /** An unexpected error is a bug: its line contains the stack. */
-export function describeFailure(error: unknown, url: string): string {
+function describeFailure(error: unknown, url: string): string {
   const reason = addressFailure(error);
-  if (reason !== undefined) return `no agent at ${url}: ${reason} (--url or HOLDFAST_URL says where it is)`;
-  if (error instanceof InvalidArgumentError) return `the access token cannot be used. ${error.message}`;
-  if (error instanceof ClientError || error instanceof WriteError) return inSeconds(error.message);
+  if (reason !== undefined) return noAgent(url, reason);
+  if (error instanceof ClientError && isAboutToken(error)) return refusedToken(error, url);
+  if (error instanceof ClientError && temporary.test(error.message))
+    return `the agent at ${url} does not answer: a proxy in between says ${error.message}; start the agent, or try again`;
+  if (error instanceof ClientError || error instanceof WriteError || isExplained(error))
+    return inSeconds(error.message);
   const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `this is a bug in holdfast: ${details}`;
+}
+
+/** Errors of the command line itself whose message is for the user. Known by name, so that nothing is loaded for them. */
+function isExplained(error: unknown): error is Error {
+  return error instanceof AccessError || (error instanceof Error && error.name === "StdinError");
+}
+
+/** As describeFailure, and finds out whether the address has the wrong scheme. */
+export async function explainFailure(error: unknown, url: string): Promise<string> {
+  if (mayBeTls(error, url) && (await speaksTls(url)))
+    return noAgent(url, `TLS is spoken there; use ${secured(url)}`);
+  return describeFailure(error, url);
+}
+
+function noAgent(url: string, reason: string): string {
+  const context = contextOfChosenAgent();
+  if (context !== undefined) return `no agent at ${url}: ${reason} (context "${context}" says where it is)`;
+  return `no agent at ${url}: ${reason} (--url or HOLDFAST_URL says where it is)`;
+}
+
+/** The same code also says that the user of the command does not exist. */
+function isAboutToken({ code, message }: ClientError): boolean {
+  return code === "unauthenticated" && /access token/.test(message);
+}
+
+function refusedToken({ message }: ClientError, url: string): string {
+  const place = placeOfToken();
+  if (place !== undefined) return `the agent at ${url} refuses the access token of ${place}: ${message}`;
+  return `the agent at ${url} needs an access token: write it into a file and name the file with --access-token-file or HOLDFAST_ACCESS_TOKEN_FILE`;
 }
 
 /** The exit code of `run` when the agent refused the command, as a shell reports it; undefined for other failures. */

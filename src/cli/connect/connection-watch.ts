@@ -1,13 +1,19 @@
 // Reports a lost connection once and its return once, whatever the number of tries. Gives up at once if there never was
 // a connection and the address seems wrong.
 
-import type { ConnectionState, ProcessOptions } from "../../client/index.ts";
+import type { ClientError, ConnectionState, ProcessOptions } from "../../client/index.ts";
+import { urlOfChosenAgent } from "./chosen-agent.ts";
 import { describeLoss, isWrongAddress } from "./client-failure.ts";
+import { mayBeTls, speaksTls } from "./tls-probe.ts";
 
 export interface ConnectionListener {
   /** `wasUp`: false while there has not been a connection yet. */
   lost(reason: string, wasUp: boolean): void;
   back(offset: number, wasUp: boolean): void;
+  /** Each try that failed: the next one begins in `delayMs`. Called after `lost`. */
+  retrying?(delayMs: number): void;
+  /** The agent said that it ends, and why. */
+  stopping?(reason: string, graceMs: number): void;
 }
 
 export class ConnectionWatch {
@@ -15,6 +21,7 @@ export class ConnectionWatch {
   readonly #abort = new AbortController();
   #wasUp = false;
   #isDown = false;
+  #isStopping = false;
 
   constructor(listener: ConnectionListener) {
     this.#listener = listener;
@@ -23,6 +30,11 @@ export class ConnectionWatch {
   /** Lost and not restored yet. */
   get isDown(): boolean {
     return this.#isDown;
+  }
+
+  /** The agent has said that it ends. */
+  get isStopping(): boolean {
+    return this.#isStopping;
   }
 
   /** Options for the one start or attach that this object watches. */
@@ -38,8 +50,21 @@ export class ConnectionWatch {
     } else if (state.kind === "reconnecting") {
       // No agent has ever answered at this address, so the address is probably wrong.
       if (!this.#wasUp && isWrongAddress(state.reason)) this.#abort.abort(state.reason);
-      else if (!this.#isDown) this.#listener.lost(describeLoss(state.reason), this.#wasUp);
+      else if (!this.#isDown) {
+        this.#listener.lost(describeLoss(state.reason), this.#wasUp);
+        if (!this.#wasUp) void this.#checkScheme(state.reason);
+      }
       this.#isDown = true;
+      this.#listener.retrying?.(state.delayMs);
+    } else if (state.kind === "stopping") {
+      this.#isStopping = true;
+      this.#listener.stopping?.(state.reason, state.graceMs);
     }
+  }
+
+  /** A port for TLS closes the connection of a client of plain HTTP, and would do so forever. */
+  async #checkScheme(reason: ClientError): Promise<void> {
+    const url = urlOfChosenAgent();
+    if (mayBeTls(reason, url) && (await speaksTls(url)) && !this.#wasUp) this.#abort.abort(reason);
   }
 }

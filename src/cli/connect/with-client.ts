@@ -3,16 +3,19 @@
 import { constants } from "node:os";
 import {
   type Client,
+  ClientError,
   createClient,
   ProcessGoneError,
   type ProcessInfo,
   type ReconnectOptions,
+  type Selector,
 } from "../../client/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { ReaderGoneError } from "../report/report.ts";
 import { endAfterFlush, printError } from "../stdio.ts";
-import { clientToken } from "./access-token.ts";
-import { describeFailure } from "./client-failure.ts";
+import { accessOfChosenAgent } from "./chosen-agent.ts";
+import { explainFailure } from "./client-failure.ts";
+import { useLightHeaders } from "./light-headers.ts";
 
 export interface ClientUse {
   readonly url: string;
@@ -38,19 +41,20 @@ export async function withClient(
   { url, reconnect = {}, failureCode }: ClientUse,
   act: (client: Client) => Promise<number>,
 ): Promise<number> {
-  const fail = (error: unknown): number => {
+  const fail = async (error: unknown): Promise<number> => {
     if (error instanceof ReaderGoneError) return exitCodes.interrupted(constants.signals.SIGPIPE);
-    printError(describeFailure(error, url));
+    printError(await explainFailure(error, url));
     return failureCode(error);
   };
   // Also gets rejections: Node raises an unhandled one as an uncaught exception.
-  process.on("uncaughtException", (error) => void endAfterFlush(fail(error)));
+  process.on("uncaughtException", (error) => void fail(error).then(endAfterFlush));
+  useLightHeaders();
   let client: Client | undefined;
   try {
-    client = createClient({ baseUrl: url, reconnect, ...clientToken(process.env) });
+    client = createClient({ reconnect, ...accessOfChosenAgent() });
     return await act(client);
   } catch (error) {
-    return fail(error);
+    return await fail(error);
   } finally {
     client?.close();
   }
@@ -61,23 +65,76 @@ export async function withClient(
  * before an ended one. Rejects with ProcessGoneError. Address the process by its processId from then on: another
  * process can get the pid or the tag at any time.
  */
-export async function findProcess(url: string, selector: string): Promise<ProcessInfo> {
-  const client = createClient({ baseUrl: url, reconnect: ONE_TRY, ...clientToken(process.env) });
+export async function findProcess(selector: string): Promise<ProcessInfo> {
+  const client = createClient({ reconnect: ONE_TRY, ...accessOfChosenAgent() });
   try {
-    return firstMatch(await client.list({ includeEnded: true }), selector);
+    return await matchIn(await client.list({ includeEnded: true, omitConfig: true }), selector, client);
   } finally {
     client.close();
   }
 }
 
+/** The same in a list that `client` has received. */
+export async function matchIn(
+  processes: readonly ProcessInfo[],
+  selector: string,
+  client: Client,
+): Promise<ProcessInfo> {
+  const found = firstMatch(processes, selector);
+  if (found === undefined) throw await explainMissing(client, selector);
+  return found;
+}
+
+/** The only running process. Rejects with a ClientError that names the processes to choose from. */
+export async function findOnly(): Promise<ProcessInfo> {
+  const client = createClient({ reconnect: ONE_TRY, ...accessOfChosenAgent() });
+  try {
+    const running = await client.list();
+    const [only, ...more] = running;
+    if (only !== undefined && more.length === 0) return only;
+    if (only === undefined)
+      throw new ProcessGoneError("no process runs (holdfast ps --all lists ended ones)");
+    const names = running.slice(0, MAX_NAMED).map(({ pid, tag, cmd }) => `${pid} (${tag ?? cmd})`);
+    const rest = running.length > MAX_NAMED ? ", …" : "";
+    throw new ClientError(
+      "failed_precondition",
+      `${running.length} processes run; name one of them: ${names.join(", ")}${rest}`,
+    );
+  } finally {
+    client.close();
+  }
+}
+
+const MAX_NAMED = 10;
+
+/** The agent knows why an ended process is gone, and says so to a client that attaches. */
+async function explainMissing(client: Client, selector: string): Promise<ProcessGoneError> {
+  const missing = `no process has the pid, tag or process_id "${selector}"`;
+  const pid = /^\d{1,10}$/.test(selector) ? [{ pid: Number(selector) }] : [];
+  for (const asked of [{ processId: selector }, ...pid, { tag: selector }]) {
+    const reason = await whyGone(client, asked);
+    if (reason !== undefined) return new ProcessGoneError(`${missing}: ${reason}`);
+  }
+  return new ProcessGoneError(`${missing} (holdfast ps --all lists them)`);
+}
+
+async function whyGone(client: Client, selector: Selector): Promise<string | undefined> {
+  try {
+    // It does not exist, unless it was started just now.
+    (await client.attach(selector, { endOnly: true, fromOffset: 0 })).detach();
+    return undefined;
+  } catch (error) {
+    return error instanceof ProcessGoneError
+      ? /: (process \d+ ended .*)$/s.exec(error.message)?.[1]
+      : undefined;
+  }
+}
+
 /** `processes` are in the order of Client.list: ended ones first, and the oldest of each kind first. */
-function firstMatch(processes: readonly ProcessInfo[], selector: string): ProcessInfo {
-  const found =
+function firstMatch(processes: readonly ProcessInfo[], selector: string): ProcessInfo | undefined {
+  return (
     processes.findLast(({ processId }) => processId === selector) ??
     processes.findLast(({ pid }) => String(pid) === selector) ??
-    processes.findLast(({ tag }) => tag === selector);
-  if (found !== undefined) return found;
-  throw new ProcessGoneError(
-    `no process has the pid, tag or process_id "${selector}" (holdfast ps --all lists them)`,
+    processes.findLast(({ tag }) => tag === selector)
   );
 }

@@ -3,26 +3,21 @@
 import type { Command } from "commander";
 import { exitCodes } from "../exit-codes.ts";
 import { type DetachKeys, readDetachKeys } from "../session/detach-keys.ts";
-import { giveUpSetting, type UrlFlag, urlSetting, usageExitsWith } from "./agent-flags.ts";
+import { addConnectionFlags, giveUpSetting, type UrlFlag, usageExitsWith } from "./agent-flags.ts";
 import { setting } from "./settings.ts";
 
 export interface SessionFlags extends UrlFlag {
   readonly json?: boolean;
   /** False with --no-stdin. */
   readonly stdin: boolean;
+  /** False with --no-signals. */
+  readonly signals: boolean;
   readonly detachKeys: DetachKeys;
   readonly giveUpAfter?: number;
-  /** From urlFlagOf. */
-  readonly urlFlag: string | undefined;
-}
-
-/** The agent's address if only the command line names it: a command that reconnects has to name it again. */
-export function urlFlagOf(command: Command): string | undefined {
-  return command.getOptionValueSource("url") === "cli" ? command.opts<UrlFlag>().url : undefined;
 }
 
 export function addSessionFlags(command: Command): Command {
-  return usageExitsWith(command, exitCodes.ownFailure)
+  const session = usageExitsWith(command, exitCodes.ownFailure)
     .addOption(
       setting({
         flags: "--detach-keys <keys>",
@@ -31,20 +26,23 @@ export function addSessionFlags(command: Command): Command {
         read: readDetachKeys,
       }),
     )
+    .option("--no-signals", "signals are not sent to it: Ctrl-C only leaves it")
     .option("--json", "one JSON object per event instead of the output")
     .optionsGroup("Connection:")
-    .addOption(urlSetting())
-    .addOption(giveUpSetting())
-    .optionsGroup("Other:");
+    .addOption(giveUpSetting());
+  return addConnectionFlags(session);
 }
 
 export const SESSION_HELP = `
-This command prints the stdout and stderr of the process as its own, and sends
-its own stdin to the process, including the end of file. It forwards signals:
-SIGINT and SIGQUIT to the process group, SIGTERM, SIGUSR1 and SIGUSR2 to the
-process. With a terminal (--pty), the process gets every key, also Ctrl-C; only
-the detach keys leave it. SIGHUP also leaves it: the process continues when
-this terminal is closed.
+This command prints the stdout and stderr of the process as its own. It forwards
+signals: SIGINT and SIGQUIT to the process group, SIGTERM, SIGUSR1 and SIGUSR2
+to the process. With a terminal (-t), the process gets every key, also Ctrl-C.
+
+To leave the process running:
+  detach keys    on a terminal
+  Ctrl-C         three times; with --no-signals once
+  SIGHUP         the terminal is closed
+  q or Ctrl-C    on a terminal, while the connection is lost; Enter retries now
 
 If the connection is lost, this command reconnects, and the output continues
 at the next byte. A signal that arrives meanwhile ends this command, not the
@@ -56,5 +54,6 @@ Exit codes:
   128+N  the process was killed by signal N, or signal N ended this command
          because it could not be forwarded
   141    the reader of stdout is gone
-  0      also: left with the detach keys
+  0      also: left with the detach keys, or with q
+  124    the process was killed at its time limit
   125    holdfast failed: no agent, bad option, or the agent was restarted`;

@@ -4,10 +4,8 @@
 import { readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { InvalidArgumentError } from "commander";
+import { addressText, MAX_SOCKET_PATH_BYTES, parseAgentAddress } from "../../client/agent-address.ts";
 import { messageOf } from "../../text.ts";
-
-/** The size of sockaddr_un's path without the NUL at its end. */
-const MAX_SOCKET_PATH_BYTES = 107;
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
@@ -78,13 +76,19 @@ export function readChoice<const T extends string>(choices: readonly T[]): (text
   };
 }
 
-/** An agent's address. Keeps the path after the port: the agent may be behind a proxy. */
+/** An agent's address, as addressText writes it. Keeps the path after the port: the agent may be behind a proxy. */
 export function readUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
-  const isBare = url?.username === "" && url.password === "" && url.search === "" && url.hash === "";
-  if (isHttp && isBare && url.hostname !== "") return text.replace(/\/+$/, "");
-  throw new InvalidArgumentError("An agent's URL has scheme, host and port: http://127.0.0.1:49983.");
+  const address = parseAgentAddress(text);
+  if (address !== undefined) return addressText(address);
+  throw new InvalidArgumentError(
+    "An agent's address is http://127.0.0.1:49983, 127.0.0.1:49983 or unix:/run/holdfast.sock.",
+  );
+}
+
+/** Any text but the empty one. */
+export function readText(text: string): string {
+  if (text !== "") return text;
+  throw new InvalidArgumentError("It is empty.");
 }
 
 /** Bytes of output since the process's start: a whole number. */

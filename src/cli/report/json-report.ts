@@ -1,6 +1,7 @@
 // The report for scripts, see report.ts. Uses the names of the wire.
 
 import { isUtf8 } from "node:buffer";
+import type { OutputTime } from "../../client/index.ts";
 import { type Report, writeOut } from "./report.ts";
 
 export function jsonReport(): Report {
@@ -13,15 +14,24 @@ export function jsonReport(): Report {
   return {
     attached: ({ pid, processId, isPty, offset }) =>
       write("start", { pid, process_id: processId, pty: isPty, offset }),
-    data: ({ kind, data, offset }) => write("data", { stream: kind, offset, ...content(data) }),
+    data: ({ kind, data, offset, times }) =>
+      write("data", { stream: kind, offset, ...content(data), ...(times && { times: times.map(toTime) }) }),
     gap: ({ from, to }) => write("gap", { from, to }),
     lost: (reason) => writeLater("reconnecting", { reason }),
     back: (offset) => writeLater("reconnected", { offset }),
     problem: (message) => writeLater("trouble", { message }),
+    stopping: (reason, graceMs) => writeLater("agent_stopping", { reason, grace_ms: graceMs }),
     detached: ({ offset }) => writeLater("detached", { offset }),
-    ended: ({ exitCode, exited, status, signal, offset }) =>
-      write("end", { exit_code: exitCode, exited, status, signal: signal ?? null, offset }),
+    ended: ({ exitCode, exited, status, signal, timedOut, offset }) =>
+      write("end", {
+        ...{ exit_code: exitCode, exited, status, signal: signal ?? null, offset },
+        ...(timedOut ? { timed_out: true } : {}),
+      }),
   };
+}
+
+function toTime({ offset, at, withinMs }: OutputTime): object {
+  return { offset, time: at.toISOString(), within_ms: withinMs };
 }
 
 /** A chunk can begin or end inside a character. Bytes that are not valid UTF-8 become base64. */

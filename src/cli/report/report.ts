@@ -17,6 +17,8 @@ export interface Report {
   back(offset: number, wasUp: boolean): void;
   /** Another problem; the process continues. */
   problem(message: string): void;
+  /** The agent ends; the process gets `graceMs` to end by itself. */
+  stopping(reason: string, graceMs: number): void;
   detached(how: Detached): void;
   ended(exit: Exit): Promise<void>;
 }
@@ -24,7 +26,8 @@ export interface Report {
 /** The user left the process. */
 export interface Detached {
   readonly pid: number;
-  readonly hasEnded: boolean;
+  /** What is known of the process: `ending` with its agent; `unknown` while the agent cannot be reached. */
+  readonly fate: "running" | "ended" | "ending" | "unknown";
   /** The offset of the first byte that was not reported. */
   readonly offset: number;
   /** The command that continues there. */

@@ -1,16 +1,21 @@
 // The report for people and pipes, see report.ts.
 
 import { oneLine } from "../../text.ts";
-import { type Report, writeOut } from "./report.ts";
+import { areNoticesSilent } from "./notices.ts";
+import { type Detached, type Report, writeOut } from "./report.ts";
 import { styled } from "./style.ts";
 
 const LINE_FEED = 0x0a;
 
 export function textReport(): Report {
   let isRaw = false;
+  let shownPid = 0;
   /** The last output did not end with a line break. */
   let isWithinLine = false;
   const notice = (text: string): void => {
+    if (!areNoticesSilent()) printLine(text);
+  };
+  const printLine = (text: string): void => {
     const line = styled("yellow", `holdfast: ${oneLine(text)}`, process.stderr);
     // On a raw terminal, a line feed does not move the cursor to the first column.
     const lineBreak = isRaw ? "\r\n" : "\n";
@@ -19,6 +24,7 @@ export function textReport(): Report {
   };
   return {
     attached: async ({ pid }, { isRaw: raw, keys }) => {
+      shownPid = pid;
       isRaw = raw;
       if (raw && keys !== "none" && process.stderr.isTTY === true)
         notice(`attached to process ${pid}; ${keys} detaches`);
@@ -30,7 +36,8 @@ export function textReport(): Report {
       return writeOut(stream, data);
     },
     gap: async ({ from, to }) => {
-      notice(`${to - from} bytes of output are lost: the agent no longer holds them`);
+      // Not a notice: output is missing.
+      printLine(`${to - from} bytes of output are lost: the agent no longer holds them`);
     },
     lost: (reason, wasUp) =>
       notice(
@@ -39,15 +46,27 @@ export function textReport(): Report {
           : `the agent cannot be reached (${reason}): retrying`,
       ),
     back: (_offset, wasUp) => notice(wasUp ? "reconnected" : "connected"),
-    problem: notice,
-    detached: ({ pid, hasEnded, command }) =>
-      notice(
-        hasEnded
-          ? `left; process ${pid} has ended and has more output: ${command}`
-          : `detached; process ${pid} continues: ${command}`,
-      ),
-    ended: async () => {
-      // The exit status reports it.
+    problem: printLine,
+    stopping: (reason, graceMs) =>
+      notice(`the agent ends (${reason}) and ends the process; in ${graceMs / 1000} s it is killed`),
+    detached: ({ pid, fate, command }) => notice(leavingNotice(pid, fate, command)),
+    ended: async ({ timedOut }) => {
+      // The exit status reports the rest.
+      if (timedOut) notice(`process ${shownPid} was killed: its time limit has passed`);
     },
   };
+}
+
+/** What the notice says must still be true when the person reads it. */
+function leavingNotice(pid: number, fate: Detached["fate"], command: string): string {
+  switch (fate) {
+    case "ended":
+      return `left; process ${pid} has ended and has more output: ${command}`;
+    case "ending":
+      return `left; process ${pid} ends with its agent`;
+    case "unknown":
+      return `left; the agent cannot be reached, and process ${pid} ran when it last could: ${command}`;
+    case "running":
+      return `detached; process ${pid} continues: ${command}`;
+  }
 }

@@ -2,13 +2,13 @@
 
 import { type Command, InvalidArgumentError } from "commander";
 import type { AccessSettings } from "../../agent/settings.ts";
-import { readTokenFile, TOKEN_VARIABLE, tokenOfVariable } from "../connect/access-token.ts";
+import { type FoundToken, readTokenFile, TOKEN_VARIABLE, tokenOfVariable } from "../connect/access-token.ts";
 import { addSettings, type SettingRow } from "../options/settings.ts";
 import { readFileBytes, readHostPattern, readList, readOrigin, readYesNo } from "../options/values.ts";
 
 export interface AccessFlags {
-  /** The token itself. */
-  readonly accessTokenFile?: string;
+  /** The content of the file. */
+  readonly accessTokenFile?: FoundToken;
   readonly allowUnauthenticated?: boolean;
   readonly allowHost?: readonly string[];
   readonly allowOrigin?: readonly string[];
@@ -50,8 +50,10 @@ export function addAccessFlags(command: Command): Command {
 /** Removes the token's variable from `env`. Ends `command` with a usage error if flags contradict each other. */
 export function accessSettings(flags: AccessFlags, env: NodeJS.ProcessEnv, command: Command): AccessSettings {
   const variable = takeVariable(env, command);
+  const found = flags.accessTokenFile ?? variable;
   return {
-    token: flags.accessTokenFile ?? variable,
+    token: found?.token,
+    tokenRemarks: found?.remarks ?? [],
     allowUnauthenticated: flags.allowUnauthenticated ?? false,
     allowHosts: flags.allowHost ?? [],
     allowOrigins: flags.allowOrigin ?? [],
@@ -59,7 +61,7 @@ export function accessSettings(flags: AccessFlags, env: NodeJS.ProcessEnv, comma
   };
 }
 
-function takeVariable(env: NodeJS.ProcessEnv, command: Command): string | undefined {
+function takeVariable(env: NodeJS.ProcessEnv, command: Command): FoundToken | undefined {
   try {
     return tokenOfVariable(env);
   } catch (error) {

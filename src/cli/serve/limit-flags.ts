@@ -1,7 +1,7 @@
 // What clients of `serve` can use at most. The defaults come from the layers that apply the limits.
 
 import type { Command } from "commander";
-import type { LimitSettings } from "../../agent/settings.ts";
+import { AGENT_DEFAULTS, type LimitSettings } from "../../agent/settings.ts";
 import { DEFAULT_HTTP_LIMITS } from "../../http/limits.ts";
 import { PROCESS_DEFAULTS } from "../../process/defaults.ts";
 import { DEFAULT_RPC_LIMITS } from "../../rpc/rpc-limits.ts";
@@ -14,6 +14,7 @@ export interface LimitFlags {
   readonly maxStreamsPerProcess: number;
   readonly maxArguments: number;
   readonly maxEnvironment: number;
+  readonly maxRetainEnded: number;
   readonly maxMessage: number;
   readonly requestMemory: number;
   readonly requestTimeout: number;
@@ -22,6 +23,7 @@ export interface LimitFlags {
   readonly maxHeader: number;
   readonly maxIdleConnections: number;
   readonly idleTimeout: number;
+  readonly transferIdleTimeout: number;
 }
 
 const processes = PROCESS_DEFAULTS.limits;
@@ -34,6 +36,7 @@ const rows = [
   count("--max-streams-per-process", "Start and Connect calls of one process", rpc.maxStreamsPerProcess),
   size("--max-arguments", "size of a command and its arguments", processes.maxArgumentBytes),
   size("--max-environment", "size of the variables in a request", processes.maxEnvironmentBytes),
+  duration("--max-retain-ended", "retention that a start can ask for", processes.maxRetainEndedMs),
   size("--max-message", "size of one message", rpc.maxMessageBytes),
   size("--request-memory", "size of all messages that are being received", rpc.requestMemoryBytes),
   duration("--request-timeout", "time for a message to arrive", rpc.requestMs),
@@ -42,6 +45,11 @@ const rows = [
   size("--max-header", "size of the headers of a request", http.maxHeaderBytes),
   count("--max-idle-connections", "connections without a request", http.maxIdleConnections),
   duration("--idle-timeout", "time until an idle connection is closed", http.idleConnectionMs),
+  duration(
+    "--transfer-idle-timeout",
+    "time without progress of an upload or download",
+    AGENT_DEFAULTS.transferIdleMs,
+  ),
 ];
 
 function count(name: string, description: string, fallback: number) {
@@ -66,6 +74,7 @@ export function limitSettings(flags: LimitFlags): LimitSettings {
       maxProcesses: flags.maxProcesses,
       maxArgumentBytes: flags.maxArguments,
       maxEnvironmentBytes: flags.maxEnvironment,
+      maxRetainEndedMs: flags.maxRetainEnded,
     },
     server: {
       maxStreams: flags.maxStreams,
@@ -79,5 +88,6 @@ export function limitSettings(flags: LimitFlags): LimitSettings {
       maxIdleConnections: flags.maxIdleConnections,
       idleConnectionMs: flags.idleTimeout,
     },
+    transferIdleMs: flags.transferIdleTimeout,
   };
 }

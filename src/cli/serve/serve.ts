@@ -7,11 +7,14 @@ import type { AgentOutcome, AgentSettings } from "../../agent/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { unknownVariables } from "../options/settings.ts";
 import { endAfterFlush, printError } from "../stdio.ts";
+import { version } from "../version.ts";
 import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
 import { addCommandFlags, COMMAND_FLAGS_HELP, type CommandFlags, commandSettings } from "./command-flags.ts";
+import { addFileFlags, type FileFlags, fileSettings } from "./file-flags.ts";
 import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
 import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
 import { addLogFlags, type LogFlags } from "./log-flags.ts";
+import { addMemoryFlags, type MemoryFlags } from "./memory-flags.ts";
 import {
   addOutputFlags,
   addProcessFlags,
@@ -26,7 +29,9 @@ type ServeFlags = ListeningFlags &
   ProcessFlags &
   OutputFlags &
   LimitFlags &
+  MemoryFlags &
   CommandFlags &
+  FileFlags &
   LogFlags;
 
 /** `done` receives the exit code once the agent has stopped, or could not start. */
@@ -44,7 +49,9 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     addProcessFlags,
     addOutputFlags,
     addCommandFlags,
+    addFileFlags,
     addLimitFlags,
+    addMemoryFlags,
     addLogFlags,
   ])
     addFlags(serve);
@@ -65,6 +72,7 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
     access: accessSettings(flags, process.env, command),
     limits: limitSettings(flags),
     commands: commandSettings(flags),
+    files: fileSettings(flags),
     drainTimeoutMs: flags.drainTimeout,
     shutdownGraceMs: flags.shutdownGrace,
     output: {
@@ -75,8 +83,11 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
     memoryBudgetBytes: flags.memoryBudget,
     stallMs: flags.stallTimeout,
     retainEndedMs: flags.retainEnded,
+    pageOut: flags.pageOut,
+    envdVersion: flags.envdVersion,
     log: { level: flags.logLevel, format: flags.logFormat },
     logCommands: flags.logCommands ?? false,
+    version: version(),
     unknownVariables: unknownVariables(program, process.env),
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { SELECTOR } from "../options/agent-flags.ts";
-import { addSessionFlags, SESSION_EXIT_CODES, SESSION_HELP, urlFlagOf } from "../options/session-flags.ts";
+import { addSessionFlags, SESSION_EXIT_CODES, SESSION_HELP } from "../options/session-flags.ts";
 import { readOffset } from "../options/values.ts";
 import type { AttachFlags } from "./attach-process.ts";
 
@@ -13,17 +13,19 @@ export function addAttach(program: Command, done: (exitCode: number) => void): v
     .summary("return to a running process")
     .description(
       "Attaches to a process, as if it had been started with `holdfast run`. The output begins with the first byte that " +
-        "is not delivered yet. For an ended process, prints the output that the agent still holds and returns its exit code.",
+        "is not delivered yet. Input is sent to a process that accepts it. For an ended process, prints the output that " +
+        "the agent still holds and returns its exit code.",
     )
-    .argument("<selector>", SELECTOR)
+    .argument("[selector]", `${SELECTOR}; default: the only one`)
     .optionsGroup("Process:")
     .option("--from <offset>", "first byte of output; 0: everything still held", readOffset)
+    .option("-i, --interactive", "input is needed: an error if there is none")
     .option("--no-stdin", "no input to the process");
   addSessionFlags(command)
     .addHelpText("after", ATTACH_HELP)
-    .action(async (selector: string, flags: AttachFlags) => {
+    .action(async (selector: string | undefined, flags: AttachFlags) => {
       const { attachProcess } = await import("./attach-process.ts");
-      done(await attachProcess(selector, { ...flags, urlFlag: urlFlagOf(command) }));
+      done(await attachProcess(selector, flags));
     });
 }
 

@@ -5,7 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ClientError, type RemoteProcess } from "../../client/index.ts";
 import { messageOf } from "../../text.ts";
 import { closeStdin } from "../stdio.ts";
+import { AwayKeys } from "./away-keys.ts";
 import type { DetachKeyScanner } from "./detach-keys.ts";
+import { StdinError } from "./stdin.ts";
 
 /** Read ahead of the process, so that the detach keys work although it does not read. */
 const MAX_WAITING_BYTES = 1024 * 1024;
@@ -29,6 +31,10 @@ export interface InputFeedOptions {
   /** Undefined if stdin is not a raw terminal. */
   readonly keys: DetachKeyScanner | undefined;
   readonly onDetachKeys: () => void;
+  /** Whether the agent cannot be reached now. */
+  readonly isDown: () => boolean;
+  /** stdin failed before its end. What was read is not the whole input, so its end is not sent. */
+  readonly onFailure: (error: StdinError) => void;
   /** The raw terminal is gone, which is not an end of file. */
   readonly onHangUp: () => void;
   /** Whether the end of stdin ends the input of the process. */
@@ -39,6 +45,7 @@ export interface InputFeedOptions {
 export class InputFeed {
   readonly #process: RemoteProcess;
   readonly #options: InputFeedOptions;
+  readonly #awayKeys: AwayKeys;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #lastByte = LINE_FEED;
@@ -54,12 +61,23 @@ export class InputFeed {
   constructor(remote: RemoteProcess, options: InputFeedOptions) {
     this.#process = remote;
     this.#options = options;
+    this.#awayKeys = new AwayKeys({
+      leave: options.onDetachKeys,
+      retry: () => remote.retryNow(),
+      input: (data) => this.#push(data),
+    });
     process.stdin.on("data", this.#onData).on("end", this.#onEnd).on("error", this.#onError);
+  }
+
+  /** The connection is back. */
+  reconnected(): void {
+    this.#awayKeys.reset();
   }
 
   /** Stops reading and drops waiting input. */
   stop(): void {
     this.#isStopped = true;
+    this.#awayKeys.reset();
     clearTimeout(this.#keyHold);
     clearTimeout(this.#lossNotice);
     process.stdin.off("data", this.#onData).off("end", this.#onEnd).pause();
@@ -67,9 +85,12 @@ export class InputFeed {
 
   readonly #onData = (data: Buffer): void => {
     clearTimeout(this.#keyHold);
-    const { keys, onDetachKeys } = this.#options;
+    const { keys, onDetachKeys, isDown } = this.#options;
     const { input, detach } = keys?.scan(data) ?? { input: data, detach: false };
-    this.#push(input);
+    if (keys !== undefined && isDown()) {
+      if (detach) onDetachKeys();
+      else this.#awayKeys.take(input);
+    } else this.#push(input);
     if (detach) void Promise.race([this.#writing, sleep(LAST_INPUT_MS)]).then(onDetachKeys);
     else if (keys?.isHolding) this.#keyHold = setTimeout(() => this.#push(keys.release()), KEY_HOLD_MS);
   };
@@ -84,11 +105,10 @@ export class InputFeed {
   };
 
   readonly #onError = (error: Error): void => {
-    // The terminal is gone (EIO), or stdin cannot be read (for example a folder).
+    // A raw terminal is gone (EIO).
     if (this.#isStopped) return;
-    if (this.#options.keys === undefined)
-      this.#options.reportProblem(`stdin cannot be read: ${error.message}`);
-    this.#onEnd();
+    if (this.#options.keys !== undefined) this.#onEnd();
+    else this.#options.onFailure(new StdinError(`stdin cannot be read: ${error.message}`));
   };
 
   #push(data: Uint8Array): void {

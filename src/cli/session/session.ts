@@ -1,27 +1,34 @@
 // A process, attached to this terminal or these pipes as if it ran here: output, input, signals, window size and exit
 // status. Ends when the process ends, or when the user leaves it running.
 
-import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ProcessOptions, RemoteProcess, SignalName } from "../../client/index.ts";
+import { isatty } from "node:tty";
+import type { ProcessOptions, RemoteProcess } from "../../client/index.ts";
 import { type Deferred, deferred } from "../../deferred.ts";
+import { flagsOfChosenAgent } from "../connect/chosen-agent.ts";
 import { ConnectionWatch } from "../connect/connection-watch.ts";
-import { exitCodes, exitStatus } from "../exit-codes.ts";
+import { exitStatus } from "../exit-codes.ts";
 import { jsonReport } from "../report/json-report.ts";
+import { areNoticesSilent, printNotice } from "../report/notices.ts";
 import { ReaderGoneError, type Report, reportEvent, WriteError } from "../report/report.ts";
 import { textReport } from "../report/text-report.ts";
+import { AwayLine } from "./away-line.ts";
 import { DetachKeyScanner, type DetachKeys } from "./detach-keys.ts";
 import { InputFeed } from "./input-feed.ts";
+import { type Fate, type Leave, statusOfLeaving } from "./leaving.ts";
 import { SignalRelay } from "./signal-relay.ts";
-import { openTerminal, type Terminal } from "./terminal.ts";
+import { openStdin, StdinError } from "./stdin.ts";
+import { openTerminal, type Terminal, windowSize } from "./terminal.ts";
+import { TerminalModes } from "./terminal-modes.ts";
+import { terminalReport } from "./terminal-report.ts";
 
 export interface SessionSettings {
   readonly json: boolean;
-  /** Whether stdin is sent to the process. */
-  readonly input: boolean;
+  /** Whether stdin is sent to the process; `possible`: if the process accepts input. */
+  readonly input: "none" | "possible" | "asked";
+  /** Whether signals are sent to the process. */
+  readonly signals: boolean;
   readonly detachKeys: DetachKeys;
-  /** The agent's address, if the command that attaches again has to name it. */
-  readonly urlFlag: string | undefined;
   /** True for `run`. False for `attach`: the process was there before and continues after us. */
   readonly endsWithUs: boolean;
 }
@@ -34,12 +41,6 @@ interface Place {
   offset: number;
 }
 
-/** What ended this session, and whether the process is known to have ended. */
-interface Leave {
-  readonly by: "keys" | SignalName;
-  readonly hasEnded: boolean;
-}
-
 /** When the user leaves, the time for the current write. Output that takes longer is printed again after attaching. */
 const LAST_WRITE_MS = 250;
 
@@ -48,36 +49,89 @@ const END_MS = 2_000;
 
 /** Resolves with the exit status. Rejects when the process cannot be reached, or can no longer be reached. */
 export async function runSession(open: OpenProcess, settings: SessionSettings): Promise<number> {
-  const report = settings.json ? jsonReport() : textReport();
+  if (settings.input === "asked") openStdin();
+  const modes = new TerminalModes({
+    write: (data) => process.stdout.write(data),
+    rows: () => windowSize()?.rows,
+  });
+  const plainReport = settings.json ? jsonReport() : terminalReport(textReport(), modes);
   const leaving = deferred<Leave>();
-  let terminal: Terminal | undefined;
+  const state: SessionState = { terminal: undefined, input: undefined };
+  const awayLine = new AwayLine({
+    keys: () => (state.terminal?.isRaw === true ? "Enter tries now, q or Ctrl-C leaves" : "Ctrl-C leaves"),
+    isShown: !settings.json && process.stderr.isTTY === true && !areNoticesSilent(),
+  });
+  const report = besideLine(plainReport, awayLine);
   const connection = new ConnectionWatch({
     lost: report.lost,
+    retrying: (delayMs) => awayLine.waiting(delayMs),
     back: (offset, wasUp) => {
+      awayLine.clear();
       report.back(offset, wasUp);
-      terminal?.sendSize();
+      state.input?.reconnected();
+      state.terminal?.reconnected();
     },
+    stopping: report.stopping,
   });
   const signals = new SignalRelay({
+    forwards: settings.signals,
+    keepsEarly: settings.endsWithUs,
     isDown: () => connection.isDown,
     leave: (by, hasEnded) => leaving.resolve({ by, hasEnded }),
+    onLastPress: () => report.problem("SIGINT was sent again; the next Ctrl-C leaves the process running"),
     reportProblem: report.problem,
   });
   try {
     const remote = await Promise.race([open(connection.options), leaving.promise]);
     if ("by" in remote) {
+      awayLine.clear();
       report.problem("left before the agent answered");
       return statusOfLeaving(remote);
     }
     signals.attach(remote);
-    terminal = await openTerminal(remote, settings);
+    const input = takesInput(remote, settings);
+    if (input && settings.input === "possible") openStdin();
+    const terminal = await openTerminal(remote, { ...settings, input }, modes);
+    state.terminal = terminal;
     const place = { offset: remote.offset };
-    return await runAttached({ remote, place, terminal, report, leaving, settings });
+    const session = { remote, place, terminal, report, leaving, connection, settings, state };
+    return await runAttached(session, input);
   } finally {
+    awayLine.clear();
     // The terminal first: after signals.stop, a signal ends this process at once.
-    terminal?.close();
+    state.terminal?.close();
     signals.stop();
   }
+}
+
+/** Removes the line before anything else is written below the output. */
+function besideLine(report: Report, awayLine: AwayLine): Report {
+  return {
+    ...report,
+    problem: (message) => {
+      awayLine.hide();
+      report.problem(message);
+    },
+    detached: (how) => {
+      awayLine.clear();
+      report.detached(how);
+    },
+  };
+}
+
+/** The parts that exist only once the process is attached. */
+interface SessionState {
+  terminal: Terminal | undefined;
+  input: InputFeed | undefined;
+}
+
+/** Throws a StdinError if input was asked for and the process has none. */
+function takesInput({ pid, isPty, acceptsInput }: RemoteProcess, { input, json }: SessionSettings): boolean {
+  if (input === "asked" && acceptsInput === false)
+    throw new StdinError(`process ${pid} has no stdin: it was started without -i. Leave out -i`);
+  if (input !== "possible") return input === "asked";
+  // Without its keys, a terminal here is of no use to one there.
+  return isPty ? isatty(0) && !json : acceptsInput !== false;
 }
 
 interface Session {
@@ -86,21 +140,28 @@ interface Session {
   readonly terminal: Terminal;
   readonly report: Report;
   readonly leaving: Deferred<Leave>;
+  readonly connection: ConnectionWatch;
   readonly settings: SessionSettings;
+  readonly state: SessionState;
 }
 
-async function runAttached(session: Session): Promise<number> {
-  const { remote, place, terminal, report, leaving, settings } = session;
-  const input = settings.input ? feedInput(session) : undefined;
+async function runAttached(session: Session, takesInput: boolean): Promise<number> {
+  const { remote, place, terminal, report, leaving, settings, state } = session;
+  const failed = deferred<never>();
+  failed.promise.catch(() => {
+    // The race below reports it, unless the session has ended.
+  });
+  if (takesInput) state.input = feedInput(session, failed.reject);
   try {
+    nameWayOut(session);
     await report.attached(remote, { isRaw: terminal.isRaw, keys: settings.detachKeys.name });
     const relayed = relayOutput(session);
     // A write may wait for its reader forever; leaving must not.
-    const leave = await Promise.race([relayed, leaving.promise]);
+    const leave = await Promise.race([relayed, leaving.promise, failed.promise]);
     if (leave !== undefined) {
       remote.detach();
       await Promise.race([relayed.catch(() => undefined), sleep(LAST_WRITE_MS)]);
-      report.detached({ ...placeToReturn(remote.pid, place, settings), hasEnded: leave.hasEnded });
+      report.detached({ ...placeToReturn(remote.pid, place), fate: fateOf(leave, session) });
       return statusOfLeaving(leave);
     }
     const exit = await remote.exit;
@@ -109,10 +170,11 @@ async function runAttached(session: Session): Promise<number> {
   } catch (error) {
     // Nobody can read the output. Without holdfast, the program would die of SIGPIPE or fail to write.
     const isUnreadable = error instanceof ReaderGoneError || error instanceof WriteError;
-    if (isUnreadable && settings.endsWithUs) await endProcess(remote);
+    const isUnfed = error instanceof StdinError;
+    if ((isUnreadable || isUnfed) && settings.endsWithUs) await endProcess(remote);
     throw error;
   } finally {
-    input?.stop();
+    state.input?.stop();
     remote.detach();
   }
 }
@@ -125,15 +187,31 @@ async function relayOutput({ remote, place, report }: Session): Promise<undefine
   }
 }
 
-function placeToReturn(pid: number, { offset }: Place, { urlFlag }: SessionSettings) {
-  const url = urlFlag === undefined ? "" : ` --url ${urlFlag}`;
-  return { pid, offset, command: `holdfast attach${url} ${pid} --from ${offset}` };
+function placeToReturn(pid: number, { offset }: Place) {
+  return { pid, offset, command: `holdfast attach${flagsOfChosenAgent()} ${pid} --from ${offset}` };
 }
 
-function feedInput({ remote, terminal, report, leaving, settings }: Session): InputFeed {
+/** A person who attaches to a process without a terminal of its own sees no prompt, and may expect Ctrl-C only to leave. */
+function nameWayOut({ remote, terminal, settings }: Session): void {
+  const { json, endsWithUs, signals } = settings;
+  if (endsWithUs || json || terminal.isRaw || process.stderr.isTTY !== true) return;
+  const ways = signals ? "Ctrl-C is sent to it, the third one leaves it running" : "Ctrl-C leaves it running";
+  printNotice(`attached to process ${remote.pid}; ${ways}`);
+}
+
+function fateOf({ hasEnded }: Leave, { connection }: Session): Fate {
+  if (hasEnded) return "ended";
+  if (connection.isStopping) return "ending";
+  return connection.isDown ? "unknown" : "running";
+}
+
+function feedInput(session: Session, onFailure: (error: StdinError) => void): InputFeed {
+  const { remote, terminal, report, leaving, connection, settings } = session;
   return new InputFeed(remote, {
     keys: terminal.isRaw ? new DetachKeyScanner(settings.detachKeys) : undefined,
     onDetachKeys: () => leaving.resolve({ by: "keys", hasEnded: false }),
+    isDown: () => connection.isDown,
+    onFailure,
     // A shell on a terminal takes an end of file as "exit", and other clients may use the terminal.
     endsInput: settings.endsWithUs || !remote.isPty,
     onHangUp: () => leaving.resolve({ by: "SIGHUP", hasEnded: false }),
@@ -145,8 +223,4 @@ async function endProcess(remote: RemoteProcess): Promise<void> {
   // A failure is not reported: the caller reports why the output cannot be written.
   const sent = remote.signal("SIGTERM", { group: true }).catch(() => undefined);
   await Promise.race([sent, sleep(END_MS)]);
-}
-
-function statusOfLeaving({ by }: Leave): number {
-  return by === "keys" ? exitCodes.done : exitCodes.interrupted(constants.signals[by]);
 }

@@ -1,5 +1,5 @@
 // Forwards the signals of this command to the process. Except SIGHUP, which means that the terminal is gone: processes
-// outlive that. A signal that cannot be forwarded now ends this command.
+// outlive that. A signal that cannot be forwarded now, and the third Ctrl-C in a row, end this command and not the process.
 
 import { ClientError, type RemoteProcess, type SignalName } from "../../client/index.ts";
 import { messageOf } from "../../text.ts";
@@ -13,6 +13,9 @@ const forwarded: ReadonlyMap<SignalName, boolean> = new Map([
   ["SIGUSR2", false],
 ]);
 
+/** These end a command that does not forward them. */
+const ending: ReadonlySet<SignalName> = new Set(["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"]);
+
 /** After this time without an answer of the agent, a line explains why nothing happens. */
 const USUAL_ANSWER_MS = 500;
 
@@ -22,11 +25,23 @@ const LAST_OUTPUT_MS = 1_000;
 /** With this many unanswered signals, the next one ends this command. */
 const MAX_UNANSWERED = 2;
 
+/** This Ctrl-C ends this command. */
+const LEAVING_PRESS = 3;
+
+/** After this time without Ctrl-C, the next one is the first. */
+const PRESSES_MS = 10_000;
+
 export interface SignalRelayOptions {
+  /** False: the process gets no signal. */
+  readonly forwards: boolean;
+  /** Whether a signal that comes before the process is known is kept for it. */
+  readonly keepsEarly: boolean;
   /** Whether the agent cannot be reached now. */
   readonly isDown: () => boolean;
   /** Called for a signal that ends this command and not the process. */
   readonly leave: (signal: SignalName, hasEnded: boolean) => void;
+  /** The next Ctrl-C ends this command. */
+  readonly onLastPress: () => void;
   readonly reportProblem: (message: string) => void;
 }
 
@@ -39,6 +54,8 @@ export class SignalRelay {
   #early: SignalName | undefined;
   #earlyNotice: NodeJS.Timeout | undefined;
   #unanswered = 0;
+  #presses = 0;
+  #pressedAtMs = 0;
   #processHasEnded = false;
   #lastOutput: NodeJS.Timeout | undefined;
 
@@ -64,9 +81,21 @@ export class SignalRelay {
   }
 
   #receive(name: SignalName): void {
-    if (name === "SIGHUP" || this.#isStuck()) this.#options.leave(name, this.#processHasEnded);
+    const { forwards, leave } = this.#options;
+    if (!forwards && !ending.has(name)) return;
+    if (name === "SIGINT") this.#countPress();
+    const leaves = name === "SIGHUP" || !forwards || this.#presses >= LEAVING_PRESS || this.#isStuck();
+    if (leaves) leave(name, this.#processHasEnded);
     else if (this.#process !== undefined) void this.#send(this.#process, name);
     else this.#keepForStart(name);
+  }
+
+  #countPress(): void {
+    const nowMs = performance.now();
+    this.#presses = nowMs - this.#pressedAtMs > PRESSES_MS ? 1 : this.#presses + 1;
+    this.#pressedAtMs = nowMs;
+    const isKnown = this.#process !== undefined && this.#options.forwards && !this.#isStuck();
+    if (isKnown && this.#presses === LEAVING_PRESS - 1) this.#options.onLastPress();
   }
 
   #keepForStart(name: SignalName): void {
@@ -76,8 +105,9 @@ export class SignalRelay {
   }
 
   #isStuck(): boolean {
-    if (this.#process === undefined) return this.#early !== undefined;
-    return this.#options.isDown() || this.#processHasEnded || this.#unanswered >= MAX_UNANSWERED;
+    const { isDown, keepsEarly } = this.#options;
+    if (this.#process === undefined) return !keepsEarly || this.#early !== undefined || isDown();
+    return isDown() || this.#processHasEnded || this.#unanswered >= MAX_UNANSWERED;
   }
 
   async #send(remote: RemoteProcess, name: SignalName): Promise<void> {

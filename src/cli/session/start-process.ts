@@ -1,24 +1,31 @@
 // What `holdfast run` does.
 
-import type { Client, StartRequest } from "../../client/index.ts";
+import { isatty } from "node:tty";
+import type { Client, RemoteProcess, StartRequest } from "../../client/index.ts";
 import { refusedCommand } from "../connect/client-failure.ts";
 import { ConnectionWatch } from "../connect/connection-watch.ts";
 import { reconnectFor, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { SessionFlags } from "../options/session-flags.ts";
+import { printNotice } from "../report/notices.ts";
 import { writeOut } from "../report/report.ts";
+import { type CommandFlags, commandFields } from "./command-flags.ts";
 import { runSession } from "./session.ts";
 import { DEFAULT_SIZE, windowSize } from "./terminal.ts";
 
+type DetachedMode = NonNullable<NonNullable<StartRequest["output"]>["detached"]>;
+
 /** As commander names the values of the flags. */
-export interface RunFlags extends SessionFlags {
+export interface RunFlags extends SessionFlags, CommandFlags {
+  readonly interactive?: boolean;
   readonly pty?: boolean;
+  readonly tty?: boolean;
   readonly detach?: boolean;
   readonly tag?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
-  readonly user?: string;
-  readonly whileDetached?: NonNullable<StartRequest["output"]>["detached"];
+  readonly name?: string;
+  readonly timeout?: number;
+  readonly rm?: boolean;
+  readonly whileDetached?: DetachedMode;
 }
 
 /** Resolves with the exit code. */
@@ -36,44 +43,81 @@ export async function startProcess(words: readonly string[], flags: RunFlags): P
 }
 
 function startRequest([cmd = "", ...args]: readonly string[], flags: RunFlags): StartRequest {
-  const { pty = false, tag, env = {}, cwd, user, stdin, whileDetached } = flags;
+  const { name, tag = name, timeout, rm = false, detach = false, interactive = false, stdin } = flags;
+  const pty = isOnPty(flags);
+  const { env, ...fields } = commandFields(flags);
   return {
     cmd,
     args,
+    ...fields,
     env: pty ? { ...terminalKind(), ...env } : env,
-    stdin,
+    stdin: interactive && stdin,
+    output: { detached: flags.whileDetached ?? (pty || detach ? "ring" : "buffer") },
+    forgetDelivered: rm,
     ...(pty ? { pty: windowSize() ?? DEFAULT_SIZE } : {}),
     ...(tag === undefined ? {} : { tag }),
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(user === undefined ? {} : { user }),
-    ...(whileDetached === undefined ? {} : { output: { detached: whileDetached } }),
+    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
   };
 }
 
+function isOnPty({ pty = false, tty = false }: RunFlags): boolean {
+  return pty || tty;
+}
+
 /** The terminal here has to understand what the command draws, so the command gets its TERM. */
-function terminalKind(): Readonly<Record<string, string>> {
+export function terminalKind(): Readonly<Record<string, string>> {
   const kind = process.env["TERM"];
   return kind === undefined || kind === "" || process.stdout.isTTY !== true ? {} : { TERM: kind };
 }
 
 function startAttached(client: Client, request: StartRequest, flags: RunFlags): Promise<number> {
-  const { json = false, stdin, detachKeys, urlFlag } = flags;
-  return runSession((options) => client.start(request, options), {
-    urlFlag,
-    json,
-    detachKeys,
-    input: stdin,
-    endsWithUs: true,
-  });
+  const { json = false, interactive = false, stdin, detachKeys, signals } = flags;
+  const hasKeys = isOnPty(flags) && isatty(0);
+  return runSession(
+    async (options) => {
+      const remote = await client.start(request, options);
+      warnOfSameTag(remote, request);
+      return remote;
+    },
+    {
+      json,
+      detachKeys,
+      signals,
+      input: stdin && (interactive || hasKeys) ? "asked" : "none",
+      endsWithUs: true,
+    },
+  );
 }
 
-async function startDetached(client: Client, request: StartRequest, { json }: RunFlags): Promise<number> {
+/** A tag selects one process, the newest. */
+function warnOfSameTag({ sameTag, pid }: RemoteProcess, { tag }: StartRequest): void {
+  if (sameTag === 0) return;
+  const others = sameTag === 1 ? "another live process has" : `${sameTag} other live processes have`;
+  printNotice(`${others} the tag "${tag}"; from now on the tag selects process ${pid}`);
+}
+
+async function startDetached(
+  client: Client,
+  request: StartRequest,
+  { json = false }: RunFlags,
+): Promise<number> {
   // The output is one line for scripts, so lost connections are not reported.
   const connection = new ConnectionWatch({ lost: () => undefined, back: () => undefined });
-  const { pid, processId } = await client.start(request, connection.options);
+  const remote = await client.start(request, connection.options);
+  const { pid, processId } = remote;
+  const mode = request.output?.detached ?? "ring";
+  if (!json) printNotice(`detached mode ${mode}: ${modeWords[mode]}`);
+  warnOfSameTag(remote, request);
   await writeOut(
     process.stdout,
-    json === true ? `${JSON.stringify({ pid, process_id: processId })}\n` : `${pid} ${processId}\n`,
+    json ? `${JSON.stringify({ pid, process_id: processId })}\n` : `${pid} ${processId}\n`,
   );
   return exitCodes.done;
 }
+
+/** For a person who leaves the process to itself. */
+const modeWords: Readonly<Record<DetachedMode, string>> = {
+  block: "the process waits once its pipe is full, until a client attaches",
+  buffer: "the agent keeps the output until its buffer is full; then the process waits for a client",
+  ring: "the process never waits, and the agent keeps only the newest output; --while-detached buffer keeps all of it",
+};

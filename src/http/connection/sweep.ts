@@ -28,12 +28,15 @@ export interface IdleLimits {
 }
 
 export interface Sweep {
-  /** Call it for each new connection. Without connections the sweep has no timer (rule 19). */
-  start(): void;
+  /** Call it for each new connection that is in `connections` until it closes. */
+  watch(socket: Socket): void;
   stop(): void;
 }
 
-/** Checks `connections` every few seconds while there are any, and calls `checkTimes` at least as often as the limits are long. */
+/**
+ * Checks `connections` every few seconds, and calls `checkTimes` at least as often as the limits are long. Its timer ends
+ * with the last connection, so an agent at rest does not wake up (rule 19).
+ */
 export function createSweep(connections: Connections, limits: IdleLimits, checkTimes: () => void): Sweep {
   const stepMs = Math.min(SWEEP_MS, limits.headersMs, limits.idleMs);
   let timer: Timer | undefined;
@@ -59,9 +62,18 @@ export function createSweep(connections: Connections, limits: IdleLimits, checkT
       session?.sweepIdle(limits);
     }
   }
+  const stop = (): void => {
+    timer?.cancel();
+    timer = undefined;
+  };
   return {
-    start,
-    stop: () => timer?.cancel(),
+    watch: (socket) => {
+      start();
+      socket.once("close", () => {
+        if (connections.size === 0) stop();
+      });
+    },
+    stop,
   };
 }
 

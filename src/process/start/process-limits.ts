@@ -10,11 +10,25 @@ export interface ProcessLimits {
   readonly maxArgumentBytes: number;
   /** The variables of the request, as `NAME=value`, each with the NUL that ends it. */
   readonly maxEnvironmentBytes: number;
+  /** How long a client can ask to retain its process after the end. */
+  readonly maxRetainEndedMs: number;
 }
 
 /** Throws `resource_exhausted`, naming the flag, when the limit of processes is reached. */
 export function checkProcessCount(processes: number, { maxProcesses }: ProcessLimits): void {
   if (processes >= maxProcesses) throw exhausted(`process limit reached (${maxProcesses}; --max-processes)`);
+}
+
+/** Throws `invalid_argument`, naming the flag, for a request to be retained for too long. */
+export function checkRetention(
+  { retainEndedMs = 0 }: StartRequest,
+  { maxRetainEndedMs }: ProcessLimits,
+): void {
+  if (retainEndedMs <= maxRetainEndedMs) return;
+  throw new HoldfastError(
+    "invalid_argument",
+    `retain_ended_ms is ${retainEndedMs}; the limit is ${maxRetainEndedMs} (--max-retain-ended)`,
+  );
 }
 
 /** Throws `resource_exhausted`, naming the flag, for a request that is too large. */

@@ -12,6 +12,8 @@ export interface StartRequest {
   readonly cwd?: string | undefined;
   /** The name of the user. Absent: the agent's default user. */
   readonly user?: string | undefined;
+  /** Instead of the name. */
+  readonly uid?: number | undefined;
   readonly tag?: string | undefined;
   readonly stdio:
     | { readonly kind: "pty"; readonly size: PtySize }
@@ -23,6 +25,12 @@ export interface StartRequest {
   readonly startId?: string | undefined;
   /** The settings that differ from the agent's policy. */
   readonly output?: Partial<OutputPolicy> | undefined;
+  /** How long it can be found after its end. Absent: as the agent decides. */
+  readonly retainEndedMs?: number | undefined;
+  /** Forget it once a client has received its end. */
+  readonly forgetDelivered?: boolean | undefined;
+  /** Name or number of its only group. Absent: the groups of its user. */
+  readonly group?: string | undefined;
 }
 
 /** What happens to output while nobody reads it (rules 7 and 9). */
@@ -57,6 +65,9 @@ export function checkStartRequest(request: StartRequest, memoryBudgetBytes: numb
   for (const [index, arg] of request.args.entries()) refuseNul(`args[${index}]`, arg);
   refuseNul("cwd", request.cwd ?? "");
   refuseNul("user", request.user ?? "");
+  refuseNul("group", request.group ?? "");
+  if (request.group === "")
+    throw new HoldfastError("invalid_argument", "group is empty: give a name or a number, or leave it out");
   refuseNul("tag", request.tag ?? "");
   refuseLong("tag", request.tag, MAX_TAG_LENGTH);
   refuseLong("cwd", request.cwd, MAX_CWD_LENGTH);
@@ -95,7 +106,9 @@ function normalized(request: StartRequest): unknown[] {
   const variables = Object.entries(environment).sort(([one], [other]) => (one < other ? -1 : 1));
   const { detached, detachedBufferBytes, replayBytes } = output ?? {};
   const policy = [detached, detachedBufferBytes, replayBytes];
-  return [cmd, args, variables, cwd ?? null, user ?? null, tag ?? null, stdio, policy];
+  const { retainEndedMs, forgetDelivered, group, uid } = request;
+  const added = [retainEndedMs ?? null, forgetDelivered ?? false, group ?? null, uid ?? null];
+  return [cmd, args, variables, cwd ?? null, user ?? null, tag ?? null, stdio, policy, added];
 }
 
 function refuseOversize(name: string, bytes: number | undefined, memoryBudgetBytes: number): void {

@@ -57,8 +57,9 @@ export async function startChild(
   admit: () => void,
   onChild: (child: WatchedChild) => void,
 ): Promise<StartedChild> {
-  const name = request.user ?? context.defaults.user;
-  const user = name === undefined ? context.ownUser : await findUser(name);
+  const name = request.uid ?? request.user ?? context.defaults.user;
+  const isOwn = name === undefined && request.group === undefined;
+  const user = isOwn ? context.ownUser : await findUser(name ?? context.ownUser.uid, request.group);
   // No await from here to the child: what `admit` checks must still be true when it is created.
   admit();
   const prepared = prepare(request, user, context);
@@ -134,7 +135,7 @@ async function launchChild(
 
 /**
  * In this turn, without the launcher; undefined if that cannot be done or fails: then the launcher
- * tells why.
+ * gives the reason.
  */
 function spawnDirectly(
   request: LaunchRequest,

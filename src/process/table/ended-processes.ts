@@ -1,29 +1,48 @@
-// Processes that have ended and are still retained, so that late clients find them. Forgotten in
-// the order of their ends, when their time has passed or they are too many. Their output is not
-// limited here: the memory budget evicts it when it needs the room (rule 12).
+// Processes that have ended and are still retained, so that late clients find them. Forgotten when
+// their time has passed, or when they are too many: then the one whose time passes first. Their
+// output is not limited here: the memory budget evicts it when it needs the room (rule 12).
 
 import { realClock, startTimer, type Timer } from "../../clock.ts";
+import type { ProcessEnd } from "../end-status.ts";
 import type { Process } from "../process.ts";
 
 export interface RetentionLimits {
+  /** For processes whose request does not ask for another time. */
   readonly retainMs: number;
+  /** Of the processes that ask for more than `retainMs`, and of the others, each. */
   readonly maxProcesses: number;
+}
+
+/** Why an ended process is no longer retained. */
+export type ForgetReason =
+  | { readonly kind: "time"; readonly retainMs: number }
+  | { readonly kind: "count"; readonly maxProcesses: number }
+  /** A client has received its end, and the request asked for no more. */
+  | { readonly kind: "delivered" }
+  | { readonly kind: "shutdown" };
+
+export interface Forgotten {
+  readonly process: Process;
+  readonly end: ProcessEnd;
+  readonly reason: ForgetReason;
 }
 
 interface Retained {
   readonly process: Process;
+  readonly end: ProcessEnd;
+  readonly retainMs: number;
   readonly untilMs: number;
 }
 
 export class EndedProcesses {
   readonly #limits: RetentionLimits;
-  readonly #onForget: (process: Process) => void;
+  readonly #onForget: (forgotten: Forgotten) => void;
   /** By processId, in the order of their ends. */
   readonly #retained = new Map<string, Retained>();
   #timer: Timer | undefined;
 
   /** `onForget` is called once for each added process, when it is no longer retained. */
-  constructor(limits: RetentionLimits, onForget: (process: Process) => void) {
+  constructor(limits: RetentionLimits, onForget: (forgotten: Forgotten) => void) {
     this.#limits = limits;
     this.#onForget = onForget;
   }
@@ -33,41 +52,65 @@ export class EndedProcesses {
     return [...this.#retained.values()].map(({ process }) => process);
   }
 
-  add(process: Process): void {
-    const untilMs = realClock.nowMs() + this.#limits.retainMs;
-    this.#retained.set(process.processId, { process, untilMs });
+  add(process: Process, end: ProcessEnd): void {
+    const retainMs = process.request.retainEndedMs ?? this.#limits.retainMs;
+    const untilMs = realClock.nowMs() + retainMs;
+    this.#retained.set(process.processId, { process, end, retainMs, untilMs });
     this.#enforce();
+  }
+
+  /** A client has received the end of `process`. Does nothing unless the request asks to be forgotten then. */
+  delivered({ processId, request }: Process): void {
+    const retained = this.#retained.get(processId);
+    if (retained !== undefined && request.forgetDelivered === true)
+      this.#forget(retained, { kind: "delivered" });
   }
 
   /** Forgets all of them. */
   clear(): void {
-    for (const retained of [...this.#retained.values()]) this.#forget(retained);
+    for (const retained of [...this.#retained.values()]) this.#forget(retained, { kind: "shutdown" });
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
-  /**
-   * All are retained for the same time, so they are forgotten in the order of their ends and one
-   * timer is enough. The timer may fire early: the process that it was set for may be forgotten
-   * already.
-   */
+  /** Few enough to look at all of them. */
   #enforce(): void {
-    for (const retained of this.#retained.values()) {
-      const leftMs = retained.untilMs - realClock.nowMs();
-      if (leftMs > 0 && this.#retained.size <= this.#limits.maxProcesses) {
-        this.#timer ??= startTimer(Math.ceil(leftMs), () => {
-          this.#timer = undefined;
-          this.#enforce();
-        });
-        return;
-      }
-      this.#forget(retained);
-    }
+    const nowMs = realClock.nowMs();
+    for (const retained of [...this.#retained.values()])
+      if (retained.untilMs <= nowMs) this.#forget(retained, { kind: "time", retainMs: retained.retainMs });
+    const { retainMs } = this.#limits;
+    const all = [...this.#retained.values()];
+    // Apart, so that many ordinary processes do not shorten a time that a client asked for, nor the reverse.
+    this.#limit(all.filter((retained) => retained.retainMs <= retainMs));
+    this.#limit(all.filter((retained) => retained.retainMs > retainMs));
+    this.#setTimer(nowMs);
   }
 
-  #forget({ process }: Retained): void {
+  #limit(retained: readonly Retained[]): void {
+    const { maxProcesses } = this.#limits;
+    const excess = retained.length - maxProcesses;
+    if (excess <= 0) return;
+    // Stable: of several with one time, the one that ended first.
+    const byTime = [...retained].sort((a, b) => a.untilMs - b.untilMs);
+    for (const one of byTime.slice(0, excess)) this.#forget(one, { kind: "count", maxProcesses });
+  }
+
+  /** One timer, for the next one. It may fire early: the process that it was set for may be forgotten already. */
+  #setTimer(nowMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#retained.size === 0) return;
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const { untilMs } of this.#retained.values()) nextMs = Math.min(nextMs, untilMs);
+    this.#timer = startTimer(Math.ceil(nextMs - nowMs), () => {
+      this.#timer = undefined;
+      this.#enforce();
+    });
+  }
+
+  #forget({ process, end }: Retained, reason: ForgetReason): void {
     this.#retained.delete(process.processId);
     process.output.release();
-    this.#onForget(process);
+    this.#onForget({ process, end, reason });
   }
 }

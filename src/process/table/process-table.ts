@@ -4,7 +4,6 @@
 import { setMaxListeners } from "node:events";
 import { constants } from "node:os";
 import { startTimer } from "../../clock.ts";
-import { HoldfastError } from "../../errors.ts";
 import {
   adoptOrphans,
   type ChildProperties,
@@ -25,14 +24,21 @@ import { startReaping, type WatchedChild } from "../reaper.ts";
 import { type AgentDefaults, agentDefaults } from "../start/agent-defaults.ts";
 import { Cgroups } from "../start/cgroups.ts";
 import { type HeldRequest, holdRequest } from "../start/held-request.ts";
-import { checkProcessCount, checkRequestSize, type ProcessLimits } from "../start/process-limits.ts";
+import {
+  checkProcessCount,
+  checkRequestSize,
+  checkRetention,
+  type ProcessLimits,
+} from "../start/process-limits.ts";
 import { type StartContext, shuttingDown, startChild } from "../start/start.ts";
 import { checkStartRequest, type OutputPolicy, type StartRequest } from "../start/start-request.ts";
 import { ownProcessUser } from "../start/user.ts";
 import { EndedProcesses } from "./ended-processes.ts";
+import { ForgottenProcesses } from "./forgotten-processes.ts";
 import { identityOf, ProcessLog } from "./process-log.ts";
+import { findAmong, type ProcessSelector } from "./process-selector.ts";
 import { StartIds } from "./start-ids.ts";
-import { createStatistics, type ProcessStatistics } from "./statistics.ts";
+import { addProcess, createStatistics, type ProcessStatistics } from "./statistics.ts";
 
 export interface ProcessTableOptions
   extends Partial<Omit<ProcessSettings, "budget" | "output" | "statistics">> {
@@ -56,13 +62,7 @@ export interface ProcessTableOptions
   readonly defaults?: AgentDefaults;
 }
 
-/** Which process a client means. A tag names the newest live process that carries it. */
-export type ProcessSelector =
-  | { readonly kind: "pid"; readonly pid: number }
-  | { readonly kind: "tag"; readonly tag: string }
-  | { readonly kind: "process_id"; readonly processId: string };
-
-const { SIGCONT, SIGKILL, SIGTERM } = constants.signals;
+const { SIGCONT, SIGHUP, SIGKILL, SIGTERM } = constants.signals;
 
 export class ProcessTable {
   /**
@@ -71,6 +71,7 @@ export class ProcessTable {
    */
   readonly #processes = new Set<Process>();
   readonly #ended: EndedProcesses;
+  readonly #forgotten = new ForgottenProcesses();
   readonly generation = new Generation(() => [...this.#processes, ...this.#ended.list()]);
   readonly #startIds = new StartIds();
   readonly #memoryBudgetBytes: number;
@@ -107,8 +108,10 @@ export class ProcessTable {
         retainMs: options.retainEndedMs ?? PROCESS_DEFAULTS.retainEndedMs,
         maxProcesses: PROCESS_DEFAULTS.maxRetainedProcesses,
       },
-      (process) => {
+      (forgotten) => {
+        const { process } = forgotten;
         process.releaseRequest();
+        this.#forgotten.add(forgotten);
         const { startId } = process.request;
         if (startId !== undefined) this.#startIds.forget(startId);
       },
@@ -131,7 +134,11 @@ export class ProcessTable {
     prepareLaunches();
     prepareCachedFiles();
     keepCapabilities();
-    adoptOrphans();
+    if (!adoptOrphans())
+      options.logger.warn(
+        {},
+        "orphans are not adopted: the kernel does not know how; process 1 has to reap them",
+      );
     startReaping();
   }
 
@@ -142,6 +149,7 @@ export class ProcessTable {
    */
   async start(request: StartRequest): Promise<Process> {
     checkStartRequest(request, this.#memoryBudgetBytes);
+    checkRetention(request, this.#limits);
     if (request.startId === undefined) return this.#counted(request);
     return this.#startIds.once(request.startId, request, () => this.#counted(request));
   }
@@ -243,22 +251,37 @@ export class ProcessTable {
 
   /** A live process. Throws `not_found`. */
   find(selector: ProcessSelector): Process {
-    const found = findAmong(this.list(), selector);
-    if (found !== undefined) return found;
-    throw notFound(selector);
+    return findAmong(this.list(), selector);
   }
 
-  /** A live process, otherwise the last retained one to end (rule 12). Throws `not_found`. */
-  findRetained(selector: ProcessSelector): Process {
-    const all = [...this.listEnded(), ...this.list()];
-    const found = findAmong(all, selector);
-    if (found !== undefined) return found;
-    throw notFound(selector);
+  /** How many other live processes have the tag of `process`. */
+  countSameTag({ processId, request: { tag } }: Process): number {
+    if (tag === undefined) return 0;
+    let count = 0;
+    for (const other of this.#processes)
+      if (other.request.tag === tag && other.processId !== processId) count++;
+    return count;
+  }
+
+  /** A client has received the end event of `process`. */
+  endDelivered(process: Process): void {
+    this.#ended.delivered(process);
   }
 
   /**
-   * Starts nothing more, sends SIGTERM to every process and its group, kills those left after
-   * `graceMs`, and resolves when all have ended. Each killed process is logged.
+   * A live process, otherwise the last retained one to end (rule 12). Throws `not_found`, with the
+   * reason if the process was there and is forgotten.
+   */
+  findRetained(selector: ProcessSelector): Process {
+    return findAmong([...this.listEnded(), ...this.list()], selector, (missing) =>
+      this.#forgotten.whyGone(missing),
+    );
+  }
+
+  /**
+   * Starts nothing more, sends SIGHUP to every process on a terminal and SIGTERM to every process,
+   * each with its group, kills those left after `graceMs`, and resolves when all have ended. Each
+   * killed process is logged.
    */
   async shutdown(graceMs: number): Promise<{ readonly ended: number; readonly killed: number }> {
     this.#stop.abort();
@@ -267,7 +290,9 @@ export class ProcessTable {
     const grace = startTimer(graceMs, () => {
       killed = this.killAll();
     });
-    // A stopped process acts on SIGTERM only when it is continued.
+    // An interactive shell ignores SIGTERM. A terminal that is closed sends SIGHUP.
+    this.#signalAll(SIGHUP, ({ request }) => request.stdio.kind === "pty");
+    // A stopped process acts on a signal only when it is continued.
     this.#signalAll(SIGTERM);
     this.#signalAll(SIGCONT);
     await this.#empty();
@@ -289,7 +314,7 @@ export class ProcessTable {
     this.#processes.delete(process);
     addProcess(this.#settings.statistics, process);
     this.#log.ended(process, end);
-    this.#ended.add(process);
+    this.#ended.add(process, end);
     if (this.#processes.size > 0) return;
     for (const onEmpty of this.#onEmpty.splice(0)) onEmpty();
   }
@@ -299,9 +324,9 @@ export class ProcessTable {
     return new Promise((resolve) => this.#onEmpty.push(resolve));
   }
 
-  #signalAll(signal: number): void {
+  #signalAll(signal: number, applies: (process: Process) => boolean = () => true): void {
     for (const process of this.#processes) {
-      if (!process.isRunning) continue;
+      if (!process.isRunning || !applies(process)) continue;
       try {
         process.signalGroup(signal);
       } catch (error) {
@@ -309,23 +334,4 @@ export class ProcessTable {
       }
     }
   }
-}
-
-function findAmong(processes: readonly Process[], selector: ProcessSelector): Process | undefined {
-  return processes.findLast(({ pid, processId, request }) => {
-    if (selector.kind === "pid") return pid === selector.pid;
-    return selector.kind === "tag" ? request.tag === selector.tag : processId === selector.processId;
-  });
-}
-
-function notFound(selector: ProcessSelector): HoldfastError {
-  const { kind, ...value } = selector;
-  return new HoldfastError("not_found", `no process with ${kind} ${JSON.stringify(Object.values(value)[0])}`);
-}
-
-/** Adds the counts that `process` keeps itself. */
-function addProcess(sum: ProcessStatistics, process: Process): void {
-  sum.inputBytes[process.request.stdio.kind === "pty" ? "pty" : "stdin"] += process.inputBytes;
-  sum.readPauses += process.output.pauseCount;
-  sum.stalls += process.output.stallCount;
 }

@@ -7,9 +7,25 @@
 
 import { realClock, startTimer, type Timer } from "../../clock.ts";
 import type { NodeResponse } from "../../http/index.ts";
-import type { Offset, Subscriber } from "../../multiplexer/index.ts";
+import {
+  type Chunk,
+  type Offset,
+  offset,
+  type ReadResult,
+  type Subscriber,
+} from "../../multiplexer/index.ts";
 import type { Process, ProcessEnd } from "../../process/index.ts";
-import { dataFrame, type Encoding, type FramePart, gapFrame, keepaliveFrame } from "./event-frames.ts";
+import type { Stopping } from "../serving-state.ts";
+import {
+  dataFrame,
+  type Encoding,
+  type FramePart,
+  gapFrame,
+  keepaliveFrame,
+  stoppingFrame,
+  type TerminalMessage,
+  timesFrame,
+} from "./event-frames.ts";
 import { createFrameSink, type FrameSink } from "./frame-sink.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
 
@@ -24,8 +40,14 @@ export interface AttachedStreamOptions {
   /** See Fork. */
   readonly from?: Offset | undefined;
   readonly isObserver?: boolean;
+  /** No output, but a gap in its place before the end. Only for an observer: nobody waits for it. */
+  readonly isEndOnly?: boolean;
+  /** Whether the client is sent the times of the output. */
+  readonly times?: boolean;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
+  /** The state of the terminal at an offset, for a client that asked for it. */
+  readonly terminalAt?: ((at: Offset) => TerminalMessage | undefined) | undefined;
   readonly onGap: (from: Offset, to: Offset) => void;
   /** Aborted when the client is gone or its time is up. Afterwards nothing of this stream is left. */
   readonly signal: AbortSignal;
@@ -48,6 +70,9 @@ export class AttachedStream {
   #progress = 0;
   #lastWriteAtMs = 0;
   #isWriting = false;
+  /** Of a notice that is sent before the next output. */
+  #notice: readonly FramePart[] | undefined;
+  #skippedTo: Offset;
 
   constructor(process: Process, options: AttachedStreamOptions) {
     this.#process = process;
@@ -58,6 +83,7 @@ export class AttachedStream {
       onReadable: () => this.#pump(),
       onCut: (offset) => this.#conclude({ kind: "cut", offset }),
     });
+    this.#skippedTo = this.#subscriber.start;
     if (options.signal.aborted) this.#onAbort();
     else options.signal.addEventListener("abort", this.#onAbort);
   }
@@ -88,6 +114,12 @@ export class AttachedStream {
     });
   }
 
+  /** Tells the client that the agent stops. */
+  notify(stopping: Stopping): void {
+    this.#notice = stoppingFrame(stopping, this.#options.encoding.codec);
+    this.#pump();
+  }
+
   /** Detaches and frees everything. A second call does nothing. */
   detach(): void {
     this.#conclude({ kind: "gone" });
@@ -99,23 +131,55 @@ export class AttachedStream {
    * Short pieces that arrive meanwhile are merged in the window.
    */
   #pump(): void {
-    if (this.#sink === undefined || this.#isWriting) return;
-    const read = this.#subscriber.read();
+    if (this.#sink === undefined || this.#isWriting || this.#outcome !== undefined) return;
+    if (this.#notice !== undefined) {
+      const notice = this.#notice;
+      this.#notice = undefined;
+      this.#write(this.#sink, notice);
+      return;
+    }
+    const { encoding, isEndOnly = false } = this.#options;
+    const read = isEndOnly ? this.#readToEnd() : this.#subscriber.read();
     if (read.kind === "empty") return;
     if (read.kind === "end") {
       this.#conclude(read);
       return;
     }
-    const { encoding } = this.#options;
     if (read.kind === "gap") {
-      this.#options.onGap(read.from, read.to);
+      if (!isEndOnly) this.#options.onGap(read.from, read.to);
       // Old clients do not know GapEvent.
-      if (encoding.offsets) this.#write(this.#sink, gapFrame(read.from, read.to, encoding.codec));
+      const terminal = this.#options.terminalAt?.(read.to);
+      if (encoding.offsets) this.#write(this.#sink, gapFrame(read.from, read.to, encoding.codec, terminal));
       else this.#pump();
       return;
     }
     const isShared = this.#process.output.subscriberCount > 1;
-    this.#write(this.#sink, dataFrame(read.chunk, encoding, isShared));
+    const frame = dataFrame(read.chunk, encoding, isShared);
+    this.#write(
+      this.#sink,
+      this.#options.times === true ? [...this.#timesFrame(read.chunk), ...frame] : frame,
+    );
+  }
+
+  #timesFrame({ offset: from, data }: Chunk): readonly FramePart[] {
+    const times = this.#process.output.timesOf(from, offset(from + data.length));
+    return times.length === 0 ? [] : timesFrame(times, this.#options.encoding.codec);
+  }
+
+  /** Passes over the output. What it passed over is one gap before the end. */
+  #readToEnd(): Exclude<ReadResult<ProcessEnd>, { kind: "chunk" }> {
+    for (;;) {
+      const read = this.#subscriber.read();
+      if (read.kind === "empty") return read;
+      if (read.kind === "end") {
+        const from = this.#skippedTo;
+        const to = this.#process.output.head;
+        if (from === to) return read;
+        this.#skippedTo = to;
+        return { kind: "gap", from, to };
+      }
+      this.#subscriber.delivered();
+    }
   }
 
   #write(sink: FrameSink, parts: readonly FramePart[]): void {

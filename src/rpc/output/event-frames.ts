@@ -9,11 +9,17 @@
 // With offsets, which a client must request, data ends in a0 06 VARINT, or in ,"offset":"DECIMAL". An
 // offset of 0 is omitted, as protobuf omits defaults.
 
-import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { ConnectResponseSchema } from "../../gen/process_pb.ts";
-import type { Chunk, OutputStream } from "../../multiplexer/index.ts";
+import { create, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
+import {
+  ConnectResponseSchema,
+  type ProcessEvent_TerminalSchema,
+  type ProcessEventSchema,
+} from "../../gen/process_pb.ts";
+import type { Chunk, OutputStream, TimeMark } from "../../multiplexer/index.ts";
 
 export type Codec = "binary" | "json";
+
+export type TerminalMessage = MessageInitShape<typeof ProcessEvent_TerminalSchema>;
 
 /** How a stream's events are encoded. */
 export interface Encoding {
@@ -59,13 +65,41 @@ function asBytes(part: FramePart): FramePart {
 }
 
 /** A GapEvent: the bytes `[from, to)` are no longer held. */
-export function gapFrame(from: number, to: number, codec: Codec): readonly FramePart[] {
-  const message = create(ConnectResponseSchema, {
-    event: { event: { case: "gap", value: { from: BigInt(from), to: BigInt(to) } } },
-  });
+export function gapFrame(
+  from: number,
+  to: number,
+  codec: Codec,
+  terminal?: TerminalMessage,
+): readonly FramePart[] {
+  const gap = { from: BigInt(from), to: BigInt(to), ...(terminal === undefined ? {} : { terminal }) };
+  return eventFrame({ case: "gap", value: gap }, codec);
+}
+
+/** A TimesEvent, for the DataEvent that follows. */
+export function timesFrame(times: readonly TimeMark[], codec: Codec): readonly FramePart[] {
+  const offsets = times.map(({ offset }) => BigInt(offset));
+  const atMs = times.map(({ atMs }) => BigInt(Math.round(atMs)));
+  const withinMs = times.map(({ withinMs }) => BigInt(withinMs));
+  return eventFrame({ case: "times", value: { offsets, atMs, withinMs } }, codec);
+}
+
+function eventFrame(
+  event: NonNullable<MessageInitShape<typeof ProcessEventSchema>["event"]>,
+  codec: Codec,
+): readonly FramePart[] {
+  const message = create(ConnectResponseSchema, { event: { event } });
   if (codec === "json") return [jsonFrame(toJsonString(ConnectResponseSchema, message))];
   const bytes = Buffer.from(toBinary(ConnectResponseSchema, message));
   return [envelope(bytes.length) + bytes.toString("latin1")];
+}
+
+/** An AgentStoppingEvent. */
+export function stoppingFrame(
+  { reason, graceMs }: { readonly reason: string; readonly graceMs: number },
+  codec: Codec,
+): readonly FramePart[] {
+  const value = { reason, graceMs: BigInt(graceMs) };
+  return eventFrame({ case: "agentStopping", value }, codec);
 }
 
 /** A KeepAlive event. */

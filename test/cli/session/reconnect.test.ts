@@ -80,7 +80,7 @@ test("over a connection that breaks again and again, the output of a terminal ar
 
 test("with --json the loss and the return are events, and stderr stays silent", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
-  const command = holdfast(proxy.url, ["run", "--json", "bash", "-c", "echo ready; read x; exit 3"], {
+  const command = holdfast(proxy.url, ["run", "-i", "--json", "bash", "-c", "echo ready; read x; exit 3"], {
     stdin: "pipe",
   });
   await command.waitFor("stdout", /"text":"ready/);
@@ -110,7 +110,9 @@ test("Ctrl-C while the connection is lost ends this command, and the process con
   command.kill("SIGINT");
   const { code, stderr } = await finished(command);
   expect(code).toBe(130);
-  expect(stderr).toMatch(/\nholdfast: detached; process \d+ continues: holdfast attach \d+ --from 6\n$/);
+  expect(stderr).toMatch(
+    /\nholdfast: left; the agent cannot be reached, and process \d+ ran when it last could: holdfast attach \d+ --from 6\n$/,
+  );
   expect((await untilProcess(agent.url, "alone", { subscribers: 0 })).exit).toBeUndefined();
 });
 
@@ -200,12 +202,16 @@ test("a restarted agent is named as the likely reason that the process is gone, 
   );
 });
 
-test("an agent that stops ends its processes, and the exit status reports it", async () => {
+test("an agent that stops says why, ends its processes, and the exit status reports it", async () => {
   const stopped = await startAgent();
   const command = holdfast(stopped.url, ["run", "bash", "-c", "echo ready; exec sleep 1000"]);
   await command.waitFor("stdout", /ready/);
   await stopped.stop();
-  expect(await finished(command)).toEqual({ code: 143, stdout: "ready\n", stderr: "" });
+  expect(await finished(command)).toEqual({
+    code: 143,
+    stdout: "ready\n",
+    stderr: "holdfast: the agent ends (SIGTERM) and ends the process; in 0.5 s it is killed\n",
+  });
 });
 
 function inOneLine(text: string): string {

@@ -34,21 +34,21 @@ test.each([
   expect(await finished(bash(`ulimit -c 0; kill -${signal} $$`))).toEqual({ code, stdout: "", stderr: "" });
 });
 
-test("stdin and its end reach the program", async () => {
-  const command = holdfast(agent.url, ["run", "sha256sum"], { stdin: "pipe" });
+test("with -i, stdin and its end reach the program", async () => {
+  const command = holdfast(agent.url, ["run", "-i", "sha256sum"], { stdin: "pipe" });
   const data = Buffer.alloc(3_000_000, "not a multiple of anything; ");
   command.child.stdin?.end(data);
   expect(await finished(command)).toEqual({ code: 0, stdout: `${sha256(data)}  -\n`, stderr: "" });
 });
 
 test("a program that ends does not wait for the end of stdin", async () => {
-  const command = holdfast(agent.url, ["run", "head", "-c", "5"], { stdin: "pipe" });
+  const command = holdfast(agent.url, ["run", "-i", "head", "-c", "5"], { stdin: "pipe" });
   command.child.stdin?.write("hello and more");
   expect(await finished(command)).toEqual({ code: 0, stdout: "hello", stderr: "" });
 });
 
 test("a writer to a program that has closed its stdin gets EPIPE, as from the program itself", async () => {
-  const command = holdfast(agent.url, ["run", "bash", "-c", "exec <&-; echo closed; exec sleep 1000"], {
+  const command = holdfast(agent.url, ["run", "-i", "bash", "-c", "exec <&-; echo closed; exec sleep 1000"], {
     stdin: "pipe",
   });
   await command.waitFor("stdout", /closed/);
@@ -200,7 +200,7 @@ describe("signals", () => {
   test("when it is left while nobody reads stdout, no byte before the printed offset is lost", async () => {
     // More than pipes hold, and at most what the agent holds.
     const whole = Array.from({ length: 100_000 }, (_, at) => `${at + 1}\n`).join("");
-    const command = holdfast(agent.url, ["run", "--tag", "stuck", "bash", "-c", "seq 100000; read x"], {
+    const command = holdfast(agent.url, ["run", "-i", "--tag", "stuck", "bash", "-c", "seq 100000; read x"], {
       stdin: "pipe",
     });
     command.child.stdout?.pause();
@@ -218,12 +218,16 @@ describe("signals", () => {
 
 test("--detach prints pid and process_id and ends; attach --from 0 prints all output", async () => {
   const left = await finished(
-    run("--detach", "--tag", "detached", "bash", "-c", "echo early; read x; exit 5"),
+    run("--detach", "-i", "--tag", "detached", "bash", "-c", "echo early; read x; exit 5"),
   );
   const [{ pid, processId } = { pid: 0, processId: "" }] = (await processes(agent.url)).filter(
     ({ tag }) => tag === "detached",
   );
-  expect(left).toEqual({ code: 0, stdout: `${pid} ${processId}\n`, stderr: "" });
+  expect(left).toEqual({
+    code: 0,
+    stdout: `${pid} ${processId}\n`,
+    stderr: expect.stringMatching(/^holdfast: detached mode ring: the process never waits, .*\n$/),
+  });
   await untilProcess(agent.url, "detached", { subscribers: 0 });
   expect(await finished(holdfast(agent.url, ["attach", "--from", "0", processId]))).toEqual({
     code: 5,
@@ -258,7 +262,7 @@ test("--json prints an object for each event, text as text and other bytes as ba
 });
 
 test("--pty without a terminal here sends input, and its end as Ctrl-D", async () => {
-  const command = holdfast(agent.url, ["run", "--pty", "bash", "-c", "stty -echo; stty size; cat"], {
+  const command = holdfast(agent.url, ["run", "-i", "--pty", "bash", "-c", "stty -echo; stty size; cat"], {
     stdin: "pipe",
   });
   await command.waitFor("stdout", /24 80/);

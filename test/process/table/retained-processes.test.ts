@@ -1,17 +1,14 @@
 // Rule 12: ended processes can be found for a while, in bounded number, and never instead of a live
 // one.
 
-import { accessSync, constants, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { Pid } from "../../../src/linux/libc.ts";
 import type { Process } from "../../../src/process/process.ts";
 import type { ProcessTable } from "../../../src/process/table/process-table.ts";
 import { outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command, script } from "../../support/clients/start-requests.ts";
+import { canChoosePid, startWithPid } from "../../support/proc/chosen-pid.ts";
 import { eventually } from "../../support/proc/proc.ts";
-
-const NEXT_PID = "/proc/sys/kernel/ns_last_pid";
 
 async function run(table: ProcessTable, text = "exit 0", more: object = {}): Promise<Process> {
   const process = await table.start({ ...script(text), ...more });
@@ -174,7 +171,7 @@ test("a live process shadows an ended one with its tag, and of ended ones the la
   expect(foundBy(table, ended)).toEqual([ended, live, ended]);
 });
 
-test.runIf(canChooseNextPid())("a live process shadows an ended one that had its pid", async () => {
+test.runIf(canChoosePid())("a live process shadows an ended one that had its pid", async () => {
   const table = createTable();
   const ended = await run(table);
   const live = await startWithPid(ended.pid, () => table.start(command("cat")));
@@ -224,6 +221,10 @@ test("a start_id used for a different request is already_exists; only the time l
     { tag: "t" },
     { stdio: { kind: "pipes", stdin: false } },
     { output: { detached: "ring" } },
+    { retainEndedMs: 1 },
+    { forgetDelivered: true },
+    { group: "root" },
+    { uid: 0 },
   ] as const)
     await expect(table.start({ ...request, ...other })).rejects.toMatchObject({
       code: "already_exists",
@@ -254,24 +255,81 @@ test.each(["", "x".repeat(257)])(
   },
 );
 
-/** Needs several attempts if other programs start processes at the same time. */
-async function startWithPid(pid: Pid, start: () => Promise<Process>): Promise<Process> {
-  for (let attempt = 0; attempt < 500; attempt++) {
-    writeFileSync(NEXT_PID, String(pid - 1));
-    const started = await start();
-    if (started.pid === pid) return started;
-    started.signal(9);
-    await outputOf(started);
+test("a process that asks for a longer time is retained while 300 others end and are forgotten", async () => {
+  const table = createTable();
+  const kept = await run(table, "echo kept; exit 7", { tag: "kept", retainEndedMs: 3_600_000 });
+  for (let index = 0; index < 300; index++) await outputOf(await table.start(command("true")));
+  expect(table.findRetained({ kind: "tag", tag: "kept" })).toBe(kept);
+  expect(await outputOf(kept)).toMatchObject({ stdout: "kept\n", end: { exitCode: 7 } });
+  expect(table.listEnded()).toHaveLength(257);
+});
+
+test("processes that ask for a longer time do not shorten the time of the others", async () => {
+  const table = createTable();
+  const ordinary = await run(table, "exit 0", { tag: "ordinary" });
+  for (let index = 0; index < 258; index++)
+    await outputOf(await table.start(command("true", [], { retainEndedMs: 3_600_000 })));
+  expect(table.findRetained({ kind: "tag", tag: "ordinary" })).toBe(ordinary);
+  expect(table.listEnded()).toHaveLength(257);
+});
+
+test("a process that asks for a shorter time is forgotten earlier than the others", async () => {
+  const table = createTable();
+  const ordinary = await run(table);
+  const short = await run(table, "exit 0", { retainEndedMs: 0 });
+  expect(foundBy(table, short)[2]).toBe("not_found");
+  expect(table.listEnded()).toEqual([ordinary]);
+});
+
+test("a longer retention than the limit is invalid_argument, names the flag and starts nothing", async () => {
+  const table = createTable({ limits: { maxRetainEndedMs: 5000 } });
+  await expect(table.start(command("true", [], { retainEndedMs: 5001 }))).rejects.toMatchObject({
+    code: "invalid_argument",
+    message: "retain_ended_ms is 5001; the limit is 5000 (--max-retain-ended)",
+  });
+  expect(table.list()).toEqual([]);
+  expect((await run(table, "exit 0", { retainEndedMs: 5000 })).output.end).toMatchObject({ exitCode: 0 });
+});
+
+function messageFor(table: ProcessTable, selector: Parameters<ProcessTable["find"]>[0]): string {
+  try {
+    table.findRetained(selector);
+  } catch (error) {
+    return Reflect.get(error as object, "message") as string;
   }
-  throw new Error(`no process got pid ${pid}`);
+  return "found";
 }
 
-function canChooseNextPid(): boolean {
-  try {
-    accessSync(NEXT_PID, constants.W_OK);
-    return true;
-  } catch {
-    // Not root, or a container with a read-only /proc.
-    return false;
-  }
-}
+test("a client that comes too late learns when the process ended, how, and why its result is gone", async () => {
+  const table = createTable();
+  const { pid, processId } = await run(table, "exit 3", { tag: "late", retainEndedMs: 0 });
+  const why = `process ${pid} ended 0 s ago (exit status 3), and its result was kept for 0 s (serve --retain-ended, run --retain)`;
+  expect(messageFor(table, { kind: "tag", tag: "late" })).toBe(`no process with tag "late": ${why}`);
+  expect(messageFor(table, { kind: "pid", pid })).toBe(`no process with pid ${pid}: ${why}`);
+  expect(messageFor(table, { kind: "process_id", processId })).toBe(
+    `no process with process_id "${processId}": ${why}`,
+  );
+  expect(messageFor(table, { kind: "tag", tag: "never" })).toBe('no process with tag "never"');
+});
+
+test("the reason of a process that made room for others is their number", async () => {
+  const table = createTable();
+  const first = await run(table, "exit 0", { tag: "first" });
+  for (let index = 0; index < 256; index++) await outputOf(await table.start(command("true")));
+  expect(messageFor(table, { kind: "process_id", processId: first.processId })).toMatch(
+    /: process \d+ ended \d+ s ago \(exit status 0\), and the agent keeps the results of at most 256 processes$/,
+  );
+});
+
+test("a process that asks for it is forgotten once a client has received its end, and not before", async () => {
+  const table = createTable();
+  const process = await run(table, "exit 0", { tag: "once", forgetDelivered: true });
+  const other = await run(table, "exit 0", { tag: "other" });
+  expect(table.listEnded()).toEqual([process, other]);
+  table.endDelivered(other);
+  table.endDelivered(process);
+  expect(table.listEnded()).toEqual([other]);
+  expect(messageFor(table, { kind: "tag", tag: "once" })).toMatch(
+    /, and its result was delivered \(run --rm\)$/,
+  );
+});

@@ -64,6 +64,21 @@ test("a process on a terminal, one blocked in write and a stopped one all end", 
   expect((await outputOf(stopped)).end.status).toBe("signal: terminated");
 });
 
+test("an idle interactive shell on a terminal, which ignores SIGTERM, ends at once, and so does what runs in it", async () => {
+  const table = createTable();
+  const idle = await table.start(command("bash", ["--norc", "-i"], { stdio: PTY }));
+  const busy = await table.start(command("bash", ["--norc", "-i"], { stdio: PTY }));
+  const outputs = [collectOutput(idle), collectOutput(busy)] as const;
+  await outputs[0].waitFor("pty", /\$ $|# $/);
+  await outputs[1].waitFor("pty", /\$ $|# $/);
+  await busy.write("pty", Buffer.from("echo run''ning; sleep 1000\n"));
+  await outputs[1].waitFor("pty", /running\r\n/);
+
+  expect(await table.shutdown(LONG_MS)).toEqual({ ended: 2, killed: 0 });
+  expect((await outputs[0].end()).status).toBe("signal: hangup");
+  expect((await outputs[1].end()).status).toBe("signal: hangup");
+});
+
 test("from its first moment nothing is started, not even requests made before", async () => {
   const table = createTable({ warnings: [] });
   const refused = { code: "unavailable", message: "the agent is shutting down: it starts nothing more" };

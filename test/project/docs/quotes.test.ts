@@ -2,15 +2,10 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command, type Option } from "commander";
+import type { Command, Option } from "commander";
 import { expect, test } from "vitest";
-import { addLogs } from "../../../src/cli/commands/logs.ts";
-import { addPs } from "../../../src/cli/commands/ps.ts";
-import { addSignal } from "../../../src/cli/commands/signal.ts";
-import { addDoctor } from "../../../src/cli/doctor/doctor.ts";
-import { addServe } from "../../../src/cli/serve/serve.ts";
-import { addAttach } from "../../../src/cli/session/attach.ts";
-import { addRun } from "../../../src/cli/session/run.ts";
+import { exitCodeRows } from "../../../src/cli/exit-codes.ts";
+import { createProgram } from "../../../src/cli/program.ts";
 import { startAgent } from "../../support/agent/agent.ts";
 import { inlineCode, type Page, readPage, readPages, root, tablesIn } from "./pages.ts";
 import { isInSources, loggedMessages } from "./source-texts.ts";
@@ -56,19 +51,26 @@ function messagesIn(page: Page): string[] {
   return [...inTables, ...inSessions];
 }
 
+const program = createProgram(() => undefined);
+
+/** By their words: "ps", "context add". */
 const commands = new Map<string, readonly Option[]>(
-  [addServe, addRun, addAttach, addPs, addLogs, addSignal, addDoctor].map((add) => {
-    const program = new Command("holdfast").enablePositionalOptions();
-    add(program, () => undefined);
-    const [command] = program.commands;
-    return [command?.name() ?? "", command?.options ?? []];
-  }),
+  commandsOf(program, "").filter(([, own]) => own.length > 0),
 );
-const flags = new Set([...commands.values()].flat().map(({ long }) => long));
+
+function commandsOf(parent: Command, path: string): [name: string, options: readonly Option[]][] {
+  const shown = parent.commands.filter((command) => !command.name().startsWith("__"));
+  return shown.flatMap((command) => {
+    const name = `${path}${command.name()}`;
+    return [[name, command.options] as [string, readonly Option[]], ...commandsOf(command, `${name} `)];
+  });
+}
+
+const flags = new Set([...commands.values(), program.options].flat().map(({ long }) => long));
 
 /** Of other programs, and those that commander adds. */
 const foreignFlags =
-  /^--(help|version|global|build|quick|only|plot|seconds|seed|minutes|read-only|tmpfs|time|init|reuid|init-groups|node-options|cpu-prof|trace-gc|semi-space-growth-factor|http2-prior-knowledge|header|experimental-[\w-]+|ignore-scripts|build-sea|prefix|no-save)$/;
+  /^--(help|version|global|build|quick|only|plot|record|seconds|seed|minutes|read-only|tmpfs|time|init|reuid|init-groups|node-options|cpu-prof|trace-gc|semi-space-growth-factor|http2-prior-knowledge|header|experimental-[\w-]+|ignore-scripts|build-sea|prefix|no-save)$/;
 
 test.each(pages.filter(({ path }) => path !== "CHANGELOG.md"))(
   "every flag in the prose of $path is one of holdfast's",
@@ -84,7 +86,7 @@ test.each(pages)("every command line in $path uses flags that its command has", 
     .flatMap(({ content }) => commandLines(content))
     .flatMap(({ name, words }) => {
       const own = commands.get(name);
-      if (own === undefined) return name === "help" ? [] : [`holdfast ${name}`];
+      if (own === undefined) return isWithoutFlags(name) ? [] : [`holdfast ${name}`];
       const known = new Set(own.flatMap(({ long, short }) => [long, short]));
       return words
         .map((word) => word.replace(/=.*/, ""))
@@ -94,15 +96,24 @@ test.each(pages)("every command line in $path uses flags that its command has", 
   expect(wrong).toEqual([]);
 });
 
+/** `help`, `context use`. */
+function isWithoutFlags(name: string): boolean {
+  return name === "help" || commandsOf(program, "").some(([own]) => own === name);
+}
+
 /** Flags up to the program that a command line runs. */
 function commandLines(script: string): { readonly name: string; readonly words: readonly string[] }[] {
   const lines = script.replace(/\\\n/g, " ").matchAll(/(?:holdfast|main\.cjs) ([a-z]+)((?: [^|;&#\n]*)?)/g);
   return [...lines].map(([, name = "", rest = ""]) => {
     const words = rest.trim().split(/\s+/);
+    // "context add" is one command.
+    const path = [...commands.keys()].some((own) => own.startsWith(`${name} `))
+      ? `${name} ${words.shift()}`
+      : name;
     const end = words.indexOf("--");
     const before = end < 0 ? words : words.slice(0, end);
-    // `run [options] COMMAND`: what follows the first word that is no flag and no flag's value is the program's.
-    const own = commands.get(name) ?? [];
+    // `run [options] COMMAND`: what follows the first word that is neither a flag nor a flag's value is the program's.
+    const own = commands.get(path) ?? [];
     const taken: string[] = [];
     for (let index = 0; index < before.length; index++) {
       const word = before[index] ?? "";
@@ -114,14 +125,14 @@ function commandLines(script: string): { readonly name: string; readonly words: 
       const option = own.find(({ long, short }) => long === word || short === word);
       if (option?.required === true) index++;
     }
-    return { name, words: taken };
+    return { name: path, words: taken };
   });
 }
 
 test.each(pages)("every HOLDFAST_ variable in $path is a setting", (page) => {
   const known = new Set([...commands.values()].flat().map(({ envVar }) => envVar));
-  // Read by hand: a token has no flag.
-  known.add("HOLDFAST_ACCESS_TOKEN");
+  // Read by hand: a token has no flag, and neither have choices for tests.
+  known.add("HOLDFAST_ACCESS_TOKEN").add("HOLDFAST_PTY").add("HOLDFAST_TEST_VOLUME");
   const named = page.text.match(/\bHOLDFAST_[A-Z_]*[A-Z]\b/g) ?? [];
   expect(named.filter((name) => !known.has(name))).toEqual([]);
 });
@@ -130,14 +141,28 @@ test("docs/reference/settings.md lists every flag of every command", () => {
   const path = "docs/reference/settings.md";
   const page = readPage(path);
   const expected = page.text.replace(
-    /(<!-- generated: flags of (\w+) -->\n)[\s\S]*?(<!-- end -->)/g,
+    /(<!-- generated: flags of ([\w ]+) -->\n)[\s\S]*?(<!-- end -->)/g,
     (_, start: string, name: string, end: string) => `${start}${settingsTable(name)}${end}`,
   );
   if (isUpdate) writeFileSync(join(root, path), expected);
   else expect(page.text).toBe(expected);
-  expect([...page.text.matchAll(/<!-- generated: flags of (\w+) -->/g)].map(([, name]) => name)).toEqual([
+  expect([...page.text.matchAll(/<!-- generated: flags of ([\w ]+) -->/g)].map(([, name]) => name)).toEqual([
     ...commands.keys(),
   ]);
+});
+
+test("docs/reference/cli.md lists the exit codes of their owner", () => {
+  const path = "docs/reference/cli.md";
+  const page = readPage(path);
+  const rows = exitCodeRows.map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+  const expected = page.text.replace(
+    /(<!-- generated: exit codes -->\n)[\s\S]*?(<!-- end -->)/,
+    (_, start: string, end: string) =>
+      `${start}\n| code | commands | meaning |\n|---|---|---|\n${rows}\n${end}`,
+  );
+  expect(expected).toContain(rows);
+  if (isUpdate) writeFileSync(join(root, path), expected);
+  else expect(page.text).toBe(expected);
 });
 
 function settingsTable(name: string): string {
@@ -208,11 +233,13 @@ test("docs/reference/log-fields.md lists every line that the agent logs", () => 
 });
 
 test("docs/background/dependencies.md lists every package that package.json depends on", () => {
-  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const { dependencies, optionalDependencies, devDependencies } = JSON.parse(
+    readFileSync(join(root, "package.json"), "utf8"),
+  );
   const listed = tablesIn(readPage("docs/background/dependencies.md"))
     .flatMap(({ rows }) => rows)
     .map(([cell = ""]) => cell.replace(/ [\d.]+(-\w+)?$/, ""));
   expect(listed.toSorted()).toEqual(
-    [...Object.keys(dependencies), ...Object.keys(devDependencies)].toSorted(),
+    [dependencies, optionalDependencies, devDependencies].flatMap((part) => Object.keys(part)).toSorted(),
   );
 });

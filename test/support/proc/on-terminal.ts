@@ -1,9 +1,9 @@
 // A program on a real terminal of its own, with a test at the keyboard. Killed when its test is
-// finished. node-pty sometimes loses the end of large output (libuv takes a hang-up for the end),
-// so do not count output with it.
-import { spawn } from "node-pty";
+// finished.
 import { onTestFinished } from "vitest";
 import { cleanEnvironment } from "../agent/agent.ts";
+import { createWaiter } from "../waiter.ts";
+import { startOnTerminal } from "./terminal-program.ts";
 
 export interface OnTerminalOptions {
   /** Default: a colour terminal without NO_COLOR. undefined removes a variable. */
@@ -33,51 +33,29 @@ export interface OnTerminal {
 const DEADLINE_MS = 15_000;
 
 export function onTerminal(argv: readonly string[], options: OnTerminalOptions = {}): OnTerminal {
-  const [program = "", ...args] = argv;
   const { cols = 80, rows = 24, env } = options;
-  const terminal = spawn(program, args, {
-    name: "xterm-256color",
-    cols,
-    rows,
-    env: cleanEnvironment({ NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined, ...env }),
-  });
   let shown = "";
   let exitCode: number | undefined;
-  const waiting = new Set<() => void>();
-  const changed = (): void => {
-    for (const look of [...waiting]) look();
-  };
-  terminal.onData((text) => {
-    shown += text;
-    changed();
-  });
-  terminal.onExit(({ exitCode: code, signal = 0 }) => {
-    exitCode = signal > 0 ? 128 + signal : code;
-    changed();
-  });
+  const state = () => `${argv.join(" ")}: exit ${exitCode}, shown: ${JSON.stringify(shown)}`;
+  const { changed, until } = createWaiter(DEADLINE_MS, state);
+  const terminal = startOnTerminal(
+    argv,
+    cleanEnvironment({ NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined, ...env }),
+    { cols, rows },
+    {
+      onOutput(text) {
+        shown += text;
+        changed();
+      },
+      onExit(code) {
+        exitCode = code;
+        changed();
+      },
+    },
+  );
   onTestFinished(() => {
     if (exitCode === undefined) terminal.kill("SIGKILL");
   });
-
-  function until<T>(what: string, look: () => T | undefined, endsIt: () => boolean): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const state = () => `${argv.join(" ")}: exit ${exitCode}, shown: ${JSON.stringify(shown)}`;
-      const settle = (act: () => void): void => {
-        clearTimeout(deadline);
-        waiting.delete(check);
-        act();
-      };
-      const check = (): void => {
-        const found = look();
-        if (found !== undefined) settle(() => resolve(found));
-        else if (endsIt()) settle(() => reject(new Error(`ended without ${what}: ${state()}`)));
-      };
-      const late = () => settle(() => reject(new Error(`no ${what} within ${DEADLINE_MS} ms: ${state()}`)));
-      const deadline = setTimeout(late, DEADLINE_MS);
-      waiting.add(check);
-      check();
-    });
-  }
 
   return {
     pid: terminal.pid,
@@ -86,17 +64,12 @@ export function onTerminal(argv: readonly string[], options: OnTerminalOptions =
       until(
         String(pattern),
         () => pattern.exec(shown.slice(from)) ?? undefined,
-        () => exitCode !== undefined,
+        () => (exitCode === undefined ? undefined : new Error(`ended without ${pattern}: ${state()}`)),
       ),
-    type: (keys) => terminal.write(keys),
-    resize: (newCols, newRows) => terminal.resize(newCols, newRows),
-    kill: (signal) => process.kill(terminal.pid, signal),
-    hangUp: () => Reflect.get(terminal, "destroy").call(terminal),
-    exited: () =>
-      until(
-        "exit",
-        () => exitCode,
-        () => false,
-      ),
+    type: terminal.type,
+    resize: (newCols, newRows) => terminal.resize({ cols: newCols, rows: newRows }),
+    kill: terminal.kill,
+    hangUp: terminal.hangUp,
+    exited: () => until("exit", () => exitCode),
   };
 }

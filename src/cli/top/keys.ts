@@ -1,0 +1,41 @@
+// The keys of `holdfast top`: what each does to the view. No I/O.
+
+import type { SortKey } from "./rates.ts";
+
+export type Action =
+  | { readonly kind: "quit" | "attach" | "logs" | "signal" }
+  | { readonly kind: "move"; readonly by: number }
+  | { readonly kind: "sort"; readonly key: SortKey };
+
+const actions: Readonly<Record<string, Action>> = {
+  q: { kind: "quit" },
+  "\u0003": { kind: "quit" },
+  "\u0004": { kind: "quit" },
+  "\u001b[A": { kind: "move", by: -1 },
+  "\u001bOA": { kind: "move", by: -1 },
+  k: { kind: "move", by: -1 },
+  "\u001b[B": { kind: "move", by: 1 },
+  "\u001bOB": { kind: "move", by: 1 },
+  j: { kind: "move", by: 1 },
+  a: { kind: "attach" },
+  "\r": { kind: "attach" },
+  l: { kind: "logs" },
+  s: { kind: "signal" },
+  c: { kind: "sort", key: "cpu" },
+  m: { kind: "sort", key: "memory" },
+  o: { kind: "sort", key: "output" },
+  p: { kind: "sort", key: "pid" },
+  t: { kind: "sort", key: "age" },
+};
+
+/** A cursor key, or one character. */
+const keyPattern = new RegExp(`${String.fromCharCode(0x1b)}[[O][A-Z]|[\\s\\S]`, "g");
+
+/** What was typed in one read: cursor keys are several bytes, and keys that were typed ahead arrive together. */
+export function keysIn(typed: string): string[] {
+  return typed.match(keyPattern) ?? [];
+}
+
+export function actionOf(key: string): Action | undefined {
+  return actions[key];
+}

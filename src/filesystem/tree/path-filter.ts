@@ -1,0 +1,27 @@
+// Which paths of a tree a request leaves out, by globs. What is below a directory that is left out is left out as well.
+
+import { HoldfastError } from "../../errors.ts";
+import { clip } from "../../text.ts";
+import { createGlobs } from "../watch/globs.ts";
+
+const MAX_PATTERNS = 64;
+const MAX_LENGTH = 256;
+
+export type PathFilter = (path: string) => boolean;
+
+/** True for paths to leave out. Throws `invalid_argument` for patterns that are too many or too long. */
+export function pathFilter(patterns: readonly string[]): PathFilter {
+  if (patterns.length > MAX_PATTERNS)
+    throw new HoldfastError(
+      "invalid_argument",
+      `${patterns.length} exclude patterns; the limit is ${MAX_PATTERNS}`,
+    );
+  for (const pattern of patterns) {
+    if (pattern !== "" && pattern.length <= MAX_LENGTH) continue;
+    throw new HoldfastError(
+      "invalid_argument",
+      `the exclude pattern "${clip(pattern)}" must have 1 to ${MAX_LENGTH} characters`,
+    );
+  }
+  return createGlobs(patterns);
+}

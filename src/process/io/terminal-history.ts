@@ -1,0 +1,77 @@
+// The state of a process's terminal at any offset of the output that is held. Each held chunk carries the
+// state before its first byte as its mark, whichever chunks the window drops or merges; within a chunk the
+// state follows from the mark and the bytes before the place. So nothing is read twice until a client
+// asks, and what is kept is bounded by the number of chunks.
+
+import type { PtySize } from "../../linux/index.ts";
+import type { Marked, Offset } from "../../multiplexer/index.ts";
+import { type TerminalState, TerminalTracker } from "../../terminal/index.ts";
+
+interface Mark {
+  readonly state: TerminalState;
+  readonly rows: number;
+}
+
+interface Resize {
+  readonly offset: Offset;
+  readonly rows: number;
+}
+
+/** A window that is dragged changes its size often; a change within a held chunk matters only for its scroll region. */
+const MAX_RESIZES = 64;
+
+export class TerminalHistory {
+  readonly #tracker: TerminalTracker;
+  #size: PtySize;
+  #mark: Mark;
+  /** Ascending. */
+  readonly #resizes: Resize[] = [];
+
+  constructor(size: PtySize) {
+    this.#size = size;
+    this.#tracker = new TerminalTracker(size.rows);
+    this.#mark = { state: this.#tracker.state, rows: size.rows };
+  }
+
+  /** The present size. */
+  get size(): PtySize {
+    return this.#size;
+  }
+
+  /** Follows `data`. Returns the mark of its first byte: the same object until something changes. */
+  follow(data: Buffer): object {
+    const { state } = this.#tracker;
+    const { rows } = this.#size;
+    if (this.#mark.state !== state || this.#mark.rows !== rows) this.#mark = { state, rows };
+    this.#tracker.write(data);
+    return this.#mark;
+  }
+
+  /** `offset` is the head of the output. */
+  resize(size: PtySize, offset: Offset): void {
+    if (size.rows === this.#size.rows && size.cols === this.#size.cols) return;
+    this.#size = size;
+    this.#tracker.resize(size.rows);
+    this.#resizes.push({ offset, rows: size.rows });
+    if (this.#resizes.length > MAX_RESIZES) this.#resizes.shift();
+  }
+
+  /** The state at the place that `marked` was asked for; undefined is the head. */
+  stateAt(marked: Marked | undefined): TerminalState {
+    if (marked === undefined) return this.#tracker.state;
+    const { offset, before } = marked;
+    const { state, rows } = marked.mark as Mark;
+    const tracker = new TerminalTracker(rows, state);
+    let done = 0;
+    for (const resize of this.#resizes) {
+      const at = resize.offset - offset;
+      // At or below the mark, it is part of the mark.
+      if (at <= 0 || at > before.length) continue;
+      tracker.write(before.subarray(done, at));
+      tracker.resize(resize.rows);
+      done = at;
+    }
+    tracker.write(before.subarray(done));
+    return tracker.state;
+  }
+}
