@@ -6,6 +6,8 @@ import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf
 const VARINT = 0;
 const BITS_64 = 1;
 const LENGTH_DELIMITED = 2;
+const START_GROUP = 3;
+const END_GROUP = 4;
 const BITS_32 = 5;
 const HIGHEST_WIRE_TYPE = 5;
 
@@ -25,6 +27,7 @@ type Part = "tag" | "number" | "length";
 
 export class BinaryFields {
   #count = 0;
+  #groups = 0;
   /** The innermost last. */
   readonly #levels: Level[];
   #offset = 0;
@@ -40,6 +43,11 @@ export class BinaryFields {
 
   constructor(message: DescMessage) {
     this.#levels = [{ message, end: Number.POSITIVE_INFINITY }];
+  }
+
+  /** How many groups and messages are open. */
+  get depth(): number {
+    return this.#groups + this.#levels.length;
   }
 
   /** Takes the next bytes of the message. Returns the number of fields so far, those of inner messages included. */
@@ -84,6 +92,8 @@ export class BinaryFields {
     else if (wireType === LENGTH_DELIMITED) this.#part = "length";
     else if (wireType === BITS_64) this.#skippedUntil = this.#offset + 8;
     else if (wireType === BITS_32) this.#skippedUntil = this.#offset + 4;
+    else if (wireType === START_GROUP) this.#groups++;
+    else if (wireType === END_GROUP) this.#groups--;
     // The fields of a group follow its tag, and are counted like those around it.
   }
 

@@ -6,16 +6,24 @@ const COMMA = 0x2c;
 const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
 
 /** A string is searched for its end with indexOf after this many bytes. For shorter ones, the call takes longer than a loop. */
 const SHORT_STRING_BYTES = 64;
 
 export class JsonValues {
   #count = 0;
+  #depth = 0;
   #isInString = false;
   /** The next byte belongs to an escape sequence. */
   #isEscaped = false;
+
+  /** How many containers are open. */
+  get depth(): number {
+    return this.#depth;
+  }
 
   /** Takes the next bytes of the message. Returns how many values, keys and containers have begun so far, at most one too few. */
   add(piece: Uint8Array): number {
@@ -27,8 +35,11 @@ export class JsonValues {
       }
       const byte = piece[at++];
       if (byte === QUOTE) this.#isInString = true;
-      else if (byte === COMMA || byte === COLON || byte === OPEN_BRACKET || byte === OPEN_BRACE)
+      else if (byte === COMMA || byte === COLON) this.#count++;
+      else if (byte === OPEN_BRACKET || byte === OPEN_BRACE) {
         this.#count++;
+        this.#depth++;
+      } else if (byte === CLOSE_BRACKET || byte === CLOSE_BRACE) this.#depth--;
     }
     return this.#count;
   }

@@ -13,6 +13,8 @@ const MAX_VALUES_OF_START = 262_144;
 const MAX_VALUES = 16_384;
 /** The memory that a value takes in addition to its text, measured with the shortest ones. */
 const VALUE_BYTES = 80;
+/** The decoder's own limit for messages is 100; JSON that the agent does not know may be nested deeper. */
+const MAX_DEPTH = 1_000;
 /** So few are not worth counting in the budget. */
 const FREE_VALUES = 1_000;
 
@@ -40,6 +42,11 @@ export function createValueLimit(
     },
     add: (piece) => {
       const count = values.add(piece);
+      if (values.depth > MAX_DEPTH)
+        throw new ConnectError(
+          `cannot decode ${method.input.typeName} from ${format === "json" ? "JSON" : format}: recursion deeper than ${MAX_DEPTH}`,
+          Code.InvalidArgument,
+        );
       if (count > max)
         throw new ConnectError(
           `the message has more than ${max} values; the limit of ${method.name} is ${max}`,
