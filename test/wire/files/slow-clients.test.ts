@@ -1,0 +1,102 @@
+// Transfers of slow and stopped clients: no limit for the whole transfer, a limit for silence, and bounded memory.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { startAgent } from "../../support/agent/agent.ts";
+import { openAgentClock } from "../../support/agent/agent-clock.ts";
+import { callFiles, getFile } from "../../support/clients/file-requests.ts";
+import { openConnection, type RawConnection, requestBytes } from "../../support/clients/raw-http.ts";
+import { rssBytes } from "../../support/proc/proc.ts";
+import { createTempFolder } from "../../support/temp-folder.ts";
+
+const headers = { "content-type": "application/octet-stream" };
+const LARGE_BYTES = 50_000_000;
+
+function file(content: string | Uint8Array): string {
+  const path = join(createTempFolder(), "file");
+  writeFileSync(path, content);
+  return path;
+}
+
+async function connected(port: number): Promise<RawConnection> {
+  const connection = await openConnection(port);
+  onTestFinished(() => connection.cut());
+  return connection;
+}
+
+/** A download whose client does not read what the kernel does not hold. */
+async function stoppedDownload(port: number, path: string): Promise<RawConnection> {
+  const connection = await connected(port);
+  connection.socket.pause();
+  connection.send(requestBytes({ method: "GET", path: `/files?path=${path}` }));
+  return connection;
+}
+
+test("an upload that stops is answered 408 after the idle time, and the old file stays", async () => {
+  const agent = await startAgent({ args: ["--transfer-idle-timeout", "300ms"] });
+  const path = file("old content");
+  const connection = await connected(agent.port);
+  const request = requestBytes({ path: `/files?path=${path}`, headers, body: "0123456789" });
+  connection.send(request.subarray(0, -1));
+  const { status, body } = await connection.response();
+  expect([status, body.toString()]).toEqual([408, expect.stringContaining("--transfer-idle-timeout")]);
+  await connection.closed();
+  expect(readFileSync(path, "utf8")).toBe("old content");
+});
+
+test("an upload that is slower than the idle time in all, but never silent for so long, is stored (row 40)", async () => {
+  const agent = await startAgent({ args: ["--transfer-idle-timeout", "2500ms"] });
+  const clock = await openAgentClock(agent);
+  const path = file("old content");
+  const connection = await connected(agent.port);
+  const request = requestBytes({ path: `/files?path=${path}`, headers, body: "0123" });
+  connection.send(request.subarray(0, -4));
+  for (const byte of request.subarray(-4)) {
+    await clock.seconds(1);
+    connection.send(Buffer.of(byte));
+  }
+  expect((await connection.response()).status).toBe(200);
+  expect(readFileSync(path, "utf8")).toBe("0123");
+});
+
+test("a download whose client accepts nothing ends after the idle time, and the log says why", async () => {
+  const agent = await startAgent({ args: ["--transfer-idle-timeout", "300ms"] });
+  await stoppedDownload(agent.port, file(Buffer.alloc(LARGE_BYTES)));
+  await agent.waitFor(
+    "stderr",
+    /a download was given up: its client accepted nothing \(--transfer-idle-timeout\)/,
+  );
+});
+
+test("many stopped downloads use no more memory than the budget, and delay no other request", async () => {
+  const agent = await startAgent({ args: ["--memory-budget", "8MiB"] });
+  const path = file(Buffer.alloc(LARGE_BYTES, 1));
+  const small = file("small");
+  await getFile(agent.port, small);
+  const before = rssBytes(agent.pid);
+  const stopped: RawConnection[] = [];
+  for (let index = 0; index < 100; index++) {
+    stopped.push(await stoppedDownload(agent.port, path));
+    expect((await callFiles(agent.port, { path: "/health" })).status).toBe(204);
+  }
+  const answer = await getFile(agent.port, small);
+  expect([200, 429]).toContain(answer.status);
+  if (answer.status === 429) expect(answer.body.toString()).toContain("--memory-budget");
+  expect(rssBytes(agent.pid) - before).toBeLessThan(60_000_000);
+  for (const connection of stopped) connection.reset();
+  const whole = await getFile(agent.port, path);
+  expect(whole.body.length).toBe(LARGE_BYTES);
+});
+
+test("a large upload uses little memory", async () => {
+  const agent = await startAgent();
+  const path = file("");
+  await getFile(agent.port, path);
+  const before = rssBytes(agent.pid);
+  const content = Buffer.alloc(LARGE_BYTES, 2);
+  const answer = await callFiles(agent.port, { method: "POST", query: { path }, headers, body: content });
+  expect(answer.status).toBe(200);
+  expect(readFileSync(path).equals(content)).toBe(true);
+  expect(rssBytes(agent.pid) - before).toBeLessThan(60_000_000);
+});
