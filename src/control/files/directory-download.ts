@@ -72,7 +72,7 @@ async function send(
     sender.end();
   } catch (error) {
     // Only a broken connection tells the client that the archive is not complete.
-    if (!isGoneClient(error)) logger.info({ err: error }, "an archive ended early");
+    if (!abort.signal.aborted && !isGoneClient(error)) logger.info({ err: error }, "an archive ended early");
     response.destroy();
   } finally {
     response.removeListener("close", onClose);

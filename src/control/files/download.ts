@@ -193,6 +193,9 @@ async function sendGzip(
 ): Promise<void> {
   const sender = createSender(response, service.idleMs, service.logger);
   const gzip = createGzip({ level: GZIP_LEVEL });
+  gzip.on("error", () => {
+    // Reported by the piece that is being compressed.
+  });
   try {
     const sending = sendAll(gzip, sender);
     // Reported by the await below; it can fail while a piece is still being compressed.

@@ -1,13 +1,15 @@
 // Transfers of slow and stopped clients: no limit for the whole transfer, a limit for silence, and bounded memory.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { expect, onTestFinished, test } from "vitest";
 import { startAgent } from "../../support/agent/agent.ts";
 import { openAgentClock } from "../../support/agent/agent-clock.ts";
 import { callFiles, getFile } from "../../support/clients/file-requests.ts";
 import { openConnection, type RawConnection, requestBytes } from "../../support/clients/raw-http.ts";
 import { rssBytes } from "../../support/proc/proc.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 
 const headers = { "content-type": "application/octet-stream" };
@@ -99,4 +101,49 @@ test("a large upload uses little memory", async () => {
   expect(answer.status).toBe(200);
   expect(readFileSync(path).equals(content)).toBe(true);
   expect(rssBytes(agent.pid) - before).toBeLessThan(60_000_000);
+});
+
+test("clients that reset their connection at any moment of any transfer never end the agent", async () => {
+  const agent = await startAgent();
+  const random = seededRandom(11);
+  const content = Buffer.alloc(2_000_000, "some content ");
+  const path = file(content);
+  const folder = join(path, "..");
+  const requests = [
+    requestBytes({ method: "GET", path: `/files?path=${path}` }),
+    requestBytes({ method: "GET", path: `/files?path=${path}`, headers: { "accept-encoding": "gzip" } }),
+    requestBytes({
+      method: "GET",
+      path: `/files?path=${path}`,
+      headers: { range: "bytes=0-900000,1000000-" },
+    }),
+    requestBytes({ method: "GET", path: `/files?path=${folder}&format=tar.gz` }),
+    requestBytes({ path: `/files?path=${path}-new`, headers, body: content }),
+    requestBytes({
+      path: `/files?path=${path}-gz`,
+      headers: { ...headers, "content-encoding": "gzip" },
+      body: gzipSync(content),
+    }),
+    requestBytes({
+      path: "/files",
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+      body: `--b\r\nContent-Disposition: form-data; name="file"; filename="${path}-form"\r\n\r\n${content}\r\n--b--\r\n`,
+    }),
+    requestBytes({ path: `/files?path=${path}-part`, headers: { "upload-complete": "?1" }, body: content }),
+    requestBytes({ path: `/files?path=${folder}/out&format=tar`, body: content }),
+  ];
+  for (let round = 0; round < 12; round++) {
+    for (const request of requests) {
+      const connection = await openConnection(agent.port);
+      const isDownload = request.length < 1000;
+      connection.send(isDownload ? request : request.subarray(0, Math.ceil(request.length * random())));
+      if (isDownload && random() < 0.8)
+        await connection.until("a part of the answer", ({ length }) => length > 0 || undefined);
+      connection.reset();
+    }
+  }
+  expect((await callFiles(agent.port, { path: "/health" })).status).toBe(204);
+  expect((await getFile(agent.port, path)).body.equals(content)).toBe(true);
+  expect(readdirSync(folder).filter((name) => name !== "out")).toEqual(["file"]);
+  expect(agent.stderr()).not.toContain('"level":"error"');
 });
