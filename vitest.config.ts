@@ -1,23 +1,48 @@
 import { availableParallelism } from "node:os";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestUserConfig } from "vitest/config";
+import { nativePackages } from "./scripts/bundle.mjs";
+import { threadSource } from "./scripts/thread-source.mjs";
+import { LongestFirst } from "./test/project/longest-first.ts";
+
+/** Of every run of vitest, long ones and packages included. */
+export const common = {
+  setupFiles: ["test/project/fail-on-warnings.ts"],
+  // Never threads: SIGCHLD is delivered to the process, and an agent in the test must be the one that hears it.
+  pool: "forks",
+  // Tests of one file that only wait, wait side by side.
+  maxConcurrency: 20,
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+  dangerouslyIgnoreUnhandledErrors: false,
+  allowOnly: false,
+  reporters: process.env["CI"] ? ["default"] : [["default", { summary: false }]],
+} satisfies TestUserConfig;
+
+/** Slow, or in need of more than a machine to develop on has: `npm run test:packaging`, `npm run fuzz`, `npm run soak`. */
+const apart = ["packaging", "fuzz", "soak"].map((name) => `test/${name}/**`);
+/** Tests of the repository itself, and of an agent that is paused. */
+const alone = ["test/project/**/*.test.ts", "test/pause/**/*.test.ts"];
 
 export default defineConfig({
+  plugins: [threadSource(import.meta.dirname, { external: nativePackages })],
   test: {
-    include: ["test/**/*.test.ts"],
-    // Slow, or in need of more than a machine to develop on has: `npm run test:packaging`, `npm run fuzz`, `npm run soak`.
-    exclude: ["test/packaging/**", "test/fuzz/**", "test/soak/**"],
-    setupFiles: ["test/project/fail-on-warnings.ts"],
-    // Never threads: SIGCHLD is delivered to the process, and an agent in the test must be the one that hears it.
-    pool: "forks",
+    ...common,
     // One more than cores (and never one alone): there is always a file that only waits, for the kernel to give up a peer or
     // for a second to pass.
     maxWorkers: Math.max(2, availableParallelism()) + 1,
-    // Tests of one file that only wait, wait side by side.
-    maxConcurrency: 20,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    dangerouslyIgnoreUnhandledErrors: false,
-    allowOnly: false,
-    reporters: process.env["CI"] ? ["default"] : [["default", { summary: false }]],
+    sequence: { sequencer: LongestFirst },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "shared",
+          include: ["test/**/*.test.ts"],
+          exclude: [...alone, ...apart],
+          // The files share as many processes as run at a time, which saves a third of their CPU time.
+          isolate: false,
+        },
+      },
+      { extends: true, test: { name: "alone", include: alone, isolate: true } },
+    ],
   },
 });

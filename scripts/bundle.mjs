@@ -7,9 +7,10 @@ import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { threadSource } from "./thread-source.mjs";
 
 /** These contain native code, which cannot be bundled, and find it by their own path. */
-const nativePackages = [/^koffi$/, /^node-pty/];
+export const nativePackages = [/^koffi$/, /^node-pty/];
 
 /** Not even "dce-only", the default: see keepChecks. */
 const minify = false;
@@ -35,7 +36,8 @@ async function bundlePackage(root, output) {
  * @param {string} root
  */
 export async function packageFiles(root) {
-  const build = await open(root, { external: nativePackages });
+  const external = nativePackages;
+  const build = await open(root, { external, plugins: [threadSource(root, { external })] });
   const { output: chunks } = await build.generate({
     format: "cjs",
     entryFileNames: "[name].cjs",
@@ -62,7 +64,9 @@ export async function packageFiles(root) {
  * @param {import("rolldown").Plugin} plugin
  */
 export async function bundleExecutable(root, file, plugin) {
-  const build = await open(root, { plugins: [plugin] });
+  // Its other hooks are about the whole agent.
+  const ofThread = { name: plugin.name, load: plugin.load };
+  const build = await open(root, { plugins: [plugin, threadSource(root, { plugins: [ofThread] })] });
   // Without code splitting no import() is left, because a script with a code cache cannot use
   // import().
   await build.write({ file, format: "cjs", codeSplitting: false, minify, strict: true });

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { rolldown } from "rolldown";
 
 const VERSION = "v1.0.7";
-/** A case that gets no answer waits for ever. The suite takes half a minute. */
+/** A case that gets no answer never ends. The suite takes half a minute. */
 const LONGEST_MS = 10 * 60_000;
 const MODULE = "connectrpc.com/conformance/cmd/connectconformance";
 

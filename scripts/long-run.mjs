@@ -15,7 +15,6 @@ const runs = {
       minutes: "HOLDFAST_SOAK_MINUTES",
       seed: "HOLDFAST_SOAK_SEED",
       sequences: "HOLDFAST_SOAK_SEQUENCES",
-      "hostile-seconds": "HOLDFAST_SOAK_HOSTILE_SECONDS",
     },
   },
 };

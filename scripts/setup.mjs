@@ -116,7 +116,7 @@ export function missingTools(env) {
 }
 
 /**
- * Tells node-gyp where the headers of this Node are, if they were installed with it, so that it
+ * Informs node-gyp where the headers of this Node are, if they were installed with it, so that it
  * downloads none.
  * @param {NodeJS.ProcessEnv} env
  * @param {string} execPath

@@ -20,8 +20,8 @@ let launched = 0;
  * @typedef {object} Server
  * @property {string} url
  * @property {() => number[]} pids  of the server itself, without the commands it runs; none: not
- * ours, and nobody told us
- * @property {() => string} stderr  the end of what it said, for when something went wrong
+ * ours, and no signal of ours ended it
+ * @property {() => string} stderr  the end of its stderr, for when something went wrong
  * @property {() => Promise<void>} stop
  */
 

@@ -21,6 +21,7 @@ export const shared = [
 export const lightDoors = [
   "agent/settings.ts",
   "client/agent-address.ts",
+  "filesystem/defaults.ts",
   "http/limits.ts",
   "process/defaults.ts",
   "rpc/rpc-limits.ts",

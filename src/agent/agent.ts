@@ -1,7 +1,8 @@
 // The life of an agent: start, announce the address, serve until a signal, stop. This file owns the
-// order. What serving means belongs to rpc/, what a process is belongs to process/.
+// order. The answers to calls belong to rpc/, the processes to process/.
 
 import { createControl } from "../control/index.ts";
+import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
 import { AccessToken, type RunningServer, startServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../process/index.ts";
@@ -11,6 +12,7 @@ import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
 import { GenerationWatch } from "./generation-watch.ts";
 import { IdlePages } from "./idle-pages.ts";
 import { createLogger } from "./log.ts";
+import { keepMemorySmall } from "./memory.ts";
 import { AGENT_DEFAULTS, type AgentSettings } from "./settings.ts";
 import { type ShutdownOutcome, shutDown } from "./shutdown.ts";
 import { describeStartFailure } from "./start-failure.ts";
@@ -21,6 +23,7 @@ export type AgentOutcome = ShutdownOutcome | { readonly kind: "failed"; readonly
 
 /** Resolves when the agent has stopped or could not start. The caller then ends the process. */
 export async function runAgent(settings: AgentSettings, exits: CrashExits): Promise<AgentOutcome> {
+  keepMemorySmall();
   const signals = listenForStopSignals();
   // An error that repeats must not fill a disk, whatever its cause.
   const logger = sampled(await createLogger(settings.log), ["error"]);
@@ -45,6 +48,8 @@ interface Agent {
   readonly server: RunningServer;
   readonly serving: ServingState;
   readonly table: ProcessTable;
+  readonly files: FileAccess;
+  readonly watchers: Watchers;
   readonly token: AccessToken;
   readonly idlePages: IdlePages;
 }
@@ -77,6 +82,8 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     logger,
   });
   endOnCrash(logger, { killAll: () => table.killAll(), exits });
+  const files = createFileAccess(settings.files.access);
+  void removeAbandonedSpools();
   const activity = new ClientActivity(logger);
   const serving = new ServingState();
   const generations = new GenerationWatch({ table, server: () => server, logger });
@@ -86,12 +93,23 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     token,
     statistics: () => activity.statistics,
     requestMs: limits.server.requestMs,
+    files,
+    transferIdleMs: limits.transferIdleMs,
+    envdVersion: settings.envdVersion,
     connections: () => server?.connections ?? 0,
     onNewLifecycle: (asking) => generations.begin("lifecycleID", asking),
     logger,
   });
+  const watchers = new Watchers({
+    maxWatchers: settings.files.maxWatchers,
+    retainMs: settings.files.retainWatchersMs,
+    reserve: (bytes) => table.memoryBudget.reserve(bytes),
+  });
   const answer = createRpcAnswer({
     table,
+    files,
+    watchers,
+    defaults,
     activity,
     serving,
     limits: limits.server,
@@ -111,7 +129,7 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     logger,
   });
   if (settings.pageOut) idlePages.start();
-  return { table, token, serving, server, idlePages };
+  return { table, files, watchers, token, serving, server, idlePages };
 }
 
 /** Rejects when the default user does not exist. */

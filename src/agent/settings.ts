@@ -1,6 +1,7 @@
 // The settings of the agent and their defaults. Loads nothing at run time, so that flags and help texts
 // can show the numbers without loading the agent: a second door of this folder, beside index.ts.
 
+import type { FileAccessMode } from "../filesystem/index.ts";
 import type { HttpLimits, ListenAddress, TlsIdentity } from "../http/index.ts";
 import type { ChildProperties } from "../linux/index.ts";
 import type { OutputPolicy, ProcessLimits } from "../process/index.ts";
@@ -12,6 +13,7 @@ export interface AgentSettings {
   readonly access: AccessSettings;
   readonly limits: LimitSettings;
   readonly commands: CommandSettings;
+  readonly files: FileSettings;
   readonly drainTimeoutMs: number;
   readonly shutdownGraceMs: number;
   readonly output: OutputPolicy;
@@ -20,6 +22,8 @@ export interface AgentSettings {
   readonly retainEndedMs: number;
   /** Return the memory of Node's code to the kernel when idle. */
   readonly pageOut: boolean;
+  /** What the agent answers as X-Envd-Version. */
+  readonly envdVersion: string;
   readonly log: LogSettings;
   readonly logCommands: boolean;
   /** HOLDFAST_ variables that are not the variable of any setting. */
@@ -45,9 +49,18 @@ export interface CommandSettings {
   readonly cgroup: string | undefined;
 }
 
+export interface FileSettings {
+  /** Whose rights file requests have. */
+  readonly access: FileAccessMode;
+  readonly maxWatchers: number;
+  readonly retainWatchersMs: number;
+}
+
 export interface LimitSettings {
   readonly processes: ProcessLimits;
   readonly server: HttpLimits & RpcLimits;
+  /** How long an upload or download may make no progress. */
+  readonly transferIdleMs: number;
 }
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
@@ -71,6 +84,10 @@ export const AGENT_DEFAULTS = {
   shutdownGraceMs: 5_000,
   /** The time without work after which the agent pages out its code. */
   pageOutIdleMs: 5_000,
+  /** Opens all features of E2B's SDKs, and asks of the agent nothing that it does not have. */
+  envdVersion: "0.6.4",
+  /** As long as a proxy or a busy program may pause; a client that left is noticed sooner. */
+  transferIdleMs: 120_000,
   log: { level: "info", format: "auto" },
   children: {
     openFiles: 1024,

@@ -1,6 +1,7 @@
 // Stopping the agent: refuse new streams, end every process, send the clients the rest of their streams, close the
 // connections. In this order, and in bounded time.
 
+import type { FileAccess, Watchers } from "../filesystem/index.ts";
 import type { RunningServer } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { ProcessTable } from "../process/index.ts";
@@ -31,6 +32,8 @@ interface StoppableAgent {
   readonly server: RunningServer;
   readonly serving: ServingState;
   readonly table: ProcessTable;
+  readonly files: FileAccess;
+  readonly watchers: Watchers;
 }
 
 /** Never rejects because of a process or a client. */
@@ -62,13 +65,15 @@ export async function shutDown(
   }
 }
 
-async function stopCleanly({ server, serving, table }: StoppableAgent, stopping: Stopping) {
+async function stopCleanly({ server, serving, table, files, watchers }: StoppableAgent, stopping: Stopping) {
   // Before the processes end: a start that is accepted later would not be stopped, and clients learn why
   // their processes end.
   serving.stop(stopping);
   server.stop();
   const counts = await table.shutdown(stopping.graceMs);
   await server.close(FLUSH_MS);
+  watchers.close();
+  await files.close();
   return { kind: "stopped", ...counts } as const;
 }
 

@@ -15,12 +15,12 @@ const NO_OBJECTS = "An agent runs processes; it has no other objects.";
 
 const knownWords: readonly KnownWord[] = [
   // docker
-  { typed: "stop", here: "holdfast signal NAME TERM" },
+  { typed: "stop", here: "holdfast kill -s TERM NAME" },
   { typed: "restart", here: "holdfast run --detach --tag NAME -- COMMAND" },
   { typed: "start", here: "holdfast run --detach --tag NAME -- COMMAND" },
   { typed: "create", here: "holdfast run --detach --tag NAME -- COMMAND" },
-  { typed: "pause", here: "holdfast signal NAME STOP" },
-  { typed: "unpause", here: "holdfast signal NAME CONT" },
+  { typed: "pause", here: "holdfast kill -s STOP NAME" },
+  { typed: "unpause", here: "holdfast kill -s CONT NAME" },
   { typed: "rm", because: "An ended process is removed by itself after serve --retain-ended." },
   { typed: "rename", here: "holdfast run --tag NAME -- COMMAND", because: "A tag is given at the start." },
   { typed: "stats", here: "holdfast top" },
@@ -39,7 +39,7 @@ const knownWords: readonly KnownWord[] = [
   { typed: "get po", here: "holdfast ps" },
   { typed: "get", here: "holdfast ps" },
   { typed: "describe", here: "holdfast inspect NAME" },
-  { typed: "delete", here: "holdfast signal NAME TERM" },
+  { typed: "delete", here: "holdfast kill -s TERM NAME" },
   { typed: "config use-context", here: "holdfast context use NAME" },
   { typed: "config get-contexts", here: "holdfast context ls" },
   { typed: "config", here: "holdfast context ls" },
@@ -49,17 +49,17 @@ const knownWords: readonly KnownWord[] = [
     because: NO_OBJECTS,
   })),
   // tmux
-  { typed: "new-session", here: "holdfast run --pty --tag NAME bash" },
-  { typed: "new", here: "holdfast run --pty --tag NAME bash" },
+  { typed: "new-session", here: "holdfast shell NAME" },
+  { typed: "new", here: "holdfast shell NAME" },
   { typed: "list-sessions", here: "holdfast ps" },
   { typed: "attach-session", here: "holdfast attach NAME" },
   { typed: "a", here: "holdfast attach NAME" },
   { typed: "detach", because: "The keys ctrl-p ctrl-q leave a process; it continues." },
-  { typed: "kill-session", here: "holdfast signal NAME HUP" },
+  { typed: "kill-session", here: "holdfast kill -s HUP NAME" },
   { typed: "send-keys", here: "holdfast attach NAME" },
   { typed: "capture-pane", here: "holdfast logs NAME" },
   // ssh, systemd, and words that mean the same
-  { typed: "ssh", here: "holdfast --url HOST:PORT run --pty bash" },
+  { typed: "ssh", here: "holdfast --url HOST:PORT shell" },
   { typed: "list", here: "holdfast ps" },
   { typed: "status", here: "holdfast ps" },
   { typed: "log", here: "holdfast logs NAME" },
@@ -91,7 +91,7 @@ export function unknownCommandMessage(words: readonly string[], commands: readon
   const close = closest(word, commands);
   if (close !== undefined) return `unknown command '${word}' (Did you mean ${close}?)`;
   const [, host] = /^[\w.-]+@([\w.-]+)$/.exec(word) ?? [];
-  const url = host === undefined ? "" : ` Use: holdfast --url ${host} run --pty bash.`;
+  const url = host === undefined ? "" : ` Use: holdfast --url ${host} shell.`;
   return `unknown command '${word}'.${url} holdfast --help lists the commands.`;
 }
 

@@ -8,6 +8,7 @@ import { addPs } from "./commands/ps.ts";
 import { addKill, addSignal } from "./commands/signal.ts";
 import { addVersion } from "./commands/version.ts";
 import { addWait } from "./commands/wait.ts";
+import { addCompletion } from "./completion/completion.ts";
 import { chooseAgent } from "./connect/choose-agent.ts";
 import { addContext } from "./contexts/context.ts";
 import { addDoctor } from "./doctor/doctor.ts";
@@ -32,7 +33,7 @@ type AddCommand = (
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
   ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addInspect],
-  ...[addWait, addKill, addSignal, addContext, addVersion, addDoctor],
+  ...[addWait, addKill, addSignal, addContext, addCompletion, addVersion, addDoctor],
 ];
 
 /** Commands that people and scripts run often. One that is the first word is the only one that is created: 5 ms less. */
@@ -96,7 +97,9 @@ function runWords(words: readonly string[]): Promise<number> {
 }
 
 function namesOf(program: Command): string[] {
-  return program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
+  return program.commands
+    .filter((command) => !command.name().startsWith("__"))
+    .flatMap((command) => [command.name(), ...command.aliases()]);
 }
 
 const PROGRAM_HELP = `

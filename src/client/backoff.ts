@@ -57,7 +57,7 @@ export class Backoff {
     if (verdict === "doubtful") this.#doubts++;
     if (verdict === "final" || this.#doubts >= MAX_DOUBTS) return undefined;
     const spreadMs = isPlanned && this.#attempt === 0 ? this.#settings.spreadMs : 0;
-    // On top of the wait that was asked for, so that clients that got the same one do not return together.
+    // In addition to the wait that was asked for, so that clients that got the same one do not return together.
     const delayMs = retryAfterMs + random() * Math.max(this.#maxDelayMs(), spreadMs);
     if (nowMs + delayMs - this.#sinceMs >= this.#patienceMs) return undefined;
     this.#attempt++;

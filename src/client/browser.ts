@@ -5,16 +5,7 @@ import { toSettings } from "./client-settings.ts";
 import { givenConnection } from "./connection.ts";
 import type { Client, ClientOptions } from "./types.ts";
 
-export type { Clock, Timer } from "../clock.ts";
-export {
-  ClientError,
-  type ClientErrorCode,
-  DetachedError,
-  GapError,
-  ProcessGoneError,
-  RewoundError,
-} from "./client-errors.ts";
-export type * from "./types.ts";
+export * from "./exports.ts";
 
 /** Connects at the first call. Throws a TypeError or RangeError for invalid options. */
 export function createClient(options: ClientOptions): Client {

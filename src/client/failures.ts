@@ -2,7 +2,7 @@
 //
 // Connect-ES reports a broken connection with many codes, among them `invalid_argument` (a
 // truncated message) and `internal` (an HTTP/2 reset), which the agent also uses for refusals. One
-// thing tells them apart: an error that the agent sent carries the response's headers.
+// thing distinguishes them: an error that the agent sent carries the response's headers.
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { CleanEndError, ClientError, type ClientErrorCode, ProcessGoneError } from "./client-errors.ts";

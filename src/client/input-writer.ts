@@ -5,7 +5,7 @@
 // still be accepted later, and the count is then unknown: the next write uses a new name and starts
 // at 0.
 //
-// A process that does not read makes its writer wait, without a limit. To tell that from a dead
+// A process that does not read makes its writer wait, without a limit. To distinguish that from a dead
 // connection, each try carries a time limit: the agent's answer that it expired is a sign of life.
 
 import { untilAbort } from "./abort.ts";

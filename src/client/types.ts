@@ -284,7 +284,7 @@ export interface AttachOptions extends ProcessOptions {
  *     for await (const event of process) if (event.kind === "stdout") console.log(event.data);
  *     const { exitCode } = await process.exit;
  *
- * A lost connection is made again and resumed at the same byte; only `onState` shows it. Nothing is
+ * The client reconnects after a lost connection and continues at the same byte; only `onState` shows it. Nothing is
  * read ahead: without an iteration nothing is read from the connection, and a process that
  * continues to write waits (as its `lag` and the agent's windows allow). A loop that is left keeps
  * its place, and a second loop continues with the next event. Two loops at the same time share the

@@ -3,6 +3,7 @@
 
 import { Code } from "@connectrpc/connect";
 import { HoldfastError } from "../errors.ts";
+import type { FileAccess } from "../filesystem/index.ts";
 import {
   type AccessToken,
   headerReader,
@@ -19,6 +20,7 @@ import type { Logger } from "../logger.ts";
 import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import type { ClientStatistics } from "../rpc/index.ts";
 import { clip } from "../text.ts";
+import { createFileRoutes, TransferMemory, UPLOADS_PATH } from "./files/index.ts";
 import { Initialization } from "./init.ts";
 import { MachineMetrics } from "./machine-metrics.ts";
 import { BodyReader } from "./read-body.ts";
@@ -31,6 +33,11 @@ export interface ControlOptions {
   readonly statistics: () => ClientStatistics;
   /** How long the body of POST /init may take to arrive; 10 s at most. */
   readonly requestMs: number;
+  readonly files: FileAccess;
+  /** How long an upload or download may make no progress. */
+  readonly transferIdleMs: number;
+  /** The version of envd that the agent names to E2B's SDKs and orchestrators. */
+  readonly envdVersion: string;
   /** How many connections clients have. */
   readonly connections: () => number;
   /** Called when POST /init names a new life of the machine. */
@@ -39,7 +46,7 @@ export interface ControlOptions {
 }
 
 type Handler = (request: NodeRequest, response: NodeResponse) => Promise<void> | void;
-type Method = "GET" | "POST";
+type Method = "DELETE" | "GET" | "PATCH" | "POST";
 
 /** Answers every request. Each must have been admitted, except POST /init, which checks its token itself. */
 export function createControl(options: ControlOptions): RequestListener {
@@ -47,18 +54,32 @@ export function createControl(options: ControlOptions): RequestListener {
   const initialization = new Initialization(options);
   const bodies = new BodyReader(options.requestMs);
   const machine = new MachineMetrics();
+  const fileRoutes = createFileRoutes({
+    access: options.files,
+    defaults,
+    memory: new TransferMemory(options.table.memoryBudget),
+    idleMs: options.transferIdleMs,
+    logger,
+  });
+  const nameVersion = (response: NodeResponse) =>
+    void response.setHeader("X-Envd-Version", options.envdVersion);
   const routes: Readonly<Record<string, Partial<Record<Method, Handler>>>> = {
-    "/health": { GET: (_, response) => answer(response, 204) },
+    "/health": {
+      GET: (_, response) => {
+        nameVersion(response);
+        answer(response, 204);
+      },
+    },
     "/init": {
       POST: async (request, response) => {
+        nameVersion(response);
         initialization.apply(await bodies.read(request), offeredToken(headerReader(request)), request);
         answer(response, 204);
       },
     },
     "/envs": { GET: (_, response) => answerJson(response, 200, defaults.environment) },
     "/metrics": { GET: (_, response) => answerJson(response, 200, machine.read()) },
-    // With 404, E2B's SDKs would report that a file does not exist.
-    "/files": { GET: answerNoFiles, POST: answerNoFiles },
+    ...fileRoutes,
     "/metrics/prometheus": {
       GET: async (_, response) => {
         // An agent that is not scraped does not load it.
@@ -69,7 +90,8 @@ export function createControl(options: ControlOptions): RequestListener {
   };
   return (request, response) => {
     const path = pathOf(request);
-    const methods = Object.hasOwn(routes, path) ? routes[path] : undefined;
+    const route = path.startsWith(UPLOADS_PATH) ? UPLOADS_PATH : path;
+    const methods = Object.hasOwn(routes, route) ? routes[route] : undefined;
     if (methods === undefined) return refuse(request, response, unknownPath(path));
     const handler = methods[request.method === "HEAD" ? "GET" : (request.method as Method)];
     if (handler === undefined) {
@@ -79,10 +101,6 @@ export function createControl(options: ControlOptions): RequestListener {
       .then(() => handler(request, response))
       .catch((error: unknown) => answerError(error, response, logger));
   };
-}
-
-function answerNoFiles(_: NodeRequest, response: NodeResponse): void {
-  answerJson(response, 501, { code: 501, message: "this agent does not serve files" });
 }
 
 function unknownPath(path: string): Refusal {

@@ -29,7 +29,7 @@ interface Row {
   readonly name: string;
   readonly type: Metric["type"];
   readonly help: string;
-  /** Tells the values of a reading apart. */
+  /** Distinguishes the values of a reading. */
   readonly label?: string;
   readonly read: (snapshot: Snapshot) => Reading;
 }

@@ -13,4 +13,5 @@ export {
 export type { HttpLimits } from "./limits.ts";
 export { takeInheritedSockets } from "./listen/inherited-sockets.ts";
 export type { ListenAddress } from "./listen/listening.ts";
+export { type Query, queryOf } from "./query.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./server.ts";

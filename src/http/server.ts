@@ -82,7 +82,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   const accept = (socket: Socket) => {
     entry.accept(socket);
-    sweep.start();
+    sweep.watch(socket);
   };
   const servers = options.addresses.map(() => createServer(accept));
   const closeAll = () => {

@@ -1,4 +1,4 @@
-// Capabilities: keeps those of the agent from its children, and tells what the agent itself may do.
+// Capabilities: keeps those of the agent from its children, and reports what the agent itself may do.
 
 import koffi from "koffi";
 import { systemError } from "./errno.ts";
@@ -33,6 +33,12 @@ export function keepCapabilities(): void {
   if (sets.inheritable === 0n) return;
   if (capset(HEADER, encode({ ...sets, inheritable: 0n })) !== 0)
     throw systemError("drop inheritable capabilities", koffi.errno());
+}
+
+/** Leaves the calling thread without any capability. */
+export function dropCapabilities(): void {
+  if (capset(HEADER, encode({ effective: 0n, permitted: 0n, inheritable: 0n })) !== 0)
+    throw systemError("drop the capabilities of a thread", koffi.errno());
 }
 
 export function hasCapability(number: bigint): boolean {

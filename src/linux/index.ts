@@ -1,5 +1,5 @@
-// The door of linux/, the only folder that calls libc (through koffi) and interprets errno. Its
-// sharp edges:
+// The door of linux/, the only folder that calls libc (through koffi) and interprets errno. What one
+// would not expect of these calls:
 //
 // - posix-spawn: Node's own spawn forks (slower with every MB that the agent holds) and gives
 // children sockets instead of pipes. sigfillset leaves out signals 32 and 33. A pty becomes the
@@ -14,16 +14,48 @@
 // - pty: libuv cuts the output of a pty short and spins on a blocking master (see process/io).
 // - user-database: NSS may ask the network and may crash on long names.
 // - sockets: Node does not show the descriptor of a socket; it is read from a private handle.
+// - thread-identity: user, groups and umask belong to one thread when set by raw system calls.
+// - inotify: one instance for all; the same inode has one watch, however often it is added.
 // - terminal-mode: Node's setRawMode leaves ONLCR on, which breaks programs that move the cursor by
 // line feeds.
 // - random: Node serves random bytes from a cache, which clones of a VM share.
+// - allocator: glibc keeps more free memory after each large block that is freed.
 // - errno: libuv has no text for ENOEXEC.
 
+export { returnFreeMemory } from "./allocator.ts";
 export { type CachedFile, cachedFile, loaderOf, prepareCachedFiles } from "./cached-files.ts";
 export { keepCapabilities } from "./capabilities.ts";
 export { codeOf, errnoName, fromNodeError, nameOf, systemError } from "./errno.ts";
+export {
+  type AttributeFailure,
+  type AttributeTarget,
+  listAttributes,
+  readAttribute,
+  removeAttribute,
+  writeAttribute,
+} from "./extended-attributes.ts";
+export {
+  AT_FDCWD,
+  copyRange,
+  makeNode,
+  nextData,
+  openResolved,
+  RESOLVE,
+  setTimes,
+} from "./file-calls.ts";
+export { dataExtents, type Extent, linkNameless, O_TMPFILE, reserveBlocks } from "./file-contents.ts";
+export { groupName, refreshIdNames, userName } from "./id-names.ts";
 export { keepIgnored } from "./ignored-signals.ts";
 export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
+export {
+  addWatch,
+  IN,
+  type InotifyEvent,
+  openInotify,
+  parseEvents,
+  removeWatch,
+  type WatchDescriptor,
+} from "./inotify.ts";
 export {
   type Identity,
   type Launch,
@@ -38,6 +70,7 @@ export {
   bytesReadable,
   closeAll,
   duplicate,
+  endWithoutThreads,
   type Fd,
   openPipe,
   type Pid,
@@ -47,6 +80,7 @@ export {
 } from "./libc.ts";
 export { wouldWriterWait } from "./output-room.ts";
 export { type AddressRange, pageOut, readOnlyFileRanges } from "./page-out.ts";
+export { openPolled, preparePolled } from "./polled-descriptor.ts";
 export { type ChildStdio, executeError, type SpawnRequest, spawn, trySpawn } from "./posix-spawn.ts";
 export { type ProcessUsage, readProcessUsage } from "./process-usage.ts";
 export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
@@ -61,5 +95,13 @@ export {
   waitingBytes,
 } from "./sockets.ts";
 export { enterRawMode, type RawMode } from "./terminal-mode.ts";
-export { lookupGroup, lookupUid, lookupUser, ownUser, type User } from "./user-database.ts";
+export { setThreadUmask, takeFileIdentity } from "./thread-identity.ts";
+export {
+  type FoundUser,
+  lookupGroup,
+  lookupUid,
+  lookupUser,
+  ownUser,
+  type User,
+} from "./user-database.ts";
 export { openVmClock, type VmClock } from "./vm-clock.ts";

@@ -103,7 +103,7 @@ function limitsOf(resource: number): { readonly soft: bigint; readonly hard: big
 }
 
 /**
- * Node raises its soft limit to the hard limit at its start and does not tell the old value. While
+ * Node raises its soft limit to the hard limit at its start and does not report the old value. While
  * the limit is lowered, a thread of Node that opens a file fails if the agent has more open files
  * than commands may have. That is rare, and the error says so.
  */

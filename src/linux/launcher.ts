@@ -81,7 +81,7 @@ export function prepareLaunches(): void {
 }
 
 /**
- * Returns while the child is still at work; `readReport` tells how it ended. Throws
+ * Returns while the child is still at work; `readReport` reports how it ended. Throws
  * `resource_exhausted` if the machine has no room and `invalid_argument` for too large arguments.
  */
 export function launch(request: LaunchRequest, inherited: InheritedProperties): Launch {

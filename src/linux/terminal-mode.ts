@@ -19,7 +19,8 @@ const cfmakeraw = libc.func("void cfmakeraw(void *termios)");
 
 export interface RawMode {
   /**
-   * Enters raw mode again, after a shell stopped and continued this process and set its own mode.
+   * Enters raw mode again: after `leave`, or after a shell stopped and continued this process and set
+   * its own mode.
    */
   enterAgain(): void;
   /** Restores the previous mode. A second call does the same again. */
@@ -36,12 +37,14 @@ export function enterRawMode(fd: number): RawMode {
   const raw = Buffer.from(before);
   cfmakeraw(raw);
 
-  const enterAgain = (): void => void tcsetattr(fd, TCSANOW, raw);
+  const enterAgain = (): void => {
+    process.off("exit", leave).on("exit", leave);
+    tcsetattr(fd, TCSANOW, raw);
+  };
   const leave = (): void => {
     process.off("exit", leave);
     tcsetattr(fd, TCSANOW, before);
   };
-  process.on("exit", leave);
   enterAgain();
   return { enterAgain, leave };
 }

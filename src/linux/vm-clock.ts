@@ -1,4 +1,4 @@
-// The VMClock device, by which a hypervisor tells its guest that it was restored from a snapshot. (VMGenID, its older
+// The VMClock device, by which a hypervisor informs its guest that it was restored from a snapshot. (VMGenID, its older
 // relative, only makes the kernel reseed its random numbers and shows no value to programs.)
 
 import { openSync, readSync } from "node:fs";

@@ -110,7 +110,7 @@ export class MemoryBudget {
     if (bytes > limit) return false;
     if (this.#heldBytes + bytes > limit) {
       this.#trim(this.#members, limit - bytes);
-      // What was dropped may end that the budget is spent.
+      // After the drop, the budget may no longer be spent.
       this.#update();
     }
     return this.#heldBytes + bytes <= limit;

@@ -13,7 +13,7 @@
 //   I1  recent chunks end at the head, and needed <= head.
 //   I2  Of each subscriber: start <= deliveredTo <= readTo <= head.
 //   I3  No subscriber waits while there is something to read.
-//   I4  The gate is a function of the state (gate.ts), and the producers were told it last.
+//   I4  The gate is a function of the state (gate.ts), and the producers received its latest value.
 //   I5  The stall watch is on exactly while the gate is closed and a blocking subscriber that received
 //       everything waits for more.
 //   I6  No chunk is dropped that an attached blocking subscriber still needs.
@@ -51,7 +51,7 @@ export class Multiplexer<End extends object> {
   readonly #share: BudgetShare;
   /** Rule 5. A gap that a client received counts as its bytes. */
   readonly #delivered = new Intervals();
-  /** What was in flight to a blocking subscriber when it left: a client that resumes above has received it. */
+  /** Output that was in flight to a blocking subscriber when it left: a client that resumes above has received it. */
   readonly #inFlight = new Intervals();
   #sentTo: Offset = offset(0);
   #hasBegun = false;
@@ -178,7 +178,7 @@ export class Multiplexer<End extends object> {
   }
 
   /**
-   * No client will fork any more. What attached subscribers still need stays held, and in the budget;
+   * No client will fork any more. The output that attached subscribers still need stays held, and in the budget;
    * everything else is dropped.
    */
   release(): void {
@@ -316,7 +316,7 @@ export class Multiplexer<End extends object> {
     this.#watchStall();
   }
 
-  /** What blocking subscribers, or without one the next client, need begins here. */
+  /** The first byte that a blocking subscriber needs; without one, that the next client needs. */
   get #needed(): Offset {
     return this.#cursors.slowest ?? this.#delivered.firstOutside(this.oldest);
   }

@@ -48,8 +48,8 @@ export interface Subscriber<End> {
   /** The connection accepts what was read, if slowly: this subscriber is not stalled. */
   progress(): void;
   /**
-   * Leaves. What was read and not reported delivered stays undelivered, until another client receives it
-   * or resumes above it.
+   * Leaves. Output that it read and did not report as delivered stays undelivered, until another client
+   * receives it or resumes above it.
    */
   detach(): void;
 }

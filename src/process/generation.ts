@@ -28,7 +28,7 @@ export class Generation {
     return this.#id;
   }
 
-  /** Starts a new generation. What this machine sends from now on may differ from what its clones send. */
+  /** Starts a new generation. From now on this machine's output may differ from that of its clones. */
   begin(): void {
     for (const process of this.#processes()) {
       const ends = this.#ends.get(process) ?? [];

@@ -120,6 +120,7 @@ function handlersOf(routes: Routes, maxMessageBytes: number): Handlers {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: maxMessageBytes,
+    binaryOptions: { readUnknownFields: false },
     jsonOptions: { textDecoder: strictTextDecoder } as Partial<JsonReadOptions>,
   });
   routes(router);
@@ -141,7 +142,7 @@ async function serve(
   assertByteStreamRequest(universal);
   const share = memory.open();
   response.once("close", () => share.close());
-  const body = requestBody({ ...universal, body: received }, { share, maxMessageBytes });
+  const body = requestBody({ ...universal, body: received }, handler.method, { share, maxMessageBytes });
   setCallContext(values, {
     response,
     codec: codecOf(request),

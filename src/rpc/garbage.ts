@@ -1,16 +1,23 @@
-// Collects the garbage of large requests. A JSON message of 16 MiB leaves about 70 MB: its pieces, their concatenation, the
-// text, the parsed strings and the decoded input. V8 waits until much more has gathered, and a few clients that send such
-// messages would hold more memory than the budget. A collection takes about 20 ms, less than one such message.
+// Collects the garbage of requests. V8 goes by the size of its own heap: buffers and the memory behind long strings count
+// little there. So 64 MB of network buffers could gather, and a JSON message of 16 MiB left about 70 MB: its pieces, their
+// concatenation, the text, the parsed strings and the decoded input.
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { MessageChannel } from "node:worker_threads";
 
-/** After JSON requests of this size in all. Small ones do not count. */
-const COLLECT_AFTER_BYTES = 4 * 1024 * 1024;
+type Collect = (options?: { readonly type: "minor" }) => void;
+
+/** After JSON requests of this size in all. Small ones do not count. A collection takes about 10 ms. */
+const COLLECT_AFTER_BYTES = 2 * 1024 * 1024;
 const LARGE_BYTES = 256 * 1024;
 
-let collect: (() => void) | undefined;
+/** After so many received bytes. A collection of the new objects alone takes 1 ms. */
+const MINOR_AFTER_BYTES = 4 * 1024 * 1024;
+
+let collect: Collect | undefined;
 let largeBytes = 0;
+let receivedBytes = 0;
 let isScheduled = false;
 
 /** To be called when a JSON request of `bytes` has been passed on. */
@@ -22,14 +29,45 @@ export function noteReleased(bytes: number): void {
   // In a later turn: in this one the message is still in use.
   setImmediate(() => {
     isScheduled = false;
-    largeBytes = 0;
-    collect ??= collector();
-    collect();
+    collectAll();
   });
 }
 
+/** To be called before a JSON message of `bytes` is decoded: the garbage of the one before must not add to it. */
+export function collectBefore(bytes: number): void {
+  if (bytes < LARGE_BYTES) return;
+  largeBytes += bytes;
+  if (largeBytes >= COLLECT_AFTER_BYTES) collectAll();
+}
+
+/** To be called for all that arrives. */
+export function noteReceived(bytes: number): void {
+  receivedBytes += bytes;
+  if (receivedBytes < MINOR_AFTER_BYTES) return;
+  receivedBytes = 0;
+  collector()({ type: "minor" });
+}
+
+/** Frees the memory of `buffer`, which is empty then. (ArrayBuffer.transfer exists from Node 22 on.) */
+export function freeNow(buffer: ArrayBufferLike): void {
+  if (!(buffer instanceof ArrayBuffer)) return;
+  const { port1 } = new MessageChannel();
+  // Closed first: an open port would keep the message until a later turn.
+  port1.close();
+  port1.postMessage(undefined, [buffer]);
+}
+
+function collectAll(): void {
+  largeBytes = 0;
+  receivedBytes = 0;
+  collector()();
+}
+
 /** `gc` without the flag --expose-gc at start, which a bundle cannot demand. */
-function collector(): () => void {
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("gc");
+function collector(): Collect {
+  if (collect === undefined) {
+    setFlagsFromString("--expose-gc");
+    collect = runInNewContext("gc") as Collect;
+  }
+  return collect;
 }

@@ -1,9 +1,10 @@
 // Everything that answers RPCs, composed into one listener: the services, their protocols, and the
 // limits of calls. Loading this module loads Connect and the messages; rpc-answer.ts does that late.
 
+import type { FileAccess, Watchers } from "../filesystem/index.ts";
 import type { RequestListener } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
-import type { ProcessTable } from "../process/index.ts";
+import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import { createRpcListener } from "./adapter.ts";
 import type { ClientActivity } from "./client-activity.ts";
 import { RequestMemory } from "./request-memory.ts";
@@ -14,6 +15,9 @@ import { limitStreams } from "./stream-limit.ts";
 
 export interface RpcAnswerOptions {
   readonly table: ProcessTable;
+  readonly files: FileAccess;
+  readonly watchers: Watchers;
+  readonly defaults: AgentDefaults;
   readonly activity: ClientActivity;
   /** Once it stops, streams end and new ones are refused. */
   readonly serving: ServingState;
@@ -26,20 +30,21 @@ export interface RpcAnswerOptions {
 }
 
 export function createLoadedRpcs({
-  table,
-  activity,
-  serving,
   logger,
   fallback,
+  version = "",
   ...options
 }: RpcAnswerOptions): RequestListener {
   const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
-  const { version = "" } = options;
+  const { table, files, watchers, defaults, activity, serving } = options;
   const { maxStreamsPerProcess, maxMessageBytes, requestMs, keepaliveMs } = limits;
   const memory = new RequestMemory(table.memoryBudget, limits.requestMemoryBytes);
   activity.observeRequests(memory);
   const listener = createRpcListener({
-    routes: serviceRoutes({ table, logger, activity, serving, version, maxStreamsPerProcess, keepaliveMs }),
+    routes: serviceRoutes({
+      ...{ table, files, watchers, defaults, logger, activity, serving, version },
+      ...{ maxStreamsPerProcess, keepaliveMs },
+    }),
     lateRoutes: reflection,
     logger,
     maxMessageBytes,

@@ -3,10 +3,12 @@
 // bodies are decompressed at a time, and passed on in few pieces: the library's time grows with the square of their number.
 
 import { Buffer } from "node:buffer";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { type Compression, compressionNamed, decompress } from "./decompression.ts";
 import type { RequestShare } from "./request-memory.ts";
+import { createValueLimit, type ValueLimit } from "./value-limit.ts";
 
 /** Smaller pieces are joined up to this size, unless they complete a message. */
 const PIECE_BYTES = 64 * 1024;
@@ -26,26 +28,31 @@ export interface BodyOptions {
   readonly maxMessageBytes: number;
 }
 
-interface CompressedBodyOptions extends BodyOptions {
+interface ReadOptions extends BodyOptions {
+  readonly values: ValueLimit;
+}
+
+interface CompressedBodyOptions extends ReadOptions {
   /** Counts what is held compressed, which is not copied. `share` counts what comes out of it. */
   readonly compressedShare: BodyOptions["share"];
 }
 
 /**
- * Reads the body of `request`. Removes from its headers what is done here: the encoding of the messages, and the length, for
+ * Reads the body of a request of `method`. Removes from its headers what is done here: the encoding of the messages, and the length, for
  * which the library would allocate memory before anything has arrived.
  */
 export function requestBody(
-  request: UniversalServerRequest & { readonly body: Pieces },
+  { header, body }: UniversalServerRequest & { readonly body: Pieces },
+  method: DescMethod,
   { share, maxMessageBytes }: BodyOptions,
 ): Pieces {
-  const { header, body } = request;
-  const copies =
-    COPIES[header.get("Content-Type")?.toLowerCase().includes("json") === true ? "json" : "binary"];
+  const format = header.get("Content-Type")?.toLowerCase().includes("json") === true ? "json" : "binary";
+  const copies = COPIES[format];
   const options = {
     maxMessageBytes,
     share: { reserve: (bytes: number) => share.reserve(bytes, copies) },
     compressedShare: { reserve: (bytes: number) => share.reserve(bytes, 1) },
+    values: createValueLimit(method, format, share),
   };
   const isSingle = isUnaryType(header);
   const length = Number(header.get("Content-Length") ?? 0);
@@ -53,7 +60,9 @@ export function requestBody(
   if (isSingle && length > options.maxMessageBytes) return failing(tooLarge(length, options.maxMessageBytes));
   const compression = takeCompression(header, isSingle);
   if (isSingle) {
-    return compression === undefined ? joined(body, options) : expandedBody(body, compression, options);
+    return compression === undefined
+      ? limited(joined(body, options), options.values)
+      : expandedBody(body, compression, options);
   }
   return compression === undefined
     ? wholeEnvelopes(body, options)
@@ -81,6 +90,13 @@ function takeCompression(header: Headers, isSingle: boolean): Compression | unde
   return compression;
 }
 
+async function* limited(message: Pieces, values: ValueLimit): Pieces {
+  for await (const piece of message) {
+    values.add(piece);
+    yield piece;
+  }
+}
+
 async function* joined(body: Pieces, { share, maxMessageBytes }: BodyOptions): Pieces {
   const joiner = new Joiner();
   let bytes = 0;
@@ -98,13 +114,15 @@ async function* expandedBody(body: Pieces, compression: Compression, options: Co
   const compressed: Uint8Array[] = [];
   for await (const piece of joined(body, { ...options, share: options.compressedShare }))
     compressed.push(piece);
-  yield* await decompress(compression, compressed.splice(0), options);
+  const pieces = await decompress(compression, compressed.splice(0), options);
+  for (const piece of pieces) options.values.add(piece);
+  yield* pieces;
 }
 
 /** Passes pieces on as they are, but joins short ones until a message is complete. */
-async function* wholeEnvelopes(body: Pieces, { share, maxMessageBytes }: BodyOptions): Pieces {
+async function* wholeEnvelopes(body: Pieces, { share, maxMessageBytes, values }: ReadOptions): Pieces {
   const joiner = new Joiner();
-  const scanner = new EnvelopeScanner(maxMessageBytes);
+  const scanner = new EnvelopeScanner(maxMessageBytes, values);
   for await (const piece of body) {
     share.reserve(piece.length);
     joiner.add(piece);
@@ -127,13 +145,16 @@ async function* expandedEnvelopes(
     }
     const { flags, length } = parseHead(head, options.maxMessageBytes);
     const data = await reader.read(length);
+    options.values.begin();
     if (data.length < length || (flags & COMPRESSED_FLAG) === 0) {
       options.share.reserve(data.length);
+      options.values.add(data);
       yield head;
       yield data;
       continue;
     }
     const pieces = await decompress(compression, [data], options);
+    for (const piece of pieces) options.values.add(piece);
     yield envelopeHead(flags & ~COMPRESSED_FLAG, totalLength(pieces));
     yield* pieces;
   }
@@ -186,13 +207,15 @@ class Joiner {
 /** Follows the envelopes of a body without storing them. */
 class EnvelopeScanner {
   readonly #maxBytes: number;
+  readonly #values: ValueLimit;
   readonly #head = Buffer.alloc(HEAD_BYTES);
   #headBytes = 0;
   /** Of the message whose head is complete. */
   #missingBytes = 0;
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, values: ValueLimit) {
     this.#maxBytes = maxBytes;
+    this.#values = values;
   }
 
   /** Whether a message ends in `piece`, the next of the body. Throws for a head that is not the head of an envelope. */
@@ -205,9 +228,13 @@ class EnvelopeScanner {
         this.#head.set(taken, this.#headBytes);
         this.#headBytes += taken.length;
         at += taken.length;
-        if (this.#headBytes === HEAD_BYTES) this.#missingBytes = parseHead(this.#head, this.#maxBytes).length;
+        if (this.#headBytes === HEAD_BYTES) {
+          this.#missingBytes = parseHead(this.#head, this.#maxBytes).length;
+          this.#values.begin();
+        }
       }
       const step = Math.min(this.#missingBytes, piece.length - at);
+      if (step > 0) this.#values.add(piece.subarray(at, at + step));
       this.#missingBytes -= step;
       at += step;
       if (this.#headBytes === HEAD_BYTES && this.#missingBytes === 0) {

@@ -64,8 +64,8 @@ function parseGrpcTimeout(value: string): number | undefined {
 }
 
 /**
- * The user named by `Authorization: Basic base64("USER:")`; undefined without one. Throws `unauthenticated` for a
- * malformed one.
+ * The user named by `Authorization: Basic base64("USER:")`; undefined without one, and for the empty name, which E2B's
+ * clients send for the default user. Throws `unauthenticated` for a malformed one.
  */
 export function basicUser(header: HeaderReader): string | undefined {
   const match = /^basic(?: +(.*))?$/i.exec(header.get("Authorization") ?? "");
@@ -73,6 +73,7 @@ export function basicUser(header: HeaderReader): string | undefined {
   const [user, ...password] = Buffer.from(match[1] ?? "", "base64")
     .toString()
     .split(":");
-  if (user !== undefined && user !== "" && password.length > 0) return user;
+  if (user === "" && password.length > 0) return undefined;
+  if (user !== undefined && password.length > 0) return user;
   throw new HoldfastError("unauthenticated", 'Authorization: Basic must be base64("USER:")');
 }

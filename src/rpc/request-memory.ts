@@ -5,7 +5,7 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { BudgetShare, MemoryBudget, Reservation } from "../multiplexer/index.ts";
-import { noteReleased } from "./garbage.ts";
+import { noteReceived, noteReleased } from "./garbage.ts";
 
 /** A binary message leaves little garbage: its pieces are buffers, which V8 counts itself. */
 const BINARY_COPIES = 2;
@@ -70,6 +70,7 @@ export class RequestMemory {
           throw exhausted(`memory limit for requests reached (${this.#maxBytes} bytes; --request-memory)`);
         if (!this.#hold(this.#budgetBytes + bytes * copies))
           throw exhausted(`memory budget spent (${this.#budget.bytes} bytes; --memory-budget); try again`);
+        noteReceived(bytes);
         this.#heldBytes += bytes;
         held += bytes;
         inBudget += bytes * copies;

@@ -1,9 +1,11 @@
 // All services of this agent and their routes.
 
 import type { ConnectRouter } from "@connectrpc/connect";
+import { Filesystem } from "../gen/filesystem_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { Process } from "../gen/process_pb.ts";
 import type { LateRoutes } from "./adapter.ts";
+import { type FilesystemServiceOptions, filesystemRoutes } from "./filesystem/filesystem-service.ts";
 import { healthRoutes } from "./grpc-health.ts";
 import { type ProcessServiceOptions, processRoutes } from "./process-service.ts";
 
@@ -14,14 +16,20 @@ const reflectionPaths = ["v1", "v1alpha"].map(
 
 /** The paths of calls in which a side streams, so that they may stay open. */
 export const streamingPaths: ReadonlySet<string> = new Set([
-  ...[Process, Health].flatMap(({ typeName, methods }) =>
+  ...[Process, Filesystem, Health].flatMap(({ typeName, methods }) =>
     methods.filter(({ methodKind }) => methodKind !== "unary").map(({ name }) => `/${typeName}/${name}`),
   ),
   ...reflectionPaths,
 ]);
 
-export function serviceRoutes(options: ProcessServiceOptions): (router: ConnectRouter) => void {
-  const routes = [processRoutes(options), healthRoutes(options.serving, [Process.typeName])];
+export function serviceRoutes(
+  options: ProcessServiceOptions & FilesystemServiceOptions,
+): (router: ConnectRouter) => void {
+  const routes = [
+    processRoutes(options),
+    filesystemRoutes(options),
+    healthRoutes(options.serving, [Process.typeName, Filesystem.typeName]),
+  ];
   return (router) => {
     for (const addTo of routes) addTo(router);
   };
@@ -32,6 +40,6 @@ export const reflection: LateRoutes = {
   paths: reflectionPaths,
   load: async () => {
     const { reflectionRoutes } = await import("./grpc-reflection.ts");
-    return reflectionRoutes([Process.file, Health.file]);
+    return reflectionRoutes([Process.file, Filesystem.file, Health.file]);
   },
 };

@@ -1,5 +1,5 @@
 // Requests that are RPCs of services or methods that this agent does not have. They are `unimplemented` in the format of
-// their protocol: a bare 404 would tell E2B's SDKs that a file does not exist.
+// their protocol: a bare 404 means to E2B's SDKs that a file does not exist.
 
 import { Code } from "@connectrpc/connect";
 import { type NodeRequest, pathOf, type Refusal } from "../http/index.ts";

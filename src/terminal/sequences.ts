@@ -5,6 +5,7 @@ import { renditionParameters } from "./rendition.ts";
 import {
   initialState,
   isDefault,
+  KEYPAD,
   type Mode,
   modeTable,
   mouseEncodings,
@@ -77,7 +78,13 @@ function rendition(state: TerminalState): string {
 function changedModes(state: TerminalState, isOn: (mode: Mode) => boolean): string[] {
   return modeTable
     .filter((mode, index) => (state.modes & (1 << index)) !== 0 && !isMargins(mode))
-    .map((mode) => `${CSI}${mode.isAnsi ? "" : "?"}${mode.number}${isOn(mode) ? "h" : "l"}`);
+    .map((mode) => modeSequence(mode, isOn(mode)));
+}
+
+function modeSequence({ number, isAnsi }: Mode, isOn: boolean): string {
+  // tmux does not know its mode.
+  if (number === KEYPAD && isAnsi !== true) return isOn ? "\x1b=" : "\x1b>";
+  return `${CSI}${isAnsi ? "" : "?"}${number}${isOn ? "h" : "l"}`;
 }
 
 function isMargins({ number, isAnsi }: Mode): boolean {

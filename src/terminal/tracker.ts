@@ -54,6 +54,11 @@ export class TerminalTracker {
     if (state.pending !== "") this.#parser.read(Buffer.from(state.pending, "latin1"));
   }
 
+  /** See TerminalState. */
+  get title(): string | undefined {
+    return this.#now.title;
+  }
+
   /** The same object until something changes. */
   get state(): TerminalState {
     this.#shared ??= { ...this.#now, rendition: [...this.#rendition], pending: this.#parser.pending };

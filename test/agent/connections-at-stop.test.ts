@@ -20,7 +20,7 @@ interface StoppingAgent {
 
 const HEALTH = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/** An agent that has received SIGTERM and waits for a process that ends when it is told to. */
+/** An agent that has received SIGTERM and waits for a process that ends when the test says so. */
 async function stoppingAgent(before: (agent: RunningAgent) => Promise<void> = async () => undefined) {
   const agent = await startAgent({ args: ["--shutdown-grace", "1h"] });
   const process = await startProcess(

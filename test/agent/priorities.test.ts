@@ -228,7 +228,7 @@ describe.runIf(cgroupRoot !== undefined)("in cgroups (version 2)", () => {
 });
 
 test.each(["/", "/nowhere", "/proc"])(
-  "an agent told to use the cgroup %s, which is none, does not start",
+  "an agent with --cgroup %s, which is not a cgroup, does not start",
   async (path) => {
     const command = runCommand({ args: ["serve", "--port", "0", "--cgroup", path] });
     expect((await command.exited()).code).toBe(1);

@@ -16,8 +16,10 @@ import { eventually, fdCount } from "../support/proc/proc.ts";
 const file = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}.pem`, import.meta.url));
 const ca = readFileSync(file("cert"));
 
-async function startSecure(): Promise<RunningCommand & { readonly url: string; readonly port: number }> {
-  const args = ["serve", "--port", "0", "--tls-cert", file("cert"), "--tls-key", file("key")];
+async function startSecure(
+  ...more: readonly string[]
+): Promise<RunningCommand & { readonly url: string; readonly port: number }> {
+  const args = ["serve", "--port", "0", "--tls-cert", file("cert"), "--tls-key", file("key"), ...more];
   const agent = runCommand({ args });
   const [, url = ""] = await agent.waitFor("stdout", /^holdfast listening on (https:\S+)\n/m);
   return { ...agent, url, port: Number(new URL(url).port) };
@@ -92,8 +94,8 @@ test("a client without TLS, with garbage, or that disconnects gets no answer and
   );
 });
 
-test("a silent client is disconnected after ten seconds, and others are answered meanwhile", async () => {
-  const { port, url } = await startSecure();
+test("a silent client is disconnected after the header timeout, and others are answered meanwhile", async () => {
+  const { port, url } = await startSecure("--header-timeout", "1s");
   const silent = connectPlain({ port, host: "127.0.0.1" });
   onTestFinished(() => void silent.destroy());
   const closed = new Promise<void>((resolve) => silent.once("close", resolve));

@@ -16,12 +16,15 @@ import { childrenOf, eventually, stateOf } from "../support/proc/proc.ts";
 import { bytesWritten, untilBlockedInWrite } from "../support/proc/proc-activity.ts";
 import { whileStopped } from "../support/proc/while-stopped.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
+import { volume } from "../support/volume.ts";
 
 // Generous, because the machine may be loaded.
 vi.setConfig({ testTimeout: 120_000 });
 
 type Kind = "pipes" | "pty";
 const BYTES = 300_000;
+/** How often a process is killed with everything full. */
+const ROUNDS = volume(3, 10);
 
 /**
  * For `cat`, which writes it in three pieces. Without line feeds, which a terminal prints as two
@@ -49,8 +52,8 @@ function on(kind: Kind) {
 }
 
 test.each([
-  { kind: "pipes", count: 500 },
-  { kind: "pty", count: 300 },
+  { kind: "pipes", count: volume(120, 500) },
+  { kind: "pty", count: volume(80, 300) },
 ] as const)(
   "$count commands that write 300,000 bytes to $kind and exit, on busy cores, are all read to the end, then end once",
   async ({ kind, count }) => {
@@ -110,7 +113,7 @@ test.each([
     // In writes of 4,096 bytes: a pipe accepts each completely or not at all, so returned writes
     // are exactly the accepted ones.
     const script = `${prepare}exec dd bs=4096 status=none < <(${numbersCommand()})`;
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const numbers = new NumbersCheck(0);
       const stream = startStream(
         agent.port,

@@ -17,7 +17,7 @@ vi.setConfig({ testTimeout: 90_000 });
  * The kernel probes an idle connection after 15 s, then three times 5 s apart. Twice that for a
  * busy machine.
  */
-const FOUND_OUT_MS = 60_000;
+const DETECTED_MS = 60_000;
 
 let agent: RunningAgent;
 
@@ -97,7 +97,7 @@ describe.concurrent("a client whose network dies", () => {
         "its subscriber is gone",
         async () => (await subscribersOf(tag)) === 0,
         () => tag,
-        FOUND_OUT_MS,
+        DETECTED_MS,
       );
       socket.destroy();
     },

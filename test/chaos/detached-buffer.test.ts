@@ -56,7 +56,7 @@ test.each(transports)(
 );
 
 test.each(transports)(
-  "a program that prints for ever blocks just past 4 MiB when its client leaves; nothing is missing then, $name",
+  "a program that prints without end blocks just past 4 MiB when its client leaves; nothing is missing then, $name",
   async ({ open }) => {
     const agent = await startAgent({ nodeArgs: slowNetworkArgs });
     const { transport, close } = open(agent.url);
@@ -91,7 +91,7 @@ test.each(transports)(
 
     const numbers = new NumbersCheck(start.offset);
     for await (const event of back) {
-      if (event.kind !== "data") throw new Error(`${event.kind} in what goes on for ever`);
+      if (event.kind !== "data") throw new Error(`${event.kind} in output that never ends`);
       numbers.push(event.data);
       if (numbers.end > written + 4 * MIB) break;
     }

@@ -1,4 +1,4 @@
-// Clients that leave a process that writes for ever: it waits, nothing runs, nothing grows, and the next
+// Clients that leave a process that writes without end: it waits, nothing runs, nothing grows, and the next
 // client continues where the last one stopped.
 import { expect, test, vi } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
@@ -18,11 +18,14 @@ import {
   untilBlockedInWrite,
 } from "../support/proc/proc-activity.ts";
 import { whileStopped } from "../support/proc/while-stopped.ts";
+import { volume } from "../support/volume.ts";
 
 // Generous: the tests move much output, and the machine can be busy.
 vi.setConfig({ testTimeout: 120_000 });
 
 const MB = 1_000_000;
+const CUTS = volume(6, 12);
+const CYCLES = volume(40, 100);
 /** What the kernel holds of a pipe that is not read. */
 const PIPE_BYTES = 64 * 1024;
 /** What the agent's pool of output buffers keeps (src/multiplexer/buffer-pool.ts). */
@@ -112,7 +115,7 @@ test("a client that disconnects when it has read everything sent loses nothing, 
   const first = checked((onData) => startStream(agent.port, bash(`exec ${numbersCommand()}`), { onData }), 0);
   const pid = await first.client.started();
   let last = first;
-  for (let cut = 0; cut < 12; cut++) {
+  for (let cut = 0; cut < CUTS; cut++) {
     await last.client.received(2 * LINE_BYTES);
     last.client.pause();
     await untilBlockedInWrite(pid);
@@ -132,7 +135,7 @@ test("a client that disconnects when it has read everything sent loses nothing, 
   }
 });
 
-test("after 100 times 5 disconnects from 5 flooding processes the agent holds no more than after 5", async () => {
+test(`after ${CYCLES} times 5 disconnects from 5 flooding processes the agent holds no more than after 5`, async () => {
   const agent = await startProbedAgent({ nodeArgs: slowNetworkArgs });
   const firsts = Array.from({ length: 5 }, () => startStream(agent.port, bash("exec yes")));
   const pids = await Promise.all(firsts.map((client) => client.started()));
@@ -161,7 +164,7 @@ test("after 100 times 5 disconnects from 5 flooding processes the agent holds no
   };
   for (let count = 0; count < 5; count++) await cycle();
   const early = await held();
-  for (let count = 5; count < 100; count++) await cycle();
+  for (let count = 5; count < CYCLES; count++) await cycle();
   const late = await held();
   expect(late.fds).toBe(early.fds);
   const others = ({ resources }: typeof late) => resources.filter((name) => name !== "Timeout");

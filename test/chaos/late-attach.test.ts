@@ -19,9 +19,13 @@ import { createFifo } from "../support/proc/fifo.ts";
 import { numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
+import { volume } from "../support/volume.ts";
 
 // Generous: the machine can be busy.
 vi.setConfig({ testTimeout: 120_000 });
+
+const ROUNDS = volume(20, 50);
+const RUNS = volume(24, 60);
 
 /** Scripts, and all their output: no more than a pipe holds, because it is not read. */
 const commands = [
@@ -64,7 +68,7 @@ const waysBack: readonly Attach[] = [
 
 const transports = transportKinds.filter(({ name }) => /^Connect over \S+, (binary|JSON)$/.test(name));
 
-test("50 times 4 commands whose clients disconnect before any output lose no output and no exit code", async () => {
+test(`${ROUNDS} times 4 commands whose clients disconnect before any output lose no output and no exit code`, async () => {
   const agent = await startAgent();
   const clientAt = (index: number) => {
     const open = transports[index % transports.length]?.open(agent.url);
@@ -72,7 +76,7 @@ test("50 times 4 commands whose clients disconnect before any output lose no out
     return { client: createClient(Process, open.transport), close: open.close };
   };
 
-  await inParallel(50, 2, async (round) => {
+  await inParallel(ROUNDS, 2, async (round) => {
     const command = commands[round % commands.length] ?? commands[0];
     const fifo = createFifo();
     const { client, close } = clientAt(round);
@@ -129,7 +133,7 @@ test("commands whose start breaks at any byte and is repeated run once, and lose
   writeFileSync(log, "");
   const proxy = await startCuttingProxy({ port: agent.port, afterBytes: { min: 1, max: 900 } });
   const random = seededRandom(proxy.seed);
-  const runs = Array.from({ length: 60 }, (_, index) => `run ${index}`);
+  const runs = Array.from({ length: RUNS }, (_, index) => `run ${index}`);
   for (const run of runs) {
     let output = "";
     const reader = new ResumingReader({

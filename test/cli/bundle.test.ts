@@ -15,10 +15,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { cliPath, type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { openAgentClock } from "../support/agent/agent-clock.ts";
 import { eventually } from "../support/proc/proc.ts";
+import { sideBySide } from "../support/side-by-side.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 const root = dirname(dirname(dirname(cliPath)));
@@ -111,14 +112,16 @@ test("a command of the client loads neither fetch, HTTP/2, TLS nor child process
     expect(loaded).not.toContain(`NativeModule ${name}`);
 });
 
-describe("the stored form is not used, and is written again", () => {
-  test.each<[string, (file: string) => void]>([
-    ["it is empty", (file) => truncateSync(file, 0)],
-    ["it is truncated", (file) => truncateSync(file, 5000)],
-    // V8 would end the program over it.
-    ["half of it is zeros", (file) => zeroSecondHalf(file)],
-    ["other users can write it", (file) => chmodSync(file, 0o666)],
-  ])("when %s", async (_, damage) => {
+const damages: readonly (readonly [string, (file: string) => void])[] = [
+  ["empty", (file) => truncateSync(file, 0)],
+  ["truncated", (file) => truncateSync(file, 5000)],
+  // V8 would end the program over it.
+  ["half of zeros", (file) => zeroSecondHalf(file)],
+  ["writable for other users", (file) => chmodSync(file, 0o666)],
+];
+
+test("the stored form is not used, and is written again, when it is empty, truncated, half of zeros or writable for others", () =>
+  sideBySide(damages, async (damage) => {
     const installed = install();
     const first = await installed.start();
     await keptAll(installed);
@@ -134,24 +137,23 @@ describe("the stored form is not used, and is written again", () => {
     );
     await second.stop();
     expect((await installed.start()).url).toMatch(/^http/);
-  });
+  }));
 
-  test("when the program is another one of the same length", async () => {
-    const installed = install();
-    const first = await installed.start();
-    await keptAll(installed);
-    await first.stop();
-    const main = join(installed.bundle, "command-line.cjs");
-    const text = readFileSync(main, "latin1");
-    const changed = text.replace("The agent inside a sandbox", "The agent beside a sandbox").slice(18);
-    expect(changed).not.toBe(text.slice(18));
-    expect(changed.length + 18).toBe(text.length);
-    // The beginning that scripts/bundle.mjs would write.
-    const hash = createHash("sha256").update(changed.slice(2)).digest("hex").slice(0, 16);
-    writeFileSync(main, `/*${hash}${changed}`);
-    const { stdout } = spawnSync(process.execPath, [installed.command, "--help"], { encoding: "utf8" });
-    expect(stdout).toContain("The agent beside a sandbox");
-  });
+test("the stored form is not used when the program is another one of the same length", async () => {
+  const installed = install();
+  const first = await installed.start();
+  await keptAll(installed);
+  await first.stop();
+  const main = join(installed.bundle, "command-line.cjs");
+  const text = readFileSync(main, "latin1");
+  const changed = text.replace("The agent inside a sandbox", "The agent beside a sandbox").slice(18);
+  expect(changed).not.toBe(text.slice(18));
+  expect(changed.length + 18).toBe(text.length);
+  // The beginning that scripts/bundle.mjs would write.
+  const hash = createHash("sha256").update(changed.slice(2)).digest("hex").slice(0, 16);
+  writeFileSync(main, `/*${hash}${changed}`);
+  const { stdout } = spawnSync(process.execPath, [installed.command, "--help"], { encoding: "utf8" });
+  expect(stdout).toContain("The agent beside a sandbox");
 });
 
 test("other users cannot write the stored files, with any umask", async () => {

@@ -60,7 +60,7 @@ const wrongFlags: [string[], string][] = [
   [["frobnicate"], "unknown command 'frobnicate'. holdfast --help lists the commands."],
   [
     ["root@host"],
-    "unknown command 'root@host'. Use: holdfast --url host run --pty bash. holdfast --help lists the commands.",
+    "unknown command 'root@host'. Use: holdfast --url host shell. holdfast --help lists the commands.",
   ],
   [["ps", "extra"], "too many arguments for 'ps'. Expected 0 arguments but got 1."],
   [["logs"], "missing required argument 'selector'"],

@@ -31,7 +31,7 @@ const reconnecting = (states: readonly ConnectionState[]) =>
     () => states,
   );
 
-/** Relays to `port`, and adds an HTTP/2 GOAWAY without an error to each connection when it is told to. */
+/** Relays to `port`, and adds an HTTP/2 GOAWAY without an error to each connection at the test's request. */
 async function serveGoaway(port: number) {
   const clients = new Set<Socket>();
   const server = createServer((client) => {

@@ -74,7 +74,7 @@ expectTypeOf<ProcessOptions["onRewind"]>().toEqualTypeOf<"error" | "resume" | un
 expectTypeOf<ProcessOptions>().not.toHaveProperty("generation");
 expectTypeOf<ProcessOptions["onGap"]>().toEqualTypeOf<"event" | "error" | undefined>();
 
-// `kind` tells the events of the iteration apart.
+// `kind` distinguishes the events of the iteration.
 expectTypeOf<RemoteProcess>().toExtend<AsyncIterable<OutputEvent>>();
 expectTypeOf<Extract<OutputEvent, { kind: "gap" }>>().toEqualTypeOf<GapEvent>();
 expectTypeOf<Exclude<OutputEvent, { kind: "gap" }>>().toEqualTypeOf<DataEvent>();

@@ -95,7 +95,7 @@ describe("buffer", () => {
 });
 
 describe("ring", () => {
-  test("reads for ever and never stops", () => {
+  test("reads on and never stops", () => {
     const multiplexer = left({ kind: "ring" }, 100);
     for (let times = 0; times < 50; times++) multiplexer.push("x".repeat(90), times % 2 ? "stdout" : "pty");
     expect(multiplexer.gate).toEqual([true]);

@@ -13,7 +13,7 @@ describe("the end", () => {
     expect([client.readOne(), client.readOne(), client.readOne()]).toEqual(["a", "b", END]);
   });
 
-  test("is the same for everyone and for ever", () => {
+  test("is the same for every subscriber, early or late", () => {
     const multiplexer = new CheckedMultiplexer();
     const clients = [multiplexer.attach(), multiplexer.attach()];
     multiplexer.finish("signal: killed");

@@ -213,7 +213,7 @@ describe("a spent budget", () => {
     expect(waiting.raw.isReading).toBe(true);
   });
 
-  test("tells all members, although one of them uses the room at once", () => {
+  test("informs all members, although one of them uses the room at once", () => {
     const budget = new MemoryBudget(100 * KB);
     let greedyPushes = 0;
     const greedy = buffering(budget, {
@@ -319,7 +319,7 @@ describe("a reservation", () => {
   });
 });
 
-describe("sixty processes that write for ever, detached", () => {
+describe("sixty processes that write without end, detached", () => {
   const READ = 64 * 1024;
   const BUDGET = 4_000 * KB;
 
@@ -327,22 +327,25 @@ describe("sixty processes that write for ever, detached", () => {
     ["block", {}],
     ["buffer", { detached: { kind: "buffer", bytes: 1_000 * KB } }],
     ["ring", { detached: { kind: "ring" }, replayBytes: 300 * KB }],
-  ])("in mode %s stay within the budget and the read that spent it, and each can go on", (_mode, options) => {
-    const budget = new MemoryBudget(BUDGET);
-    const multiplexers = Array.from({ length: 60 }, () => under(budget, options));
-    for (const multiplexer of multiplexers) multiplexer.attach().detach();
-    for (let times = 0; times < 40; times++)
-      for (const { raw } of multiplexers) if (raw.isReading) raw.push("stdout", Buffer.alloc(READ));
-    expect(budget.heldBytes).toBeLessThan(BUDGET + READ + CHUNK_OVERHEAD_BYTES);
-    for (const multiplexer of multiplexers) {
-      const client = multiplexer.attach();
-      for (let times = 0; times < 20; times++) {
+  ])(
+    "in mode %s stay within the budget and the read that spent it, and each can continue",
+    (_mode, options) => {
+      const budget = new MemoryBudget(BUDGET);
+      const multiplexers = Array.from({ length: 60 }, () => under(budget, options));
+      for (const multiplexer of multiplexers) multiplexer.attach().detach();
+      for (let times = 0; times < 40; times++)
+        for (const { raw } of multiplexers) if (raw.isReading) raw.push("stdout", Buffer.alloc(READ));
+      expect(budget.heldBytes).toBeLessThan(BUDGET + READ + CHUNK_OVERHEAD_BYTES);
+      for (const multiplexer of multiplexers) {
+        const client = multiplexer.attach();
+        for (let times = 0; times < 20; times++) {
+          client.takeAll();
+          expect(multiplexer.raw.isReading).toBe(true);
+          multiplexer.raw.push("stdout", Buffer.alloc(READ));
+        }
         client.takeAll();
-        expect(multiplexer.raw.isReading).toBe(true);
-        multiplexer.raw.push("stdout", Buffer.alloc(READ));
       }
-      client.takeAll();
-    }
-    expect(budget.heldBytes).toBeLessThan(BUDGET);
-  });
+      expect(budget.heldBytes).toBeLessThan(BUDGET);
+    },
+  );
 });

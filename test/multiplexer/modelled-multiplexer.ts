@@ -297,7 +297,7 @@ export class ModelledMultiplexer {
   }
 
   #onReading(reading: boolean): void {
-    assert.notEqual(reading, this.#gate, "the gate was told twice");
+    assert.notEqual(reading, this.#gate, "the producer received the same gate twice");
     this.#gate = reading;
     if (reading && this.#settings.eagerBytes > 0 && this.#world.mayPushWithin())
       this.push("stdout", this.#settings.eagerBytes);

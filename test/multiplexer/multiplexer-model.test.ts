@@ -9,6 +9,7 @@ import {
   KEEP_BY_REFERENCE_BYTES,
   type OutputStream,
 } from "../../src/multiplexer/index.ts";
+import { volume } from "../support/volume.ts";
 import { runInterleaving, type Setting, type Step, type Who } from "./interleaving.ts";
 import type { Settings } from "./modelled-multiplexer.ts";
 
@@ -122,7 +123,7 @@ const arbitraries = {
       eager: [3],
     }),
     bytes: fc.integer({ min: 1, max: 8 }),
-    runs: 13_000,
+    runs: volume(3_000, 13_000),
   },
   "around the thresholds": {
     setting: settings({
@@ -133,7 +134,7 @@ const arbitraries = {
       eager: [1, 64 * 1024],
     }),
     bytes: fc.constantFrom(...thresholds),
-    runs: 7_000,
+    runs: volume(1_500, 7_000),
   },
 };
 

@@ -213,7 +213,7 @@ export class ReferenceModel {
 }
 
 /**
- * The bytes of `stream` at `[from, from + bytes)`. Each byte tells its stream and its offset, so that a
+ * The bytes of `stream` at `[from, from + bytes)`. Each byte shows its stream and its offset, so that a
  * byte that is lost, repeated, moved or in the wrong stream is detected. Shared memory: do not write to it.
  */
 export function outputAt(stream: OutputStream, from: number, bytes: number): Buffer {

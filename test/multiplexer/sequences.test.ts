@@ -2,9 +2,10 @@
 // becomes a fixed case here. CI runs a million other seeds in the soak.
 
 import { test } from "vitest";
+import { volume } from "../support/volume.ts";
 import { runSequence } from "./sequences.ts";
 
-const SEQUENCES = 100_000;
+const SEQUENCES = volume(20_000, 100_000);
 /** A busy machine runs as many as it can. */
 const MOST_MS = 20_000;
 

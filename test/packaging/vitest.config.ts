@@ -1,11 +1,11 @@
 // Tests of the packages where they are installed: slow, with root and registries, and so apart from
 // `npm test`.
 import { defineConfig } from "vitest/config";
-import base from "../../vitest.config.ts";
+import { common } from "../../vitest.config.ts";
 
 export default defineConfig({
   test: {
-    ...base.test,
+    ...common,
     include: ["test/packaging/**/*.test.ts"],
     exclude: [],
     testTimeout: 60_000,

@@ -2,7 +2,7 @@
 // in a pause in which its clock continues. PAUSE_SECONDS=90,600 runs the long ones.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { plainClient } from "../support/agent/running-processes.ts";
 import { openConnection } from "../support/clients/raw-http.ts";
@@ -10,6 +10,7 @@ import { startAndLeave } from "../support/clients/start-and-leave.ts";
 import { connectStream } from "../support/clients/stream-client.ts";
 import { freezableCgroup } from "../support/proc/freezer.ts";
 import { eventually } from "../support/proc/proc.ts";
+import { sideBySide } from "../support/side-by-side.ts";
 
 const pauseSeconds = (process.env["PAUSE_SECONDS"] ?? "4").split(",").map(Number);
 /** Shorter than each pause. */
@@ -26,11 +27,11 @@ const kinds: readonly [name: string, start: () => Promise<Pausable | undefined>]
   ["frozen with its commands", startFreezable],
 ];
 
-describe.each(kinds)("an agent that is %s", (_, start) => {
-  test.each(pauseSeconds)(
-    "for %i s keeps processes, results and streams for the time they had left",
-    { timeout: 60_000 + 1_000 * Math.max(...pauseSeconds) },
-    async (seconds) => {
+test.each(pauseSeconds)(
+  "an agent that is stopped, or frozen with its commands, for %i s keeps processes, results and streams for the time they had left",
+  { timeout: 60_000 + 1_000 * Math.max(...pauseSeconds) },
+  (seconds) =>
+    sideBySide(kinds, async (start) => {
       const pausable = await start();
       if (pausable === undefined) return console.warn("SKIPPED: no cgroup that can be frozen");
       const { agent, pause } = pausable;
@@ -90,9 +91,8 @@ describe.each(kinds)("an agent that is %s", (_, start) => {
         () => "held",
         20_000,
       );
-    },
-  );
-});
+    }),
+);
 
 async function startStoppable(): Promise<Pausable> {
   const agent = await startAgent({ args: ["--retain-ended", `${RETAIN_MS}ms`] });

@@ -1,8 +1,6 @@
 // Signals reach a running process, and never another process that has its pid later.
 
-import { accessSync, constants, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { Pid } from "../../src/linux/libc.ts";
 import { MemoryBudget } from "../../src/multiplexer/index.ts";
 import { PROCESS_DEFAULTS } from "../../src/process/index.ts";
 import { openPipes } from "../../src/process/io/stdio.ts";
@@ -13,12 +11,12 @@ import { createStatistics } from "../../src/process/table/statistics.ts";
 import { collectOutput, outputOf } from "../support/agent/process-output.ts";
 import { createTable } from "../support/agent/process-table.ts";
 import { command, script } from "../support/clients/start-requests.ts";
+import { canChoosePid, startWithPid } from "../support/proc/chosen-pid.ts";
 import { eventually, stateOf } from "../support/proc/proc.ts";
 
 const SIGUSR1 = 10;
 const SIGKILL = 9;
 const SIGTERM = 15;
-const NEXT_PID = "/proc/sys/kernel/ns_last_pid";
 
 test("a running process gets the signal, and continues if it catches it", async () => {
   const table = createTable();
@@ -120,7 +118,7 @@ test("a reaped process sends no signal to another process that has its pid", asy
   expect((await outputOf(bystander)).end.status).toBe("signal: terminated");
 });
 
-test.runIf(canChooseNextPid())(
+test.runIf(canChoosePid())(
   "a process that gets the pid of one that still drains is found, also after the end of the other",
   async () => {
     const table = createTable({ drainTimeoutMs: 60_000 });
@@ -153,26 +151,4 @@ async function untilAsleep(pid: number): Promise<void> {
     () => stateOf(pid) === "S",
     () => stateOf(pid),
   );
-}
-
-/** Needs several attempts if other programs start processes at the same time. */
-async function startWithPid(pid: Pid, start: () => Promise<Process>): Promise<Process> {
-  for (let attempt = 0; attempt < 500; attempt++) {
-    writeFileSync(NEXT_PID, String(pid - 1));
-    const started = await start();
-    if (started.pid === pid) return started;
-    started.signal(SIGKILL);
-    await outputOf(started);
-  }
-  throw new Error(`no process got pid ${pid}`);
-}
-
-function canChooseNextPid(): boolean {
-  try {
-    accessSync(NEXT_PID, constants.W_OK);
-    return true;
-  } catch {
-    // Not root, or a container with a read-only /proc.
-    return false;
-  }
 }

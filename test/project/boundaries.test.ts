@@ -18,7 +18,7 @@ function importsOf(folder: string) {
   const row = layout[folder];
   if (row === undefined) throw new Error(`${folder} is not in the layout`);
   const ownShared = row.shared ?? shared;
-  const messages = ["gen/process_pb.ts"];
+  const messages = ["gen/process_pb.ts", "gen/filesystem_pb.ts"];
   const ownDoors = doorsOf(row.folders);
   const others = doors.filter((door) => !ownDoors.includes(door) && !door.startsWith(`${folder}/`));
   return {

@@ -5,12 +5,13 @@ import { afterAll, expect } from "vitest";
 
 const warnings: string[] = [];
 
-process.on("warning", (warning) => {
-  warnings.push(warning.stack ?? String(warning));
-});
+const note = (warning: Error) => void warnings.push(warning.stack ?? String(warning));
+process.on("warning", note);
 
 afterAll(async () => {
   // Warnings are emitted on the next tick of the turn that caused them.
   await new Promise((resolve) => setImmediate(resolve));
+  // The next file may run in the same process, with a listener of its own.
+  process.off("warning", note);
   expect(warnings).toEqual([]);
 });

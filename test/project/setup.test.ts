@@ -156,7 +156,7 @@ describe("the build", () => {
     ["a source file is gone", () => rmSync(join(root, "src/errors.ts"))],
     ["the compiler's settings changed", () => write("tsconfig.json", 3)],
     ["the bundler's settings changed", () => write("scripts/bundle.mjs", 3)],
-  ])("is made again when %s", (_what, change) => {
+  ])("is built again when %s", (_what, change) => {
     change();
     expect(buildIsStale(root)).toBe(true);
   });

@@ -58,7 +58,7 @@ class SdkTest(unittest.TestCase):
         line = cls.agent.stdout.readline()
         url = line.removeprefix("holdfast listening on ").strip()
         if not url.startswith("http://"):
-            raise RuntimeError(f"the agent said {line!r} and not where it listens")
+            raise RuntimeError(f"the agent printed {line!r} and not its address")
         cls.sandbox = Sandbox.create(debug=True, sandbox_url=url)
 
     @classmethod

@@ -5,8 +5,9 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import type { Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
+import { createFileAccess, Watchers } from "../../src/filesystem/index.ts";
 import { startServer } from "../../src/http/index.ts";
-import type { Process, ProcessTable } from "../../src/process/index.ts";
+import { agentDefaults, type Process, type ProcessTable } from "../../src/process/index.ts";
 import { ClientActivity, createRpcAnswer, ServingState } from "../../src/rpc/index.ts";
 import { agentTimers } from "../support/agent/agent-timers.ts";
 import { createTable, type LogLine } from "../support/agent/process-table.ts";
@@ -42,8 +43,13 @@ async function serve(): Promise<Server> {
     warn: silent,
     error: (fields: object) => void errors.push(fields),
   };
+  const files = createFileAccess("agent");
+  onTestFinished(() => files.close());
   const answer = createRpcAnswer({
     table,
+    files,
+    watchers: new Watchers({ maxWatchers: 0, retainMs: 0, reserve: () => undefined }),
+    defaults: agentDefaults(),
     activity: new ClientActivity(logger),
     serving: new ServingState(),
     logger,
@@ -297,12 +303,18 @@ test("a client that leaves with a second stream queued behind its first leaves n
   expect(server.table.list()).toHaveLength(1);
 });
 
-/** The number of listeners of each event on each of the server's sockets. */
-function watchServerSockets(): () => string[] {
+/** The server's sockets, from now on. */
+function watchServerSockets(): readonly Socket[] {
   const sockets: Socket[] = [];
   const note = (message: unknown) => void sockets.push((message as { socket: Socket }).socket);
   subscribe("net.server.socket", note);
   onTestFinished(() => void unsubscribe("net.server.socket", note));
+  return sockets;
+}
+
+/** The number of listeners of each event on each of the server's sockets. */
+function watchListeners(): () => string[] {
+  const sockets = watchServerSockets();
   return () =>
     sockets.map((socket) =>
       socket
@@ -313,9 +325,32 @@ function watchServerSockets(): () => string[] {
     );
 }
 
+test("the agent has no timer once the last connection is closed", async () => {
+  const server = await serve();
+  const sockets = watchServerSockets();
+  const before = agentTimers();
+  const first = await openConnection(server.port);
+  const second = await openConnection(server.port);
+  await untilReadUpToHere(server);
+  first.cut();
+  await eventually(
+    "one connection",
+    () => sockets.filter((socket) => !socket.destroyed).length === 1,
+    () => sockets.length,
+  );
+  expect(agentTimers()).toBeGreaterThan(before);
+  const closed = new Promise((resolve) =>
+    sockets.find((socket) => !socket.destroyed)?.once("close", resolve),
+  );
+  second.cut();
+  await closed;
+  await new Promise(setImmediate);
+  expect(agentTimers()).toBe(before);
+});
+
 test("20 streams on one HTTP/1.1 connection leave no listener on it", async () => {
   const server = await serve();
-  const listeners = watchServerSockets();
+  const listeners = watchListeners();
   const connection = await openConnection(server.port);
   onTestFinished(() => connection.cut());
   const before: string[][] = [];
@@ -331,7 +366,7 @@ test("20 streams on one HTTP/1.1 connection leave no listener on it", async () =
 
 test("20 streams on one h2c connection, ended or reset, leave no listener on it", async () => {
   const server = await serve();
-  const listeners = watchServerSockets();
+  const listeners = watchListeners();
   const session = await openSession(server.port);
   const run = async (reset: boolean) => {
     const stream = session.request({ ":method": "POST", ":path": START, ...TYPE });

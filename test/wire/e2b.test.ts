@@ -19,6 +19,7 @@ import { useEmptyHome } from "../support/agent/empty-home.ts";
 import { killAll } from "../support/agent/running-processes.ts";
 import { inTime } from "../support/deadline.ts";
 import { eventually } from "../support/proc/proc.ts";
+import { volume } from "../support/volume.ts";
 
 let agent: RunningAgent;
 let sandbox: Sandbox;
@@ -202,10 +203,13 @@ test("timeoutMs 0 sets no limit", async () => {
   expect(await command.wait()).toMatchObject({ exitCode: 0 });
 });
 
-test("50 MB of output arrive complete", { timeout: 120_000 }, async () => {
+/** Of eight bytes each. */
+const LINES = volume(1_250_000, 6_250_000);
+
+test(`${(LINES * 8) / 1e6} MB of output arrive complete`, { timeout: 120_000 }, async () => {
   const sum = createHash("sha256");
   let bytes = 0;
-  const result = await sandbox.commands.run("seq -w 0 6249999", {
+  const result = await sandbox.commands.run(`seq -w 1 ${LINES}`, {
     onStdout: (text) => {
       bytes += text.length;
       sum.update(text, "latin1");
@@ -214,8 +218,8 @@ test("50 MB of output arrive complete", { timeout: 120_000 }, async () => {
     timeoutMs: 0,
   });
   expect(result).toMatchObject({ exitCode: 0, stderr: "" });
-  expect([bytes, result.stdout.length]).toEqual([50_000_000, 50_000_000]);
-  const expected = await sandbox.commands.run("seq -w 0 6249999 | sha256sum");
+  expect([bytes, result.stdout.length]).toEqual([LINES * 8, LINES * 8]);
+  const expected = await sandbox.commands.run(`seq -w 1 ${LINES} | sha256sum`);
   expect(`${sum.digest("hex")}  -\n`).toBe(expected.stdout);
 });
 

@@ -117,7 +117,7 @@ test("a client without offsets gets no generation", async () => {
   abort.abort();
 });
 
-test("a client beyond what it shares with this machine is told where its output was rewound to", async () => {
+test("a client beyond what it shares with this machine learns where its output was rewound to", async () => {
   const agent = await startAgent();
   const stream = startStream(agent.port, { ...cat, tag: "cat" });
   await stream.started();

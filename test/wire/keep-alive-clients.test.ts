@@ -8,11 +8,12 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
+import { volume } from "../support/volume.ts";
 
 const run = promisify(execFile);
 
-/** 10,000 in CI. Each client alone takes most of a minute for so many. */
-const CALLS = Number(process.env["HOLDFAST_KEEP_ALIVE_CALLS"] ?? 1000);
+/** Each client alone takes most of a minute for 10,000. */
+const CALLS = volume(400, 10_000);
 const TOKEN = "open-sesame";
 const fixture = (name: string) =>
   fileURLToPath(new URL(`../fixtures/keep-alive-clients/${name}`, import.meta.url));

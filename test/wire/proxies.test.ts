@@ -8,6 +8,7 @@ import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { killAll, plainClient } from "../support/agent/running-processes.ts";
 import { openGrpcClient } from "../support/clients/grpc-client.ts";
 import { exampleConfig, hasProxy, type ProxyName, startProxy } from "../support/network/reverse-proxy.ts";
+import { sideBySide } from "../support/side-by-side.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -85,7 +86,7 @@ const setups: readonly Setup[] = [
 
 const ask = { process: { cmd: "bash", args: ["-c", "echo first; read line; echo $line"] }, stdin: true };
 
-for (const { name, proxy, config, impatient, hasHttp2 } of setups) {
+for (const { name, proxy, config, hasHttp2 } of setups) {
   const isThere = hasProxy(proxy);
   if (!isThere) process.stderr.write(`SKIPPED: test/wire/proxies.test.ts needs ${proxy} for "${name}"\n`);
 
@@ -123,22 +124,6 @@ for (const { name, proxy, config, impatient, hasHttp2 } of setups) {
       expect(output).toEqual(["first\n", "second\n"]);
     });
 
-    test("a silent stream outlives the proxy's timeout, without any wish of its client", async () => {
-      const { url } = await startProxy(proxy, impatient, { agentPort: agent.port });
-      const client = plainClient(url);
-      const kinds: string[] = [];
-      let pid = 0;
-      for await (const { event } of client.start({ process: { cmd: "cat" }, stdin: true })) {
-        kinds.push(event?.event.case ?? "none");
-        if (event?.event.case === "start") pid = event.event.value.pid;
-        if (event?.event.case !== "keepalive") continue;
-        if (kinds.filter((kind) => kind === "keepalive").length === KEEPALIVES)
-          await client.closeStdin({ process: { selector: { case: "pid", value: pid } } });
-      }
-      expect(kinds.at(-1)).toBe("end");
-      expect(kinds.filter((kind) => kind === "keepalive").length).toBeGreaterThanOrEqual(KEEPALIVES);
-    });
-
     test("a client whose proxy is restarted continues at the same byte", async () => {
       const { url, restart } = await startProxy(proxy, config, { agentPort: agent.port });
       const client = createClient({ baseUrl: url, reconnect: { initialDelayMs: 20, maxDelayMs: 200 } });
@@ -160,3 +145,25 @@ for (const { name, proxy, config, impatient, hasHttp2 } of setups) {
     });
   });
 }
+
+const present = setups.filter(({ proxy }) => hasProxy(proxy));
+
+test("a silent stream outlives the proxy's timeout, without any wish of its client, behind each of them", () =>
+  sideBySide(
+    present.map((setup) => [setup.name, setup]),
+    async ({ proxy, impatient }) => {
+      const { url } = await startProxy(proxy, impatient, { agentPort: agent.port });
+      const client = plainClient(url);
+      const kinds: string[] = [];
+      let pid = 0;
+      for await (const { event } of client.start({ process: { cmd: "cat" }, stdin: true })) {
+        kinds.push(event?.event.case ?? "none");
+        if (event?.event.case === "start") pid = event.event.value.pid;
+        if (event?.event.case !== "keepalive") continue;
+        if (kinds.filter((kind) => kind === "keepalive").length === KEEPALIVES)
+          await client.closeStdin({ process: { selector: { case: "pid", value: pid } } });
+      }
+      expect(kinds.at(-1)).toBe("end");
+      expect(kinds.filter((kind) => kind === "keepalive").length).toBeGreaterThanOrEqual(KEEPALIVES);
+    },
+  ));

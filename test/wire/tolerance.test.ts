@@ -35,10 +35,9 @@ test("unknown fields of POST /init are ignored and their names logged", async ()
   expect(agent.stderr()).not.toContain("secret");
 });
 
-test("E2B's SDK learns that files are not served, not that a file does not exist", async () => {
+test("E2B's SDK learns that an RPC is not served, not that a file does not exist", async () => {
   const agent = await startAgent();
   const sandbox = await Sandbox.create({ debug: true, sandboxUrl: agent.url });
   await expect(sandbox.files.exists("/tmp")).rejects.toThrow(/filesystem\.Filesystem/);
   await expect(sandbox.files.list("/tmp")).rejects.toThrow(/filesystem\.Filesystem/);
-  await expect(sandbox.files.read("/etc/hostname")).rejects.toThrow(/does not serve files/);
 });

@@ -21,6 +21,7 @@ import { openConnection, type RawConnection, requestBytes } from "../support/cli
 import { callRpc } from "../support/clients/rpc-call.ts";
 import { inParallel } from "../support/in-parallel.ts";
 import { childrenOf, eventually, fdCount } from "../support/proc/proc.ts";
+import { sideBySide } from "../support/side-by-side.ts";
 
 const TYPE = { "content-type": "application/connect+json" };
 const TRUE = { process: { cmd: "true" } };
@@ -192,21 +193,24 @@ test.each([
 
 const { headers, data, ping, goaway, continuation } = frameType;
 
-test.each([
+const nonsense: readonly (readonly [string, Buffer])[] = [
   ["a ping of 7 bytes", frame(ping, 0, 0, Buffer.alloc(7))],
   ["data of an idle stream", frame(data, END_STREAM, 9, Buffer.alloc(8))],
   ["a continuation without headers before it", frame(continuation, END_HEADERS, 1, Buffer.alloc(8))],
-])("an h2c client that attaches, sends %s and vanishes blocks no process", async (_, nonsense) => {
-  const agent = await startAgent();
-  const flood = request("Start", { process: { cmd: "yes" }, tag: "flood" });
-  await http1(flood, "cut", until('"start"'))(agent.port);
-  const connection = await openConnection(agent.port);
-  const block = postBlock("/process.Process/Connect", [["content-type", TYPE["content-type"]]]);
-  connection.send(Buffer.concat([HELLO, frame(headers, END_HEADERS, 1, block)]));
-  connection.send(frame(data, END_STREAM, 1, envelope(JSON.stringify(FLOOD))));
-  await until('"stdout"')(connection);
-  connection.send(nonsense);
-  await connection.until("a goaway", (received) => frameTypes(received).includes(goaway) || undefined);
-  connection.cut();
-  await expectFlow(agent.port);
-});
+];
+
+test("an h2c client that attaches, sends what HTTP/2 does not allow and vanishes blocks no process", () =>
+  sideBySide(nonsense, async (bytes) => {
+    const agent = await startAgent();
+    const flood = request("Start", { process: { cmd: "yes" }, tag: "flood" });
+    await http1(flood, "cut", until('"start"'))(agent.port);
+    const connection = await openConnection(agent.port);
+    const block = postBlock("/process.Process/Connect", [["content-type", TYPE["content-type"]]]);
+    connection.send(Buffer.concat([HELLO, frame(headers, END_HEADERS, 1, block)]));
+    connection.send(frame(data, END_STREAM, 1, envelope(JSON.stringify(FLOOD))));
+    await until('"stdout"')(connection);
+    connection.send(bytes);
+    await connection.until("a goaway", (received) => frameTypes(received).includes(goaway) || undefined);
+    connection.cut();
+    await expectFlow(agent.port);
+  }));

@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { SignalName } from "../../client/index.ts";
 
 /** The signals that the agent can send. */
-const signalNames: readonly SignalName[] = [
+export const signalNames: readonly SignalName[] = [
   ...(["SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2"] as const),
   ...(["SIGTERM", "SIGCONT", "SIGSTOP", "SIGWINCH"] as const),
 ];

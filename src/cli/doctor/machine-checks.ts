@@ -53,7 +53,7 @@ function proc(): Finding {
 function openFiles(): Finding {
   const [soft, hard] = limitOf("Max open files") ?? ["unknown", "unknown"];
   if (Number(hard) >= 1024 || hard === "unlimited") return ok("open files", `up to ${hard}`);
-  const consequence = "a process needs about 5 and a client 1: only few fit";
+  const consequence = "a process takes 2 or 3, and each of its clients 1: only few fit";
   return warn("open files", `up to ${soft === hard ? hard : `${soft} (${hard})`}`, consequence);
 }
 

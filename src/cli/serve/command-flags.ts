@@ -15,6 +15,7 @@ export interface CommandFlags {
   readonly nice: number | "inherit";
   readonly ioPriority: number | "inherit";
   readonly cgroup?: string;
+  readonly envdVersion: string;
 }
 
 const rows: readonly SettingRow[] = [
@@ -57,6 +58,12 @@ const rows: readonly SettingRow[] = [
     description: "cgroup (version 2) that commands are put into",
     read: (text) => text,
   },
+  {
+    flags: "--envd-version <version>",
+    description: "version that X-Envd-Version names to E2B's clients",
+    fallback: AGENT_DEFAULTS.envdVersion,
+    read: readVersion,
+  },
 ];
 
 export const COMMAND_FLAGS_HELP = `
@@ -93,4 +100,10 @@ function readWorkdir(text: string): string {
   throw new InvalidArgumentError(
     "It is an absolute path, or begins with ~/ for the home of the command's user.",
   );
+}
+
+/** As both E2B SDKs parse it. */
+function readVersion(text: string): string {
+  if (/^\d{1,5}\.\d{1,5}\.\d{1,5}$/.test(text)) return text;
+  throw new InvalidArgumentError("It is a version such as 0.6.4.");
 }

@@ -1,7 +1,7 @@
 // What clients of `serve` can use at most. The defaults come from the layers that apply the limits.
 
 import type { Command } from "commander";
-import type { LimitSettings } from "../../agent/settings.ts";
+import { AGENT_DEFAULTS, type LimitSettings } from "../../agent/settings.ts";
 import { DEFAULT_HTTP_LIMITS } from "../../http/limits.ts";
 import { PROCESS_DEFAULTS } from "../../process/defaults.ts";
 import { DEFAULT_RPC_LIMITS } from "../../rpc/rpc-limits.ts";
@@ -23,6 +23,7 @@ export interface LimitFlags {
   readonly maxHeader: number;
   readonly maxIdleConnections: number;
   readonly idleTimeout: number;
+  readonly transferIdleTimeout: number;
 }
 
 const processes = PROCESS_DEFAULTS.limits;
@@ -44,6 +45,11 @@ const rows = [
   size("--max-header", "size of the headers of a request", http.maxHeaderBytes),
   count("--max-idle-connections", "connections without a request", http.maxIdleConnections),
   duration("--idle-timeout", "time until an idle connection is closed", http.idleConnectionMs),
+  duration(
+    "--transfer-idle-timeout",
+    "time without progress of an upload or download",
+    AGENT_DEFAULTS.transferIdleMs,
+  ),
 ];
 
 function count(name: string, description: string, fallback: number) {
@@ -82,5 +88,6 @@ export function limitSettings(flags: LimitFlags): LimitSettings {
       maxIdleConnections: flags.maxIdleConnections,
       idleConnectionMs: flags.idleTimeout,
     },
+    transferIdleMs: flags.transferIdleTimeout,
   };
 }

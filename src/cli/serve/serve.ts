@@ -10,6 +10,7 @@ import { endAfterFlush, printError } from "../stdio.ts";
 import { version } from "../version.ts";
 import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
 import { addCommandFlags, COMMAND_FLAGS_HELP, type CommandFlags, commandSettings } from "./command-flags.ts";
+import { addFileFlags, type FileFlags, fileSettings } from "./file-flags.ts";
 import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
 import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
 import { addLogFlags, type LogFlags } from "./log-flags.ts";
@@ -30,6 +31,7 @@ type ServeFlags = ListeningFlags &
   LimitFlags &
   MemoryFlags &
   CommandFlags &
+  FileFlags &
   LogFlags;
 
 /** `done` receives the exit code once the agent has stopped, or could not start. */
@@ -47,6 +49,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     addProcessFlags,
     addOutputFlags,
     addCommandFlags,
+    addFileFlags,
     addLimitFlags,
     addMemoryFlags,
     addLogFlags,
@@ -69,6 +72,7 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
     access: accessSettings(flags, process.env, command),
     limits: limitSettings(flags),
     commands: commandSettings(flags),
+    files: fileSettings(flags),
     drainTimeoutMs: flags.drainTimeout,
     shutdownGraceMs: flags.shutdownGrace,
     output: {
@@ -80,6 +84,7 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
     stallMs: flags.stallTimeout,
     retainEndedMs: flags.retainEnded,
     pageOut: flags.pageOut,
+    envdVersion: flags.envdVersion,
     log: { level: flags.logLevel, format: flags.logFormat },
     logCommands: flags.logCommands ?? false,
     version: version(),

@@ -18,7 +18,9 @@ import { InputFeed } from "./input-feed.ts";
 import { type Fate, type Leave, statusOfLeaving } from "./leaving.ts";
 import { SignalRelay } from "./signal-relay.ts";
 import { openStdin, StdinError } from "./stdin.ts";
-import { openTerminal, type Terminal } from "./terminal.ts";
+import { openTerminal, type Terminal, windowSize } from "./terminal.ts";
+import { TerminalModes } from "./terminal-modes.ts";
+import { terminalReport } from "./terminal-report.ts";
 
 export interface SessionSettings {
   readonly json: boolean;
@@ -48,7 +50,11 @@ const END_MS = 2_000;
 /** Resolves with the exit status. Rejects when the process cannot be reached, or can no longer be reached. */
 export async function runSession(open: OpenProcess, settings: SessionSettings): Promise<number> {
   if (settings.input === "asked") openStdin();
-  const plainReport = settings.json ? jsonReport() : textReport();
+  const modes = new TerminalModes({
+    write: (data) => process.stdout.write(data),
+    rows: () => windowSize()?.rows,
+  });
+  const plainReport = settings.json ? jsonReport() : terminalReport(textReport(), modes);
   const leaving = deferred<Leave>();
   const state: SessionState = { terminal: undefined, input: undefined };
   const awayLine = new AwayLine({
@@ -63,7 +69,7 @@ export async function runSession(open: OpenProcess, settings: SessionSettings): 
       awayLine.clear();
       report.back(offset, wasUp);
       state.input?.reconnected();
-      state.terminal?.sendSize();
+      state.terminal?.reconnected();
     },
     stopping: report.stopping,
   });
@@ -85,7 +91,7 @@ export async function runSession(open: OpenProcess, settings: SessionSettings): 
     signals.attach(remote);
     const input = takesInput(remote, settings);
     if (input && settings.input === "possible") openStdin();
-    const terminal = await openTerminal(remote, { ...settings, input });
+    const terminal = await openTerminal(remote, { ...settings, input }, modes);
     state.terminal = terminal;
     const place = { offset: remote.offset };
     const session = { remote, place, terminal, report, leaving, connection, settings, state };

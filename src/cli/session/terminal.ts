@@ -3,6 +3,8 @@
 import { isatty } from "node:tty";
 import type { PtySize, RemoteProcess } from "../../client/index.ts";
 import type { RawMode } from "../../linux/index.ts";
+import { redraw } from "./redraw.ts";
+import type { TerminalModes } from "./terminal-modes.ts";
 
 export interface TerminalSettings {
   /** The output is not shown here, so neither keys nor size of this terminal apply. */
@@ -13,15 +15,19 @@ export interface TerminalSettings {
 
 export interface Terminal {
   readonly isRaw: boolean;
-  /** Sets the size of the pty to the size of this terminal. */
-  sendSize(): void;
-  /** Restores the mode of the terminal. Repeatable. */
+  /** Sends the size, which may have changed meanwhile; a full-screen program draws over the notices. */
+  reconnected(): void;
+  /** Restores the modes of the terminal. Repeatable. */
   close(): void;
 }
 
-export async function openTerminal(remote: RemoteProcess, settings: TerminalSettings): Promise<Terminal> {
+export async function openTerminal(
+  remote: RemoteProcess,
+  settings: TerminalSettings,
+  modes: TerminalModes,
+): Promise<Terminal> {
   if (!remote.isPty || settings.json)
-    return { isRaw: false, sendSize: () => undefined, close: () => undefined };
+    return { isRaw: false, reconnected: () => undefined, close: () => undefined };
   // isatty does not touch stdin, which belongs to others unless it is input.
   const raw = settings.input && isatty(0) ? await enterRaw() : undefined;
   const sendSize = (): void => {
@@ -29,10 +35,20 @@ export async function openTerminal(remote: RemoteProcess, settings: TerminalSett
     // Fails if the process has ended or cannot be reached; after a reconnect the size is sent again.
     if (size !== undefined) remote.resize(size).catch(() => undefined);
   };
+  const drawAgain = (isSame: boolean): void => {
+    const size = windowSize();
+    const { nextOutput } = modes;
+    if (size !== undefined) redraw(remote, size, { isSame, nextOutput }).catch(() => undefined);
+  };
+  modes.onJump = () => drawAgain(true);
   // The size may have changed since the start was requested.
   if (settings.endsWithUs) sendSize();
-  else void redraw(remote).then(sendSize);
-  return { isRaw: raw !== undefined, sendSize, close: follow(raw, sendSize) };
+  else drawAgain(isSameSize(remote.terminal?.size));
+  return {
+    isRaw: raw !== undefined,
+    reconnected: () => (modes.isFullScreen ? drawAgain(true) : sendSize()),
+    close: follow({ raw, modes, sendSize, drawAgain }),
+  };
 }
 
 /** Loads libc only here: sessions on pipes do not need it. */
@@ -41,25 +57,59 @@ async function enterRaw(): Promise<RawMode> {
   return enterRawMode(0);
 }
 
-/** Programs redraw their screen only when the size changes, and the pty may already have this size. */
-async function redraw(remote: RemoteProcess): Promise<void> {
+/** Unknown sizes may be the same. */
+function isSameSize(other: PtySize | undefined): boolean {
   const size = windowSize();
-  if (size !== undefined) await remote.resize({ ...size, rows: size.rows + 1 }).catch(() => undefined);
+  return other === undefined || (size?.cols === other.cols && size.rows === other.rows);
 }
 
-function follow(raw: RawMode | undefined, sendSize: () => void): () => void {
-  const stopFollowing = onWindowResize(sendSize);
-  const continued = (): void => {
-    raw?.enterAgain();
+interface Followed {
+  readonly raw: RawMode | undefined;
+  readonly modes: TerminalModes;
+  readonly sendSize: () => void;
+  readonly drawAgain: (isSame: boolean) => void;
+}
+
+function follow({ raw, modes, sendSize, drawAgain }: Followed): () => void {
+  const stopFollowing = onWindowResize(() => {
+    modes.resized();
     sendSize();
+  });
+  const continued = (): void => {
+    isStopped = false;
+    // In the background, this stops the process again, until it is in the foreground.
+    raw?.enterAgain();
+    modes.resume();
+    // A size that changed meanwhile brought no SIGWINCH here: that goes to the foreground.
+    drawAgain(true);
   };
-  process.on("SIGCONT", continued);
+  const stop = (): void => {
+    modes.suspend();
+    raw?.leave();
+    // By the kernel's own action: it does not stop a process that no shell would continue.
+    process.off("SIGTSTP", stop);
+    isStopped = true;
+    process.kill(process.pid, "SIGTSTP");
+    setTimeout(() => {
+      if (isClosed) return;
+      process.on("SIGTSTP", stop);
+      if (isStopped) continued();
+    }, CONTINUE_MS).unref();
+  };
+  let isStopped = false;
+  let isClosed = false;
+  process.on("SIGCONT", continued).on("SIGTSTP", stop);
   return () => {
-    process.off("SIGCONT", continued);
+    isClosed = true;
+    process.off("SIGCONT", continued).off("SIGTSTP", stop);
     stopFollowing();
+    modes.close();
     raw?.leave();
   };
 }
+
+/** After it was stopped and continued, SIGCONT arrives within this time; otherwise it was not stopped. */
+const CONTINUE_MS = 20;
 
 /** The usual size of a terminal, for programs that do not know theirs. */
 export const DEFAULT_SIZE: PtySize = { cols: 80, rows: 24 };
@@ -68,7 +118,8 @@ export const DEFAULT_SIZE: PtySize = { cols: 80, rows: 24 };
 export function windowSize(): PtySize | undefined {
   const terminal = sizedStream();
   if (terminal === undefined) return undefined;
-  const { columns: cols, rows } = terminal;
+  // Asked of the kernel: `columns` and `rows` are those of the last SIGWINCH.
+  const [cols, rows] = terminal.getWindowSize();
   // A terminal whose size was never set has 0 (serial lines, `script` without a terminal).
   return cols > 0 && rows > 0 ? { cols, rows } : undefined;
 }

@@ -1,13 +1,14 @@
-// The check before everything else: size of the headers, Host, Origin, access token. It looks only at a
-// request's headers. For a request that it refuses, nothing is parsed, looked up or started.
+// The check before everything else: size of the headers, Host, Origin, access token or signature. It looks only at a
+// request's target and headers. For a request that it refuses, nothing is looked up or started.
 
 import { Code } from "@connectrpc/connect";
 import { clip } from "../../text.ts";
 import { headerReader, type NodeRequest, pathOf, type RequestListener } from "../exchange.ts";
 import { type AccessToken, offeredToken } from "./access-token.ts";
-import { answerPreflight, createCrossOrigin, isPreflight } from "./cross-origin.ts";
+import { addSignedHeaders, answerPreflight, createCrossOrigin, isPreflight } from "./cross-origin.ts";
 import { createHostCheck, hostsOf } from "./host-check.ts";
 import { type Refusal, refuse } from "./refusal.ts";
+import { acceptsSignature, isSigned, signatureRefusal } from "./signature.ts";
 
 /** Called with each refusal and the request it answers, before the answer is sent. */
 export type ReportRefusal = (refusal: Refusal, request: RefusedRequest) => void;
@@ -41,8 +42,13 @@ export function admit(options: AdmissionOptions, listener: RequestListener): Req
     if (!options.token.isSet) return false;
     return !isInit(request) || tokenRefusal(request, options.token) === undefined;
   };
-  const checkOrigin = (request: NodeRequest) =>
-    crossOrigin.admits(request) ? undefined : foreignOrigin(request);
+  /** A signed URL carries its own authority: pages of every origin may use it, and for nothing else. */
+  const isForSignedUrl = (request: NodeRequest) =>
+    options.token.isSet && isSigned(request) && !crossOrigin.admits(request);
+  const checkOrigin = (request: NodeRequest) => {
+    if (isForSignedUrl(request)) return signatureRefusal(request, options.token);
+    return crossOrigin.admits(request) ? undefined : foreignOrigin(request);
+  };
   const checkToken = (request: NodeRequest) =>
     isHealthCheck(request) || isInit(request) ? undefined : tokenRefusal(request, options.token);
   return (request, response) => {
@@ -51,7 +57,8 @@ export function admit(options: AdmissionOptions, listener: RequestListener): Req
     const foreign =
       checkSize(request) ?? (needsHost ? checkHost(request) : undefined) ?? checkOrigin(request);
     if (foreign === undefined) {
-      crossOrigin.addHeaders(request, response);
+      if (isForSignedUrl(request)) addSignedHeaders(request, response);
+      else crossOrigin.addHeaders(request, response);
       if (isPreflight(request)) return answerPreflight(request, response);
     }
     const refusal = foreign ?? checkToken(request);
@@ -100,10 +107,12 @@ function tokenRefusal(request: NodeRequest, token: AccessToken): Refusal | undef
   if (!token.isSet) return undefined;
   const offered = offeredToken(headerReader(request));
   if (offered !== undefined && token.matches(offered)) return undefined;
-  const message =
-    offered === undefined
-      ? "no access token; send it as X-Access-Token or Authorization: Bearer"
-      : "wrong access token";
+  // A wrong token is refused also beside a right signature.
+  if (offered === undefined && isSigned(request)) return signatureRefusal(request, token);
+  const missing = acceptsSignature(request)
+    ? "no access token and no signature; send X-Access-Token, or sign the URL"
+    : "no access token; send it as X-Access-Token or Authorization: Bearer";
+  const message = offered === undefined ? missing : "wrong access token";
   const headers = { "WWW-Authenticate": "Bearer" };
   return { code: Code.Unauthenticated, httpStatus: 401, message, headers };
 }

@@ -26,12 +26,12 @@ export interface IdleLimits {
 }
 
 export interface Sweep {
-  /** Call it for each new connection. Without connections the sweep has no timer (rule 19). */
-  start(): void;
+  /** Call it for each new connection that is in `connections` until it closes. */
+  watch(socket: Socket): void;
   stop(): void;
 }
 
-/** Checks `connections` every few seconds while there are any. */
+/** Checks `connections` every few seconds. Its timer ends with the last of them, so an agent at rest does not wake (rule 19). */
 export function createSweep(connections: Connections, limits: IdleLimits): Sweep {
   let timer: Timer | undefined;
   const start = (): void => {
@@ -46,11 +46,20 @@ export function createSweep(connections: Connections, limits: IdleLimits): Sweep
       if (session?.hasStoppedReading(socket.bytesRead, waitingBytes(socket)) === true) socket.destroy();
       session?.sweepIdle(limits);
     }
-    if (connections.size > 0) start();
+    start();
   }
+  const stop = (): void => {
+    timer?.cancel();
+    timer = undefined;
+  };
   return {
-    start,
-    stop: () => timer?.cancel(),
+    watch: (socket) => {
+      start();
+      socket.once("close", () => {
+        if (connections.size === 0) stop();
+      });
+    },
+    stop,
   };
 }
 

@@ -78,7 +78,7 @@ export class OutputReader {
   /**
    * Reads what was written before this call, whatever the gate says: rule 2 promises what a process
    * wrote before it exited to every subscriber, and the kernel bounds it (a pipe's 64 KiB). Does
-   * not follow an orphan that writes on. Finds out where there is no other writer: then `hasEnded`.
+   * not follow an orphan that writes on. Detects the end if there is no other writer: then `hasEnded`.
    * To be called once, when the process is reaped.
    */
   readOut(): void {

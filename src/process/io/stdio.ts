@@ -15,10 +15,11 @@ import {
   type PipeEnds,
   PTY_CAPACITY_BYTES,
   type PtySize,
+  preparePolled,
   resizePty,
 } from "../../linux/index.ts";
 import type { MemoryBudget, OutputStream } from "../../multiplexer/index.ts";
-import { openPipeReader, openPipeWriter, openPtyStream, preparePtyStreams } from "./fd-stream.ts";
+import { openPipeReader, openPipeWriter, openPtyStream } from "./fd-stream.ts";
 import { Input, type ProcessInput, refusedInput } from "./input.ts";
 import { OutputReader, type OutputSink } from "./output-reader.ts";
 
@@ -105,7 +106,7 @@ export function openPipes(stdin: boolean, owner?: Identity): Stdio {
  * again.
  */
 export function openTerminal(size: PtySize, owner?: Identity): Stdio {
-  preparePtyStreams();
+  preparePolled();
   const { master, slave, path } = openPty(size);
   // libuv may close the stream early; the rest is read from this copy.
   let copy: Fd | undefined;

@@ -49,6 +49,7 @@ export class TerminalHistory {
 
   /** `offset` is the head of the output. */
   resize(size: PtySize, offset: Offset): void {
+    if (size.rows === this.#size.rows && size.cols === this.#size.cols) return;
     this.#size = size;
     this.#tracker.resize(size.rows);
     this.#resizes.push({ offset, rows: size.rows });

@@ -49,7 +49,7 @@ function bytesOf({ cmd, args, environment, cwd = "", tag = "" }: StartRequest): 
   return bytes;
 }
 
-/** What does not fit is left out, with a note as the last argument. */
+/** Leaves out the end of the arguments and variables if they do not fit, with a note as the last argument. */
 function shortened(request: StartRequest): StartRequest {
   if (bytesOf(request) <= MAX_ENDED_BYTES) return request;
   let room = MAX_ENDED_BYTES;

@@ -135,7 +135,7 @@ async function launchChild(
 
 /**
  * In this turn, without the launcher; undefined if that cannot be done or fails: then the launcher
- * tells why.
+ * gives the reason.
  */
 function spawnDirectly(
   request: LaunchRequest,

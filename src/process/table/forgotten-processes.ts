@@ -3,7 +3,7 @@
 
 import { realClock } from "../../clock.ts";
 import type { ForgetReason, Forgotten } from "./ended-processes.ts";
-import { findLastSelected, type ProcessSelector } from "./selector.ts";
+import { findLastSelected, type ProcessSelector } from "./process-selector.ts";
 
 /** With tags of 256 characters these take about half a megabyte. */
 const MAX_REMEMBERED = 1000;

@@ -4,7 +4,6 @@
 import { setMaxListeners } from "node:events";
 import { constants } from "node:os";
 import { startTimer } from "../../clock.ts";
-import { HoldfastError } from "../../errors.ts";
 import {
   adoptOrphans,
   type ChildProperties,
@@ -37,9 +36,9 @@ import { ownProcessUser } from "../start/user.ts";
 import { EndedProcesses } from "./ended-processes.ts";
 import { ForgottenProcesses } from "./forgotten-processes.ts";
 import { identityOf, ProcessLog } from "./process-log.ts";
-import { findLastSelected, type ProcessSelector } from "./selector.ts";
+import { findAmong, type ProcessSelector } from "./process-selector.ts";
 import { StartIds } from "./start-ids.ts";
-import { createStatistics, type ProcessStatistics } from "./statistics.ts";
+import { addProcess, createStatistics, type ProcessStatistics } from "./statistics.ts";
 
 export interface ProcessTableOptions
   extends Partial<Omit<ProcessSettings, "budget" | "output" | "statistics">> {
@@ -248,9 +247,7 @@ export class ProcessTable {
 
   /** A live process. Throws `not_found`. */
   find(selector: ProcessSelector): Process {
-    const found = findAmong(this.list(), selector);
-    if (found !== undefined) return found;
-    throw notFound(selector);
+    return findAmong(this.list(), selector);
   }
 
   /** How many other live processes have the tag of `process`. */
@@ -272,10 +269,9 @@ export class ProcessTable {
    * reason if the process was there and is forgotten.
    */
   findRetained(selector: ProcessSelector): Process {
-    const all = [...this.listEnded(), ...this.list()];
-    const found = findAmong(all, selector);
-    if (found !== undefined) return found;
-    throw notFound(selector, this.#forgotten.whyGone(selector));
+    return findAmong([...this.listEnded(), ...this.list()], selector, (missing) =>
+      this.#forgotten.whyGone(missing),
+    );
   }
 
   /**
@@ -334,22 +330,4 @@ export class ProcessTable {
       }
     }
   }
-}
-
-function findAmong(processes: readonly Process[], selector: ProcessSelector): Process | undefined {
-  return findLastSelected(processes, selector, ({ request }) => request.tag);
-}
-
-/** `reason`: why it is gone, if that is known. */
-function notFound(selector: ProcessSelector, reason?: string): HoldfastError {
-  const { kind, ...value } = selector;
-  const message = `no process with ${kind} ${JSON.stringify(Object.values(value)[0])}`;
-  return new HoldfastError("not_found", reason === undefined ? message : `${message}: ${reason}`);
-}
-
-/** Adds the counts that `process` keeps itself. */
-function addProcess(sum: ProcessStatistics, process: Process): void {
-  sum.inputBytes[process.request.stdio.kind === "pty" ? "pty" : "stdin"] += process.inputBytes;
-  sum.readPauses += process.output.pauseCount;
-  sum.stalls += process.output.stallCount;
 }

@@ -79,3 +79,16 @@ export function createStatistics(): ProcessStatistics {
     drainLatencies: new Latencies(DRAIN_BOUNDS),
   };
 }
+
+/** The counts that a process keeps itself while it runs. */
+interface CountedProcess {
+  readonly request: { readonly stdio: { readonly kind: string } };
+  readonly inputBytes: number;
+  readonly output: { readonly pauseCount: number; readonly stallCount: number };
+}
+
+export function addProcess(sum: ProcessStatistics, process: CountedProcess): void {
+  sum.inputBytes[process.request.stdio.kind === "pty" ? "pty" : "stdin"] += process.inputBytes;
+  sum.readPauses += process.output.pauseCount;
+  sum.stalls += process.output.stallCount;
+}

@@ -65,7 +65,7 @@ function pieceBytesFor(isSlow: boolean): number {
 
 type Write = FrameSink["write"];
 
-/** Writes in pieces, one after the other, of at most `pieceBytes`, which is told whether the client is slow. */
+/** Writes in pieces, one after the other, of at most `pieceBytes`, which receives whether the client is slow. */
 function pieceWriter(
   target: Writable,
   pieceBytes: (isSlow: boolean) => number,

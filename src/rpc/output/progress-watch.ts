@@ -1,4 +1,4 @@
-// Tells slow clients from stalled ones. A frame is delivered when a connection has accepted all of it.
+// Distinguishes slow clients from stalled ones. A frame is delivered when a connection has accepted all of it.
 // Over a slow connection that takes longer than a client may hold up others (rule 11), so as long as
 // the connection accepts some of it, the client is not stalled.
 

@@ -1,17 +1,14 @@
 // Rule 12: ended processes can be found for a while, in bounded number, and never instead of a live
 // one.
 
-import { accessSync, constants, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { Pid } from "../../../src/linux/libc.ts";
 import type { Process } from "../../../src/process/process.ts";
 import type { ProcessTable } from "../../../src/process/table/process-table.ts";
 import { outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command, script } from "../../support/clients/start-requests.ts";
+import { canChoosePid, startWithPid } from "../../support/proc/chosen-pid.ts";
 import { eventually } from "../../support/proc/proc.ts";
-
-const NEXT_PID = "/proc/sys/kernel/ns_last_pid";
 
 async function run(table: ProcessTable, text = "exit 0", more: object = {}): Promise<Process> {
   const process = await table.start({ ...script(text), ...more });
@@ -174,7 +171,7 @@ test("a live process shadows an ended one with its tag, and of ended ones the la
   expect(foundBy(table, ended)).toEqual([ended, live, ended]);
 });
 
-test.runIf(canChooseNextPid())("a live process shadows an ended one that had its pid", async () => {
+test.runIf(canChoosePid())("a live process shadows an ended one that had its pid", async () => {
   const table = createTable();
   const ended = await run(table);
   const live = await startWithPid(ended.pid, () => table.start(command("cat")));
@@ -257,28 +254,6 @@ test.each(["", "x".repeat(257)])(
     expect(table.list()).toEqual([]);
   },
 );
-
-/** Needs several attempts if other programs start processes at the same time. */
-async function startWithPid(pid: Pid, start: () => Promise<Process>): Promise<Process> {
-  for (let attempt = 0; attempt < 500; attempt++) {
-    writeFileSync(NEXT_PID, String(pid - 1));
-    const started = await start();
-    if (started.pid === pid) return started;
-    started.signal(9);
-    await outputOf(started);
-  }
-  throw new Error(`no process got pid ${pid}`);
-}
-
-function canChooseNextPid(): boolean {
-  try {
-    accessSync(NEXT_PID, constants.W_OK);
-    return true;
-  } catch {
-    // Not root, or a container with a read-only /proc.
-    return false;
-  }
-}
 
 test("a process that asks for a longer time is retained while 300 others end and are forgotten", async () => {
   const table = createTable();

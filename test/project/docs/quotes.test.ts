@@ -58,17 +58,21 @@ const commands = new Map<string, readonly Option[]>(
 );
 
 function commandsOf(parent: Command, path: string): [name: string, options: readonly Option[]][] {
-  return parent.commands.flatMap((command) => {
-    const name = `${path}${command.name()}`;
-    return [[name, command.options] as [string, readonly Option[]], ...commandsOf(command, `${name} `)];
-  });
+  return parent
+    .createHelp()
+    .visibleCommands(parent)
+    .flatMap((command) => {
+      if (command.name() === "help") return [];
+      const name = `${path}${command.name()}`;
+      return [[name, command.options] as [string, readonly Option[]], ...commandsOf(command, `${name} `)];
+    });
 }
 
 const flags = new Set([...commands.values(), program.options].flat().map(({ long }) => long));
 
 /** Of other programs, and those that commander adds. */
 const foreignFlags =
-  /^--(help|version|global|build|quick|only|plot|seconds|seed|minutes|read-only|tmpfs|time|init|reuid|init-groups|node-options|cpu-prof|trace-gc|semi-space-growth-factor|http2-prior-knowledge|header|experimental-[\w-]+|ignore-scripts|build-sea|prefix|no-save)$/;
+  /^--(help|version|global|build|quick|only|plot|record|seconds|seed|minutes|read-only|tmpfs|time|init|reuid|init-groups|node-options|cpu-prof|trace-gc|semi-space-growth-factor|http2-prior-knowledge|header|experimental-[\w-]+|ignore-scripts|build-sea|prefix|no-save)$/;
 
 test.each(pages.filter(({ path }) => path !== "CHANGELOG.md"))(
   "every flag in the prose of $path is one of holdfast's",
@@ -110,7 +114,7 @@ function commandLines(script: string): { readonly name: string; readonly words: 
       : name;
     const end = words.indexOf("--");
     const before = end < 0 ? words : words.slice(0, end);
-    // `run [options] COMMAND`: what follows the first word that is no flag and no flag's value is the program's.
+    // `run [options] COMMAND`: what follows the first word that is neither a flag nor a flag's value is the program's.
     const own = commands.get(path) ?? [];
     const taken: string[] = [];
     for (let index = 0; index < before.length; index++) {
@@ -129,8 +133,8 @@ function commandLines(script: string): { readonly name: string; readonly words: 
 
 test.each(pages)("every HOLDFAST_ variable in $path is a setting", (page) => {
   const known = new Set([...commands.values()].flat().map(({ envVar }) => envVar));
-  // Read by hand: a token has no flag, and neither has a choice for tests.
-  known.add("HOLDFAST_ACCESS_TOKEN").add("HOLDFAST_PTY");
+  // Read by hand: a token has no flag, and neither have choices for tests.
+  known.add("HOLDFAST_ACCESS_TOKEN").add("HOLDFAST_PTY").add("HOLDFAST_TEST_VOLUME");
   const named = page.text.match(/\bHOLDFAST_[A-Z_]*[A-Z]\b/g) ?? [];
   expect(named.filter((name) => !known.has(name))).toEqual([]);
 });

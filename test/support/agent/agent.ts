@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { onTestFinished, TestRunner } from "vitest";
+import { createWaiter } from "../waiter.ts";
 
 export const cliPath = fileURLToPath(new URL("../../../dist/cli/main.cjs", import.meta.url));
 
@@ -122,10 +123,10 @@ function watch(child: ChildProcess, commandLine: string, deadlineMs: number): Ru
   const output = { stdout: "", stderr: "" };
   let exit: Exit | undefined;
   let failure: Error | undefined;
-  const waiting = new Set<() => void>();
-  const changed = (): void => {
-    for (const look of [...waiting]) look();
-  };
+  const state = (): string =>
+    `${commandLine}\n  pid ${child.pid}, ${JSON.stringify(exit ?? { running: true })}\n` +
+    `--- stdout\n${output.stdout.slice(-4_000)}\n--- stderr\n${output.stderr.slice(-4_000)}`;
+  const { changed, until: untilFound } = createWaiter(deadlineMs, state);
 
   for (const name of ["stdout", "stderr"] as const) {
     child[name]?.setEncoding("utf8").on("data", (text: string) => {
@@ -145,32 +146,12 @@ function watch(child: ChildProcess, commandLine: string, deadlineMs: number): Ru
     changed();
   });
 
-  const state = (): string =>
-    `${commandLine}\n  pid ${child.pid}, ${JSON.stringify(exit ?? { running: true })}\n` +
-    `--- stdout\n${output.stdout.slice(-4_000)}\n--- stderr\n${output.stderr.slice(-4_000)}`;
-
-  /** Resolves with the first result of `look`, now or after any change. */
-  function until<T>(what: string, look: () => T | undefined): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const settle = (act: () => void): void => {
-        clearTimeout(deadline);
-        waiting.delete(check);
-        act();
-      };
-      const check = (): void => {
-        const found = look();
-        if (found !== undefined) settle(() => resolve(found));
-        else if (failure !== undefined) settle(() => reject(failure));
-        else if (exit !== undefined) settle(() => reject(new Error(`ended without ${what}: ${state()}`)));
-      };
-      const deadline = setTimeout(
-        () => settle(() => reject(new Error(`no ${what} within ${deadlineMs} ms: ${state()}`))),
-        deadlineMs,
-      );
-      waiting.add(check);
-      check();
-    });
-  }
+  const until = <T>(what: string, look: () => T | undefined): Promise<T> =>
+    untilFound(
+      what,
+      look,
+      () => failure ?? (exit === undefined ? undefined : new Error(`ended without ${what}: ${state()}`)),
+    );
 
   const exited = (): Promise<Exit> => until("an exit", () => exit);
   return {

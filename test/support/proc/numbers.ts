@@ -52,7 +52,7 @@ export class NumbersCheck {
 
   /** The offset of the first byte pushed. */
   get start(): number {
-    if (this.#pending !== undefined) throw new Error(`too little came to tell: ${this.#pending}`);
+    if (this.#pending !== undefined) throw new Error(`too little was received: ${this.#pending}`);
     return this.#start;
   }
 

@@ -2,6 +2,7 @@
 // finished.
 import { onTestFinished } from "vitest";
 import { cleanEnvironment } from "../agent/agent.ts";
+import { createWaiter } from "../waiter.ts";
 import { startOnTerminal } from "./terminal-program.ts";
 
 export interface OnTerminalOptions {
@@ -35,10 +36,8 @@ export function onTerminal(argv: readonly string[], options: OnTerminalOptions =
   const { cols = 80, rows = 24, env } = options;
   let shown = "";
   let exitCode: number | undefined;
-  const waiting = new Set<() => void>();
-  const changed = (): void => {
-    for (const look of [...waiting]) look();
-  };
+  const state = () => `${argv.join(" ")}: exit ${exitCode}, shown: ${JSON.stringify(shown)}`;
+  const { changed, until } = createWaiter(DEADLINE_MS, state);
   const terminal = startOnTerminal(
     argv,
     cleanEnvironment({ NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined, ...env }),
@@ -58,26 +57,6 @@ export function onTerminal(argv: readonly string[], options: OnTerminalOptions =
     if (exitCode === undefined) terminal.kill("SIGKILL");
   });
 
-  function until<T>(what: string, look: () => T | undefined, endsIt: () => boolean): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const state = () => `${argv.join(" ")}: exit ${exitCode}, shown: ${JSON.stringify(shown)}`;
-      const settle = (act: () => void): void => {
-        clearTimeout(deadline);
-        waiting.delete(check);
-        act();
-      };
-      const check = (): void => {
-        const found = look();
-        if (found !== undefined) settle(() => resolve(found));
-        else if (endsIt()) settle(() => reject(new Error(`ended without ${what}: ${state()}`)));
-      };
-      const late = () => settle(() => reject(new Error(`no ${what} within ${DEADLINE_MS} ms: ${state()}`)));
-      const deadline = setTimeout(late, DEADLINE_MS);
-      waiting.add(check);
-      check();
-    });
-  }
-
   return {
     pid: terminal.pid,
     shown: () => shown,
@@ -85,17 +64,12 @@ export function onTerminal(argv: readonly string[], options: OnTerminalOptions =
       until(
         String(pattern),
         () => pattern.exec(shown.slice(from)) ?? undefined,
-        () => exitCode !== undefined,
+        () => (exitCode === undefined ? undefined : new Error(`ended without ${pattern}: ${state()}`)),
       ),
     type: terminal.type,
     resize: (newCols, newRows) => terminal.resize({ cols: newCols, rows: newRows }),
     kill: terminal.kill,
     hangUp: terminal.hangUp,
-    exited: () =>
-      until(
-        "exit",
-        () => exitCode,
-        () => false,
-      ),
+    exited: () => until("exit", () => exitCode),
   };
 }

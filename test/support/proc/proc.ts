@@ -25,6 +25,9 @@ export function childrenOf(pid: number): number[] {
     .filter((child) => stat(child)?.parent === pid);
 }
 
+/** What lasts long is polled less often, because others use the cores: after 2 % of the time that has passed. */
+const POLL_MS = { min: 10, max: 100 };
+
 /** Polls until `isTrue`, or rejects with `state` at the deadline. */
 export async function eventually(
   what: string,
@@ -32,11 +35,13 @@ export async function eventually(
   state: () => unknown,
   deadlineMs = 10_000,
 ) {
-  const deadline = performance.now() + deadlineMs;
+  const begin = performance.now();
   while (!(await isTrue())) {
-    if (performance.now() > deadline)
+    const waitedMs = performance.now() - begin;
+    if (waitedMs > deadlineMs)
       throw new Error(`${what}: not within ${deadlineMs} ms, but ${JSON.stringify(state())}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    const pollMs = Math.min(POLL_MS.max, Math.max(POLL_MS.min, waitedMs / 50));
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
 

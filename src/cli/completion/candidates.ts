@@ -1,0 +1,171 @@
+// What can stand at the end of a command line, from the description of the commands. No I/O: names that only an agent
+// or a file knows are asked for by their kind.
+
+import type { Command, Option } from "commander";
+import { logFormats, logLevels } from "../../agent/settings.ts";
+import { DETACHED_MODES } from "../../process/defaults.ts";
+import { filterKeys, filterStatuses } from "../commands/process-filter.ts";
+import { signalNames } from "../commands/signal-words.ts";
+import { sortKeys } from "../top/rates.ts";
+import { shells } from "./shells.ts";
+
+export interface Candidate {
+  readonly value: string;
+  readonly description?: string;
+}
+
+/** Candidates that are known, and a kind of names that the caller has to find. */
+export interface Candidates {
+  readonly known: readonly Candidate[];
+  readonly ask?: "files" | "commands" | "running" | "processes" | "contexts";
+}
+
+const NOTHING: Candidates = { known: [] };
+
+/** `words` follow the name of the program; the last one is being typed. Unsorted, and not limited to what is typed. */
+export function candidatesFor(program: Command, words: readonly string[]): Candidates {
+  const place = placeOf(program, words.slice(0, -1));
+  const current = words.at(-1) ?? "";
+  if (place.option !== undefined) return valuesOf(place.option, current);
+  if (place.isForeign) return { known: [], ask: place.isFirst ? "commands" : "files" };
+  const [, flag, typed = ""] = /^(--[\w-]+)=(.*)$/s.exec(current) ?? [];
+  if (flag !== undefined) {
+    const option = findOption(place.command, program, flag);
+    return option === undefined ? NOTHING : prefixed(valuesOf(option, typed), `${flag}=`);
+  }
+  if (current.startsWith("-")) return { known: flagsOf(place.command, program) };
+  return argumentsOf(place, program);
+}
+
+interface Place {
+  readonly command: Command;
+  /** The option whose value comes next. */
+  readonly option: Option | undefined;
+  /** The arguments of the command so far. */
+  readonly given: number;
+  /** The words belong to the command line that `holdfast run` runs. */
+  readonly isForeign: boolean;
+  /** With isForeign: the name of the program comes next. */
+  readonly isFirst: boolean;
+}
+
+function placeOf(program: Command, words: readonly string[]): Place {
+  let command = program;
+  let given = 0;
+  let option: Option | undefined;
+  let isAfterDashes = false;
+  for (const word of words) {
+    if (option !== undefined) option = undefined;
+    else if (word === "--") isAfterDashes = true;
+    // `holdfast help COMMAND`: commands come next.
+    else if (command === program && word === "help") continue;
+    else if (!isAfterDashes && word.startsWith("-") && given === 0) {
+      const found = findOption(command, program, word);
+      if (found?.required === true && !word.includes("=")) option = found;
+    } else if (!isAfterDashes && word.startsWith("-") && !runsCommand(command)) {
+      const found = findOption(command, program, word);
+      if (found?.required === true) option = found;
+    } else {
+      const next = given === 0 ? command.commands.find((own) => isNamed(own, word)) : undefined;
+      if (next === undefined) given++;
+      else command = next;
+    }
+  }
+  const isForeign = runsCommand(command) && (isAfterDashes || given > 0);
+  return { command, option, given, isForeign, isFirst: given === 0 };
+}
+
+/** `holdfast run COMMAND ARGUMENT...`. */
+function runsCommand(command: Command): boolean {
+  return command.registeredArguments[0]?.name() === "command" && command.registeredArguments[0].variadic;
+}
+
+function isNamed(command: Command, word: string): boolean {
+  return command.name() === word || command.aliases().includes(word);
+}
+
+/** Of the command, or of the program: the flags that work everywhere. `-it` is two flags, the last may take a value. */
+function findOption(command: Command, program: Command, word: string): Option | undefined {
+  const name = word.startsWith("--") ? word.replace(/=.*/s, "") : `-${word.at(-1)}`;
+  const options = command === program ? program.options : command.options;
+  return options.find(({ long, short }) => long === name || short === name);
+}
+
+function flagsOf(command: Command, program: Command): Candidate[] {
+  const flags = command.options.filter(({ hidden }) => !hidden);
+  const help = { value: "--help", description: "this help" };
+  const own = flags.map(({ long, short, description }) => ({ value: long ?? short ?? "", description }));
+  return command === program ? own : [...own, help];
+}
+
+function argumentsOf({ command, given }: Place, program: Command): Candidates {
+  const subcommands = given === 0 ? command.commands.filter((own) => !own.name().startsWith("__")) : [];
+  if (subcommands.length > 0)
+    return { known: subcommands.map((own) => ({ value: own.name(), description: own.summary() })) };
+  const last = command.registeredArguments.at(-1);
+  const argument = command.registeredArguments[given] ?? (last?.variadic === true ? last : undefined);
+  switch (argument?.name()) {
+    case "selector":
+    case "name":
+      return {
+        known: [],
+        ask: ["logs", "inspect", "wait"].includes(command.name()) ? "processes" : "running",
+      };
+    case "signal":
+      return signals();
+    case "context":
+      return { known: [], ask: "contexts" };
+    case "shell":
+      return choices(shells);
+    case "command":
+      return argument?.variadic === true
+        ? { known: [], ask: "commands" }
+        : argumentsOf({ ...placeOf(program, []) }, program);
+    default:
+      return NOTHING;
+  }
+}
+
+/** `typed` is the beginning of the value. */
+function valuesOf(option: Option, typed: string): Candidates {
+  switch (option.long) {
+    case "--access-token-file":
+    case "--ca":
+    case "--tls-cert":
+    case "--tls-key":
+      return { known: [], ask: "files" };
+    case "--context":
+      return { known: [], ask: "contexts" };
+    case "--signal":
+      return signals();
+    case "--sort":
+      return choices(sortKeys);
+    case "--format":
+      return choices(["table", "json"]);
+    case "--filter":
+      return typed.startsWith("status=")
+        ? prefixed(choices(filterStatuses), "status=")
+        : choices(filterKeys.map((key) => `${key}=`));
+    case "--detached":
+    case "--while-detached":
+      return choices(DETACHED_MODES);
+    case "--log-level":
+      return choices(logLevels);
+    case "--log-format":
+      return choices(logFormats);
+    default:
+      return NOTHING;
+  }
+}
+
+function signals(): Candidates {
+  return choices(signalNames.map((name) => name.replace(/^SIG/, "")));
+}
+
+function choices(values: readonly string[]): Candidates {
+  return { known: values.map((value) => ({ value })) };
+}
+
+function prefixed({ known, ...rest }: Candidates, prefix: string): Candidates {
+  return { ...rest, known: known.map(({ value, ...more }) => ({ ...more, value: prefix + value })) };
+}

@@ -1,0 +1,83 @@
+// What the completion scripts call: prints the candidates for the last word of a command line, one a line. It never
+// prints an error, because it runs while somebody types.
+
+import type { Command } from "commander";
+import { createClient, type ProcessInfo } from "../../client/index.ts";
+import { commandText } from "../commands/process-rows.ts";
+import { chooseAgent } from "../connect/choose-agent.ts";
+import { accessOfChosenAgent } from "../connect/chosen-agent.ts";
+import { readContexts } from "../contexts/context-file.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { silenceNotices } from "../report/notices.ts";
+import { writeOut } from "../report/report.ts";
+import { type Candidate, type Candidates, candidatesFor } from "./candidates.ts";
+
+/** How long a person waits for a list of processes. */
+const MOST_MS = 1_500;
+
+/** `command` is the one that completes, which has the flags that choose an agent. Resolves with the exit code. */
+export async function printCandidates(
+  program: Command,
+  command: Command,
+  words: readonly string[],
+): Promise<number> {
+  silenceNotices();
+  const current = words.at(-1) ?? "";
+  const { known, ask } = candidatesFor(program, words);
+  const found = await named(ask, program, command, words).catch(() => []);
+  const lines = [...known, ...found]
+    .filter(({ value }) => value.startsWith(current))
+    .map(({ value, description }) => (description === undefined ? value : `${value}\t${description}`));
+  const directive = ask === "files" || ask === "commands" ? [`:${ask}`] : [];
+  await writeOut(process.stdout, [...lines, ...directive].map((line) => `${line}\n`).join(""));
+  return exitCodes.done;
+}
+
+async function named(
+  ask: Candidates["ask"],
+  program: Command,
+  command: Command,
+  words: readonly string[],
+): Promise<Candidate[]> {
+  if (ask === "contexts")
+    return Object.entries(readContexts(process.env).contexts).map(([value, { url }]) => ({
+      value,
+      description: url,
+    }));
+  if (ask !== "running" && ask !== "processes") return [];
+  for (const [name, value] of flagsIn(words)) command.setOptionValueWithSource(name, value, "cli");
+  chooseAgent(command, program, process.env);
+  const client = createClient({ reconnect: { callRetryMs: 0 }, ...accessOfChosenAgent() });
+  try {
+    const signal = AbortSignal.timeout(MOST_MS);
+    return toCandidates(await client.list({ includeEnded: ask === "processes", signal }));
+  } finally {
+    client.close();
+  }
+}
+
+/** The flags that choose an agent, wherever they stand. */
+function flagsIn(words: readonly string[]): [name: string, value: string][] {
+  const names = new Map([
+    ["--url", "url"],
+    ["--context", "context"],
+    ["--access-token-file", "accessTokenFile"],
+    ["--ca", "ca"],
+  ]);
+  return words.slice(0, -1).flatMap((word, at) => {
+    const [flag = "", inline] = word.split(/=(.*)/s);
+    const name = names.get(flag);
+    const value = inline ?? words[at + 1];
+    return name === undefined || value === undefined ? [] : [[name, value] as [string, string]];
+  });
+}
+
+/** A tag for each process that has one, and its pid otherwise. */
+function toCandidates(processes: readonly ProcessInfo[]): Candidate[] {
+  const byName = new Map(
+    processes.map((info) => [info.tag ?? String(info.pid), commandText(info).replace(/\p{Cc}+/gu, " ")]),
+  );
+  return [...byName]
+    .filter(([value]) => !/\s/.test(value))
+    .map(([value, description]) => ({ value, description: description.slice(0, 60) }));
+}

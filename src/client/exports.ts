@@ -1,0 +1,12 @@
+// What both entries of holdfast/client export in addition to `createClient`.
+
+export type { Clock, Timer } from "../clock.ts";
+export {
+  ClientError,
+  type ClientErrorCode,
+  DetachedError,
+  GapError,
+  ProcessGoneError,
+  RewoundError,
+} from "./client-errors.ts";
+export type * from "./types.ts";

@@ -1,0 +1,60 @@
+// Content-Digest and Repr-Digest of an upload (RFC 9530): `sha-256=:BASE64:`. The agent compares them with what arrived
+// before it touches the file.
+
+import { createHash, type Hash } from "node:crypto";
+import { HoldfastError } from "../../errors.ts";
+import { clip } from "../../text.ts";
+
+const algorithms: Readonly<Record<string, { readonly name: string; readonly bytes: number }>> = {
+  "sha-256": { name: "sha256", bytes: 32 },
+  "sha-512": { name: "sha512", bytes: 64 },
+};
+
+export interface DigestCheck {
+  update(chunk: Uint8Array): void;
+  /** Throws `invalid_argument` if what arrived has another digest. To be called once, at the end. */
+  verify(): void;
+}
+
+/** `Repr-Digest` of what a SHA-256 has seen. */
+export function reprDigest(hash: Hash): string {
+  return `sha-256=:${hash.copy().digest("base64")}:`;
+}
+
+/** Undefined without the header, and if it has only algorithms that are not known here. */
+export function digestCheck(headerName: string, value: string | null): DigestCheck | undefined {
+  if (value === null) return undefined;
+  for (const item of value.split(",")) {
+    const [, key = "", base64 = ""] = /^\s*([\w-]+)\s*=\s*:([^:]*):\s*$/.exec(item) ?? [];
+    const algorithm = Object.hasOwn(algorithms, key) ? algorithms[key] : undefined;
+    if (algorithm === undefined) continue;
+    const expected = Buffer.from(base64, "base64");
+    if (expected.length !== algorithm.bytes) throw malformed(headerName, item, algorithm.bytes);
+    return check(headerName, createHash(algorithm.name), expected);
+  }
+  // Every other algorithm may be ignored, but a header that is none at all is a mistake.
+  if (!/^\s*[\w-]+\s*=\s*:/.test(value)) throw malformed(headerName, value, 32);
+  return undefined;
+}
+
+function check(headerName: string, hash: Hash, expected: Buffer): DigestCheck {
+  return {
+    update: (chunk) => void hash.update(chunk),
+    verify: () => {
+      const actual = hash.digest();
+      if (actual.equals(expected)) return;
+      throw new HoldfastError(
+        "invalid_argument",
+        `${headerName} is ${expected.toString("base64")}, but what arrived has ${actual.toString("base64")}; ` +
+          "the file is unchanged",
+      );
+    },
+  };
+}
+
+function malformed(headerName: string, value: string, bytes: number): HoldfastError {
+  return new HoldfastError(
+    "invalid_argument",
+    `${headerName} must be sha-256=:BASE64: with ${bytes} bytes in base64: "${clip(value.trim())}"`,
+  );
+}

@@ -1,0 +1,85 @@
+// GET /files?path=D&format=tar: a directory in one answer. Its trailers say what was sent.
+
+import { baseOf, closeFile, type PackProgress, packTree, pathFilter } from "../../filesystem/index.ts";
+import { isGoneClient, type NodeRequest, type NodeResponse, type Query } from "../../http/index.ts";
+import { type ArchiveFormat, compressed, mediaTypeOf } from "./archive-format.ts";
+import { contentDisposition } from "./content-disposition.ts";
+import { requesterOf } from "./file-request.ts";
+import type { FileService } from "./file-service.ts";
+import { createSender } from "./send.ts";
+
+const TRAILERS = [
+  "X-Archive-Files",
+  "X-Archive-Directories",
+  "X-Archive-Links",
+  "X-Archive-Bytes",
+  "X-Archive-Skipped",
+];
+
+export async function downloadDirectory(
+  service: FileService,
+  request: NodeRequest,
+  response: NodeResponse,
+  query: Query,
+  format: ArchiveFormat,
+): Promise<void> {
+  const { files, resolve } = await requesterOf(
+    request,
+    query.text("username"),
+    service.access,
+    service.defaults,
+  );
+  const path = resolve(query.bytes("path") ?? Buffer.alloc(0));
+  const isExcluded = pathFilter(query.all("exclude"));
+  const root = await files.call("openTree", [path]);
+  try {
+    const name = Buffer.concat([baseOf(withoutSlash(path)), Buffer.from(`.${format}`)]);
+    response.writeHead(200, {
+      "Cache-Control": "no-store",
+      "Content-Disposition": contentDisposition(name).replace("inline", "attachment"),
+      "Content-Type": mediaTypeOf(format),
+      "X-Content-Type-Options": "nosniff",
+      Trailer: TRAILERS.join(", "),
+    });
+    if (request.method === "HEAD") return void response.end();
+    await send(service, response, (bufferBytes, progress, signal) =>
+      compressed(format, packTree({ files, root, isExcluded, progress, bufferBytes, signal })),
+    );
+  } finally {
+    await closeFile(root.fd);
+  }
+}
+
+async function send(
+  { memory, idleMs, logger }: FileService,
+  response: NodeResponse,
+  archive: (bufferBytes: number, progress: PackProgress, signal: AbortSignal) => AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const share = memory.open();
+  const progress: PackProgress = { files: 0, directories: 0, links: 0, bytes: 0, skipped: 0 };
+  const abort = new AbortController();
+  const onClose = () => abort.abort();
+  response.once("close", onClose);
+  const sender = createSender(response, idleMs, logger);
+  try {
+    for await (const piece of archive(share.bufferBytes, progress, abort.signal)) await sender.send(piece);
+    const { files, directories, links, bytes, skipped } = progress;
+    const values = [files, directories, links, bytes, skipped];
+    response.addTrailers(Object.fromEntries(TRAILERS.map((name, index) => [name, String(values[index])])));
+    sender.end();
+  } catch (error) {
+    // Only a broken connection tells the client that the archive is not complete.
+    if (!isGoneClient(error)) logger.info({ err: error }, "an archive ended early");
+    response.destroy();
+  } finally {
+    response.removeListener("close", onClose);
+    sender.stop();
+    share.release();
+  }
+}
+
+function withoutSlash(path: Buffer): Buffer {
+  let end = path.length;
+  while (end > 1 && path[end - 1] === 0x2f) end--;
+  return path.subarray(0, end);
+}

@@ -1,0 +1,119 @@
+// One upload that its client may interrupt and continue, at the offset that the agent names: the state of it. Bytes are
+// accepted in order and once. The target is not touched before the last byte has arrived and the digest is right.
+//
+//   open -- complete() --> stored
+//   open -- a failure of the content, cancel() or the expiry --> gone
+
+import { createHash, type Hash } from "node:crypto";
+import { HoldfastError } from "../../errors.ts";
+import type { PlacedFile, StagedContent } from "../../filesystem/index.ts";
+import { reprDigest } from "./digests.ts";
+import type { Requester } from "./file-request.ts";
+import { type StoreOptions, store, type Target } from "./storing.ts";
+
+export interface UploadPlan {
+  readonly id: string;
+  readonly path: Buffer;
+  readonly requester: Requester;
+  readonly target: Target;
+  readonly options: StoreOptions;
+  /** Of the whole content, as in the header Repr-Digest. */
+  readonly digest: string | null;
+}
+
+/** The request that sends content now. */
+interface Run {
+  readonly ended: Promise<void>;
+  /** Ends its connection. */
+  readonly stop: () => void;
+}
+
+export class ResumableUpload {
+  readonly plan: UploadPlan;
+  readonly #content: StagedContent;
+  #hash: Hash = createHash("sha256");
+  #run: Run | undefined;
+  #stored: PlacedFile | undefined;
+
+  constructor(plan: UploadPlan, content: StagedContent) {
+    this.plan = plan;
+    this.#content = content;
+  }
+
+  /** How many bytes of the content are accepted. */
+  get offset(): number {
+    return this.#stored?.bytes ?? this.#content.bytes;
+  }
+
+  /** The result, once the content is stored. */
+  get stored(): PlacedFile | undefined {
+    return this.#stored;
+  }
+
+  /** `Repr-Digest` of what is accepted so far. */
+  get digest(): string {
+    return reprDigest(this.#hash);
+  }
+
+  /** Ends the request that sends content now, and resolves when what it sent is counted: its client has reconnected. */
+  async takeOver(): Promise<void> {
+    this.#run?.stop();
+    await this.#run?.ended;
+  }
+
+  /**
+   * Appends the pieces of one request. When they end early, what has arrived is accepted. If `pieces` throws because what
+   * arrived is not what its digest says, nothing of it is.
+   */
+  async append(pieces: AsyncIterable<Uint8Array>, stop: () => void): Promise<void> {
+    let end: () => void = () => undefined;
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const run: Run = { ended, stop };
+    this.#run = run;
+    const start = { bytes: this.#content.bytes, hash: this.#hash.copy() };
+    try {
+      for await (const piece of pieces) {
+        this.#hash.update(piece);
+        await this.#content.append(piece);
+      }
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code === "invalid_argument") {
+        this.#hash = start.hash;
+        await this.#content.truncate(start.bytes);
+      }
+      throw error;
+    } finally {
+      // Until the next request it uses no memory.
+      await this.#content.spool().finally(() => {
+        if (this.#run === run) this.#run = undefined;
+        end();
+      });
+    }
+  }
+
+  /** Stores the content. Throws `invalid_argument` if it is not what the digest says. */
+  async complete(digest: string | null): Promise<PlacedFile> {
+    for (const expected of [this.plan.digest, digest])
+      if (expected !== null && !listed(expected).includes(this.digest))
+        throw new HoldfastError(
+          "invalid_argument",
+          `Repr-Digest is ${expected}, but what arrived has ${this.digest}; the file is unchanged`,
+        );
+    const { path, requester, target, options } = this.plan;
+    this.#stored = await store(requester, { path, content: this.#content, target, options });
+    await this.#content.close();
+    return this.#stored;
+  }
+
+  async close(): Promise<void> {
+    this.#run?.stop();
+    await this.#content.close();
+  }
+}
+
+/** Other algorithms than SHA-256 are left out of a comparison; a header with only such says nothing. */
+function listed(header: string): string[] {
+  return header.split(",").map((item) => item.trim());
+}

@@ -1,0 +1,37 @@
+// What the agent and a file thread say to each other.
+
+import type { ErrorCode } from "../../errors.ts";
+
+export interface ThreadSettings {
+  /** Undefined: the rights of the agent. */
+  readonly identity:
+    | { readonly uid: number; readonly gid: number; readonly groups: readonly number[] }
+    | undefined;
+  /** Two 32-bit numbers: how many steps were done, and the id of the call to give up. */
+  readonly progress: SharedArrayBuffer;
+  /** The file from which the thread resolves packages. */
+  readonly resolveFrom: string;
+}
+
+export interface CallMessage {
+  readonly id: number;
+  readonly name: string;
+  readonly values: readonly unknown[];
+}
+
+export type AnswerMessage =
+  | { readonly kind: "part"; readonly id: number; readonly part: unknown }
+  | { readonly kind: "result"; readonly id: number; readonly result: unknown }
+  | {
+      readonly kind: "error";
+      readonly id: number;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly errno: number;
+    }
+  /** A bug. */
+  | { readonly kind: "bug"; readonly id: number; readonly error: unknown };
+
+/** Of `ThreadSettings.progress`. */
+export const STEPS = 0;
+export const GIVEN_UP = 1;

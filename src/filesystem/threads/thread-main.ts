@@ -1,0 +1,51 @@
+// The program of a file thread: takes its identity, then does one operation after the other. It
+// shares the agent's descriptors and nothing else.
+
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { HoldfastError } from "../../errors.ts";
+import { setThreadUmask, takeFileIdentity } from "../../linux/index.ts";
+import { errnoOf, FileError, pathError } from "../file-error.ts";
+import { type AnswerMessage, type CallMessage, GIVEN_UP, STEPS, type ThreadSettings } from "./messages.ts";
+import { operations } from "./operations.ts";
+
+/** Of what is made here, as for commands. */
+const UMASK = 0o022;
+
+type AnyOperation = (context: object, ...values: readonly unknown[]) => unknown;
+
+function serve(port: NonNullable<typeof parentPort>, { identity, progress }: ThreadSettings): void {
+  // The umask first: without capabilities the kernel may refuse unshare.
+  setThreadUmask(UMASK);
+  if (identity !== undefined) takeFileIdentity(identity);
+  const counters = new Int32Array(progress);
+  const answer = (message: AnswerMessage) => port.postMessage(message);
+  port.on("message", ({ id, name, values }: CallMessage) => {
+    const context = {
+      step: () => {
+        Atomics.add(counters, STEPS, 1);
+        if (Atomics.load(counters, GIVEN_UP) === id) throw new FileError("unavailable", "the caller gave up");
+      },
+      emit: (part: unknown) => answer({ kind: "part", id, part }),
+    };
+    try {
+      const operation = operations[name as keyof typeof operations] as AnyOperation;
+      answer({ kind: "result", id, result: operation(context, ...values) });
+    } catch (error) {
+      answer(failure(id, name, error));
+    }
+  });
+}
+
+function failure(id: number, name: string, error: unknown): AnswerMessage {
+  if (error instanceof HoldfastError) {
+    const errno = error instanceof FileError ? error.errno : 0;
+    return { kind: "error", id, code: error.code, message: error.message, errno };
+  }
+  const errno = errnoOf(error);
+  if (errno === undefined) return { kind: "bug", id, error };
+  const path = error instanceof Error && "path" in error ? String(error.path) : "a file";
+  const { code, message } = pathError(name, path, errno);
+  return { kind: "error", id, code, message, errno };
+}
+
+if (!isMainThread && parentPort !== null) serve(parentPort, workerData as ThreadSettings);

@@ -1,0 +1,45 @@
+// Sends a part of a file: reads the next piece while the one before is being sent. Two buffers, so that a slow receiver
+// holds no more than these.
+
+import { HoldfastError } from "../../errors.ts";
+import { readAt } from "./file-io.ts";
+
+export interface CopyOut {
+  readonly fd: number;
+  readonly start: number;
+  /** Not included. */
+  readonly end: number;
+  /** Of the same size. */
+  readonly buffers: readonly [Buffer, Buffer];
+  /** Resolves when the piece is sent and its memory may be used again. */
+  readonly send: (piece: Buffer) => Promise<void>;
+}
+
+/** Rejects with `unavailable` if the file became shorter meanwhile: what was promised cannot be sent. */
+export async function copyOut({ fd, start, end, buffers, send }: CopyOut): Promise<void> {
+  let sending: Promise<void> = Promise.resolve();
+  try {
+    for (let at = start, turn = 0; at < end; turn = 1 - turn) {
+      const buffer = buffers[turn === 0 ? 0 : 1];
+      const piece = buffer.subarray(0, Math.min(buffer.length, end - at));
+      const bytes = await readAt(fd, piece, at);
+      await sending;
+      if (bytes < piece.length) throw shrunk(at + bytes, end);
+      sending = send(piece);
+      at += bytes;
+    }
+  } finally {
+    // Until then the connection reads from the buffers.
+    await sending.catch(() => {
+      // Reported below, or it follows from the error that is reported already.
+    });
+  }
+  await sending;
+}
+
+function shrunk(size: number, promised: number): HoldfastError {
+  return new HoldfastError(
+    "unavailable",
+    `the file became shorter while it was sent: ${size} bytes instead of ${promised}`,
+  );
+}

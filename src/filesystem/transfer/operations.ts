@@ -1,0 +1,16 @@
+// What file threads do for transfers.
+
+import type { OperationContext } from "../threads/operation-context.ts";
+import { compose } from "./compose.ts";
+import { openFile } from "./open-file.ts";
+import { place } from "./place.ts";
+import { openSpool } from "./spool.ts";
+import { targetState } from "./target-state.ts";
+
+export const transferOperations = {
+  compose,
+  openFile,
+  openSpool: (_context: OperationContext, directory: Uint8Array) => openSpool(directory),
+  place,
+  targetState,
+};

@@ -1,0 +1,6 @@
+// What file threads do for whole directories.
+
+import { openTree, openTreeFile, readTreeFolder } from "./read-tree.ts";
+import { openUnpackRoot, unpackEntries } from "./unpack-entries.ts";
+
+export const treeOperations = { openTree, openTreeFile, openUnpackRoot, readTreeFolder, unpackEntries };

@@ -1,0 +1,234 @@
+// Creates what an archive holds, below a directory that is open already. A file appears with its whole content: under a
+// name that exists already it takes the place of the old one by a rename. Runs on a file thread.
+
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  ftruncateSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+} from "node:fs";
+import { dataExtents, linkNameless, nameOf } from "../../linux/index.ts";
+import { errnoOf, FileError, pathError, pathText } from "../file-error.ts";
+import type { Owner } from "../threads/basic-operations.ts";
+import type { OperationContext } from "../threads/operation-context.ts";
+import { copyAll, writeAll } from "../transfer/copy-in.ts";
+import { makeParents } from "../transfer/parents.ts";
+import { momentaryName } from "../transfer/spool.ts";
+import { inFolder, inParent, openBelow } from "./below.ts";
+
+/** How an entry gets its owner, mode and times. */
+export interface EntryAttributes {
+  readonly mode: number;
+  readonly mtimeMs: number;
+  /** Undefined: that of the thread. */
+  readonly owner: Owner | undefined;
+}
+
+/** One thing to create. Paths are relative to the root and have no `..`. */
+export type UnpackStep =
+  | ({ readonly kind: "directory"; readonly path: string } & EntryAttributes)
+  | ({ readonly kind: "file"; readonly path: string; readonly content: Uint8Array } & EntryAttributes)
+  /** `fd`: a nameless file with the whole content. */
+  | ({
+      readonly kind: "spooled";
+      readonly path: string;
+      readonly fd: number;
+      readonly isLinkable: boolean;
+    } & EntryAttributes)
+  | ({ readonly kind: "symlink"; readonly path: string; readonly target: string } & EntryAttributes)
+  | { readonly kind: "link"; readonly path: string; readonly to: string }
+  /** The last change of a directory: later entries would change its time again. */
+  | ({ readonly kind: "finished"; readonly path: string } & EntryAttributes);
+
+/** Opens the directory, after creating it if it is missing. The receiver closes the descriptor. */
+export function openUnpackRoot(
+  _context: OperationContext,
+  path: Uint8Array,
+  owner: Owner | undefined,
+): number {
+  const place = Buffer.from(path);
+  makeParents(Buffer.concat([place, Buffer.from("/x")]), owner);
+  return openSync(place, constants.O_RDONLY | constants.O_DIRECTORY);
+}
+
+export function unpackEntries(context: OperationContext, root: number, steps: readonly UnpackStep[]): void {
+  for (const step of steps) {
+    context.step();
+    try {
+      create(context, root, step);
+    } catch (error) {
+      const errno = error instanceof FileError ? error.errno : errnoOf(error);
+      if (errno === undefined || errno === 0) throw error;
+      if (nameOf(errno) === "ELOOP" || nameOf(errno) === "EXDEV") throw throughLink(step.path, errno);
+      throw pathError("unpack", step.path, errno);
+    }
+  }
+}
+
+function create(context: OperationContext, root: number, step: UnpackStep): void {
+  const path = Buffer.from(step.path);
+  if (step.kind === "directory") makeDirectory(root, path, step);
+  else if (step.kind === "finished") finishDirectory(root, path, step);
+  else createNamed(context, root, path, step);
+}
+
+function createNamed(
+  context: OperationContext,
+  root: number,
+  path: Buffer,
+  step: Exclude<UnpackStep, { kind: "directory" | "finished" }>,
+): void {
+  makeFolders(root, path, step.kind === "link" ? undefined : step.owner);
+  inParent(root, path, (place, folder) => {
+    if (step.kind === "file") createFile(place, folder, step);
+    else if (step.kind === "spooled") nameFile(context, place, folder, step);
+    else if (step.kind === "symlink") {
+      replacing(place, folder, (name) => symlinkSync(step.target, name));
+      if (step.owner !== undefined) lchownSync(place, step.owner.uid, step.owner.gid);
+    } else
+      inParent(root, Buffer.from(step.to), (from) =>
+        replacing(place, folder, (name) => linkSync(from, name)),
+      );
+  });
+}
+
+/** The directories above `path`, for archives that do not list them. */
+function makeFolders(root: number, path: Buffer, owner: Owner | undefined): void {
+  const end = path.lastIndexOf("/");
+  if (end < 0) return;
+  const parent = path.subarray(0, end);
+  try {
+    closeSync(openBelow(root, parent, constants.O_RDONLY | constants.O_DIRECTORY));
+  } catch (error) {
+    if (!(error instanceof FileError) || nameOf(error.errno) !== "ENOENT") throw error;
+    makeFolders(root, parent, owner);
+    makeDirectory(root, parent, { mode: 0o755, mtimeMs: Date.now(), owner });
+  }
+}
+
+/** Searchable and writable for its owner until it is finished. */
+function makeDirectory(root: number, path: Buffer, { mode, owner }: EntryAttributes): void {
+  if (path.length === 0) return;
+  makeFolders(root, path, owner);
+  inParent(root, path, (place) => {
+    try {
+      mkdirSync(place, mode | 0o700);
+    } catch (error) {
+      if (nameOf(errnoOf(error) ?? 0) !== "EEXIST" || !lstatSync(place).isDirectory()) throw error;
+      return;
+    }
+    if (owner !== undefined) lchownSync(place, owner.uid, owner.gid);
+  });
+}
+
+function finishDirectory(root: number, path: Buffer, attributes: EntryAttributes): void {
+  const fd = openBelow(root, path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    apply(fd, attributes, path.length > 0);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The owner first: a change of it clears the set-id bits of the mode. */
+function apply(fd: number, { mode, mtimeMs, owner }: EntryAttributes, setsOwner = true): void {
+  if (owner !== undefined && setsOwner) {
+    try {
+      fchownSync(fd, owner.uid, owner.gid);
+    } catch {
+      // Some mounts know one owner only; see giveTo.
+    }
+  }
+  fchmodSync(fd, mode);
+  futimesSync(fd, mtimeMs / 1000, mtimeMs / 1000);
+}
+
+function createFile(place: Buffer, folder: number, step: UnpackStep & { kind: "file" }): void {
+  replacing(place, folder, (name) => {
+    const fd = openSync(name, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    try {
+      writeAll(fd, step.content, 0, Buffer.from(step.path));
+      apply(fd, step);
+    } catch (error) {
+      unlinkSync(name);
+      throw error;
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+function nameFile(
+  context: OperationContext,
+  place: Buffer,
+  folder: number,
+  step: UnpackStep & { kind: "spooled" },
+): void {
+  apply(step.fd, step);
+  replacing(place, folder, (name) => {
+    const result = step.isLinkable ? linkNameless(step.fd, name) : -EXDEV;
+    if (result === 0) return;
+    if (!cannotLink.has(nameOf(-result))) throw Object.assign(new Error(nameOf(-result)), { errno: -result });
+    copyFile(context, name, step);
+  });
+}
+
+const EXDEV = 18;
+/** The file system, or a rule of the kernel, gives no names to nameless files. */
+const cannotLink = new Set(["EXDEV", "EPERM", "ENOENT", "EOPNOTSUPP"]);
+const MAX_EXTENTS = 4096;
+
+/** Its holes stay holes. */
+function copyFile(context: OperationContext, name: Buffer, step: UnpackStep & { kind: "spooled" }): void {
+  const path = Buffer.from(step.path);
+  const to = openSync(name, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+  try {
+    const { size } = fstatSync(step.fd);
+    const extents = dataExtents(step.fd, size, MAX_EXTENTS);
+    for (const { start, end } of Array.isArray(extents) ? extents : [{ start: 0, end: size }])
+      copyAll(context, { from: step.fd, fromAt: start, to, toAt: start, bytes: end - start }, path);
+    ftruncateSync(to, size);
+    apply(to, step);
+  } catch (error) {
+    unlinkSync(name);
+    throw error;
+  } finally {
+    closeSync(to);
+  }
+}
+
+/** Calls `make` with the name; if that exists, with another name that then takes its place. */
+function replacing(place: Buffer, folder: number, make: (name: Buffer) => void): void {
+  try {
+    make(place);
+  } catch (error) {
+    if (nameOf(Math.abs(errnoOf(error) ?? 0)) !== "EEXIST") throw error;
+    const name = momentaryName(inFolder(folder, Buffer.from(".")));
+    make(name);
+    try {
+      renameSync(name, place);
+    } catch (failure) {
+      unlinkSync(name);
+      throw failure;
+    }
+  }
+}
+
+function throughLink(path: string, errno: number): FileError {
+  return new FileError(
+    "invalid_argument",
+    `cannot unpack "${pathText(path)}": a part of it is a symbolic link, which could lead out of the directory`,
+    errno,
+  );
+}

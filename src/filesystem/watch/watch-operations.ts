@@ -1,0 +1,5 @@
+// Operations of watches.
+
+import { armNearest, armTree } from "./arm-tree.ts";
+
+export const watchOperations = { armTree, armNearest };

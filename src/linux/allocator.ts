@@ -1,0 +1,32 @@
+// Settings of glibc's malloc. musl has none of them, and needs none: it returns free memory soon.
+
+import { libc } from "./libc.ts";
+
+const M_TRIM_THRESHOLD = -1;
+const M_MMAP_THRESHOLD = -3;
+const M_ARENA_MAX = -8;
+
+/** Buffers of 64 KiB, which most of the memory consists of, are mapped each for itself then and leave no gaps in the heap. */
+const THRESHOLD_BYTES = 64 * 1024;
+/** One for the main thread, one for the threads of libuv's pool. */
+const ARENAS = 2;
+
+/**
+ * From now on large blocks return to the kernel when they are freed. By default glibc raises its thresholds with each large
+ * block that is freed, up to 32 MiB, and keeps that much for each arena: after requests of 15 MB the agent held 40 MB of
+ * free memory.
+ */
+export function returnFreeMemory(): void {
+  const mallopt = findMallopt();
+  mallopt?.(M_MMAP_THRESHOLD, THRESHOLD_BYTES);
+  mallopt?.(M_TRIM_THRESHOLD, THRESHOLD_BYTES);
+  mallopt?.(M_ARENA_MAX, ARENAS);
+}
+
+function findMallopt(): ((name: number, value: number) => unknown) | undefined {
+  try {
+    return libc.func("int mallopt(int name, int value)");
+  } catch {
+    return undefined;
+  }
+}

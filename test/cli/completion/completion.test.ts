@@ -1,0 +1,126 @@
+// `holdfast completion`: the candidates, and the scripts in real shells.
+import { execFile } from "node:child_process";
+import { chmodSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { beforeEach, expect, test } from "vitest";
+import { candidatesFor } from "../../../src/cli/completion/candidates.ts";
+import { createProgram } from "../../../src/cli/program.ts";
+import { agentForFile } from "../../client/file-agent.ts";
+import { cleanEnvironment, cliPath } from "../../support/agent/agent.ts";
+import { onTerminal } from "../../support/proc/on-terminal.ts";
+import { createTempFolder } from "../../support/temp-folder.ts";
+import { finished, holdfast, leave, untilProcess } from "../holdfast.ts";
+
+const agent = agentForFile();
+const run = promisify(execFile);
+const program = createProgram(() => undefined);
+
+function known(...words: readonly string[]) {
+  const { known: found, ask } = candidatesFor(program, words);
+  return { values: found.map(({ value }) => value), ask };
+}
+
+test("commands, the flags of a command, and the values of a flag are candidates", () => {
+  expect(known("").values).toEqual(expect.arrayContaining(["run", "ps", "logs", "context", "completion"]));
+  expect(known("").values.filter((value) => value.startsWith("__"))).toEqual([]);
+  expect(known("ps", "-").values).toEqual(expect.arrayContaining(["--all", "--filter", "--url", "--help"]));
+  expect(known("top", "--sort", "").values).toEqual(["cpu", "memory", "output", "pid", "age"]);
+  expect(known("top", "--sort=").values).toContain("--sort=cpu");
+  expect(known("ps", "--filter", "status=").values).toContain("status=blocked");
+  expect(known("--url", "x", "ps", "--context", "").ask).toBe("contexts");
+  expect(known("help", "").values).toContain("logs");
+  expect(known("context", "").values).toEqual(["add", "use", "ls", "rm"]);
+  expect(known("context", "use", "").ask).toBe("contexts");
+});
+
+test("arguments are processes, signals, shells, and the words of the program to run", () => {
+  expect(known("attach", "").ask).toBe("running");
+  expect(known("logs", "-f", "").ask).toBe("processes");
+  expect(known("signal", "--group", "web", "").values).toContain("TERM");
+  expect(known("completion", "").values).toEqual(["bash", "zsh", "fish"]);
+  expect(known("run", "").ask).toBe("commands");
+  expect(known("run", "-t", "--", "").ask).toBe("commands");
+  expect(known("run", "-t", "ls", "").ask).toBe("files");
+  expect(known("run", "ls", "--").ask).toBe("files");
+  expect(known("run", "--access-token-file", "").ask).toBe("files");
+});
+
+test("__complete prints the tags of running processes that begin as typed, and nothing without an agent", async () => {
+  await leave(agent.url, "exec sleep 1000", { tag: "web-server" });
+  await leave(agent.url, "exec sleep 1000", { tag: "worker" });
+  await leave(agent.url, "true", { tag: "web-old" });
+  await untilProcess(agent.url, "web-old", { exit: expect.anything() });
+  const complete = async (url: string, ...words: string[]) =>
+    finished(holdfast(url, ["__complete", "--", ...words]));
+  expect(await complete(agent.url, "attach", "we")).toEqual({
+    code: 0,
+    stdout: "web-server\tbash -c 'exec sleep 1000'\n",
+    stderr: "",
+  });
+  expect((await complete(agent.url, "logs", "web-o")).stdout).toContain("web-old\t");
+  expect((await complete("http://127.0.0.1:1", "--url", agent.url, "attach", "wo")).stdout).toContain(
+    "worker",
+  );
+  expect(await complete("http://127.0.0.1:1", "attach", "")).toEqual({ code: 0, stdout: "", stderr: "" });
+});
+
+let env: NodeJS.ProcessEnv = {};
+beforeEach(() => {
+  const bin = createTempFolder();
+  writeFileSync(join(bin, "holdfast"), `#!/bin/sh\nexec '${process.execPath}' '${cliPath}' "$@"\n`);
+  chmodSync(join(bin, "holdfast"), 0o755);
+  env = cleanEnvironment({ HOLDFAST_URL: agent.url, PATH: `${bin}${delimiter}${process.env["PATH"]}` });
+});
+
+/** Lines that a person has typed up to the cursor, and what must be offered among others. */
+const typedLines = [
+  ["holdfast insp", "inspect"],
+  ["holdfast ps --filt", "--filter"],
+  ["holdfast attach we", "web"],
+  ["holdfast signal web KI", "KILL"],
+  ["holdfast top --sort ou", "output"],
+  ["holdfast ps --filter status=blo", "blocked"],
+] as const;
+
+test.each(typedLines)("bash completes %j with %j", async (line, expected) => {
+  await leave(agent.url, "exec sleep 1000", { tag: "web" });
+  const script = `source <(holdfast completion bash); COMP_LINE='${line}' COMP_POINT=${line.length}; _holdfast; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const { stdout } = await run("bash", ["--norc", "-c", script], { env });
+  expect(stdout.split("\n")).toContain(expected);
+});
+
+test.each(typedLines)("fish completes %j with %j", async (line, expected) => {
+  await leave(agent.url, "exec sleep 1000", { tag: "web" });
+  const script = `holdfast completion fish | source; complete -C '${line}'`;
+  const { stdout } = await run("fish", ["--no-config", "-c", script], { env });
+  const values = stdout.split("\n").map((offered) => offered.replace(/\t.*/, ""));
+  expect(values.some((value) => value === expected || value.endsWith(`=${expected}`))).toBe(true);
+});
+
+test.each(typedLines)("zsh completes %j with %j when Tab is pressed", async (line, expected) => {
+  await leave(agent.url, "exec sleep 1000", { tag: "web" });
+  const zsh = onTerminal(["zsh", "-f", "-i"], {
+    env: { ...env, HOME: createTempFolder(), PS1: "> " },
+    cols: 200,
+  });
+  await zsh.waitFor(/> /);
+  zsh.type("autoload -Uz compinit && compinit -u -D; source <(holdfast completion zsh); echo re''ady\r");
+  await zsh.waitFor(/ready/);
+  const from = zsh.shown().length;
+  zsh.type(`${line}\t`);
+  await zsh.waitFor(new RegExp(expected), from);
+  zsh.type("\u0003exit\r");
+});
+
+test("bash completes on a terminal when Tab is pressed", async () => {
+  await leave(agent.url, "exec sleep 1000", { tag: "nightly-build" });
+  const bash = onTerminal(["bash", "--norc", "-i"], { env: { ...env, PS1: "> " }, cols: 200 });
+  await bash.waitFor(/> /);
+  bash.type("source <(holdfast completion bash); echo re''ady\r");
+  await bash.waitFor(/ready/);
+  const from = bash.shown().length;
+  bash.type("holdfast logs nig\t");
+  await bash.waitFor(/holdfast logs nightly-build/, from);
+  bash.type("\u0003exit\r");
+});
