@@ -24,6 +24,34 @@ export const exitCodes = {
   interrupted: (signalNumber: number): number => 128 + signalNumber,
 } as const;
 
+/** For docs/reference/cli.md, which shows these rows. */
+export const exitCodeRows: readonly (readonly [code: string, commands: string, meaning: string])[] = [
+  ["0", "all", "done; `run` and `attach`: also left with the detach keys"],
+  ["0 to 255", "`run`, `shell`, `attach`, `wait`", "the exit code of the process"],
+  [
+    `${exitCodes.failed}`,
+    "all others",
+    "failed: no agent, no such process, or it refused; `serve`: it could not start",
+  ],
+  [`${exitCodes.usage}`, "all others", "the command line or a variable is wrong"],
+  [`${exitCodes.crashed}`, "`serve`", "crashed"],
+  [
+    `${exitCodes.timedOut}`,
+    "`run`, `shell`, `attach`, `wait`",
+    "killed at its time limit; `wait`: also `--timeout`",
+  ],
+  [
+    `${exitCodes.ownFailure}`,
+    "`run`, `shell`, `attach`, `wait`",
+    "holdfast failed: no agent, wrong usage, a process that is gone",
+  ],
+  [`${exitCodes.notExecutable}`, "`run`, `shell`", "the command exists and cannot be executed"],
+  [`${exitCodes.notFound}`, "`run`, `shell`", "the command does not exist"],
+  ["128+N", "`run`, `shell`, `attach`, `wait`", "signal N killed the process, or ended this command"],
+  ["128+N", "`serve`", "stopped at once by a second signal, number N"],
+  [`${exitCodes.interrupted(13)}`, "all that print", "the reader of stdout is gone"],
+];
+
 /** The exit status of a process as a shell reports it: 0 to 255, or 128 + the number of the signal; 124 at its time limit. */
 export function exitStatus({ exitCode, exited, signal, status, timedOut }: Exit): number {
   if (timedOut) return exitCodes.timedOut;

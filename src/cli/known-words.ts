@@ -34,6 +34,10 @@ const knownWords: readonly KnownWord[] = [
   ...["network", "volume", "compose", "service", "swarm"].map((typed) => ({ typed, because: NO_OBJECTS })),
   { typed: "login", here: "holdfast context add NAME --url URL --access-token-file FILE" },
   // kubectl
+  // Beginning with a command of holdfast: see foreignPhrase.
+  { typed: "top pods", here: "holdfast top" },
+  { typed: "top pod", here: "holdfast top" },
+  { typed: "top nodes", here: "holdfast top" },
   { typed: "get pods", here: "holdfast ps" },
   { typed: "get pod", here: "holdfast ps" },
   { typed: "get po", here: "holdfast ps" },
@@ -77,6 +81,12 @@ function knownWord(words: readonly string[]): KnownWord | undefined {
   return knownWords
     .filter(({ typed }) => matches(typed))
     .sort((a, b) => b.typed.split(" ").length - a.typed.split(" ").length)[0];
+}
+
+/** The line for a command line that begins as one of holdfast and continues as one of another program. */
+export function foreignPhrase(words: readonly string[], commands: readonly string[]): string | undefined {
+  const isPhrase = knownWord(words)?.typed.includes(" ") === true && commands.includes(words[0] ?? "");
+  return isPhrase ? unknownCommandMessage(words, commands) : undefined;
 }
 
 /** The line for the person who typed `words`. */

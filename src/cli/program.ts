@@ -13,7 +13,7 @@ import { chooseAgent } from "./connect/choose-agent.ts";
 import { addContext } from "./contexts/context.ts";
 import { addDoctor } from "./doctor/doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { unknownCommandMessage } from "./known-words.ts";
+import { foreignPhrase, unknownCommandMessage } from "./known-words.ts";
 import { addGlobalFlags } from "./options/agent-flags.ts";
 import { dropEmptyVariables } from "./options/settings.ts";
 import { addServe } from "./serve/serve.ts";
@@ -44,6 +44,8 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
   });
   dropEmptyVariables(process.env);
   try {
+    const foreign = foreignPhrase(argv.slice(2), namesOf(program));
+    if (foreign !== undefined) program.error(foreign);
     await program.parseAsync(argv);
     return exitCode;
   } catch (error) {

@@ -30,6 +30,8 @@ const READ_BYTES = 2 * 64 * 1024;
 const GARBAGE_BYTES = 180_000_000;
 /** The least that all of them write in a ring: well above what they may hold, and the garbage. */
 const WRITTEN_BYTES = 5 * MIB;
+/** Of each process after the resume: more than it may hold of the budget. */
+const RESUMED_BYTES = MIB / 2;
 /** What each process writes to stderr before its numbers. */
 const READY = "ready\n";
 
@@ -67,7 +69,7 @@ async function resume(agent: RunningAgent, pid: number): Promise<number> {
   const numbers = new NumbersCheck();
   const onData = (data: Uint8Array) => numbers.push(data);
   const client = connectStream(agent.port, pid, { onData }, { fromOffset: BigInt(READY.length) });
-  await client.received(MIB);
+  await client.received(RESUMED_BYTES);
   const [gap = { from: READY.length, to: READY.length }, ...more] = client.gaps;
   expect({ pid, from: gap.from, more }).toEqual({ pid, from: READY.length, more: [] });
   expect({ pid, start: numbers.start + READY.length }).toEqual({ pid, start: gap.to });

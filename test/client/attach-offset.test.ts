@@ -2,6 +2,7 @@
 // it.
 
 import { expect, test } from "vitest";
+import { untilProcess } from "../support/clients/process-info.ts";
 import { createFifo } from "../support/proc/fifo.ts";
 import { collect } from "./collect.ts";
 import { agentForFile } from "./file-agent.ts";
@@ -26,6 +27,8 @@ async function startAndDetach(reads: number, tag: string) {
   });
   while (process.offset < reads) await process[Symbol.asyncIterator]().next();
   process.detach();
+  // Until then the agent may send "two" to the connection of this client.
+  await untilProcess(agent.url, process.processId, "detached", ({ subscribers }) => subscribers === 0);
   return { fifo, processId: process.processId };
 }
 

@@ -1,6 +1,6 @@
 // File calls on threads: results, errors, whose rights, and file systems that do not answer.
 
-import { chmodSync, closeSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import {
@@ -9,6 +9,7 @@ import {
   type FileUser,
   findFileUser,
 } from "../../src/filesystem/index.ts";
+import { AT_FDCWD, RESOLVE } from "../../src/linux/index.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 let access: FileAccess;
@@ -77,6 +78,17 @@ test("with --file-access agent, a call for a user has the agent's rights", async
   const asAgent = createFileAccess("agent");
   onTestFinished(() => asAgent.close());
   closeSync(await asAgent.for(nobody).call("open", ["/etc/shadow", 0]));
+});
+
+test("a look-up without links refuses a link, also one in the middle of the path", async () => {
+  const folder = createTempFolder();
+  mkdirSync(join(folder, "real"));
+  writeFileSync(join(folder, "real/file"), "content");
+  symlinkSync("real", join(folder, "link"));
+  const open = (path: string) =>
+    access.for(root).call("openResolved", [AT_FDCWD, join(folder, path), 0, 0, RESOLVE.NO_SYMLINKS]);
+  closeSync(await open("real/file"));
+  await expect(open("link/file")).rejects.toMatchObject({ code: "failed_precondition" });
 });
 
 test("a call after the close fails and says so", async () => {

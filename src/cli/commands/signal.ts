@@ -50,7 +50,8 @@ function addSignalFlags(command: Command): Command {
       // -9 and -KILL; takeSignalOption refuses the others.
       .allowUnknownOption()
       .option("-s, --signal <signal>", "name or number: SIGTERM, term or 15", readSignal)
-      .option("-g, --group", "also the child processes in the same process group"),
+      .option("-g, --group", "also the child processes in the same process group")
+      .option("--json", "one JSON object per process that got the signal"),
   );
 }
 

@@ -107,6 +107,7 @@ function argumentsOf({ command, given }: Place, program: Command): Candidates {
   switch (argument?.name()) {
     case "selector":
     case "name":
+      if (command.name() === "signal" && given > 0) return signals();
       return {
         known: [],
         ask: ["logs", "inspect", "wait"].includes(command.name()) ? "processes" : "running",

@@ -7,13 +7,14 @@ import type { Command } from "commander";
 import { contextNamed, DEFAULT_CONTEXT, readContexts } from "../contexts/context-file.ts";
 import { callsAgent, type UrlFlag } from "../options/agent-flags.ts";
 import { silenceNotices } from "../report/notices.ts";
-import { rememberAgent } from "./chosen-agent.ts";
+import { type ChosenAgent, rememberAgent } from "./chosen-agent.ts";
 
 interface Choice {
   readonly url: string;
   readonly accessTokenFile?: string;
   readonly ca?: string;
   readonly context?: string;
+  readonly origin: ChosenAgent["origin"];
   /** The flags that name this agent again, such as "--context prod". */
   readonly flags: readonly string[];
 }
@@ -38,6 +39,7 @@ export function chooseAgent(command: Command, program: Command, env: NodeJS.Proc
     url: choice.url,
     tokenFile: tokenFile ?? choice.accessTokenFile ?? variable(command, "accessTokenFile"),
     context: choice.context,
+    origin: choice.origin,
     caFile: ca ?? choice.ca ?? variable(command, "ca"),
     flags: [
       ...choice.flags,
@@ -55,13 +57,14 @@ function choose(
   const [url, context] = [flag("url"), flag("context")];
   if (url !== undefined && context !== undefined)
     return command.error("options '--url <url>' and '--context <name>' name two agents. Give one of them.");
-  if (url !== undefined) return { url, flags: ["--url", url] };
-  if (context !== undefined) return fromContext(command, context, env, ["--context", context]);
+  if (url !== undefined) return { url, origin: "flag", flags: ["--url", url] };
+  if (context !== undefined)
+    return { ...fromContext(command, context, env, ["--context", context]), origin: "flag" };
   const named = variable(command, "url");
-  if (named !== undefined) return { url: named, flags: [] };
+  if (named !== undefined) return { url: named, origin: "variable", flags: [] };
   const selected = variable(command, "context") ?? currentContext(command, env);
   if (selected !== undefined) return fromContext(command, selected, env, []);
-  return { url: String(command.opts<UrlFlag>().url), flags: [] };
+  return { url: String(command.opts<UrlFlag>().url), origin: "default", flags: [] };
 }
 
 function fromContext(
@@ -76,6 +79,7 @@ function fromContext(
       url,
       flags,
       context: name,
+      origin: "context",
       ...(accessTokenFile === undefined ? {} : { accessTokenFile }),
       ...(ca === undefined ? {} : { ca }),
     };
@@ -89,6 +93,8 @@ function currentContext(command: Command, env: NodeJS.ProcessEnv): string | unde
     const { current } = readContexts(env);
     return current === DEFAULT_CONTEXT ? undefined : current;
   } catch (error) {
+    // The folder of another user, as with `su` or `setpriv`: no context of this user is in use.
+    if (error instanceof Error && Reflect.get(Object(error.cause), "code") === "EACCES") return undefined;
     return refuse(command, error);
   }
 }

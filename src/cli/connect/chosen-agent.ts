@@ -14,6 +14,8 @@ export interface ChosenAgent {
   readonly flags: readonly string[];
   /** The context that names it, if one does. */
   readonly context: string | undefined;
+  /** What chose it. */
+  readonly origin: "flag" | "variable" | "context" | "default";
 }
 
 /** A token or certificate that cannot be used. The message says which and what to do. */
@@ -32,6 +34,18 @@ let chosen: ChosenAgent | undefined;
 
 export function rememberAgent(agent: ChosenAgent): void {
   chosen = agent;
+}
+
+export function isChosenBy(origin: ChosenAgent["origin"]): boolean {
+  return chosen?.origin === origin;
+}
+
+/** What chose the address, for a person. */
+export function originOfChosenAgent(): string {
+  if (chosen?.context !== undefined) return `context "${chosen.context}"`;
+  return { flag: "--url", variable: "HOLDFAST_URL", context: "context", default: "default" }[
+    chosen?.origin ?? "default"
+  ];
 }
 
 export function urlOfChosenAgent(): string {

@@ -55,6 +55,8 @@ function describeFailure(error: unknown, url: string): string {
   const reason = addressFailure(error);
   if (reason !== undefined) return noAgent(url, reason);
   if (error instanceof ClientError && isAboutToken(error)) return refusedToken(error, url);
+  if (error instanceof ClientError && temporary.test(error.message))
+    return `the agent at ${url} does not answer: a proxy in between says ${error.message}; start the agent, or try again`;
   if (error instanceof ClientError || error instanceof WriteError || isExplained(error))
     return inSeconds(error.message);
   const details = error instanceof Error ? (error.stack ?? error.message) : String(error);

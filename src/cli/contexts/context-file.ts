@@ -40,7 +40,7 @@ export function readContexts(env: NodeJS.ProcessEnv): Contexts {
     text = readFileSync(path, "utf8");
   } catch (error) {
     if (["ENOENT", "ENOTDIR"].includes(String(Reflect.get(Object(error), "code")))) return { contexts: {} };
-    throw new Error(`the contexts cannot be read: ${messageOf(error)}`);
+    throw new Error(`the contexts cannot be read: ${messageOf(error)}`, { cause: error });
   }
   try {
     return checked(JSON.parse(text));

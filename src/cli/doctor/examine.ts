@@ -14,17 +14,29 @@ export interface Examination {
   readonly commands: CommandSettings;
   readonly memoryBudgetBytes: number;
   readonly json: boolean;
+  /** The machine, the way to an agent, or both. */
+  readonly subject: "machine" | "way" | "both";
 }
 
 /** Resolves with the exit code. */
-export async function examine({ json, ...settings }: Examination): Promise<number> {
-  const findings = [...machineFindings(settings.memoryBudgetBytes), ...(await trials(settings))];
+export async function examine({ json, subject, ...settings }: Examination): Promise<number> {
+  const findings = [
+    ...(subject === "way"
+      ? []
+      : [...machineFindings(settings.memoryBudgetBytes), ...(await trials(settings))]),
+    ...(subject === "machine" ? [] : await way()),
+  ];
   const text = json ? `${JSON.stringify(findings, undefined, 2)}\n` : findings.map(toLine).join("");
   await writeOut(process.stdout, text);
   return findings.some(({ verdict }) => verdict === "fail") ? exitCodes.failed : exitCodes.done;
 }
 
-async function trials(settings: Omit<Examination, "json">): Promise<Finding[]> {
+async function way(): Promise<Finding[]> {
+  const { wayFindings } = await import("./way-checks.ts");
+  return wayFindings();
+}
+
+async function trials(settings: Omit<Examination, "json" | "subject">): Promise<Finding[]> {
   try {
     // Loads the native parts, without which the agent cannot start.
     const { trialFindings } = await import("./trials.ts");

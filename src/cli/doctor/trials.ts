@@ -7,6 +7,7 @@ import type { Logger } from "../../logger.ts";
 import { checkUser, type Process, ProcessTable, type StartRequest } from "../../process/index.ts";
 import { messageOf } from "../../text.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
+import { agentAt } from "./running-agent.ts";
 
 interface TrialSettings {
   readonly addresses: readonly ListenAddress[];
@@ -124,8 +125,19 @@ async function addressFindings(addresses: readonly ListenAddress[]): Promise<Fin
     if (!server.isExposed) return [ok("address", server.url)];
     return [warn("address", server.url, "other machines can reach it: serve needs an access token")];
   } catch (error) {
+    const url = urlOf(addresses[0]);
+    const running = url === undefined ? undefined : await agentAt(url);
+    if (running !== undefined && url !== undefined) return [ok("address", `${url}: ${running}`)];
     return [fail("address", describeStartFailure(error, addresses), "the agent does not start")];
   }
+}
+
+/** Where a client on this machine reaches an agent that listens there. */
+function urlOf(address: ListenAddress | undefined): string | undefined {
+  if (address?.kind === "unix") return `unix:${address.path}`;
+  if (address?.kind !== "tcp" || address.port === 0) return undefined;
+  const host = ["0.0.0.0", "::"].includes(address.host) ? "127.0.0.1" : address.host;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
 }
 
 async function runTrial(check: string, consequence: string, trial: () => Promise<Finding>): Promise<Finding> {

@@ -10,7 +10,7 @@ export interface ByteRange {
 export type RangeChoice = "whole" | "unsatisfiable" | readonly ByteRange[];
 
 /** More ranges than this, or ranges that overlap to more than the file, are ignored: they only cost work. */
-export const MAX_RANGES = 32;
+const MAX_RANGES = 32;
 
 /** A header that is malformed, or of another unit than bytes, is ignored, as the RFC allows. */
 export function chooseRanges(header: string | undefined, size: number): RangeChoice {

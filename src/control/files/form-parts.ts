@@ -7,7 +7,7 @@ import { messageOf } from "../../text.ts";
 
 const FIELD = "file";
 /** More parts in one request are refused: each costs work. */
-export const MAX_PARTS = 10_000;
+const MAX_PARTS = 10_000;
 
 export interface FormPart {
   /** With directories, as the client wrote it. */

@@ -7,10 +7,10 @@ import { clip } from "../../text.ts";
 import type { ResumableUpload } from "./resumable-upload.ts";
 
 /** Each open upload holds a descriptor and disk space. */
-export const MAX_OPEN_UPLOADS = 256;
+const MAX_OPEN_UPLOADS = 256;
 const MAX_STORED = 1024;
 /** Without a request for this long, an upload is dropped. */
-export const UPLOAD_EXPIRY_MS = 60 * 60 * 1000;
+const UPLOAD_EXPIRY_MS = 60 * 60 * 1000;
 
 interface Entry {
   readonly upload: ResumableUpload;

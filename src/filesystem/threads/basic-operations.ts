@@ -52,7 +52,7 @@ export interface FileStats {
   readonly ctimeNs: bigint;
 }
 
-export function toStats(stats: BigIntStats): FileStats {
+function toStats(stats: BigIntStats): FileStats {
   const { dev, ino, rdev, atimeNs, mtimeNs, ctimeNs } = stats;
   return {
     ...{ dev, ino, rdev, atimeNs, mtimeNs, ctimeNs },
@@ -77,7 +77,7 @@ export function giveTo(fd: number, { uid, gid }: Owner): void {
 }
 
 /** Node takes paths as texts or Buffers, and messages deliver Buffers as Uint8Arrays. */
-export function nodePath(path: Path): string | Buffer {
+function nodePath(path: Path): string | Buffer {
   return typeof path === "string" ? path : Buffer.from(path.buffer, path.byteOffset, path.byteLength);
 }
 

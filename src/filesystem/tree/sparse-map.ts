@@ -6,7 +6,7 @@ import type { Extent } from "../../linux/index.ts";
 
 const BLOCK_BYTES = 512;
 /** A longer map is refused: it is kept in memory. */
-export const MAX_MAP_BYTES = 1024 * 1024;
+const MAX_MAP_BYTES = 1024 * 1024;
 
 /** Ends with an empty part where the file ends with a hole. */
 export function encodeMap(extents: readonly Extent[], size: number): Buffer {

@@ -63,73 +63,98 @@ export function openUnpackRoot(
 }
 
 export function unpackEntries(context: OperationContext, root: number, steps: readonly UnpackStep[]): void {
-  for (const step of steps) {
-    context.step();
-    try {
-      create(context, root, step);
-    } catch (error) {
-      const errno = error instanceof FileError ? error.errno : errnoOf(error);
-      if (errno === undefined || errno === 0) throw error;
-      if (nameOf(errno) === "ELOOP" || nameOf(errno) === "EXDEV") throw throughLink(step.path, errno);
-      throw pathError("unpack", step.path, errno);
-    }
+  const folders = openFolders(root);
+  try {
+    for (const step of steps) unpackEntry(context, root, step, folders);
+  } finally {
+    folders.close();
   }
 }
 
-function create(context: OperationContext, root: number, step: UnpackStep): void {
-  const path = Buffer.from(step.path);
-  if (step.kind === "directory") makeDirectory(root, path, step);
-  else if (step.kind === "finished") finishDirectory(root, path, step);
-  else createNamed(context, root, path, step);
+/** The directory of the last entry stays open: entries of one directory follow each other. */
+interface Folders {
+  /** The open directory above `path`, created if it is missing. Valid until the next call. */
+  above(path: Buffer, owner: Owner | undefined): number;
+  close(): void;
 }
 
-function createNamed(
-  context: OperationContext,
-  root: number,
-  path: Buffer,
-  step: Exclude<UnpackStep, { kind: "directory" | "finished" }>,
-): void {
-  makeFolders(root, path, step.kind === "link" ? undefined : step.owner);
-  inParent(root, path, (place, folder) => {
-    if (step.kind === "file") createFile(place, folder, step);
-    else if (step.kind === "spooled") nameFile(context, place, folder, step);
-    else if (step.kind === "symlink") {
-      replacing(place, folder, (name) => symlinkSync(step.target, name));
-      if (step.owner !== undefined) lchownSync(place, step.owner.uid, step.owner.gid);
-    } else
-      inParent(root, Buffer.from(step.to), (from) =>
-        replacing(place, folder, (name) => linkSync(from, name)),
-      );
-  });
+function openFolders(root: number): Folders {
+  let last: { readonly path: Buffer; readonly fd: number } | undefined;
+  const close = () => {
+    if (last !== undefined) closeSync(last.fd);
+    last = undefined;
+  };
+  return {
+    close,
+    above: (path, owner) => {
+      const parent = path.subarray(0, Math.max(path.lastIndexOf("/"), 0));
+      if (last?.path.equals(parent) === true) return last.fd;
+      close();
+      const fd = openFolder(root, parent, owner);
+      last = { path: parent, fd };
+      return fd;
+    },
+  };
 }
 
-/** The directories above `path`, for archives that do not list them. */
-function makeFolders(root: number, path: Buffer, owner: Owner | undefined): void {
-  const end = path.lastIndexOf("/");
-  if (end < 0) return;
-  const parent = path.subarray(0, end);
+function unpackEntry(context: OperationContext, root: number, step: UnpackStep, folders: Folders): void {
+  context.step();
   try {
-    closeSync(openBelow(root, parent, constants.O_RDONLY | constants.O_DIRECTORY));
+    create(context, root, step, folders);
+  } catch (error) {
+    const errno = error instanceof FileError ? error.errno : errnoOf(error);
+    if (errno === undefined || errno === 0) throw error;
+    if (nameOf(errno) === "ELOOP" || nameOf(errno) === "EXDEV") throw throughLink(step.path, errno);
+    throw pathError("unpack", step.path, errno);
+  }
+}
+
+function create(context: OperationContext, root: number, step: UnpackStep, folders: Folders): void {
+  const path = Buffer.from(step.path);
+  if (step.kind === "finished") {
+    finishDirectory(root, path, step);
+    return;
+  }
+  if (path.length === 0) return;
+  const folder = folders.above(path, step.kind === "link" ? undefined : step.owner);
+  const place = inFolder(folder, path.subarray(path.lastIndexOf("/") + 1));
+  if (step.kind === "directory") makeDirectory(place, step);
+  else if (step.kind === "file") createFile(place, folder, step);
+  else if (step.kind === "spooled") nameFile(context, place, folder, step);
+  else if (step.kind === "symlink") {
+    replacing(place, folder, (name) => symlinkSync(step.target, name));
+    if (step.owner !== undefined) lchownSync(place, step.owner.uid, step.owner.gid);
+  } else
+    inParent(root, Buffer.from(step.to), (from) => replacing(place, folder, (name) => linkSync(from, name)));
+}
+
+/** Creates what is missing, for archives that do not list their directories. The caller closes it. */
+function openFolder(root: number, path: Buffer, owner: Owner | undefined): number {
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY;
+  try {
+    return openBelow(root, path, flags);
   } catch (error) {
     if (!(error instanceof FileError) || nameOf(error.errno) !== "ENOENT") throw error;
-    makeFolders(root, parent, owner);
-    makeDirectory(root, parent, { mode: 0o755, mtimeMs: Date.now(), owner });
   }
+  const end = path.lastIndexOf("/");
+  const parent = openFolder(root, path.subarray(0, Math.max(end, 0)), owner);
+  try {
+    makeDirectory(inFolder(parent, path.subarray(end + 1)), { mode: 0o755, mtimeMs: 0, owner });
+  } finally {
+    closeSync(parent);
+  }
+  return openBelow(root, path, flags);
 }
 
 /** Searchable and writable for its owner until it is finished. */
-function makeDirectory(root: number, path: Buffer, { mode, owner }: EntryAttributes): void {
-  if (path.length === 0) return;
-  makeFolders(root, path, owner);
-  inParent(root, path, (place) => {
-    try {
-      mkdirSync(place, mode | 0o700);
-    } catch (error) {
-      if (nameOf(errnoOf(error) ?? 0) !== "EEXIST" || !lstatSync(place).isDirectory()) throw error;
-      return;
-    }
-    if (owner !== undefined) lchownSync(place, owner.uid, owner.gid);
-  });
+function makeDirectory(place: Buffer, { mode, owner }: EntryAttributes): void {
+  try {
+    mkdirSync(place, mode | 0o700);
+  } catch (error) {
+    if (nameOf(errnoOf(error) ?? 0) !== "EEXIST" || !lstatSync(place).isDirectory()) throw error;
+    return;
+  }
+  if (owner !== undefined) lchownSync(place, owner.uid, owner.gid);
 }
 
 function finishDirectory(root: number, path: Buffer, attributes: EntryAttributes): void {

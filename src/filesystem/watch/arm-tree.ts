@@ -67,8 +67,12 @@ export function armTree(context: OperationContext, request: ArmRequest): void {
   const real = isRoot ? withPath("watch", path, () => realpathSync.native(path, "buffer")) : path;
   if (isRoot) checkRoot(real, path, request.allowNetwork);
   const arming = new Arming(context, request);
-  withFolder("watch", real, path, (folder) => arming.directory(folder, request.names, path));
-  arming.flush();
+  try {
+    withFolder("watch", real, path, (folder) => arming.directory(folder, request.names, path));
+  } finally {
+    // Also after a failure: the caller removes the watches that were added.
+    arming.flush();
+  }
 }
 
 function checkRoot(real: Buffer, path: Buffer, allowNetwork: boolean): void {

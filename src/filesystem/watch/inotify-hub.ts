@@ -43,19 +43,15 @@ export class InotifyHub {
 
   leave(member: HubMember): void {
     this.#members.delete(member);
-    this.#arming.delete(member);
     for (const [watch, owners] of this.#owners) if (owners.delete(member)) this.#check(watch, owners);
     this.#removeUnowned();
-    if (this.#members.size > 0) return;
-    // Closes the descriptor, and with it every watch of the kernel.
-    this.#socket?.destroy();
-    this.#socket = undefined;
-    this.#fd = undefined;
-    this.#owners.clear();
-    this.#unowned.clear();
+    this.#closeUnused();
   }
 
-  /** `member` adds watches on a thread until `stopArming`. It receives events of all directories. */
+  /**
+   * `member` adds watches on a thread until `stopArming`, also when it leaves meanwhile. It receives events of all
+   * directories.
+   */
   startArming(member: HubMember): void {
     this.#arming.set(member, (this.#arming.get(member) ?? 0) + 1);
   }
@@ -65,6 +61,7 @@ export class InotifyHub {
     if (count > 0) this.#arming.set(member, count);
     else this.#arming.delete(member);
     this.#removeUnowned();
+    this.#closeUnused();
   }
 
   own(watch: WatchDescriptor, member: HubMember): void {
@@ -132,10 +129,22 @@ export class InotifyHub {
   #passOne(event: InotifyEvent): void {
     const owners = this.#owners.get(event.watch);
     for (const member of owners ?? []) member.take(event);
-    for (const member of this.#arming.keys()) if (owners?.has(member) !== true) member.take(event);
+    for (const member of this.#arming.keys())
+      if (this.#members.has(member) && owners?.has(member) !== true) member.take(event);
     if ((event.mask & IN.IGNORED) === 0) return;
     this.#owners.delete(event.watch);
     this.#unowned.delete(event.watch);
+  }
+
+  /** Not while a thread adds watches: it has the number of the descriptor. */
+  #closeUnused(): void {
+    if (this.#members.size > 0 || this.#arming.size > 0) return;
+    // Closes the descriptor, and with it every watch of the kernel.
+    this.#socket?.destroy();
+    this.#socket = undefined;
+    this.#fd = undefined;
+    this.#owners.clear();
+    this.#unowned.clear();
   }
 
   #check(watch: WatchDescriptor, owners: ReadonlySet<HubMember>): void {

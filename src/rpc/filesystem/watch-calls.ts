@@ -77,7 +77,14 @@ export async function* watchDir(
       ? await createWatcher(settings, request, context)
       : watchers.find(request.watcherId);
   const stopReading = watchers.read(watcher.id);
+  const leave = () => {
+    stopReading();
+    if (!isResumable && !watcher.isClosed) watchers.remove(watcher.id);
+  };
+  // The library may leave this generator where it is when a client disconnects early.
+  context.signal.addEventListener("abort", leave);
   try {
+    context.signal.throwIfAborted();
     const from = toEventOffset(request.watcherId === "" ? undefined : request.fromOffset, watcher.queue.next);
     const position = new Position(watcher, from);
     yield startEvent(watcher, isResumable ? position.next : undefined);
@@ -90,8 +97,8 @@ export async function* watchDir(
         ? { event: { case: "keepalive", value: {} } }
         : { event: { case: "filesystem", value: toWire(event) } };
   } finally {
-    stopReading();
-    if (!isResumable && !watcher.isClosed) watchers.remove(watcher.id);
+    context.signal.removeEventListener("abort", leave);
+    leave();
   }
 }
 

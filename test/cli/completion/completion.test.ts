@@ -70,7 +70,11 @@ beforeEach(() => {
   const bin = createTempFolder();
   writeFileSync(join(bin, "holdfast"), `#!/bin/sh\nexec '${process.execPath}' '${cliPath}' "$@"\n`);
   chmodSync(join(bin, "holdfast"), 0o755);
-  env = cleanEnvironment({ HOLDFAST_URL: agent.url, PATH: `${bin}${delimiter}${process.env["PATH"]}` });
+  env = cleanEnvironment({
+    HOLDFAST_URL: agent.url,
+    XDG_CONFIG_HOME: bin,
+    PATH: `${bin}${delimiter}${process.env["PATH"]}`,
+  });
 });
 
 /** Lines that a person has typed up to the cursor, and what must be offered among others. */

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command, Option } from "commander";
 import { expect, test } from "vitest";
+import { exitCodeRows } from "../../../src/cli/exit-codes.ts";
 import { createProgram } from "../../../src/cli/program.ts";
 import { startAgent } from "../../support/agent/agent.ts";
 import { inlineCode, type Page, readPage, readPages, root, tablesIn } from "./pages.ts";
@@ -58,7 +59,8 @@ const commands = new Map<string, readonly Option[]>(
 );
 
 function commandsOf(parent: Command, path: string): [name: string, options: readonly Option[]][] {
-  return parent.commands.flatMap((command) => {
+  const shown = parent.commands.filter((command) => !command.name().startsWith("__"));
+  return shown.flatMap((command) => {
     const name = `${path}${command.name()}`;
     return [[name, command.options] as [string, readonly Option[]], ...commandsOf(command, `${name} `)];
   });
@@ -147,6 +149,20 @@ test("docs/reference/settings.md lists every flag of every command", () => {
   expect([...page.text.matchAll(/<!-- generated: flags of ([\w ]+) -->/g)].map(([, name]) => name)).toEqual([
     ...commands.keys(),
   ]);
+});
+
+test("docs/reference/cli.md lists the exit codes of their owner", () => {
+  const path = "docs/reference/cli.md";
+  const page = readPage(path);
+  const rows = exitCodeRows.map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+  const expected = page.text.replace(
+    /(<!-- generated: exit codes -->\n)[\s\S]*?(<!-- end -->)/,
+    (_, start: string, end: string) =>
+      `${start}\n| code | commands | meaning |\n|---|---|---|\n${rows}\n${end}`,
+  );
+  expect(expected).toContain(rows);
+  if (isUpdate) writeFileSync(join(root, path), expected);
+  else expect(page.text).toBe(expected);
 });
 
 function settingsTable(name: string): string {

@@ -183,6 +183,6 @@ export function cleanEnvironment(added: CommandOptions["env"] = {}): NodeJS.Proc
     ([name]) => name === "HOLDFAST_PTY" || !name.startsWith("HOLDFAST_"),
   );
   // The contexts of the developer do not count in tests.
-  const env = { ...Object.fromEntries(inherited), XDG_CONFIG_HOME: "/nonexistent", ...added };
+  const env = { ...Object.fromEntries(inherited), XDG_CONFIG_HOME: "/dev/null", ...added };
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
 }

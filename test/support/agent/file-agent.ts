@@ -59,7 +59,7 @@ export function useFileAgent(args: readonly string[]): FileAgent {
   };
 }
 
-export function fileClient(baseUrl: string, user?: string): Client<typeof Filesystem> {
+function fileClient(baseUrl: string, user?: string): Client<typeof Filesystem> {
   const transport = createConnectTransport({
     baseUrl,
     httpVersion: "1.1",

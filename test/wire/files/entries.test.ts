@@ -14,6 +14,7 @@ import {
   renameSync,
   statSync,
   symlinkSync,
+  truncateSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
@@ -273,7 +274,8 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       linkSync(file, join(source, "twin"));
       symlinkSync("sub/file", join(source, "link"));
       execFileSync("mkfifo", [join(source, "fifo")]);
-      execFileSync("truncate", ["-s", "64M", join(source, "sparse")]);
+      writeFileSync(join(source, "sparse"), "");
+      truncateSync(join(source, "sparse"), 64 * 1024 * 1024);
       chownSync(join(source, "sparse"), 54321, 54321);
       utimesSync(join(source, "sub"), 1_600_000_000, 1_600_000_000);
       const before = statSync(file, { bigint: true });

@@ -1,0 +1,77 @@
+// What each command prints with --json, against docs/reference/cli.schema.json.
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { expect, test } from "vitest";
+import { createProgram } from "../../src/cli/program.ts";
+import { agentForFile } from "../client/file-agent.ts";
+import { type Schema, violations } from "../support/json-schema.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
+import { finished, holdfast, leave, untilProcess } from "./holdfast.ts";
+
+const agent = agentForFile();
+const { $defs: schemas } = JSON.parse(readFileSync("docs/reference/cli.schema.json", "utf8")) as {
+  $defs: Readonly<Record<string, Schema>>;
+};
+
+test("every command with --json has a schema, and every schema a command", () => {
+  const withJson = (command: Command, path: string): string[] => [
+    ...(command.options.some(({ long }) => long === "--json") ? [path.trim()] : []),
+    ...command.commands.flatMap((own) => withJson(own, `${path} ${own.name()}`)),
+  ];
+  const names = withJson(
+    createProgram(() => undefined),
+    "",
+  );
+  expect(Object.keys(schemas).sort()).toEqual([...names, "run --detach"].sort());
+});
+
+test("a value that a schema does not describe is detected", () => {
+  expect(violations([{ check: 1, verdict: "good" }], schemas["doctor"] ?? {})).toHaveLength(3);
+  expect(
+    violations({ event: "data", stream: "stdout", offset: 0, more: 1 }, schemas["logs"] ?? {}),
+  ).toHaveLength(1);
+});
+
+async function expectValid(name: string, args: readonly string[], least = 1): Promise<void> {
+  const { stdout, stderr } = await finished(holdfast(agent.url, args, { env: { XDG_CONFIG_HOME: config } }));
+  const schema = schemas[name];
+  if (schema === undefined) throw new Error(`${name} has no schema`);
+  const lines = stdout.trim().startsWith("[\n") ? [stdout] : stdout.trimEnd().split("\n");
+  expect(lines.length, stderr).toBeGreaterThanOrEqual(least);
+  for (const line of lines)
+    expect(violations(JSON.parse(line), schema), `${args.join(" ")}: ${line}`).toEqual([]);
+}
+
+let config = "";
+
+test("ps, inspect, top, kill, signal, wait and logs print what their schemas describe", async () => {
+  await leave(agent.url, "exit 3", { tag: "ended" });
+  await leave(agent.url, "printf '\\377'; echo hi; exec sleep 1000", { tag: "one", bytes: 4 });
+  await untilProcess(agent.url, "ended", { exit: expect.anything() });
+  await expectValid("ps", ["ps", "-a", "--json"]);
+  await expectValid("ps", ["ps", "-a", "--format", "json"]);
+  await expectValid("inspect", ["inspect", "one", "ended"]);
+  await expectValid("top", ["top", "-n", "2", "-d", "10ms", "--json"], 2);
+  await expectValid("logs", ["logs", "--json", "--timestamps", "one"], 2);
+  await expectValid("signal", ["signal", "--json", "one", "CONT"]);
+  await expectValid("kill", ["kill", "--json", "-9", "one"]);
+  await expectValid("wait", ["wait", "--json", "ended", "one"], 2);
+});
+
+test("run, attach, shell and run --detach print what their schemas describe", async () => {
+  await expectValid("run", ["run", "--json", "--", "sh", "-c", "echo out; echo err >&2; exit 1"], 4);
+  await expectValid("run --detach", ["run", "--detach", "--json", "--tag", "d", "--", "sleep", "0.1"]);
+  await expectValid("attach", ["attach", "--json", "d"], 2);
+  await expectValid("shell", ["shell", "--json", "--shell", "true", "x"], 2);
+});
+
+test("version, doctor and context ls print what their schemas describe", async () => {
+  config = createTempFolder();
+  await expectValid("version", ["version", "--json"]);
+  await expectValid("version", ["version", "--client", "--json"]);
+  await expectValid("doctor", ["doctor", "--port", "0", "--json"]);
+  await finished(
+    holdfast("", ["context", "add", "a", "--url", "host"], { env: { XDG_CONFIG_HOME: config } }),
+  );
+  await expectValid("context ls", ["context", "ls", "--json"]);
+});
