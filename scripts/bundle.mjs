@@ -50,7 +50,8 @@ export async function packageFiles(root) {
   await build.close();
   return chunks.flatMap((chunk) => {
     if (chunk.type !== "chunk") return [];
-    const code = `(function (exports, require, module, __filename, __dirname) {${chunk.code.replace(/^#!.*/, "")}\n})`;
+    const body = loadLate(chunk.code.replace(/^#!.*/, ""));
+    const code = `(function (exports, require, module, __filename, __dirname) {${body}\n})`;
     const text = escapeBeyondAscii(code);
     const hash = createHash("sha256").update(text).digest("hex").slice(0, HASH_CHARACTERS);
     return [{ name: chunk.fileName, text: `/*${hash}*/${text}`, hash, sourceMap: chunk.map }];
@@ -58,6 +59,7 @@ export async function packageFiles(root) {
 }
 
 /**
+ * One file in ASCII, as above.
  * @param {string} root
  * @param {string} file
  * @param {import("rolldown").Plugin} plugin
@@ -68,8 +70,16 @@ export async function bundleExecutable(root, file, plugin) {
   const build = await open(root, { plugins: [plugin, threadSource(root, { plugins: [ofThread] })] });
   // Without code splitting no import() is left, because a script with a code cache cannot use
   // import().
-  await build.write({ file, format: "cjs", codeSplitting: false, minify, strict: true });
+  const { output } = await build.generate({
+    format: "cjs",
+    codeSplitting: false,
+    comments: false,
+    minify,
+    strict: true,
+  });
   await build.close();
+  const [{ code }] = output;
+  writeFileSync(file, escapeBeyondAscii(code));
 }
 
 /**
@@ -98,11 +108,50 @@ const keepChecks = {
   name: "keep-checks",
   /** @param {string} code */
   transform: (code) => ({
-    code: code.replace(/^(\s*)((?:en|de)codeURI(?:Component)?\()/gm, "$1globalThis.$2"),
+    code: code
+      .replace(/^(\s*)((?:en|de)codeURI(?:Component)?\()/gm, "$1globalThis.$2")
+      // For executables as subcommands, which holdfast has none of.
+      .replace(
+        /^const childProcess = require\('node:child_process'\);/m,
+        "const childProcess = { get spawn() { return require('node:child_process').spawn; } };",
+      )
+      // Connect-Node compresses only on request; see lateModules.
+      .replace(
+        /^const (\w+) = promisify\(zlib\.(\w+)\);/gm,
+        "const $1 = (...args) => promisify(zlib.$2)(...args);",
+      ),
     // The lines stay where they are.
     map: null,
   }),
 };
+
+/** Parts of Node that most commands do not use. Together they take a command 15 ms. */
+const lateModules = ["http2", "https", "tls", "zlib"];
+
+/**
+ * Makes a chunk load these parts of Node when it first uses them. The bundler loads them with the chunk. The lines stay
+ * where they are.
+ * @param {string} code
+ */
+function loadLate(code) {
+  let late = code;
+  for (const name of lateModules) {
+    const variable = `node_${name}`;
+    const loaded = new RegExp(
+      `let ${variable} = require\\("node:${name}"\\);\\n(${variable} = (.*)\\(${variable}(.*)\\);\\n)?`,
+    );
+    const [statement, conversion, convert = "", flags = ""] = loaded.exec(late) ?? [];
+    if (statement === undefined) continue;
+    const value = `require("node:${name}")`;
+    const converted = conversion === undefined ? value : `${convert}(${value}${flags})`;
+    const [before = "", after = ""] = late.split(statement);
+    const use = (/** @type {string} */ part) =>
+      part.replace(new RegExp(`\\b${variable}\\b`, "g"), `${variable}()`);
+    const lineBreaks = conversion === undefined ? "\n" : "\n\n";
+    late = `${use(before)}let late_${name}; const ${variable} = () => (late_${name} ??= ${converted});${lineBreaks}${use(after)}`;
+  }
+  return late;
+}
 
 /**
  * Outside of comments, which are removed, JavaScript accepts the escape wherever it accepts the

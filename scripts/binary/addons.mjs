@@ -1,16 +1,16 @@
 // @ts-check
-// Loads the native addons of the single executable. dlopen needs a file, so each addon is written
-// to one without a name (O_TMPFILE), opened through /proc/self/fd and closed again: nothing stays
-// on disk, whatever happens. memfd_create needs no folder, but system calls are possible only after
-// the first addon is loaded. Without O_TMPFILE (kernel, file system) or /proc, a folder with mode
-// 0700 is used and removed at once.
+// Loads koffi's addon in the single executable. dlopen needs a file, so it is written to one without
+// a name (O_TMPFILE), opened through /proc/self/fd and closed again: nothing stays on disk, whatever
+// happens. memfd_create needs no folder, but system calls are possible only after the addon is
+// loaded. Without O_TMPFILE (kernel, file system) or /proc, a folder with mode 0700 is used and
+// removed at once.
 
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { getRawAsset } from "node:sea";
 
-export const ADDONS = /** @type {const} */ (["koffi.node", "pty.node"]);
+const ADDON = "koffi.node";
 
 /**
  * Folders that are probably writable and without noexec. Docker's --read-only leaves only /dev to
@@ -22,21 +22,8 @@ const O_RDWR = 2;
 const O_CLOEXEC = 0o2000000;
 const O_TMPFILE = 0o20200000;
 
-/** @type {Record<string, unknown> | undefined} */
-let loaded;
-
-/**
- * The addon's exports. The first call loads all addons, so that they come from one place or fail
- * together.
- * @param {typeof ADDONS[number]} name
- * @returns {any}
- */
-export function loadAddon(name) {
-  loaded ??= loadAll();
-  return loaded[name];
-}
-
-function loadAll() {
+/** The addon's exports. */
+export function loadAddon() {
   const failures = [];
   for (const load of [loadUnnamed, loadNamed]) {
     for (const folder of FOLDERS) {
@@ -47,7 +34,7 @@ function loadAll() {
       }
     }
   }
-  // Nothing runs yet, and nothing can run without the addons: one line is clearer than a stack
+  // Nothing runs yet, and nothing can run without the addon: one line is clearer than a stack
   // trace.
   process.stderr.write(
     "holdfast: no folder to load its native parts from: it needs a writable one on a file system without noexec; " +
@@ -58,19 +45,12 @@ function loadAll() {
 
 /** @param {string} folder */
 function loadUnnamed(folder) {
-  /** @type {number[]} */
-  const fds = [];
+  const fd = openSync(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0o700);
   try {
-    // All files are open before the first is loaded, because the C library takes a second file with
-    // a known name for the first.
-    for (const name of ADDONS) {
-      const fd = openSync(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0o700);
-      fds.push(fd);
-      writeAll(fd, bytesOf(name));
-    }
-    return Object.fromEntries(ADDONS.map((name, i) => [name, dlopen(`/proc/self/fd/${fds[i]}`)]));
+    writeAll(fd, addonBytes());
+    return dlopen(`/proc/self/fd/${fd}`);
   } finally {
-    for (const fd of fds) closeSync(fd);
+    closeSync(fd);
   }
 }
 
@@ -78,24 +58,17 @@ function loadUnnamed(folder) {
 function loadNamed(parent) {
   const folder = mkdtempSync(join(parent, "holdfast-"));
   try {
-    return Object.fromEntries(
-      ADDONS.map((name) => {
-        const file = join(folder, name);
-        writeFileSync(file, bytesOf(name), { mode: 0o700 });
-        return [name, dlopen(file)];
-      }),
-    );
+    const file = join(folder, ADDON);
+    writeFileSync(file, addonBytes(), { mode: 0o700 });
+    return dlopen(file);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/**
- * A view into the executable itself, not a copy.
- * @param {string} name
- */
-function bytesOf(name) {
-  return new Uint8Array(/** @type {ArrayBuffer} */ (getRawAsset(name)));
+/** A view into the executable itself, not a copy. */
+function addonBytes() {
+  return new Uint8Array(/** @type {ArrayBuffer} */ (getRawAsset(ADDON)));
 }
 
 /**

@@ -4,5 +4,5 @@
 import { loadAddon } from "./addons.mjs";
 
 export function loadStatic() {
-  return loadAddon("koffi.node");
+  return loadAddon();
 }

@@ -1,7 +1,6 @@
 // @ts-check
-// In the single executable this replaces src/linux/native-pty.ts.
-import { loadAddon } from "./addons.mjs";
+// In the single executable this replaces src/linux/native-pty.ts: terminals use libc.
 
 export function loadNativePty() {
-  return loadAddon("pty.node");
+  throw new Error("node-pty is not in the executable");
 }

@@ -56,9 +56,34 @@ function compile(file: string): ModuleFunction {
   const cachedData = readCompiled(compiledFile);
   const script = new vm.Script(text, { filename: file, cachedData });
   // V8 rejects code that another version of V8, or one with other flags, has compiled.
-  if (cachedData === undefined || script.cachedDataRejected === true)
-    setTimeout(() => storeCompiled(script, compiledFile), COMPILED_AFTER_MS).unref();
+  if (cachedData === undefined || script.cachedDataRejected === true) storeLater(script, compiledFile);
   return script.runInThisContext() as ModuleFunction;
+}
+
+/** Scripts whose compiled form is to be stored, by its file. */
+const unstored = new Map<string, vm.Script>();
+
+/** After a while, or at the end of a command that ends earlier: most do. */
+function storeLater(script: vm.Script, file: string): void {
+  unstored.set(file, script);
+  setTimeout(() => {
+    if (unstored.delete(file)) storeCompiled(script, file);
+  }, COMPILED_AFTER_MS).unref();
+}
+
+process.once("exit", () => {
+  // Without the permission to write, every command would do this for nothing.
+  if (unstored.size > 0 && canWrite(BUNDLE))
+    for (const [file, script] of unstored) storeCompiled(script, file);
+});
+
+function canWrite(folder: string): boolean {
+  try {
+    fs.accessSync(folder, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Runs when the functions that a start needs are compiled. If storing fails, every start is slow. */

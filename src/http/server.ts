@@ -76,10 +76,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const idle = new IdleConnections(limits.maxIdleConnections);
   const listener = idle.watch(requests.watch(admit(admissionOf(options, token, limits), options.answer)));
   const entry = createConnectionEntry({ listener, idle, limits, tls: options.tls, logger: options.logger });
-  const sweep = createSweep(entry.connections, {
-    headersMs: limits.headersMs,
-    idleMs: limits.idleConnectionMs,
-  });
+  const { headersMs, idleConnectionMs: idleMs } = limits;
+  const sweep = createSweep(entry.connections, { headersMs, idleMs }, entry.checkTimes);
   const accept = (socket: Socket) => {
     entry.accept(socket);
     sweep.watch(socket);

@@ -3,6 +3,7 @@
 // constants are those of Linux on x64 and arm64, the same for glibc and musl.
 
 import { closeSync, readdirSync } from "node:fs";
+import { constants } from "node:os";
 import koffi from "koffi";
 import { systemError } from "./errno.ts";
 
@@ -118,8 +119,10 @@ export function reapOne(): { readonly pid: Pid; readonly status: number } | unde
 
 /**
  * Orphans below this agent become its children, so that they are reaped even if process 1 does not
- * reap.
+ * reap. False where the kernel or an emulator does not know it (QEMU 7.2); they stay with process 1.
  */
-export function adoptOrphans(): void {
-  if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) !== 0) throw systemError("adopt orphans", koffi.errno());
+export function adoptOrphans(): boolean {
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) === 0) return true;
+  if (koffi.errno() === constants.errno.EINVAL) return false;
+  throw systemError("adopt orphans", koffi.errno());
 }

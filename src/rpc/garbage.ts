@@ -5,6 +5,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { MessageChannel } from "node:worker_threads";
+import { returnGaps } from "../linux/index.ts";
 
 type Collect = (options?: { readonly type: "minor" }) => void;
 
@@ -12,15 +13,20 @@ type Collect = (options?: { readonly type: "minor" }) => void;
 const COLLECT_AFTER_BYTES = 2 * 1024 * 1024;
 const LARGE_BYTES = 256 * 1024;
 
-/** After so many received bytes. A collection of the new objects alone takes 1 ms. */
-const MINOR_AFTER_BYTES = 4 * 1024 * 1024;
+/** After so many received bytes, new objects are collected. That takes 1 ms. */
+const LOOK_AFTER_BYTES = 4 * 1024 * 1024;
+/** Resident memory beyond the budget from which on all garbage is collected. The promise is 100 MB. */
+const TOLERATED_BYTES = 62_000_000;
+/** Collections because of resident memory take at most a fifth of the time. */
+const PAUSE_FACTOR = 4;
 
 let collect: Collect | undefined;
 let largeBytes = 0;
 let receivedBytes = 0;
+let notBeforeMs = 0;
 let isScheduled = false;
 
-/** To be called when a JSON request of `bytes` has been passed on. */
+/** To be called when a request has been passed on that leaves garbage of `bytes`. */
 export function noteReleased(bytes: number): void {
   if (bytes < LARGE_BYTES) return;
   largeBytes += bytes;
@@ -40,12 +46,19 @@ export function collectBefore(bytes: number): void {
   if (largeBytes >= COLLECT_AFTER_BYTES) collectAll();
 }
 
-/** To be called for all that arrives. */
-export function noteReceived(bytes: number): void {
+/** To be called for all that arrives, with the budget of the agent. */
+export function noteReceived(bytes: number, budgetBytes: number): void {
   receivedBytes += bytes;
-  if (receivedBytes < MINOR_AFTER_BYTES) return;
+  if (receivedBytes < LOOK_AFTER_BYTES) return;
   receivedBytes = 0;
-  collector()({ type: "minor" });
+  const startMs = performance.now();
+  if (startMs < notBeforeMs || process.memoryUsage.rss() < budgetBytes + TOLERATED_BYTES) {
+    collector()({ type: "minor" });
+    return;
+  }
+  collectAll();
+  const endMs = performance.now();
+  notBeforeMs = endMs + PAUSE_FACTOR * (endMs - startMs);
 }
 
 /** Frees the memory of `buffer`, which is empty then. (ArrayBuffer.transfer exists from Node 22 on.) */
@@ -57,10 +70,11 @@ export function freeNow(buffer: ArrayBufferLike): void {
   port1.postMessage(undefined, [buffer]);
 }
 
-function collectAll(): void {
+export function collectAll(): void {
   largeBytes = 0;
   receivedBytes = 0;
   collector()();
+  returnGaps();
 }
 
 /** `gc` without the flag --expose-gc at start, which a bundle cannot demand. */

@@ -5,15 +5,19 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { BudgetShare, MemoryBudget, Reservation } from "../multiplexer/index.ts";
-import { noteReceived, noteReleased } from "./garbage.ts";
+import { collectAll, noteReceived, noteReleased } from "./garbage.ts";
 
-/** A binary message leaves little garbage: its pieces are buffers, which V8 counts itself. */
+/** A binary message leaves little garbage: its pieces are buffers, which V8 counts itself. Only large ones count, for a quarter. */
 const BINARY_COPIES = 2;
+const LARGE_BYTES = 1024 * 1024;
+
+/** When output of this size was dropped, its memory is collected before requests take its place. */
+const DROPPED_BYTES = 8 * 1024 * 1024;
 
 /** Requests up to this size in all are accepted even if output has spent the budget. */
 const HEADROOM_BYTES = 8 * 1024 * 1024;
 
-type RequestBudget = Pick<MemoryBudget, "bytes" | "join" | "reserve">;
+type RequestBudget = Pick<MemoryBudget, "bytes" | "heldBytes" | "join" | "reserve">;
 
 /** One request. */
 export interface RequestShare {
@@ -39,6 +43,8 @@ export class RequestMemory {
   #heldBytes = 0;
   /** With their copies; this is what counts in the budget. */
   #budgetBytes = 0;
+  /** The most that others held in the budget since the last collection. */
+  #othersBytes = 0;
 
   /** `maxBytes`: the limit for all requests together, within the budget. */
   constructor(budget: RequestBudget, maxBytes: number) {
@@ -59,7 +65,7 @@ export class RequestMemory {
     const release = () => {
       this.#heldBytes -= held;
       this.#hold(this.#budgetBytes - inBudget);
-      noteReleased(inBudget - BINARY_COPIES * held);
+      noteReleased(Math.max(inBudget - BINARY_COPIES * held, held < LARGE_BYTES ? 0 : held / 4));
       held = 0;
       inBudget = 0;
     };
@@ -70,7 +76,8 @@ export class RequestMemory {
           throw exhausted(`memory limit for requests reached (${this.#maxBytes} bytes; --request-memory)`);
         if (!this.#hold(this.#budgetBytes + bytes * copies))
           throw exhausted(`memory budget spent (${this.#budget.bytes} bytes; --memory-budget); try again`);
-        noteReceived(bytes);
+        noteReceived(bytes, this.#budget.bytes);
+        this.#collectDropped();
         this.#heldBytes += bytes;
         held += bytes;
         inBudget += bytes * copies;
@@ -81,6 +88,15 @@ export class RequestMemory {
         release();
       },
     };
+  }
+
+  #collectDropped(): void {
+    const othersBytes = this.#budget.heldBytes - this.#budgetBytes;
+    if (othersBytes > this.#othersBytes) this.#othersBytes = othersBytes;
+    else if (othersBytes + DROPPED_BYTES < this.#othersBytes) {
+      this.#othersBytes = othersBytes;
+      collectAll();
+    }
   }
 
   /** Holds `bytes` in all in the budget. Returns false, and changes nothing, if there is no room for them. */

@@ -80,6 +80,38 @@ test("the first start stores the compiled form, the second uses it", async () =>
   await second.stop();
 });
 
+test("a command that ends at once stores the compiled form, and the next one uses it", () => {
+  const installed = install();
+  const run = () =>
+    spawnSync(process.execPath, [installed.command, "ps", "--url", "http://127.0.0.1:1"], {
+      encoding: "utf8",
+      env: { ...process.env, NODE_PATH: join(root, "node_modules") },
+    });
+  expect(run().stderr).toMatch(/^holdfast: no agent at /);
+  const names = installed.compiled();
+  expect(names.filter((name) => name.startsWith("command-line.") && isFinished(name))).toHaveLength(1);
+  expect(names.filter((name) => name.startsWith("with-client-") && isFinished(name))).toHaveLength(1);
+  const times = () => names.map((name) => statSync(join(installed.bundle, name)).mtimeMs);
+  const before = times();
+  expect(run().stderr).toMatch(/^holdfast: no agent at /);
+  expect(installed.compiled()).toEqual(names);
+  expect(times()).toEqual(before);
+});
+
+test("a command of the client loads neither fetch, HTTP/2, TLS nor child processes", () => {
+  const installed = install();
+  const print = `process.on("exit", () => console.log(process.moduleLoadList.join("\\n")))`;
+  const { stdout } = spawnSync(
+    process.execPath,
+    ["--import", `data:text/javascript,${print}`, installed.command, "ps", "--url", "http://127.0.0.1:1"],
+    { encoding: "utf8", env: { ...process.env, NODE_PATH: join(root, "node_modules") } },
+  );
+  const loaded = new Set(stdout.split("\n"));
+  expect(loaded).toContain("NativeModule http");
+  for (const name of ["internal/deps/undici/undici", "http2", "tls", "https", "zlib", "child_process"])
+    expect(loaded).not.toContain(`NativeModule ${name}`);
+});
+
 const damages: readonly (readonly [string, (file: string) => void])[] = [
   ["empty", (file) => truncateSync(file, 0)],
   ["truncated", (file) => truncateSync(file, 5000)],

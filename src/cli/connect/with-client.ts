@@ -15,6 +15,7 @@ import { ReaderGoneError } from "../report/report.ts";
 import { endAfterFlush, printError } from "../stdio.ts";
 import { accessOfChosenAgent } from "./chosen-agent.ts";
 import { explainFailure } from "./client-failure.ts";
+import { useLightHeaders } from "./light-headers.ts";
 
 export interface ClientUse {
   readonly url: string;
@@ -47,6 +48,7 @@ export async function withClient(
   };
   // Also gets rejections: Node raises an unhandled one as an uncaught exception.
   process.on("uncaughtException", (error) => void fail(error).then(endAfterFlush));
+  useLightHeaders();
   let client: Client | undefined;
   try {
     client = createClient({ reconnect, ...accessOfChosenAgent() });

@@ -25,6 +25,8 @@ export interface ConnectionEntry {
   /** All open connections. */
   readonly connections: Connections;
   accept(socket: Socket): void;
+  /** Ends connections of HTTP/1.1 that are beyond a time limit. To be called periodically. */
+  checkTimes(): void;
   /**
    * From now on connections end: those of HTTP/1.1 with their next answer, those of HTTP/2 with their
    * last open stream, after GOAWAY. Idle ones stay, so that no request meets a closed connection.
@@ -48,7 +50,7 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   const toHttp1 = (plain: Socket, socket: Socket) => {
     idle.alias(plain, socket);
     plainSockets.set(socket, plain);
-    http1.emit("connection", socket);
+    http1.accept(socket);
     socket.resume();
   };
   // The socket stays paused: the session reads the buffered bytes itself, and a flowing socket loses them.
@@ -64,6 +66,7 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   const secure = options.tls && createTlsEntry({ ...options, identity: options.tls, handshakeMs: headersMs });
   return {
     connections,
+    checkTimes: http1.checkTimes,
     accept: (socket) => {
       connections.set(socket, undefined);
       const gone = idle.add(socket, () => socket.destroy());

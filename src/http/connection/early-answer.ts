@@ -33,10 +33,21 @@ const closing = new WeakSet<Socket>();
 
 /**
  * The response class of an HTTP/1.1 server. It decides with the head of an answer whether the
- * connection continues. While `endsConnections` returns true, no connection continues.
+ * connection continues. While `endsConnections` returns true, no connection continues. `idleMs` is what clients are told.
  */
-export function responseClass(endsConnections: () => boolean): typeof ServerResponse<IncomingMessage> {
+export function responseClass(
+  endsConnections: () => boolean,
+  idleMs: number,
+): typeof ServerResponse<IncomingMessage> {
   return class extends ServerResponse<IncomingMessage> {
+    /** Node's own field, for the header Keep-Alive. Node assigns the server's time limit, which it would also apply. */
+    get _keepAliveTimeout(): number {
+      return idleMs;
+    }
+    set _keepAliveTimeout(_: number) {
+      // Stays as it is.
+    }
+
     override writeHead(status: number, ...rest: unknown[]): this {
       const { req: request, socket } = this;
       if (leavesTooMuch(request) || endsConnections()) this.setHeader("Connection", "close");

@@ -6,11 +6,14 @@ import type { Duplex } from "node:stream";
 import { startTimer } from "../../clock.ts";
 import { LINGER_IDLE_MS } from "./early-answer.ts";
 
+/** Node's name for it. */
+export const LATE_HEADERS = "ERR_HTTP_REQUEST_TIMEOUT";
+
 /** Every other error is 400. */
 const statusLines: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
   HPE_CHUNK_EXTENSIONS_OVERFLOW: "413 Payload Too Large",
-  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+  [LATE_HEADERS]: "408 Request Timeout",
 };
 
 export function answerParseErrors(server: Server, maxHeaderBytes: number): void {

@@ -1,10 +1,12 @@
 // HTTP/1.1 on connections that are passed to it.
 
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
+import type { Socket } from "node:net";
 import type { RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
 import { inOrder, responseClass } from "./early-answer.ts";
-import { answerParseErrors } from "./http1-errors.ts";
+import { answerParseErrors, LATE_HEADERS } from "./http1-errors.ts";
+import { createRequestTimes } from "./request-times.ts";
 
 export interface Http1Options {
   readonly listener: RequestListener;
@@ -13,24 +15,39 @@ export interface Http1Options {
   readonly endsConnections: () => boolean;
 }
 
-export function createHttp1Server({ listener, limits, endsConnections }: Http1Options): Server {
+export interface Http1Server {
+  /** Takes a connection whose first bytes have arrived. */
+  accept(socket: Socket): void;
+  /** Ends the connections that are beyond a time limit. */
+  checkTimes(): void;
+}
+
+export function createHttp1Server({ listener, limits, endsConnections }: Http1Options): Http1Server {
+  const { headersMs, idleConnectionMs: idleMs } = limits;
+  const times = createRequestTimes({ headersMs, idleMs }, (socket) => {
+    const error = Object.assign(new Error("the headers did not arrive in time"), { code: LATE_HEADERS });
+    server.emit("clientError", error, socket);
+  });
+  // It never listens; it is passed connections. So Node does not start its periodic check of them.
   const server = createServer(
     {
-      ServerResponse: responseClass(endsConnections),
-      headersTimeout: limits.headersMs,
+      ServerResponse: responseClass(endsConnections, idleMs),
       // The answering listener limits the time of a whole request: StreamInput can take forever.
       requestTimeout: 0,
-      connectionsCheckingInterval: Math.min(1000, limits.headersMs),
+      headersTimeout: 0,
+      keepAliveTimeout: 0,
       maxHeaderSize: limits.maxHeaderBytes,
     },
-    inOrder(whenParsed(listener)),
+    times.watch(inOrder(whenParsed(listener))),
   );
-  server.keepAliveTimeout = limits.idleConnectionMs;
   answerParseErrors(server, limits.maxHeaderBytes);
-  // Node starts its check for slow headers when a server listens. This one never listens; it is passed
-  // connections.
-  server.emit("listening");
-  return server;
+  return {
+    accept: (socket) => {
+      times.add(socket);
+      server.emit("connection", socket);
+    },
+    checkTimes: times.check,
+  };
 }
 
 /**

@@ -14,6 +14,8 @@ import { askKernel, type WaitingBytes, waitingBytes } from "../../linux/index.ts
 /** Each retry waits twice as long as the one before, from 0.2 s on: 13 s for six on a quick network, a minute on a slow one. */
 const MAX_UNANSWERED_RETRIES = 6;
 const SWEEP_MS = 2000;
+/** A timer may fire so much too early. */
+const EARLY_MS = 1;
 const MAX_STILL_SWEEPS = 2;
 
 /** All connections of the agent by their plain sockets; the value is defined for HTTP/2. */
@@ -31,14 +33,27 @@ export interface Sweep {
   stop(): void;
 }
 
-/** Checks `connections` every few seconds. Its timer ends with the last of them, so an agent at rest does not wake (rule 19). */
-export function createSweep(connections: Connections, limits: IdleLimits): Sweep {
+/**
+ * Checks `connections` every few seconds, and calls `checkTimes` at least as often as the limits are long. Its timer ends
+ * with the last connection, so an agent at rest does not wake up (rule 19).
+ */
+export function createSweep(connections: Connections, limits: IdleLimits, checkTimes: () => void): Sweep {
+  const stepMs = Math.min(SWEEP_MS, limits.headersMs, limits.idleMs);
   let timer: Timer | undefined;
+  let sweepAtMs = 0;
   const start = (): void => {
-    timer ??= startTimer(SWEEP_MS, sweep);
+    if (timer !== undefined) return;
+    sweepAtMs = realClock.nowMs() + SWEEP_MS;
+    timer = startTimer(stepMs, onStep);
   };
-  function sweep(): void {
+  function onStep(): void {
     timer = undefined;
+    checkTimes();
+    if (realClock.nowMs() >= sweepAtMs - EARLY_MS) sweep();
+    if (connections.size > 0) timer = startTimer(stepMs, onStep);
+  }
+  function sweep(): void {
+    sweepAtMs = realClock.nowMs() + SWEEP_MS;
     for (const [socket, session] of connections) {
       const { isClosed, unanswered } = askKernel(socket);
       if (unanswered >= MAX_UNANSWERED_RETRIES) socket.destroy();
@@ -46,7 +61,6 @@ export function createSweep(connections: Connections, limits: IdleLimits): Sweep
       if (session?.hasStoppedReading(socket.bytesRead, waitingBytes(socket)) === true) socket.destroy();
       session?.sweepIdle(limits);
     }
-    start();
   }
   const stop = (): void => {
     timer?.cancel();
@@ -63,7 +77,7 @@ export function createSweep(connections: Connections, limits: IdleLimits): Sweep
   };
 }
 
-/** What the sweep remembers of one HTTP/2 session. Node limits idle connections of HTTP/1.1 only. */
+/** What the sweep remembers of one HTTP/2 session. Node does not limit idle ones. */
 export class WatchedSession {
   readonly #session: ServerHttp2Session;
   #streams = 0;

@@ -134,7 +134,11 @@ export class ProcessTable {
     prepareLaunches();
     prepareCachedFiles();
     keepCapabilities();
-    adoptOrphans();
+    if (!adoptOrphans())
+      options.logger.warn(
+        {},
+        "orphans are not adopted: the kernel does not know how; process 1 has to reap them",
+      );
     startReaping();
   }
 

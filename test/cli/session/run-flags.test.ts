@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
+import { untilSignalled } from "../../client/test-client.ts";
 import { finished, holdfast, holdfastOnTerminal, leave, untilProcess } from "../holdfast.ts";
 
 const agent = agentForFile();
@@ -75,18 +76,15 @@ test("a detached process does not stop at the size of its pipe", async () => {
 });
 
 test("run requests buffer: a process that was left goes on, and no byte of 2 MB is lost", async () => {
-  const script = "echo ready; seq 300000; echo end";
   const command = holdfast(agent.url, [
-    "run",
-    "--tag",
-    "left",
-    "bash",
-    "-c",
-    `read -t 0.2 x < <(sleep 1); ${script}`,
+    ...["run", "--tag", "left", "bash", "-c"],
+    `${untilSignalled}; seq 300000; echo end`,
   ]);
-  await untilProcess(agent.url, "left", { subscribers: 1 });
+  await command.waitFor("stdout", /ready/);
   command.kill("SIGHUP");
   await command.exited();
+  await untilProcess(agent.url, "left", { subscribers: 0 });
+  await finished(holdfast(agent.url, ["kill", "-USR1", "left"]));
   await untilProcess(agent.url, "left", { exit: expect.objectContaining({ exitCode: 0 }) });
   const { stdout, stderr } = await finished(holdfast(agent.url, ["attach", "--from", "0", "left"]));
   expect({ lines: stdout.split("\n").length, stderr }).toEqual({ lines: 300_003, stderr: "" });

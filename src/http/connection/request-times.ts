@@ -1,0 +1,77 @@
+// The time limits of HTTP/1.1 connections: for the headers of a request, and between two requests. Node has both, but its
+// timers count a pause of the machine (rule 17), and its check of the headers wakes the agent up every second (rule 19).
+
+import type { Socket } from "node:net";
+import { realClock } from "../../clock.ts";
+import type { RequestListener } from "../exchange.ts";
+
+export interface RequestTimeLimits {
+  readonly headersMs: number;
+  readonly idleMs: number;
+}
+
+/** What a connection waits for. */
+type State =
+  | { readonly kind: "answer" }
+  | { readonly kind: "headers"; readonly sinceMs: number }
+  | { readonly kind: "request"; readonly sinceMs: number; readonly bytesRead: number };
+
+interface Connection {
+  readonly socket: Socket;
+  /** Requests that have not arrived completely, and those that are not answered. */
+  open: number;
+  state: State;
+}
+
+export interface RequestTimes {
+  /** A connection whose first bytes have arrived. */
+  add(socket: Socket): void;
+  /** Follows the requests that `listener` gets. */
+  watch(listener: RequestListener): RequestListener;
+  /** Ends the connections that are beyond a limit. To be called at least as often as `headersMs`. */
+  check(): void;
+}
+
+/** `onLate` is called for a connection whose headers do not arrive in time. Idle connections are closed without an answer. */
+export function createRequestTimes(
+  { headersMs, idleMs }: RequestTimeLimits,
+  onLate: (socket: Socket) => void,
+): RequestTimes {
+  const connections = new Map<Socket, Connection>();
+  const onDone = (connection: Connection): void => {
+    if (--connection.open > 0) return;
+    const { bytesRead } = connection.socket;
+    connection.state = { kind: "request", sinceMs: realClock.nowMs(), bytesRead };
+  };
+  return {
+    add: (socket) => {
+      const state: State = { kind: "headers", sinceMs: realClock.nowMs() };
+      connections.set(socket, { socket, open: 0, state });
+      socket.once("close", () => void connections.delete(socket));
+    },
+    watch: (listener) => (request, response) => {
+      const connection = connections.get(request.socket);
+      if (connection !== undefined) {
+        connection.open += 2;
+        connection.state = { kind: "answer" };
+        const done = () => onDone(connection);
+        request.once("close", done);
+        response.once("close", done);
+      }
+      listener(request, response);
+    },
+    check: () => {
+      const now = realClock.nowMs();
+      for (const connection of connections.values()) {
+        const { socket, state } = connection;
+        if (state.kind === "request" && socket.bytesRead > state.bytesRead)
+          connection.state = { kind: "headers", sinceMs: now };
+        else if (state.kind === "request" && now - state.sinceMs >= idleMs) socket.destroy();
+        else if (state.kind === "headers" && now - state.sinceMs >= headersMs) {
+          connections.delete(socket);
+          onLate(socket);
+        }
+      }
+    },
+  };
+}
