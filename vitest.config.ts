@@ -20,8 +20,8 @@ export const common = {
 
 /** Slow, or in need of more than a machine to develop on has: `npm run test:packaging`, `npm run fuzz`, `npm run soak`. */
 const apart = ["packaging", "fuzz", "soak"].map((name) => `test/${name}/**`);
-/** Tests of the repository itself, and of an agent that is paused. */
-const alone = ["test/project/**/*.test.ts", "test/pause/**/*.test.ts"];
+/** Tests of the repository itself, of an agent that is paused, and of threads that change their identity. */
+const alone = ["project", "pause", "filesystem"].map((name) => `test/${name}/**/*.test.ts`);
 
 export default defineConfig({
   plugins: [threadSource(import.meta.dirname, { external: nativePackages })],

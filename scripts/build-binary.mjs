@@ -59,7 +59,7 @@ function build(arch, main) {
   const fallbackNode = runnerFor(arch) === undefined ? nodeFor(archesOf([process.arch])[0] ?? arch) : node;
   const content = makeContent({ arch, node, fallbackNode, main, addon, work });
   const fresh = join(work, `holdfast-linux-${arch}`);
-  writeFileSync(fresh, makeExecutable(readFileSync(node), content));
+  writeFileSync(fresh, makeExecutable(readFileSync(node), content, arch));
   chmodSync(fresh, 0o755);
   const executable = join(output, `holdfast-linux-${arch}`);
   renameSync(fresh, executable);

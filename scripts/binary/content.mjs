@@ -6,10 +6,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { bundleExecutable } from "../bundle.mjs";
+import { resultAddress } from "./entry.mjs";
 import { print, run } from "./run.mjs";
 import { runnerFor } from "./targets.mjs";
 
 const require = createRequire(import.meta.url);
+
+/** The asset that launcher-report.mjs reads. */
+const RESULT_ADDRESS = "ignored-signals-address";
 
 /**
  * V8's options. The young generation stays small, and one thread is enough to collect garbage: 1 to
@@ -43,10 +47,12 @@ export function makeContent({ arch, node, fallbackNode, main, addon, work }) {
   const runner = runnerFor(arch);
   const output = join(work, `${arch}.blob`);
   const config = join(work, `${arch}.json`);
+  const address = join(work, `${arch}.address`);
+  writeFileSync(address, String(resultAddress(readFileSync(node))));
   const settings = {
     main,
     output,
-    assets: { "koffi.node": addon },
+    assets: { "koffi.node": addon, [RESULT_ADDRESS]: address },
     useCodeCache: runner !== undefined,
     disableExperimentalSEAWarning: true,
     execArgv: V8_OPTIONS,
@@ -69,6 +75,7 @@ function standIns(root) {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const others = new Map([
     [join(root, "src/linux/native-pty.ts"), join(root, "scripts/binary/native-pty.mjs")],
+    [join(root, "src/cli/launcher-report.ts"), join(root, "scripts/binary/launcher-report.mjs")],
     [
       join(dirname(require.resolve("koffi")), "src/koffi/src/static.js"),
       join(root, "scripts/binary/koffi-static.mjs"),

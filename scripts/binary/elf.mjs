@@ -13,6 +13,7 @@
  * @property {number} align
  */
 
+export const PF_X = 1;
 export const PT_LOAD = 1;
 const PT_INTERP = 3;
 export const PT_NOTE = 4;
@@ -20,6 +21,7 @@ export const PT_PHDR = 6;
 
 /** The fields of the header that are used here, and their size. */
 const HEADER = {
+  entry: 0x18,
   phoff: 0x20,
   shoff: 0x28,
   phentsize: 0x36,
@@ -106,6 +108,22 @@ function writeTable(image, segments) {
     ])
       image.writeBigUInt64LE(BigInt(value ?? 0), at + (field ?? 0));
   }
+}
+
+/**
+ * The address of the first instruction.
+ * @param {Buffer} image
+ */
+export function readEntry(image) {
+  return number(image, HEADER.entry);
+}
+
+/**
+ * @param {Buffer} image
+ * @param {number} address
+ */
+export function writeEntry(image, address) {
+  image.writeBigUInt64LE(BigInt(address), HEADER.entry);
 }
 
 /**

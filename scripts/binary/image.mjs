@@ -10,16 +10,8 @@
 // differ by something else than a multiple of 2 MiB. Otherwise a kernel with large folios maps 2 MiB
 // at the first access of a byte: 21 MB more resident memory (Linux 6.18, ext4).
 
-import {
-  findSymbol,
-  loadedPart,
-  PT_LOAD,
-  PT_NOTE,
-  PT_PHDR,
-  readSegments,
-  segmentAt,
-  writeSegments,
-} from "./elf.mjs";
+import { findSymbol, loadedPart, PT_LOAD, PT_NOTE, PT_PHDR, segmentAt, writeSegments } from "./elf.mjs";
+import { insertEntry } from "./entry.mjs";
 import { reduceIcuData } from "./icu-data.mjs";
 
 /** @typedef {import("./elf.mjs").Segment} Segment */
@@ -33,12 +25,13 @@ const PAGE_BYTES = 65_536;
 /**
  * @param {Buffer} node  Node's executable
  * @param {Buffer} content  what `node --experimental-sea-config` wrote
+ * @param {import("./targets.mjs").Arch} arch
  */
-export function makeExecutable(node, content) {
+export function makeExecutable(node, content, arch) {
   const icu = findSymbol(node, /^icudt\d+_dat$/);
   const image = loadedPart(node);
   setFuse(image);
-  const segments = readSegments(image);
+  const segments = insertEntry(image, arch);
   const around = segmentAt(segments, icu.address);
   const offsetOf = (/** @type {number} */ address) => around.offset + address - around.address;
 

@@ -1,16 +1,10 @@
-// What the launcher in front of Node reports: the signals that were ignored when this program began.
-// Of the npm package it is the shell code at the top of dist/cli/main.cjs (scripts/launcher-head.mjs).
+// The signals that were ignored when this program began, as a launcher in front of Node reports them.
 
-const VARIABLE = "HOLDFAST_IGNORED_SIGNALS";
+import { launcherReport } from "./launcher-report.ts";
 
-/** Ignores them again. The variable is removed: no program below this one may take it for its own. */
-export async function keepIgnoredSignals(
-  environment: NodeJS.ProcessEnv,
-  pid: number,
-  recorded = environment[VARIABLE],
-): Promise<void> {
-  delete environment[VARIABLE];
-  const signals = ignoredSignals(recorded, pid);
+/** Ignores them again. */
+export async function keepIgnoredSignals(environment: NodeJS.ProcessEnv, pid: number): Promise<void> {
+  const signals = ignoredSignals(launcherReport(environment, pid), pid);
   if (signals.length === 0) return;
   const { keepIgnored } = await import("../linux/index.ts");
   keepIgnored(signals);

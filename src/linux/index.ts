@@ -75,6 +75,7 @@ export {
   openPipe,
   type Pid,
   type PipeEnds,
+  readAvailable,
   reapOne,
   setCloseOnExecEverywhere,
 } from "./libc.ts";

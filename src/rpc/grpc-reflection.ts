@@ -83,7 +83,7 @@ function errorResponse(errorCode: Code, errorMessage: string): MessageResponse {
   return { case: "errorResponse", value: { errorCode, errorMessage } };
 }
 
-/** The files by name and by symbol. They import nothing, so each answer is one file. */
+/** The files by name and by symbol, with the files that they import: clients ask for these by name. */
 class ReflectedSchema {
   readonly services: readonly string[];
   readonly #byName = new Map<string, Uint8Array>();
@@ -91,8 +91,7 @@ class ReflectedSchema {
 
   constructor(files: readonly DescFile[]) {
     this.services = files.flatMap((file) => file.services.map(({ typeName }) => typeName));
-    for (const file of files) {
-      if (file.dependencies.length > 0) throw new Error(`${file.name} imports files`);
+    for (const file of withImports(files)) {
       const bytes = toBinary(FileDescriptorProtoSchema, file.proto);
       this.#byName.set(file.proto.name, bytes);
       for (const symbol of symbolsOf(file)) this.#bySymbol.set(symbol, bytes);
@@ -106,6 +105,13 @@ class ReflectedSchema {
   fileWith(symbol: string): Uint8Array | undefined {
     return this.#bySymbol.get(symbol);
   }
+}
+
+function withImports(files: readonly DescFile[]): ReadonlySet<DescFile> {
+  const all = new Set(files);
+  // A set visits what is added while it is visited.
+  for (const file of all) for (const imported of file.dependencies) all.add(imported);
+  return all;
 }
 
 /** Every symbol with a full name: types and their members. */

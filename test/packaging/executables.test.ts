@@ -32,6 +32,17 @@ describe.skipIf(reason !== undefined)("the executable", () => {
     );
   });
 
+  test("below nohup survives SIGHUP, and its processes ignore it too", async () => {
+    const agent = await startAgent({ program: ["sh", "-c", 'trap "" HUP; exec "$0" "$@"', own] });
+    agent.kill("SIGHUP");
+    const client = createClient({ baseUrl: agent.url });
+    onTestFinished(() => client.close());
+    const started = await client.start({ cmd: "grep", args: ["SigIgn", "/proc/self/status"] });
+    let text = "";
+    for await (const event of started) if (event.kind !== "gap") text += Buffer.from(event.data).toString();
+    expect(text).toBe("SigIgn:\t0000000000000001\n");
+  });
+
   test("maps its code in small pages only", async () => {
     const agent = await startAgent({ program: [own] });
     const rollup = readFileSync(`/proc/${agent.pid}/smaps_rollup`, "utf8");

@@ -65,7 +65,12 @@ test("List names the agent and each service with its status", async () => {
   const statuses = await new Promise((resolve, reject) =>
     client.list({}, (error, answer) => (error === null ? resolve(answer.statuses) : reject(error))),
   );
-  expect(statuses).toEqual({ "": { status: "SERVING" }, "process.Process": { status: "SERVING" } });
+  const status = "SERVING";
+  expect(statuses).toEqual({
+    "": { status },
+    "process.Process": { status },
+    "filesystem.Filesystem": { status },
+  });
 });
 
 test("Watch reports SERVING at once, NOT_SERVING when the agent begins to stop, and then ends", async () => {

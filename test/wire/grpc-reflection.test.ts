@@ -51,6 +51,7 @@ async function ask(
 
 const SERVICES = [
   "process.Process",
+  "filesystem.Filesystem",
   "grpc.health.v1.Health",
   "grpc.reflection.v1.ServerReflection",
   "grpc.reflection.v1alpha.ServerReflection",

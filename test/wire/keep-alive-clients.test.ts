@@ -14,6 +14,8 @@ const run = promisify(execFile);
 
 /** Each client alone takes most of a minute for 10,000. */
 const CALLS = volume(400, 10_000);
+/** Other tests with many repetitions run beside these. */
+const TIMEOUT_MS = volume(120_000, 480_000);
 const TOKEN = "open-sesame";
 const fixture = (name: string) =>
   fileURLToPath(new URL(`../fixtures/keep-alive-clients/${name}`, import.meta.url));
@@ -44,13 +46,13 @@ const ALL_ANSWERED = { statuses: { 200: CALLS / 2, 401: CALLS / 2 }, errors: [] 
 
 test.each(["node-http.mjs", "fetch.mjs"])(
   "%s has all its calls answered",
-  { timeout: 120_000 },
+  { timeout: TIMEOUT_MS },
   async (name) => {
     expect(await callsOf(process.execPath, fixture(name))).toEqual(ALL_ANSWERED);
   },
 );
 
-test("Go's net/http has all its calls answered", { timeout: 180_000 }, async (context) => {
+test("Go's net/http has all its calls answered", { timeout: TIMEOUT_MS }, async (context) => {
   const binary = await installed("a Go client", async () => {
     const file = `${createTempFolder()}/client`;
     await run("go", ["build", "-o", file, fixture("client.go")], {
@@ -62,7 +64,7 @@ test("Go's net/http has all its calls answered", { timeout: 180_000 }, async (co
   expect(await callsOf(binary)).toEqual(ALL_ANSWERED);
 });
 
-test("Python's httpx has all its calls answered", { timeout: 180_000 }, async (context) => {
+test("Python's httpx has all its calls answered", { timeout: TIMEOUT_MS }, async (context) => {
   const python = await installed("httpx", async () => {
     const folder = createTempFolder();
     await run("python3", ["-m", "venv", folder]).catch(() =>

@@ -87,6 +87,9 @@ async function* through(
     }
     codec.end();
   };
+  codec.on("error", () => {
+    // The loop below throws it; this keeps one that comes after the loop from ending the agent.
+  });
   const feeding = feed().catch((error: unknown) => {
     failure = { error };
     codec.destroy();

@@ -7,6 +7,7 @@ import { contentDisposition } from "./content-disposition.ts";
 import { requesterOf } from "./file-request.ts";
 import type { FileService } from "./file-service.ts";
 import { createSender } from "./send.ts";
+import type { TransferShare } from "./transfer-memory.ts";
 
 const TRAILERS = [
   "X-Archive-Files",
@@ -33,6 +34,8 @@ export async function downloadDirectory(
   const isExcluded = pathFilter(query.all("exclude"));
   const root = await files.call("openTree", [path]);
   try {
+    // Before the head is sent: without memory for it, the answer is an error.
+    const share = request.method === "HEAD" ? undefined : service.memory.open();
     const name = Buffer.concat([baseOf(withoutSlash(path)), Buffer.from(`.${format}`)]);
     response.writeHead(200, {
       "Cache-Control": "no-store",
@@ -41,8 +44,8 @@ export async function downloadDirectory(
       "X-Content-Type-Options": "nosniff",
       Trailer: TRAILERS.join(", "),
     });
-    if (request.method === "HEAD") return void response.end();
-    await send(service, response, (bufferBytes, progress, signal) =>
+    if (share === undefined) return void response.end();
+    await send(service, response, share, (bufferBytes, progress, signal) =>
       compressed(format, packTree({ files, root, isExcluded, progress, bufferBytes, signal })),
     );
   } finally {
@@ -51,11 +54,11 @@ export async function downloadDirectory(
 }
 
 async function send(
-  { memory, idleMs, logger }: FileService,
+  { idleMs, logger }: Pick<FileService, "idleMs" | "logger">,
   response: NodeResponse,
+  share: TransferShare,
   archive: (bufferBytes: number, progress: PackProgress, signal: AbortSignal) => AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const share = memory.open();
   const progress: PackProgress = { files: 0, directories: 0, links: 0, bytes: 0, skipped: 0 };
   const abort = new AbortController();
   const onClose = () => abort.abort();
@@ -69,7 +72,7 @@ async function send(
     sender.end();
   } catch (error) {
     // Only a broken connection tells the client that the archive is not complete.
-    if (!isGoneClient(error)) logger.info({ err: error }, "an archive ended early");
+    if (!abort.signal.aborted && !isGoneClient(error)) logger.info({ err: error }, "an archive ended early");
     response.destroy();
   } finally {
     response.removeListener("close", onClose);

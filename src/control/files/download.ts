@@ -20,6 +20,7 @@ import { flagIn, requesterOf } from "./file-request.ts";
 import type { FileService } from "./file-service.ts";
 import { isCompressible, mediaType, SNIFFED_BYTES } from "./media-type.ts";
 import { createSender, type Sender } from "./send.ts";
+import type { TransferShare } from "./transfer-memory.ts";
 
 /** Fast: the sandbox's CPU matters more than the last percent. */
 const GZIP_LEVEL = 1;
@@ -84,9 +85,11 @@ async function answer(
   if (condition === "failed")
     return answerFileJson(response, 412, { code: 412, message: changed(path) }, common);
   if (coding === "gzip") {
-    response.writeHead(200, { ...common, "Content-Type": type, "Content-Encoding": "gzip" });
-    if (request.method === "HEAD") return void response.end();
-    return await sendGzip(service, response, opened);
+    const head = { ...common, "Content-Type": type, "Content-Encoding": "gzip" };
+    if (request.method === "HEAD") return void response.writeHead(200, head).end();
+    const share = service.memory.open();
+    response.writeHead(200, head);
+    return await sendGzip(service, response, opened, share);
   }
   const asked = doesRangeApply(header, current)
     ? chooseRanges(header.get("Range") ?? undefined, opened.bytes)
@@ -97,9 +100,13 @@ async function answer(
     return answerFileJson(response, 416, { code: 416, message }, headers);
   }
   const body = bodyOf(asked, type, opened.bytes);
-  response.writeHead(asked === "whole" ? 200 : 206, { ...common, ...body.headers });
-  if (request.method === "HEAD") return void response.end();
-  await sendParts(service, response, opened, body.parts);
+  const status = asked === "whole" ? 200 : 206;
+  const head = { ...common, ...body.headers };
+  if (request.method === "HEAD") return void response.writeHead(status, head).end();
+  // Before the head is sent: without memory for it, the answer is an error.
+  const share = service.memory.open(Math.max(0, ...body.parts.map(lengthOf)));
+  response.writeHead(status, head);
+  await sendParts(service, response, { opened, parts: body.parts, share });
 }
 
 /** Text of the answer itself, or a range of the file. */
@@ -144,13 +151,18 @@ function lengthOf(part: BodyPart): number {
   return Buffer.isBuffer(part) ? part.length : part.end - part.start + 1;
 }
 
+interface SentParts {
+  readonly opened: OpenFile;
+  readonly parts: readonly BodyPart[];
+  /** Is released here. */
+  readonly share: TransferShare;
+}
+
 async function sendParts(
   service: FileService,
   response: NodeResponse,
-  { fd }: OpenFile,
-  parts: readonly BodyPart[],
+  { opened: { fd }, parts, share }: SentParts,
 ): Promise<void> {
-  const share = service.memory.open(Math.max(0, ...parts.map(lengthOf)));
   const sender = createSender(response, service.idleMs, service.logger);
   try {
     for (const part of parts) {
@@ -177,10 +189,13 @@ async function sendGzip(
   service: FileService,
   response: NodeResponse,
   { fd, bytes }: OpenFile,
+  share: TransferShare,
 ): Promise<void> {
-  const share = service.memory.open();
   const sender = createSender(response, service.idleMs, service.logger);
   const gzip = createGzip({ level: GZIP_LEVEL });
+  gzip.on("error", () => {
+    // Reported by the piece that is being compressed.
+  });
   try {
     const sending = sendAll(gzip, sender);
     // Reported by the await below; it can fail while a piece is still being compressed.

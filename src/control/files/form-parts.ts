@@ -48,7 +48,7 @@ export async function readForm(
   const finished = new Promise<void>((resolve) => {
     form.once("finish", resolve);
     form.once("close", resolve);
-    form.once("error", (error: unknown) => {
+    form.on("error", (error: unknown) => {
       failure ??= { error: malformed(messageOf(error)) };
       resolve();
     });

@@ -103,6 +103,9 @@ async function* gunzipped(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
     }
     decoder.end();
   };
+  decoder.on("error", () => {
+    // The loop below throws it; this keeps one that comes after the loop from ending the agent.
+  });
   const feeding = feed().catch((error: unknown) => {
     failure = error;
     decoder.destroy();

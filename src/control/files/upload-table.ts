@@ -63,6 +63,8 @@ export class UploadTable {
     if (entry === undefined) return;
     entry.timer.cancel();
     this.#entries.delete(id);
-    void entry.upload.close();
+    entry.upload.close().catch(() => {
+      // An error of closing a spool file that nobody needs any more.
+    });
   }
 }

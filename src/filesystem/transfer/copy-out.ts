@@ -26,6 +26,9 @@ export async function copyOut({ fd, start, end, buffers, send }: CopyOut): Promi
       await sending;
       if (bytes < piece.length) throw shrunk(at + bytes, end);
       sending = send(piece);
+      sending.catch(() => {
+        // Reported by the next turn. It can fail during the read before, when nothing waits for it.
+      });
       at += bytes;
     }
   } finally {

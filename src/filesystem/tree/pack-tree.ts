@@ -36,6 +36,7 @@ type EntryHeader = Partial<Header> & Pick<Header, "name">;
 
 export async function* packTree(request: PackRequest): AsyncGenerator<Uint8Array, void, void> {
   const pack = createPack();
+  pack.on("error", reportedElsewhere);
   const walking = new Packing(request, pack)
     .walk(request.root.entry, Buffer.alloc(0))
     .then(() => pack.finalize())
@@ -126,9 +127,8 @@ class Packing {
   #begin(header: EntryHeader): { write(piece: Buffer): Promise<void>; end(): Promise<void> } {
     const done = deferred<void>();
     const entry = this.#pack.entry(header, (error) => (error ? done.reject(error) : done.resolve(undefined)));
-    done.promise.catch(() => {
-      // Reported by `end`, unless the archive was given up before.
-    });
+    entry.on("error", reportedElsewhere);
+    done.promise.catch(reportedElsewhere);
     return {
       write: (piece) =>
         entry.write(piece)
@@ -144,9 +144,10 @@ class Packing {
   #add(header: EntryHeader, content = Buffer.alloc(0)): Promise<void> {
     this.#request.signal.throwIfAborted();
     return new Promise((resolve, reject) => {
-      this.#pack.entry({ ...header, size: content.length }, content, (error) =>
+      const entry = this.#pack.entry({ ...header, size: content.length }, content, (error) =>
         error ? reject(error) : resolve(),
       );
+      entry.on("error", reportedElsewhere);
     });
   }
 }
@@ -163,4 +164,9 @@ function sparseHeader(header: EntryHeader, size: number): EntryHeader {
     "GNU.sparse.realsize": String(header.size ?? 0),
   };
   return { ...header, name: `GNUSparseFile.0/${header.name}`, size, pax };
+}
+
+/** An archive that is given up ends its streams with an error, which would end the agent if nothing listened. */
+function reportedElsewhere(): void {
+  // The reader of the archive gets it.
 }

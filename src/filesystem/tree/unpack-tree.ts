@@ -48,6 +48,7 @@ const MAX_DIRECTORIES = 200_000;
 /** Rejects with `invalid_argument` for an archive that is malformed or refused. What was unpacked before stays. */
 export async function unpackTree(request: UnpackRequest): Promise<void> {
   const extract = createExtract();
+  extract.on("error", reportedByReading);
   let failure: { readonly error: unknown } | undefined;
   const feed = async () => {
     for await (const piece of request.archive) {
@@ -66,7 +67,10 @@ export async function unpackTree(request: UnpackRequest): Promise<void> {
   });
   const unpacking = new Unpacking(request);
   try {
-    for await (const entry of extract) await unpacking.take(entry.header, entry as AsyncIterable<Buffer>);
+    for await (const entry of extract) {
+      entry.on("error", reportedByReading);
+      await unpacking.take(entry.header, entry as AsyncIterable<Buffer>);
+    }
     await feeding;
     if (failure !== undefined) throw failure.error;
     await unpacking.finish();
@@ -76,6 +80,11 @@ export async function unpackTree(request: UnpackRequest): Promise<void> {
     if (error instanceof HoldfastError) throw error;
     throw new HoldfastError("invalid_argument", `the body is not a valid tar archive: ${messageOf(error)}`);
   }
+}
+
+/** An error of a stream would end the agent if nothing listened. */
+function reportedByReading(): void {
+  // The loop that reads the stream throws it.
 }
 
 class Unpacking {

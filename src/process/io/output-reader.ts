@@ -4,7 +4,7 @@
 
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
-import { errnoName, type Fd, wouldWriterWait } from "../../linux/index.ts";
+import { errnoName, type Fd, readAvailable, wouldWriterWait } from "../../linux/index.ts";
 import { mayDiscardMore } from "./discard-pace.ts";
 import type { OnRead } from "./fd-stream.ts";
 import { ReadBuffer } from "./read-buffer.ts";
@@ -19,6 +19,8 @@ export interface OutputSource {
    * stream.
    */
   readonly outlivesStream: boolean;
+  /** Whether a read returns less than is there: a pty's returns at most 4 KiB. */
+  readonly isReadInPieces: boolean;
   /**
    * An upper bound of the bytes that the kernel holds now. Bytes beyond it are written after this
    * call.
@@ -36,6 +38,9 @@ export interface OutputSink {
    */
   onEnd(): void;
 }
+
+/** After less, there is usually nothing: an echo, a line. */
+const MORE_FROM_BYTES = 1024;
 
 export class OutputReader {
   readonly #source: OutputSource;
@@ -101,9 +106,23 @@ export class OutputReader {
 
   #onRead(bytes: number): boolean {
     if (this.#state === "discarding") return this.#discardMore();
-    this.#sink.push(this.#buffer.take(bytes));
+    const total = this.#source.isReadInPieces ? this.#readMore(bytes) : bytes;
+    this.#sink.push(this.#buffer.take(total));
     // The push may have closed the gate.
     return this.#isReading;
+  }
+
+  /**
+   * The stream reads once per turn of the event loop. Fills its buffer with what else is there, so that a
+   * terminal costs a push, a frame and a write for each 64 KiB at best, instead of for each 4. Returns the
+   * filled bytes.
+   */
+  #readMore(bytes: number): number {
+    const buffer = this.#buffer.current;
+    let total = bytes;
+    for (let last = bytes; last >= MORE_FROM_BYTES && total < buffer.length; total += last)
+      last = readAvailable(this.#source.fd, buffer, total);
+    return total;
   }
 
   #discardMore(): boolean {

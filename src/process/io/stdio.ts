@@ -129,6 +129,7 @@ function terminalStdio(master: Fd, copy: Fd, slave: Fd, path: string): Stdio {
           open: (onread) => openPtyStream(master, onread),
           fd: copy,
           outlivesStream: true,
+          isReadInPieces: true,
           bytesHeld: () => PTY_CAPACITY_BYTES,
           close: () => closeAll([copy]),
         },
@@ -152,6 +153,7 @@ function pipeReader(fd: Fd, sink: OutputSink): OutputReader {
       open: (onread) => openPipeReader(fd, onread),
       fd,
       outlivesStream: false,
+      isReadInPieces: false,
       bytesHeld: () => bytesReadable(fd),
       close: () => {
         // The stream closes its own descriptor.

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
 import { untilSignalled } from "../../client/test-client.ts";
+import { createTempFolder } from "../../support/temp-folder.ts";
 import { finished, holdfast, holdfastOnTerminal, leave, untilProcess } from "../holdfast.ts";
 
 const agent = agentForFile();
@@ -160,7 +161,9 @@ test("shell starts a login shell with a name, and the next shell with that name 
 });
 
 test("shell without a name is called shell, is bash where there is one, and does not take a process without a terminal", async () => {
-  const terminal = holdfastOnTerminal(agent.url, ["shell"], plain);
+  // Without the start-up files of a person, which may do anything.
+  const home = `HOME=${createTempFolder()}`;
+  const terminal = holdfastOnTerminal(agent.url, ["shell", "-e", home], plain);
   await terminal.waitFor(/attached to process/);
   const { cmd, isPty } = await untilProcess(agent.url, "shell", {});
   expect({ cmd, isPty }).toEqual({ cmd: "bash", isPty: true });

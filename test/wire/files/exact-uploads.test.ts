@@ -162,16 +162,3 @@ test("the file of an agent that was killed before a rename is removed at the nex
     () => readdirSync("/var/tmp"),
   );
 });
-
-test("a client that stops sending is answered 408 after the idle time, and one that sends slowly is not", async () => {
-  const patient = await startAgent({ args: ["--transfer-idle-timeout", "300ms"] });
-  const path = join(createTempFolder(), "file");
-  writeFileSync(path, OLD);
-  const connection = await openConnection(patient.port);
-  const request = requestBytes({ path: `/files?path=${path}`, headers, body: "0123456789" });
-  connection.send(request.subarray(0, -1));
-  const { status, body } = await connection.response();
-  expect([status, body.toString()]).toEqual([408, expect.stringContaining("--transfer-idle-timeout")]);
-  await connection.closed();
-  expect(readFileSync(path, "utf8")).toBe(OLD);
-});
