@@ -8,6 +8,7 @@ import crypto = require("node:crypto");
 import fs = require("node:fs");
 import nodeModule = require("node:module");
 import path = require("node:path");
+import v8 = require("node:v8");
 import vm = require("node:vm");
 
 type Require = (name: string) => unknown;
@@ -26,6 +27,13 @@ const HASH_CHARACTERS = 16;
 /** The size of a SHA-256 hash. */
 const CHECKSUM_BYTES = 32;
 const WRITABLE_BY_OTHERS = 0o022;
+
+/**
+ * V8 accepts a compiled form only with the flags that it was made with, and the agent runs with one that
+ * src/agent/memory.ts explains. It is set before the first file is compiled, and the agent's forms are apart.
+ */
+const isAgent = process.argv.includes("serve");
+if (isAgent) v8.setFlagsFromString("--semi-space-growth-factor=1");
 
 const requireOther = nodeModule.createRequire(path.join(BUNDLE, "command-line.cjs"));
 const loaded = new Map<string, { exports: object }>();
@@ -52,7 +60,7 @@ function compile(file: string): ModuleFunction {
   const text = fs.readFileSync(file, "latin1");
   // The hash is part of the name because V8 itself compares only the length of the text.
   const hash = text.slice(2, 2 + HASH_CHARACTERS);
-  const compiledFile = `${file}.${hash}.${process.version}-${process.arch}.compiled`;
+  const compiledFile = `${file}.${hash}.${process.version}-${process.arch}${isAgent ? "-agent" : ""}.compiled`;
   const cachedData = readCompiled(compiledFile);
   const script = new vm.Script(text, { filename: file, cachedData });
   // V8 rejects code that another version of V8, or one with other flags, has compiled.
@@ -63,7 +71,7 @@ function compile(file: string): ModuleFunction {
 /** Scripts whose compiled form is to be stored, by its file. */
 const unstored = new Map<string, vm.Script>();
 
-/** Later, the agent may have set other flags of V8, with which the next start would not accept the form. */
+/** Whether the command ends before the forms were stored. */
 let isShort = true;
 
 /** After a while, or at the end of a command that ends earlier: most do. */

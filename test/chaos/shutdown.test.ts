@@ -13,7 +13,8 @@ const pty = { size: { cols: 80, rows: 24 } };
 /** Ten times each. The last kind ignores SIGTERM and is killed after the grace period. */
 const kinds = (wait: string) => [
   { script: "echo ready; exec yes", status: "signal: terminated" },
-  { script: "echo ready; exec yes", status: "signal: terminated", pty },
+  // Terminals get SIGHUP before SIGTERM, as when a window is closed.
+  { script: "echo ready; exec yes", status: "signal: hangup", pty },
   { script: `echo ready; ${wait}`, status: "signal: terminated" },
   { script: `trap "echo bye; exit 3" TERM; echo ready; ${wait}`, status: "exit status 3" },
   { script: `trap "" TERM; echo ready; ${wait}`, status: "signal: killed" },

@@ -194,7 +194,9 @@ test("a start without an answer fails after callRetryMs, with the last error", a
 test("invalid options are refused at once", () => {
   const baseUrl = "http://127.0.0.1:9";
   expect(() => createClient({})).toThrow(TypeError);
-  expect(() => createClient({ baseUrl: "127.0.0.1:49983" })).toThrow("must be like http://127.0.0.1:49983");
+  expect(() => createClient({ baseUrl: "ftp://127.0.0.1:49983" })).toThrow(
+    "must be like http://127.0.0.1:49983",
+  );
   expect(() => createClient({ baseUrl, reconnect: { keepaliveSeconds: 0.5 } })).toThrow(RangeError);
   expect(() => createClient({ baseUrl, reconnect: { maxDelayMs: Number.NaN } })).toThrow(
     "reconnect.maxDelayMs is NaN",

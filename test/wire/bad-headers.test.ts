@@ -66,8 +66,12 @@ const users: Case[] = [
   user("Basic", MALFORMED),
   user("Basic !!!!", MALFORMED),
   user(`Basic ${base64("root")}`, MALFORMED),
-  user(`Basic ${base64(":")}`, MALFORMED),
-  user(`Basic ${base64(":root")}`, MALFORMED),
+  // Users of the SDKs mean the default user by an empty name.
+  ...[":", ":root"].map((text) => ({
+    header: "Authorization",
+    value: `Basic ${base64(text)}`,
+    code: "ok",
+  })),
   user(`Basic ${base64("no-such-user:")}`, /no such user: "no-such-user"/),
   user(`Basic ${base64(" root:")}`, /no such user: " root"/),
   user(`Basic ${base64(`${"x".repeat(4000)}:`)}`, /no such user: "xxx/),

@@ -27,7 +27,7 @@ test.each([
   "/../process.Process/List",
   "/%70rocess.Process/List",
   "/process.Process/List%00",
-  "/filesystem.Filesystem/Stat",
+  "/example.Example/Stat",
   "http://localhost/process.Process/Nope",
   "/health/",
 ])("POST %s is 404", async (path) => {

@@ -211,8 +211,8 @@ const rows: Row[] = [
     404,
     "List",
     "an unknown service",
-    /^this agent has no service "filesystem\.Filesystem"; it has process\.Process, grpc\.health\.v1\.Health$/,
-    (protocol) => ({ ...bytes("List", emptyMessage)(protocol), path: "/filesystem.Filesystem/Stat" }),
+    /^this agent has no service "example\.Example"; it has process\.Process, filesystem\.Filesystem, grpc\.health\.v1\.Health$/,
+    (protocol) => ({ ...bytes("List", emptyMessage)(protocol), path: "/example.Example/Stat" }),
   ),
   row(
     "unimplemented",

@@ -87,7 +87,7 @@ describe("an agent's URL", () => {
   });
 
   test.each([
-    ...["", "127.0.0.1:49983", "localhost:49983", "http://", "ftp://localhost", "unix:/run/x"],
+    ...["", "http://", "ftp://localhost", "unix:run/x", "localhost:99999"],
     ...["http://user:secret@localhost", "http://localhost?a=b", "http://localhost#a"],
   ])("%j is refused", (text) => {
     expect(() => readUrl(text)).toThrow(InvalidArgumentError);
