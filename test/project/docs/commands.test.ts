@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
 import { cleanEnvironment, cliPath, startAgent } from "../../support/agent/agent.ts";
+import { useEmptyHome } from "../../support/agent/empty-home.ts";
 import { type Block, type Page, readPages, root } from "./pages.ts";
 
 const isUpdate = process.env["UPDATE_DOCS"] !== undefined;
@@ -88,6 +89,7 @@ async function printedBy(file: string): Promise<string> {
   const { url } = await startAgent(
     needsToken ? { args: ["--access-token-file", join(folder, "token")] } : {},
   );
+  onTestFinished(await useEmptyHome(url, needsToken ? token : undefined));
   const variables = {
     HOLDFAST_URL: url,
     E2B_SANDBOX_URL: url,

@@ -6,10 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Returns how to remove it, for the end of `beforeAll`. */
-export async function useEmptyHome(agentUrl: string): Promise<() => void> {
+export async function useEmptyHome(agentUrl: string, token?: string): Promise<() => void> {
   const home = mkdtempSync(join(tmpdir(), "holdfast-home-"));
   const body = JSON.stringify({ envVars: { HOME: home } });
-  const { status } = await fetch(`${agentUrl}/init`, { method: "POST", body });
+  const { status } = await fetch(`${agentUrl}/init`, {
+    method: "POST",
+    body,
+    ...(token === undefined ? {} : { headers: { "X-Access-Token": token } }),
+  });
   if (status !== 204) throw new Error(`POST /init answered ${status}`);
   return () => rmSync(home, { recursive: true, force: true });
 }

@@ -2,7 +2,6 @@
 // mode. The cases are those of E2B's own suite. test/python/test_files.py is the same for Python.
 
 import { mkdirSync, symlinkSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import {
   FileNotFoundError,
@@ -14,6 +13,7 @@ import {
 } from "e2b";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { startAgent } from "../../support/agent/agent.ts";
+import { useEmptyHome } from "../../support/agent/empty-home.ts";
 import { FILE_ACCESS_MODES, useFileAgent } from "../../support/agent/file-agent.ts";
 import { inTime } from "../../support/deadline.ts";
 import { startControlPlane } from "../../support/network/control-plane.ts";
@@ -23,6 +23,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
   let sandbox: Sandbox;
   beforeAll(async () => {
     sandbox = await Sandbox.create({ debug: true, sandboxUrl: agent.url });
+    return useEmptyHome(agent.url);
   });
 
   /** Resolves with the first event that fits, from now on. */
@@ -139,7 +140,8 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     const name = `holdfast-test-${process.pid}`;
     onTestFinished(() => sandbox.files.remove(name));
     await sandbox.files.write(name, "x");
-    expect((await sandbox.files.getInfo(name)).path).toBe(join(homedir(), name));
+    const { stdout } = await sandbox.commands.run("pwd");
+    expect((await sandbox.files.getInfo(name)).path).toBe(join(stdout.trim(), name));
   });
 
   test("watchDir tells writes, also of a file that is overwritten", async () => {
