@@ -349,3 +349,28 @@ describe("sixty processes that write without end, detached", () => {
     },
   );
 });
+
+describe("small input", () => {
+  test("has room when output fills the budget, up to a sixteenth in all, and again after a release", () => {
+    const budget = new MemoryBudget(160 * KB);
+    const multiplexer = buffering(budget);
+    while (!budget.isSpent) multiplexer.push(costing(10 * KB));
+    expect(budget.reserve(1)).toBe(undefined);
+    const first = budget.reserveSmallInput(4 * KB);
+    expect(budget.reserveSmallInput(6 * KB)).toBeDefined();
+    expect(budget.reserveSmallInput(1)).toBe(undefined);
+    expect(budget.heldBytes).toBe(170 * KB);
+    first?.release();
+    first?.release();
+    expect(budget.heldBytes).toBe(166 * KB);
+    expect(budget.reserveSmallInput(4 * KB)).toBeDefined();
+    expect(budget.reserveSmallInput(1)).toBe(undefined);
+  });
+
+  test("does not make the budget spent together with other reservations", () => {
+    const budget = new MemoryBudget(160 * KB);
+    expect(budget.reserve(140 * KB)).toBeDefined();
+    expect(budget.reserveSmallInput(10 * KB)).toBeDefined();
+    expect(budget.isSpent).toBe(false);
+  });
+});

@@ -14,13 +14,32 @@ const BUDGET = ["--memory-budget", "1MiB"];
 
 /** Fills the budget with output that no client has received, of a process that then waits in its write. */
 async function spend({ url, port }: RunningAgent): Promise<void> {
-  const output = { detached: "DETACHED_BUFFER", detachedBufferBytes: String(1024 * 1024) };
-  const started = await startAndLeave(port, { process: { cmd: "yes" }, stdin: false, output });
+  // No replay: the budget would drop it for the input.
+  const output = {
+    detached: "DETACHED_BUFFER",
+    detachedBufferBytes: String(1024 * 1024),
+    replayBytes: "0",
+  };
+  const started = await startAndLeave(port, {
+    process: { cmd: "yes" },
+    tag: "yes",
+    stdin: false,
+    output,
+  });
   expect(started).toMatchObject({ code: "ok" });
+  // Until the agent notices that the client has left, output is delivered and dropped.
+  await eventually(
+    "the client has left",
+    async () =>
+      (await plainClient(url).list({ includeEnded: true })).processes.some(
+        (process) => process.tag === "yes" && process.subscribers === 0,
+      ),
+    () => undefined,
+  );
   await eventually(
     "the budget is spent",
     async () =>
-      (await (await fetch(`${url}/metrics/prometheus`)).text()).includes("holdfast_memory_budget_spent 1"),
+      /^holdfast_memory_budget_spent 1$/m.test(await (await fetch(`${url}/metrics/prometheus`)).text()),
     () => undefined,
   );
 }
