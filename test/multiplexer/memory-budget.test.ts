@@ -355,14 +355,15 @@ describe("small input", () => {
     const budget = new MemoryBudget(160 * KB);
     const multiplexer = buffering(budget);
     while (!budget.isSpent) multiplexer.push(costing(10 * KB));
+    const output = budget.heldBytes;
     expect(budget.reserve(1)).toBe(undefined);
     const first = budget.reserveSmallInput(4 * KB);
     expect(budget.reserveSmallInput(6 * KB)).toBeDefined();
     expect(budget.reserveSmallInput(1)).toBe(undefined);
-    expect(budget.heldBytes).toBe(170 * KB);
+    expect(budget.heldBytes).toBe(output + 10 * KB);
     first?.release();
     first?.release();
-    expect(budget.heldBytes).toBe(166 * KB);
+    expect(budget.heldBytes).toBe(output + 6 * KB);
     expect(budget.reserveSmallInput(4 * KB)).toBeDefined();
     expect(budget.reserveSmallInput(1)).toBe(undefined);
   });
