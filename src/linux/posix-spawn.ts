@@ -156,8 +156,13 @@ function makeAttributes(ignored: readonly number[]): Buffer {
   return buffer;
 }
 
-/** Why the command `name` could not be executed. EAGAIN gets a text that helps. */
+/** Why the command `name` could not be executed. EAGAIN and ETXTBSY get a text that helps. */
 export function executeError(name: string, errno: number): HoldfastError {
+  if (errno === constants.errno.ETXTBSY)
+    return new HoldfastError(
+      "unavailable",
+      `cannot execute ${name}: a program has it open for writing (ETXTBSY); try again when it is closed`,
+    );
   if (errno !== constants.errno.EAGAIN) return systemError(`execute ${name}`, errno);
   return new HoldfastError(
     "resource_exhausted",

@@ -1,6 +1,7 @@
 // One bound over everything held for clients (rule 14). Members report what they hold. When the budget
 // is spent, members first drop replay, which no client misses now, then the output of ended processes
-// (rule 12). After that, processes that are read while detached wait, and reservations fail.
+// (rule 12). After that, processes that are read while detached wait, and reservations fail. Only small input still has
+// a reserve of its own: Ctrl-C must reach a program whose output fills the budget.
 //
 //   not spent --- held reaches the budget, and nothing can be dropped --> spent
 //   spent     --- held falls to 7/8 of it ----------------------------> not spent
@@ -27,6 +28,9 @@ export interface BudgetShare {
 /** The budget has room again when an eighth is free: at the edge itself, every chunk would stop and start a process. */
 const ROOM = 7 / 8;
 
+/** The part of the budget that small input may hold when there is no other room. With ROOM it is less than the budget. */
+const SMALL_INPUT_PART = 1 / 16;
+
 /** Part of the budget that was held before it was needed. After `release` both functions do nothing. */
 export interface Reservation {
   /** Returns false, and changes nothing, when there is no room for more. */
@@ -39,6 +43,8 @@ export class MemoryBudget {
   /** The oldest first: it is the first to trim. */
   readonly #members = new Set<BudgetMember>();
   #heldBytes = 0;
+  /** The part of `#heldBytes` that is small input. */
+  #smallInputBytes = 0;
   #isSpent = false;
   #isTrimming = false;
 
@@ -101,6 +107,23 @@ export class MemoryBudget {
         return true;
       },
       release: () => share.leave(),
+    };
+  }
+
+  /**
+   * Holds `bytes` of small input, even while output fills the budget; undefined if small input holds a sixteenth of the
+   * budget already. The caller bounds what one process holds of it. Does not make the budget spent without output.
+   */
+  reserveSmallInput(bytes: number): Pick<Reservation, "release"> | undefined {
+    if (this.#smallInputBytes + bytes > this.#bytes * SMALL_INPUT_PART) return undefined;
+    const share = this.join({});
+    this.#smallInputBytes += bytes;
+    share.report(bytes);
+    return {
+      release: () => {
+        this.#smallInputBytes -= share.reportedBytes ?? 0;
+        share.leave();
+      },
     };
   }
 

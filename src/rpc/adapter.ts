@@ -3,13 +3,14 @@
 // (they write output directly to it), deadlines that are too long for Node's timers are hidden from the library, and
 // no request ends the agent.
 
-import type { JsonReadOptions } from "@bufbuild/protobuf";
+import type { DescMethod, JsonReadOptions } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
   type ConnectRouter,
   createConnectRouter,
   createContextValues,
+  type MethodImpl,
 } from "@connectrpc/connect";
 import {
   assertByteStreamRequest,
@@ -34,7 +35,7 @@ import {
 import type { Logger } from "../logger.ts";
 import { setCallContext } from "./call-context.ts";
 import { readAnswer } from "./error-answer.ts";
-import { strictTextDecoder } from "./json-text.ts";
+import { strictTextDecoder, textDecoderFor } from "./json-text.ts";
 import type { Codec } from "./output/event-frames.ts";
 import { requestBody } from "./request-body.ts";
 import { removeTimeout, timeoutMs } from "./request-headers.ts";
@@ -123,8 +124,27 @@ function handlersOf(routes: Routes, maxMessageBytes: number): Handlers {
     binaryOptions: { readUnknownFields: false },
     jsonOptions: { textDecoder: strictTextDecoder } as Partial<JsonReadOptions>,
   });
-  routes(router);
+  routes(withEnumChecks(router));
   return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+}
+
+/** A method whose request holds enums gets a handler with a decoder of its own, which replaces that of the service. */
+function withEnumChecks(router: ConnectRouter): ConnectRouter {
+  const checked: ConnectRouter = {
+    ...router,
+    service: (service, implementation, options) => {
+      router.service(service, implementation, options);
+      const methods = implementation as Readonly<Record<string, MethodImpl<DescMethod> | undefined>>;
+      for (const method of service.methods) {
+        const textDecoder = textDecoderFor(method.input);
+        const handle = methods[method.localName];
+        if (textDecoder === strictTextDecoder || handle === undefined) continue;
+        router.rpc(method, handle, { ...options, jsonOptions: { textDecoder } as Partial<JsonReadOptions> });
+      }
+      return checked;
+    },
+  };
+  return checked;
 }
 
 async function serve(

@@ -161,7 +161,6 @@ export function toSignal(signal: Signal): number {
   throw new HoldfastError("invalid_argument", `signal ${signal} is unknown; give one of ${SIGNAL_NAMES}`);
 }
 
-/** In JSON, an unknown name is read as 0. */
 const SIGNAL_NAMES = Object.values(Signal)
   .filter((value) => typeof value === "string" && value !== Signal[Signal.UNSPECIFIED])
   .map((name) => `SIGNAL_${name}`)

@@ -1,7 +1,10 @@
 // Decodes the text of JSON requests. A byte that is not UTF-8 is an error: replaced by U+FFFD, it would name another file.
+// So is an unknown name of an enum value.
 
+import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { collectBefore, freeNow } from "./garbage.ts";
+import { collectAll, collectBefore, freeNow } from "./garbage.ts";
+import { createEnumCheck } from "./json-enums.ts";
 
 /** Smaller buffers are left to V8. */
 const LARGE_BYTES = 1024 * 1024;
@@ -24,3 +27,18 @@ export const strictTextDecoder = {
     }
   },
 };
+
+/** For messages of one type. The library calls `decode` once for each message, before it reads the text. */
+export function textDecoderFor(message: DescMessage): typeof strictTextDecoder {
+  const check = createEnumCheck(message);
+  if (check === undefined) return strictTextDecoder;
+  return {
+    decode(bytes) {
+      const { length } = bytes;
+      const text = strictTextDecoder.decode(bytes);
+      // What the check parsed is garbage when the decoder parses the text again.
+      if (check(text) && length >= LARGE_BYTES) collectAll();
+      return text;
+    },
+  };
+}

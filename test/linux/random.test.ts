@@ -33,13 +33,41 @@ test("every bit of the bytes takes both values", () => {
 const hasStrace = spawnSync("strace", ["-V"]).status === 0;
 if (!hasStrace) console.warn("SKIPPED: strace is not installed, so getrandom calls are not counted");
 
-test.runIf(hasStrace)("each start asks the kernel for the id of its process", async () => {
+/** An agent, and how many calls of getrandom for `bytes` it has made. */
+async function tracedAgent(): Promise<{ readonly url: string; readonly calls: (bytes: number) => number }> {
   const trace = join(createTempFolder(), "trace");
-  const agent = await startAgent({
+  const { url } = await startAgent({
     prefix: ["strace", "-D", "-f", "-qq", "--signal=none", "-e", "trace=getrandom", "-o", trace],
   });
-  const calls = () => readFileSync(trace, "utf8").match(/getrandom\(.*, 16, 0\) += 16$/gm)?.length ?? 0;
-  const before = calls();
-  for (let i = 0; i < 20; i++) await answerOf(agent.url, "true", []);
-  expect(calls() - before).toBeGreaterThanOrEqual(20);
+  const calls = (bytes: number) =>
+    readFileSync(trace, "utf8").match(new RegExp(`getrandom\\(.*, ${bytes}, 0\\) += ${bytes}$`, "gm"))
+      ?.length ?? 0;
+  return { url, calls };
+}
+
+test.runIf(hasStrace)("each start asks the kernel for the id of its process", async () => {
+  const { url, calls } = await tracedAgent();
+  for (let started = 1; started <= 20; started++) {
+    const before = calls(16);
+    await answerOf(url, "true", []);
+    // Not from a cache that an earlier start has filled: each start makes a call of its own.
+    expect(calls(16) - before).toBeGreaterThanOrEqual(1);
+  }
+});
+
+test.runIf(hasStrace)("each watcher asks the kernel for its id, which is a secret", async () => {
+  const { url, calls } = await tracedAgent();
+  const ids = new Set<unknown>();
+  for (let created = 1; created <= 20; created++) {
+    const before = calls(32);
+    const response = await fetch(`${url}/filesystem.Filesystem/CreateWatcher`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ path: createTempFolder() }),
+    });
+    expect(response.status).toBe(200);
+    ids.add(((await response.json()) as { readonly watcherId?: string }).watcherId);
+    expect(calls(32) - before).toBeGreaterThanOrEqual(1);
+  }
+  expect(ids.size).toBe(20);
 });

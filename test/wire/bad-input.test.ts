@@ -1,7 +1,16 @@
 // Well-formed requests that cannot be fulfilled, over every protocol. Each receives the code of DESIGN.md and a message that
 // names the value, and the next command runs.
 
-import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonValue } from "@bufbuild/protobuf";
@@ -46,8 +55,16 @@ beforeAll(async () => {
   writeFileSync(join(folder, "no-interpreter"), "#!/holdfast/no/such/interpreter\n");
   for (const name of ["garbage", "no-interpreter"]) chmodSync(join(folder, name), 0o755);
   symlinkSync("loop", join(folder, "loop"));
+  copyFileSync("/bin/true", join(folder, "busy"));
+  busyFd = openSync(join(folder, "busy"), "r+");
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => {
+  closeSync(busyFd);
+  rmSync(folder, { recursive: true });
+});
+
+/** Holds a program open for writing. */
+let busyFd = -1;
 
 function ask(rpc: string, messages: readonly JsonValue[]) {
   return callRpc(agent.port, "Connect JSON", { rpc, body: encodeBody("Connect JSON", rpc, messages) });
@@ -71,6 +88,13 @@ const starts: Case[] = [
     /no-interpreter: .* does not exist/,
   ),
   start("a link to itself for a command", { cmd: `${folder}/loop` }, /loop" cannot be executed: ELOOP/),
+  {
+    name: "a program that is open for writing",
+    rpc: "Start",
+    messages: [{ process: { cmd: `${folder}/busy` } }],
+    code: "unavailable",
+    says: /^cannot execute \/.*\/busy: .*\(ETXTBSY\); try again/,
+  },
   start("a command of 5,000 characters", { cmd: "x".repeat(5000) }, /xxx" .*ENAMETOOLONG/),
   // Over gRPC the message is a header, and HTTP/2 libraries accept headers of a few kilobytes.
   start("a command of 100,000 characters", { cmd: "x".repeat(100_000) }, /xxx.* .*ENAMETOOLONG/),

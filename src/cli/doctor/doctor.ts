@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { isChosenBy } from "../connect/chosen-agent.ts";
 import { addConnectionFlags } from "../options/agent-flags.ts";
 import { addSettings } from "../options/settings.ts";
+import { type AccessFlags, tlsRows } from "../serve/access-flags.ts";
 import {
   addCommandFlags,
   COMMAND_FLAGS_HELP,
@@ -13,7 +14,7 @@ import {
 import { addListeningFlags, type ListeningFlags, listenAddresses } from "../serve/listening-flags.ts";
 import { memoryBudgetRow } from "../serve/output-flags.ts";
 
-interface DoctorFlags extends ListeningFlags, CommandFlags {
+interface DoctorFlags extends ListeningFlags, CommandFlags, Pick<AccessFlags, "tlsCert" | "tlsKey"> {
   readonly memoryBudget: number;
   readonly json?: boolean;
 }
@@ -31,6 +32,7 @@ export function addDoctor(program: Command, done: (exitCode: number) => void): v
     )
     .option("--json", "one JSON array instead of lines");
   addCommandFlags(addListeningFlags(command));
+  addSettings(command, "Access", tlsRows);
   addSettings(command, "Output", [memoryBudgetRow]);
   addConnectionFlags(command)
     .addHelpText("after", DOCTOR_HELP)
@@ -38,9 +40,11 @@ export function addDoctor(program: Command, done: (exitCode: number) => void): v
       const { examine } = await import("./examine.ts");
       const addresses = await listenAddresses(flags, process.env);
       const { memoryBudget: memoryBudgetBytes, json = false } = flags;
+      const hasTls = flags.tlsCert !== undefined || flags.tlsKey !== undefined;
       // A flag that names an agent asks about the way there. A variable or a context may be there for other commands.
       const subject = isChosenBy("flag") ? "way" : isChosenBy("default") ? "machine" : "both";
-      done(await examine({ addresses, commands: commandSettings(flags), memoryBudgetBytes, json, subject }));
+      const commands = commandSettings(flags);
+      done(await examine({ addresses, commands, memoryBudgetBytes, hasTls, json, subject }));
     });
 }
 

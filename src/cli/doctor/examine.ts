@@ -13,6 +13,8 @@ export interface Examination {
   readonly addresses: readonly ListenAddress[];
   readonly commands: CommandSettings;
   readonly memoryBudgetBytes: number;
+  /** Whether the agent would serve TLS. */
+  readonly hasTls: boolean;
   readonly json: boolean;
   /** The machine, the way to an agent, or both. */
   readonly subject: "machine" | "way" | "both";
@@ -21,9 +23,7 @@ export interface Examination {
 /** Resolves with the exit code. */
 export async function examine({ json, subject, ...settings }: Examination): Promise<number> {
   const findings = [
-    ...(subject === "way"
-      ? []
-      : [...machineFindings(settings.memoryBudgetBytes), ...(await trials(settings))]),
+    ...(subject === "way" ? [] : [...machineFindings(settings), ...(await trials(settings))]),
     ...(subject === "machine" ? [] : await way()),
   ];
   const text = json ? `${JSON.stringify(findings, undefined, 2)}\n` : findings.map(toLine).join("");

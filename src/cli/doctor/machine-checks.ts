@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { release, totalmem } from "node:os";
+import { cloneDevice } from "./clone-device.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
 const MIN_NODE = [20, 19];
@@ -12,8 +13,17 @@ const MIN_GLIBC = [2, 29];
 /** Memory of the agent in addition to what it holds for clients. */
 const OWN_BYTES = 150 * 2 ** 20;
 
-export function machineFindings(memoryBudgetBytes: number): Finding[] {
-  return [system(), kernel(), libc(), node(), proc(), openFiles(), processes(), memory(memoryBudgetBytes)];
+export interface MachineSettings {
+  readonly memoryBudgetBytes: number;
+  /** Whether the agent would serve TLS. */
+  readonly hasTls: boolean;
+}
+
+export function machineFindings({ memoryBudgetBytes, hasTls }: MachineSettings): Finding[] {
+  return [
+    ...[system(), kernel(), libc(), node(), proc(), openFiles(), processes(), memory(memoryBudgetBytes)],
+    ...(hasTls ? [tls()] : []),
+  ];
 }
 
 function system(): Finding {
@@ -77,6 +87,17 @@ function memory(memoryBudgetBytes: number): Finding {
   // Held output can need twice its size.
   if (bytes >= 2 * memoryBudgetBytes + OWN_BYTES) return ok("memory", found);
   return warn("memory", found, "little for this --memory-budget: the kernel may kill a process");
+}
+
+/** The agent's own random values come from the kernel at each use. Those of TLS come from OpenSSL. */
+function tls(): Finding {
+  const device = cloneDevice();
+  if (device === undefined) return ok("tls", "no sign that this machine is cloned");
+  return warn(
+    "tls",
+    `this machine may be cloned (${device})`,
+    "OpenSSL does not learn of a clone, so clones may use the same keys; let a proxy outside the machine serve TLS",
+  );
 }
 
 /** The soft and the hard limit of this process. */

@@ -17,6 +17,12 @@ export interface AccessFlags {
   readonly tlsKey?: Buffer;
 }
 
+/** `doctor` has these as well. */
+export const tlsRows: readonly SettingRow[] = [
+  { flags: "--tls-cert <file>", description: "PEM certificate chain; turns TLS on", read: readFileBytes },
+  { flags: "--tls-key <file>", description: "PEM key of the certificate", read: readFileBytes },
+];
+
 const rows: readonly SettingRow[] = [
   {
     flags: "--access-token-file <file>",
@@ -39,8 +45,7 @@ const rows: readonly SettingRow[] = [
     description: "origin of web pages that may call the agent",
     read: readList(readOrigin),
   },
-  { flags: "--tls-cert <file>", description: "PEM certificate chain; turns TLS on", read: readFileBytes },
-  { flags: "--tls-key <file>", description: "PEM key of the certificate", read: readFileBytes },
+  ...tlsRows,
 ];
 
 export function addAccessFlags(command: Command): Command {

@@ -16,6 +16,12 @@ export type InputKind = "stdin" | "pty";
  */
 export const INPUT_QUEUE_BYTES = 32 * 1024 * 1024;
 
+/**
+ * How many bytes may wait for one process when output fills the memory budget: keystrokes and short lines. With the
+ * default limits, all processes together fit into the budget's reserve, so that none can take the room of another.
+ */
+const SMALL_INPUT_BYTES = 4 * 1024;
+
 /** The place of a piece in the input. */
 export interface InputPlace {
   /** How many bytes come before it: of the whole input, or of `writer` if that is set. */
@@ -32,7 +38,7 @@ export interface ProcessInput {
    * Resolves when the pipe or pty has accepted all of `data`, after all earlier writes. Waits as
    * long as the process does not read. Rejects with `failed_precondition` when it never will (wrong
    * kind, closed, ended), and with `resource_exhausted` if the memory budget has no room for
-   * waiting input. The caller must not change `data` before that.
+   * waiting input; a few KiB have room even if output fills the budget. The caller must not change `data` before that.
    *
    * `place` says where in the input `data` begins. Bytes that were accepted before are skipped, so
    * that a repeated write is applied once and a repeat of a failed write fails again; a hole is
@@ -49,11 +55,14 @@ export interface ProcessInput {
   abandon(): void;
 }
 
+type InputBudget = Pick<MemoryBudget, "reserve" | "reserveSmallInput">;
+type InputReservation = Pick<Reservation, "release">;
+
 /** A write from its call until it is accepted, refused or dropped. */
 interface PendingWrite {
   readonly data: Uint8Array;
   readonly place: InputPlace | undefined;
-  readonly reservation: Reservation | undefined;
+  readonly reservation: InputReservation | undefined;
   /** How much it adds to the input, if all earlier writes succeed. */
   readonly addsBytes: number;
   readonly resolve: (acceptedBytes: number) => void;
@@ -66,7 +75,7 @@ export class Input implements ProcessInput {
   readonly #socket: Socket;
   /** Names the process in messages: `process 12`. */
   readonly #owner: string;
-  readonly #budget: Pick<MemoryBudget, "reserve">;
+  readonly #budget: InputBudget;
   /** Why new writes are refused, in words that follow the name of the process. */
   #refusal: string | undefined;
   /** Whether the refusal also holds for waiting writes: the process will not read them. */
@@ -79,9 +88,11 @@ export class Input implements ProcessInput {
   readonly #accepted = new AcceptedInput();
   /** The sums of `addsBytes` of all pending writes, and of those of each writer. */
   readonly #pendingBytes = new Map<string | undefined, number>();
+  /** How many of them are in the budget's reserve for small input. */
+  #smallInputBytes = 0;
 
   /** Owns `socket` and closes it, except the socket of a pty, which its reader closes. */
-  constructor(kind: InputKind, socket: Socket, owner: string, budget: Pick<MemoryBudget, "reserve">) {
+  constructor(kind: InputKind, socket: Socket, owner: string, budget: InputBudget) {
     this.#kind = kind;
     this.#socket = socket;
     this.#owner = owner;
@@ -196,16 +207,30 @@ export class Input implements ProcessInput {
     return this.#accepted.bytesOf(writer) + (this.#pendingBytes.get(writer) ?? 0);
   }
 
-  #reserve(bytes: number): Reservation | undefined {
+  #reserve(bytes: number): InputReservation | undefined {
     const waiting = this.#pendingBytes.get(undefined) ?? 0;
     const tooMuch = waiting > 0 && waiting + bytes > INPUT_QUEUE_BYTES;
-    const reservation = tooMuch || bytes === 0 ? undefined : this.#budget.reserve(bytes);
+    const reservation =
+      tooMuch || bytes === 0 ? undefined : (this.#budget.reserve(bytes) ?? this.#reserveSmall(bytes));
     if (reservation !== undefined || bytes === 0) return reservation;
     const limit = tooMuch ? `the limit of ${INPUT_QUEUE_BYTES}` : "the memory budget (--memory-budget)";
     throw new HoldfastError(
       "resource_exhausted",
       `${this.#owner} does not read its input: ${waiting} bytes wait already, ${bytes} more exceed ${limit}`,
     );
+  }
+
+  #reserveSmall(bytes: number): InputReservation | undefined {
+    if (this.#smallInputBytes + bytes > SMALL_INPUT_BYTES) return undefined;
+    const reservation = this.#budget.reserveSmallInput(bytes);
+    if (reservation === undefined) return undefined;
+    this.#smallInputBytes += bytes;
+    return {
+      release: () => {
+        this.#smallInputBytes -= bytes;
+        reservation.release();
+      },
+    };
   }
 
   /** The part of `data` that comes after the first `knownBytes` of the input. */

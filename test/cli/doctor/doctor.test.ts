@@ -1,8 +1,9 @@
 // `holdfast doctor` on machines without and with real problems.
 
-import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { cliPath, runCommand } from "../../support/agent/agent.ts";
 import { childrenOf } from "../../support/proc/proc.ts";
@@ -161,3 +162,26 @@ test("a bad option is a usage error", async () => {
   expect((await command.exited()).code).toBe(2);
   expect(cliPath).toMatch(/main\.cjs$/);
 });
+
+const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/tls/${name}`, import.meta.url));
+const tls = ["--tls-cert", fixture("cert.pem"), "--tls-key", fixture("key.pem")];
+
+test.runIf(isRoot && existsSync("/sys/bus/platform/drivers"))(
+  "TLS on a machine that may be cloned is a warning, and only there",
+  async () => {
+    const device = "/sys/bus/platform/drivers/vmgenid/VMGENCTR:00";
+    const script = `mount -t tmpfs none /sys/bus/platform/drivers && mkdir -p ${device} && exec "$@"`;
+    const prefix = ["unshare", "--mount", "sh", "-c", script, "sh"];
+    const { code, of } = await doctor(tls, { prefix });
+    expect([code, of("tls")]).toEqual([
+      0,
+      {
+        check: "tls",
+        verdict: "warn",
+        found: expect.stringMatching(/^this machine may be cloned \(\/.*\)$/),
+        consequence: expect.stringContaining("clones may use the same keys"),
+      },
+    ]);
+    expect((await doctor([], { prefix })).of("tls")).toBe(undefined);
+  },
+);

@@ -140,7 +140,11 @@ test("a file that is open for writing is unavailable: a retry may succeed", asyn
   const fd = openSync(path, "r+");
   onTestFinished(() => closeSync(fd));
 
-  await refusal(command(path), "unavailable", `cannot execute ${path}: text file is busy (ETXTBSY)`);
+  await refusal(
+    command(path),
+    "unavailable",
+    `cannot execute ${path}: a program has it open for writing (ETXTBSY); try again when it is closed`,
+  );
 });
 
 test("256 entries of PATH are searched, and more are refused unless the command is a path", async () => {
