@@ -40,12 +40,14 @@ export function clientReference() {
     ["Functions", declarations.filter(({ kind }) => kind === "function")],
     [
       "Objects",
-      declarations.filter(({ kind, name }) => kind === "type" && /^(Client|RemoteProcess)$/.test(name)),
+      declarations.filter(({ kind, name }) => kind === "type" && /^(Client|RemoteProcess|Files)$/.test(name)),
     ],
     ["Errors", declarations.filter(({ kind }) => kind === "class")],
     [
       "Types",
-      declarations.filter(({ kind, name }) => kind === "type" && !/^(Client|RemoteProcess)$/.test(name)),
+      declarations.filter(
+        ({ kind, name }) => kind === "type" && !/^(Client|RemoteProcess|Files)$/.test(name),
+      ),
     ],
   ];
   const sections = groups.flatMap(([title, members]) => [

@@ -82,4 +82,4 @@ export const restricted = {
 };
 
 /** The files of src/client that need Node; all others run in browsers also. */
-export const clientFilesForNode = ["node-connection.ts", "http2-session.ts"];
+export const clientFilesForNode = ["node-connection.ts", "http2-session.ts", "node-http.ts"];

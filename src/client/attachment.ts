@@ -94,7 +94,7 @@ export class Attachment {
 
   async #nextOf(stream: EventStream): Promise<Arrival | Failure> {
     try {
-      const arrival = this.#position.accept(await stream.next());
+      const arrival = this.#position.accept(await stream.nextEvent());
       this.#backoff.succeeded();
       if (arrival.kind === "end") stream.finish();
       return arrival;
@@ -127,7 +127,7 @@ export class Attachment {
         signal,
       );
       try {
-        this.#position.begin(await stream.next());
+        this.#position.begin(await stream.nextEvent());
       } catch (error) {
         stream.close();
         const failure = toFailure(error);

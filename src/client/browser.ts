@@ -3,6 +3,7 @@
 import { newClient } from "./client.ts";
 import { toSettings } from "./client-settings.ts";
 import { givenConnection } from "./connection.ts";
+import { fetchHttp } from "./fetch-http.ts";
 import type { Client, ClientOptions } from "./types.ts";
 
 export * from "./exports.ts";
@@ -13,5 +14,7 @@ export function createClient(options: ClientOptions): Client {
     throw new TypeError(
       "createClient needs a transport here: () => createConnectTransport({ baseUrl }) of @connectrpc/connect-web",
     );
-  return newClient(givenConnection(options.transport), toSettings(options));
+  const { transport, filesUrl } = options;
+  const http = filesUrl === undefined ? undefined : fetchHttp(filesUrl);
+  return newClient(givenConnection(transport, http), toSettings(options));
 }

@@ -73,6 +73,18 @@ export class RewoundError extends ClientError {
   }
 }
 
+/** The file is not the version that the call expected, or it changed during a download. */
+export class FileChangedError extends ClientError {
+  override readonly name = "FileChangedError";
+  /** The path of the file. */
+  readonly path: string;
+
+  constructor(path: string, message: string) {
+    super("failed_precondition", message);
+    this.path = path;
+  }
+}
+
 /** `detach` or `close` was called. The process continues to run. */
 export class DetachedError extends ClientError {
   override readonly name = "DetachedError";

@@ -3,6 +3,7 @@
 import type { Settings } from "./client-settings.ts";
 import { AgentLink, type Connection } from "./connection.ts";
 import type { OpenStream } from "./event-stream.ts";
+import { newFiles } from "./files/files.ts";
 import { startHeaders, toConnectMessage, toProcessInfo, toStartMessage } from "./messages.ts";
 import { type Opening, Output } from "./output.ts";
 import type { EarlierPosition } from "./output-position.ts";
@@ -27,6 +28,7 @@ export function newClient(connection: Connection, settings: Settings): Client {
     start: (request, options = {}) => start(link, request, options),
     attach: (selector, options = {}) => attach(link, selector, options),
     list: (options = {}) => list(link, options),
+    files: newFiles(link),
     agent: ({ signal } = {}) => describeAgent(link, signal),
     signal: (selector, name, options) => sendSignal(link, selector, name, options),
     close: () => link.close(),

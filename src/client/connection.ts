@@ -1,39 +1,59 @@
 // What calls go over: the transports that a client uses one after the other, and the present one.
 
 import { createClient, type Client as RpcClient, type Transport } from "@connectrpc/connect";
+import { Filesystem } from "../gen/filesystem_pb.ts";
 import { Process } from "../gen/process_pb.ts";
 import { messageOf } from "../text.ts";
 import { ClientError, DetachedError } from "./client-errors.ts";
 import type { Settings } from "./client-settings.ts";
+import type { HttpClient } from "./http-client.ts";
 
-/** Makes transports. */
+/** What the calls of one moment go over. */
+export interface Route {
+  readonly transport: Transport;
+  /** Absent: the contents of files cannot be reached. */
+  readonly http?: HttpClient | undefined;
+}
+
+/** Makes routes. */
 export interface Connection {
-  /** Makes a new transport. Earlier ones get no new calls. */
-  open(): Transport;
+  /** Makes a new route. Earlier ones get no new calls. */
+  open(): Route;
   /** Closes idle connections. Those in use are closed by their calls. */
   close(): void;
   /** How many HTTP/2 connections the other side has announced to end. Absent: not known. */
   readonly goaways?: number;
 }
 
-/** Over transports that the caller provides. */
-export function givenConnection(transport: Transport | (() => Transport)): Connection {
+/** Over transports that the caller provides, and for the contents of files over `http`. */
+export function givenConnection(
+  transport: Transport | (() => Transport),
+  http?: HttpClient | undefined,
+): Connection {
   return {
-    open: typeof transport === "function" ? transport : () => transport,
+    open: () => ({ transport: typeof transport === "function" ? transport() : transport, http }),
     close: () => {
       // The caller owns its transports and closes them.
     },
   };
 }
 
-export type Rpc = RpcClient<typeof Process>;
+/** The calls of both services over one transport. */
+export interface Rpc extends RpcClient<typeof Process> {
+  readonly filesystem: RpcClient<typeof Filesystem>;
+}
+
+interface OpenRoute {
+  readonly rpc: Rpc;
+  readonly http: HttpClient | undefined;
+}
 
 /** One client's link to its agent. */
 export class AgentLink {
   readonly settings: Settings;
   readonly #connection: Connection;
   readonly #closing = new AbortController();
-  #rpc: Rpc | undefined;
+  #route: OpenRoute | undefined;
 
   constructor(connection: Connection, settings: Settings) {
     this.#connection = connection;
@@ -52,8 +72,17 @@ export class AgentLink {
 
   /** Throws a ClientError when the caller's function for transports fails. */
   get rpc(): Rpc {
-    this.#rpc ??= createClient(Process, this.#open());
-    return this.#rpc;
+    return this.#current().rpc;
+  }
+
+  /** Throws a ClientError for a client that has only a transport. */
+  get http(): HttpClient {
+    const { http } = this.#current();
+    if (http !== undefined) return http;
+    throw new ClientError(
+      "invalid_argument",
+      "the contents of files do not go over a transport: give createClient filesUrl, the agent's address, beside it",
+    );
   }
 
   /**
@@ -61,10 +90,18 @@ export class AgentLink {
    * counts.
    */
   abandon(silent: Rpc): void {
-    if (this.#rpc === silent) this.#rpc = undefined;
+    if (this.#route?.rpc === silent) this.#route = undefined;
   }
 
-  #open(): Transport {
+  #current(): OpenRoute {
+    if (this.#route !== undefined) return this.#route;
+    const { transport, http } = this.#open();
+    const filesystem = createClient(Filesystem, transport);
+    this.#route = { rpc: { ...createClient(Process, transport), filesystem }, http };
+    return this.#route;
+  }
+
+  #open(): Route {
     try {
       return this.#connection.open();
     } catch (cause) {

@@ -5,8 +5,10 @@ export {
   ClientError,
   type ClientErrorCode,
   DetachedError,
+  FileChangedError,
   GapError,
   ProcessGoneError,
   RewoundError,
 } from "./client-errors.ts";
+export type * from "./files/types.ts";
 export type * from "./types.ts";

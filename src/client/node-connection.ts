@@ -1,13 +1,13 @@
 // Connections that Node makes to the agent, over HTTP/1.1 or h2c (HTTP/2 with TLS for https). Only
-// this file and http2-session.ts need Node.
+// this file, http2-session.ts and node-http.ts need Node.
 
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
-import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { parseAgentAddress } from "./agent-address.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Route } from "./connection.ts";
 import { Http2Session } from "./http2-session.ts";
+import { http1Client, http2Client } from "./node-http.ts";
 
 export interface NodeConnectionOptions {
   /** See parseAgentAddress. */
@@ -22,9 +22,8 @@ export interface NodeConnectionOptions {
   readonly keepaliveMs: number;
 }
 
-/** A transport, and how to give up its connections. */
-interface OwnedTransport {
-  readonly transport: Transport;
+/** A route, and how to give up its connections. */
+interface OwnedRoute extends Route {
   retire(): void;
 }
 
@@ -36,7 +35,7 @@ export function nodeConnection(options: NodeConnectionOptions): Connection {
       `baseUrl is "${options.baseUrl}", must be like http://127.0.0.1:49983, 127.0.0.1:49983 or unix:/run/holdfast.sock`,
     );
   const resolved: Resolved = { ...options, ...address, tls: tlsOptions(options.ca) };
-  let current: OwnedTransport | undefined;
+  let current: OwnedRoute | undefined;
   let goaways = 0;
   const onGoaway = () => void goaways++;
   const close = () => {
@@ -47,7 +46,7 @@ export function nodeConnection(options: NodeConnectionOptions): Connection {
     open: () => {
       close();
       current = options.httpVersion === "2" ? overHttp2(resolved, onGoaway) : overHttp1(resolved);
-      return current.transport;
+      return current;
     },
     close,
     get goaways() {
@@ -67,7 +66,7 @@ function tlsOptions(ca: string | Uint8Array | undefined): Resolved["tls"] {
 }
 
 /** One connection per stream: an unread stream does not block others. */
-function overHttp1({ baseUrl, keepaliveMs, socketPath, tls }: Resolved): OwnedTransport {
+function overHttp1({ baseUrl, keepaliveMs, socketPath, tls }: Resolved): OwnedRoute {
   const Agent = new URL(baseUrl).protocol === "https:" ? HttpsAgent : HttpAgent;
   // Node ends idle connections at this limit, because their state is unknown by then. A connection
   // in use has no listener for the timeout and is not affected.
@@ -80,6 +79,7 @@ function overHttp1({ baseUrl, keepaliveMs, socketPath, tls }: Resolved): OwnedTr
       useBinaryFormat: true,
       nodeOptions: { agent },
     }),
+    http: http1Client(baseUrl, { agent }),
     // Connections in use stay open: the streams of other processes may be intact.
     retire: () => {
       agent.maxFreeSockets = 0;
@@ -88,13 +88,11 @@ function overHttp1({ baseUrl, keepaliveMs, socketPath, tls }: Resolved): OwnedTr
   };
 }
 
-function overHttp2(
-  { baseUrl, keepaliveMs, socketPath, tls }: Resolved,
-  onGoaway: () => void,
-): OwnedTransport {
+function overHttp2({ baseUrl, keepaliveMs, socketPath, tls }: Resolved, onGoaway: () => void): OwnedRoute {
   const sessionManager = new Http2Session(baseUrl, keepaliveMs, { onGoaway, socketPath, tls });
   return {
     transport: createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: true, sessionManager }),
+    http: http2Client(baseUrl, sessionManager),
     retire: () => sessionManager.abort(),
   };
 }

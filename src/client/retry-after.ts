@@ -9,16 +9,16 @@ const MAX_RETRY_AFTER_MS = 120_000;
 
 /** In milliseconds; undefined if no wait was asked for. The longer one, if both are present. */
 export function retryAfterMs(error: ConnectError): number | undefined {
-  const waits = [fromHeader(error.metadata.get("retry-after")), ...fromDetails(error)];
+  const waits = [parseRetryAfterMs(error.metadata.get("retry-after")), ...fromDetails(error)];
   const longestMs = Math.max(0, ...waits.map((ms) => ms ?? 0));
   return longestMs === 0 ? undefined : Math.min(longestMs, MAX_RETRY_AFTER_MS);
 }
 
-/** Whole seconds, or a date (RFC 9110, 10.2.3). Anything else is ignored. */
-function fromHeader(value: string | null): number | undefined {
-  if (value === null) return undefined;
+/** The header Retry-After: whole seconds, or a date (RFC 9110, 10.2.3). Anything else is ignored. */
+export function parseRetryAfterMs(value: string | null | undefined): number | undefined {
+  if (value === null || value === undefined) return undefined;
   const ms = /^\d+$/.test(value) ? 1000 * Number(value) : Date.parse(value) - Date.now();
-  return Number.isNaN(ms) ? undefined : ms;
+  return Number.isNaN(ms) ? undefined : Math.max(0, Math.min(ms, MAX_RETRY_AFTER_MS));
 }
 
 function fromDetails({ details }: ConnectError): (number | undefined)[] {

@@ -5,6 +5,7 @@
 import type { Transport } from "@connectrpc/connect";
 import type { Clock } from "../clock.ts";
 import type { ClientError } from "./client-errors.ts";
+import type { Files } from "./files/types.ts";
 
 /** Options of `createClient`: `baseUrl` or `transport` is required. */
 export interface ClientOptions {
@@ -24,6 +25,11 @@ export interface ClientOptions {
    * dead connection of an HTTP/2 transport.
    */
   readonly transport?: Transport | (() => Transport);
+  /**
+   * With `transport`: the agent's address, such as `https://sandbox.example.com`, for the contents of files. They do not
+   * go over the transport, but over `fetch`.
+   */
+  readonly filesUrl?: string;
   /**
    * With an `https:` `baseUrl`: the certificates, in PEM, that the agent's certificate is checked against,
    * instead of those that Node trusts.
@@ -107,6 +113,8 @@ export interface Client {
    * them.
    */
   list(options?: ListOptions): Promise<ProcessInfo[]>;
+  /** The files of the sandbox. */
+  readonly files: Files;
   /** The agent itself. Undefined: it is older than this call, or another implementation. */
   agent(options?: CallOptions): Promise<AgentInfo | undefined>;
   /**

@@ -20,6 +20,7 @@ test("the browser's module imports no module of Node's", () => {
     "@bufbuild/protobuf",
     "@bufbuild/protobuf/codegenv2",
     "@bufbuild/protobuf/wire",
+    "@bufbuild/protobuf/wkt",
     "@connectrpc/connect",
   ]);
 });

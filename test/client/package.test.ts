@@ -28,6 +28,9 @@ const program = `
     const data: Uint8Array | undefined = event.kind === "gap" ? undefined : event.data;
   }
   const { exitCode, signal }: { exitCode: number; signal?: string } = await process.exit;
+  const stored: { etag: string } = await client.files.upload("x", new Blob(["text"]), { mode: 0o600 });
+  const content: Uint8Array = await client.files.read("x", { ifMatch: stored.etag });
+  for await (const { kind, name } of await client.files.watch(".")) if (kind === "rescan") name.trim();
   const errors: ClientError[] = [new GapError(1, 2), new ProcessGoneError("")];
   // @ts-expect-error: no such command line
   await client.start({ command: "ls" });

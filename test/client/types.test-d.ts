@@ -12,6 +12,11 @@ import type {
   ConnectionState,
   DataEvent,
   Exit,
+  FileDownload,
+  FileEntry,
+  FileEvent,
+  Files,
+  FileWatch,
   GapEvent,
   ListOptions,
   OutputEvent,
@@ -21,11 +26,14 @@ import type {
   Selector,
   SignalName,
   StartRequest,
+  StoredFile,
+  UploadContent,
 } from "../../src/client/index.ts";
 import {
   ClientError,
   createClient,
   DetachedError,
+  FileChangedError,
   GapError,
   ProcessGoneError,
   RewoundError,
@@ -106,3 +114,20 @@ expectTypeOf(DetachedError).instance.toHaveProperty("code");
 // Signals are known by their names.
 expectTypeOf<"SIGTERM">().toExtend<SignalName>();
 expectTypeOf<"TERM">().not.toExtend<SignalName>();
+
+// Files: contents in every form go in, and results are read-only.
+expectTypeOf<Client["files"]>().toEqualTypeOf<Files>();
+expectTypeOf<string | Uint8Array | Blob>().toExtend<UploadContent>();
+expectTypeOf<ReadableStream<Uint8Array>>().toExtend<UploadContent>();
+expectTypeOf<AsyncGenerator<Uint8Array>>().toExtend<UploadContent>();
+expectTypeOf<FileDownload>().toExtend<UploadContent>();
+expectTypeOf<number>().not.toExtend<UploadContent>();
+expectTypeOf<Files["read"]>().returns.toEqualTypeOf<Promise<Uint8Array>>();
+expectTypeOf<Files["readText"]>().returns.toEqualTypeOf<Promise<string>>();
+expectTypeOf<Files["write"]>().returns.toEqualTypeOf<Promise<StoredFile>>();
+expectTypeOf<Files["list"]>().returns.toEqualTypeOf<Promise<FileEntry[]>>();
+expectTypeOf<FileEntry>().toEqualTypeOf<Readonly<FileEntry>>();
+expectTypeOf<FileWatch>().toExtend<AsyncIterable<FileEvent>>();
+expectTypeOf<"rescan">().toExtend<FileEvent["kind"]>();
+expectTypeOf<FileChangedError>().toExtend<ClientError>();
+expectTypeOf(new FileChangedError("/x", "").path).toEqualTypeOf<string>();

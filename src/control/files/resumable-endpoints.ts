@@ -33,10 +33,7 @@ export async function createUpload(
   if (!ID.test(id))
     throw invalid(`upload_id has 8 to 128 letters, digits, "-", "_", "." or "~": "${clip(id)}"`);
   const known = service.uploads.find(id);
-  if (known !== undefined) {
-    await known.takeOver();
-    return known.stored === undefined ? answerMismatch(known, 0, response) : answerStored(known, response);
-  }
+  if (known !== undefined) return answerRepeated(known, response);
   refuseCoding(request);
   const requester = await requesterOf(request, query.text("username"), service.access, service.defaults);
   const path = requiredPath(requester, query);
@@ -47,11 +44,23 @@ export async function createUpload(
     const content = stagedFor(requester, path, share.bufferBytes);
     const digest = headerReader(request).get("Repr-Digest");
     const upload = new ResumableUpload({ id, path, requester, target, options, digest }, content);
+    // The client may have disconnected and repeated the request while this one looked the target up.
+    const other = service.uploads.find(id);
+    if (other !== undefined) {
+      await upload.close();
+      return await answerRepeated(other, response);
+    }
     service.uploads.add(upload);
     await receive(service, upload, { request, response, isLast, createdStatus: 201 });
   } finally {
     share.release();
   }
+}
+
+async function answerRepeated(upload: ResumableUpload, response: NodeResponse): Promise<void> {
+  await upload.takeOver();
+  if (upload.stored === undefined) answerMismatch(upload, 0, response);
+  else answerStored(upload, response);
 }
 
 export async function appendToUpload(

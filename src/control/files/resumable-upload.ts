@@ -34,6 +34,7 @@ export class ResumableUpload {
   #hash: Hash = createHash("sha256");
   #run: Run | undefined;
   #stored: PlacedFile | undefined;
+  #storing: Promise<unknown> | undefined;
 
   constructor(plan: UploadPlan, content: StagedContent) {
     this.plan = plan;
@@ -55,10 +56,16 @@ export class ResumableUpload {
     return reprDigest(this.#hash);
   }
 
-  /** Ends the request that sends content now, and resolves when what it sent is counted: its client has reconnected. */
+  /**
+   * Ends the request that sends content now, and resolves when what it sent is counted: its client has reconnected. If the
+   * content is complete, it resolves when the file is stored or cannot be.
+   */
   async takeOver(): Promise<void> {
     this.#run?.stop();
     await this.#run?.ended;
+    await this.#storing?.catch(() => {
+      // Its own request answers the error.
+    });
   }
 
   /**
@@ -102,7 +109,9 @@ export class ResumableUpload {
           `Repr-Digest is ${expected}, but what arrived has ${this.digest}; the file is unchanged`,
         );
     const { path, requester, target, options } = this.plan;
-    this.#stored = await store(requester, { path, content: this.#content, target, options });
+    const storing = store(requester, { path, content: this.#content, target, options });
+    this.#storing = storing;
+    this.#stored = await storing;
     await this.#content.close();
     return this.#stored;
   }

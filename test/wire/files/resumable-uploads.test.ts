@@ -245,3 +245,35 @@ test("the 257th open upload is refused with a reason", async () => {
     expect.stringContaining("256 resumable uploads"),
   ]);
 });
+
+test("of two requests that create the same upload at the same moment, one creates it", async () => {
+  for (let round = 0; round < 20; round++) {
+    const path = existing();
+    const id = newId();
+    const answers = await Promise.allSettled([
+      create(path, CONTENT, false, { id }),
+      create(path, CONTENT, false, { id }),
+    ]);
+    const created = answers.filter((answer) => answer.status === "fulfilled" && answer.value.status === 201);
+    expect(created.length).toBeLessThan(2);
+  }
+});
+
+test("a request that is repeated while its file is stored gets the same answer, and the file is stored once", async () => {
+  const large = Buffer.alloc(64 * 1024 * 1024, "x");
+  const path = join(createTempFolder(), "file");
+  const id = newId();
+  const query = { path, upload_id: id };
+  const headers = { "if-none-match": "*" };
+  const first = await callFiles(agent.port, {
+    method: "POST",
+    query,
+    headers: { ...headers, "upload-complete": "?0" },
+    body: large,
+  });
+  const location = String(first.headers["location"]);
+  const last = () => append(location, large.length, "", true);
+  // Stored twice, the second time would find the file.
+  const answers = await Promise.all([last(), last(), last()]);
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+});

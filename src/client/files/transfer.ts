@@ -1,0 +1,212 @@
+// What downloads and uploads have in common: requests to the file endpoints, the detection of silence, and the waits
+// between tries.
+
+import { AbortScope, untilAbort } from "../abort.ts";
+import { Backoff } from "../backoff.ts";
+import { ClientError } from "../client-errors.ts";
+import type { AgentLink } from "../connection.ts";
+import { type Failure, toFailure } from "../failures.ts";
+import type { HttpAnswer, HttpRequest } from "../http-client.ts";
+import { startHeaders } from "../messages.ts";
+import { pause } from "../pause.ts";
+import { answerFailure } from "./file-errors.ts";
+import type { FileCallOptions, TransferOptions, TransferReconnect } from "./types.ts";
+
+export interface FileRequest extends Omit<HttpRequest, "signal" | "headers"> {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The length of the body, if it is known. */
+  readonly length?: number;
+}
+
+/** Thrown for a failure whose verdict is known. */
+export class FailedTransfer extends Error {
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.error.message);
+    this.failure = failure;
+  }
+}
+
+/** For an error that a retry would make worse, whatever its code. */
+export function finalFailure(error: ClientError): FailedTransfer {
+  return new FailedTransfer({ verdict: "final", error });
+}
+
+/** One request and its answer. `close` it, whatever happens; a second call does nothing. */
+export class Exchange {
+  readonly #link: AgentLink;
+  readonly #rpc;
+  readonly #scope: AbortScope;
+  readonly #user: string | undefined;
+  /** A sign of life of the body that is sent. */
+  #onSent = () => {
+    // Nobody waits.
+  };
+  /** The caller's own source has nothing to send now. */
+  #isSourceSlow = false;
+  /** The error of the caller's own source. */
+  #sourceError: { readonly error: unknown } | undefined;
+
+  constructor(link: AgentLink, { signal, user }: FileCallOptions) {
+    this.#link = link;
+    this.#rpc = link.rpc;
+    this.#scope = new AbortScope(link.closed, signal);
+    this.#user = user ?? link.settings.user;
+  }
+
+  /** Resolves with the head of an answer, of any status. */
+  async send({ length, ...request }: FileRequest): Promise<HttpAnswer> {
+    const { http, settings } = this.#link;
+    const { signal } = this.#scope;
+    signal.throwIfAborted();
+    const headers = {
+      ...settings.headers,
+      ...startHeaders(this.#user, undefined),
+      ...request.headers,
+      ...(length === undefined ? {} : { "Content-Length": String(length) }),
+    };
+    const silence = this.#watchSilence();
+    const body = request.body && this.#watched(request.body);
+    try {
+      return await untilAbort(http.send({ ...request, headers, body, signal }), signal);
+    } catch (error) {
+      throw this.#causeOf(error);
+    } finally {
+      silence.cancel();
+    }
+  }
+
+  /** The content of the answer. Silence counts only while the caller waits. */
+  async *read({ body }: HttpAnswer): AsyncGenerator<Uint8Array, void, void> {
+    const pieces = body[Symbol.asyncIterator]();
+    for (;;) {
+      const silence = this.#watchSilence();
+      let next: IteratorResult<Uint8Array>;
+      try {
+        next = await untilAbort(pieces.next(), this.#scope.signal);
+      } catch (error) {
+        throw this.#causeOf(error);
+      } finally {
+        silence.cancel();
+      }
+      if (next.done === true) return;
+      yield next.value;
+    }
+  }
+
+  /** Throws the failure that an answer with an error status means. */
+  async refuse(answer: HttpAnswer, path: string): Promise<never> {
+    throw new FailedTransfer(await answerFailure({ ...answer, body: this.read(answer) }, path));
+  }
+
+  /** Ends the request if it still runs. */
+  close(): void {
+    this.#scope.abort(new ClientError("canceled", "the transfer was closed"));
+    this.#scope.release();
+  }
+
+  async *#watched(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+    this.#isSourceSlow = true;
+    try {
+      for await (const piece of body) {
+        this.#isSourceSlow = false;
+        this.#onSent();
+        yield piece;
+        this.#isSourceSlow = true;
+      }
+    } catch (error) {
+      this.#sourceError = { error };
+      throw error;
+    } finally {
+      this.#isSourceSlow = false;
+      this.#onSent();
+    }
+  }
+
+  /** A source that fails ends the connection, so the connection's error follows from the source's. */
+  #causeOf(error: unknown): unknown {
+    return this.#sourceError === undefined ? error : this.#sourceError.error;
+  }
+
+  /** Two intervals, one after the other, as in message-stream.ts: this program itself may have been busy for the first. */
+  #watchSilence(): { cancel: () => void } {
+    const { clock, keepaliveSeconds } = this.#link.settings;
+    const stepMs = 1000 * keepaliveSeconds;
+    const onSilence = () => {
+      if (this.#isSourceSlow) {
+        timer = begin();
+        return;
+      }
+      this.#link.abandon(this.#rpc);
+      this.#scope.abort(new ClientError("unavailable", `the agent was silent for ${2 * stepMs} ms`));
+    };
+    const begin = () =>
+      clock.startTimer(stepMs, () => {
+        timer = clock.startTimer(stepMs, onSilence);
+      });
+    let timer = begin();
+    this.#onSent = () => {
+      timer.cancel();
+      timer = begin();
+    };
+    return {
+      cancel: () => {
+        this.#onSent = () => undefined;
+        timer.cancel();
+      },
+    };
+  }
+}
+
+/** The tries of one transfer. */
+export class Tries {
+  readonly #link: AgentLink;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onReconnect: ((reconnect: TransferReconnect) => void) | undefined;
+  #backoff: Backoff;
+  #hasBegun = false;
+
+  constructor(link: AgentLink, { signal, onReconnect }: Pick<TransferOptions, "signal" | "onReconnect">) {
+    this.#link = link;
+    this.#signal = signal;
+    this.#onReconnect = onReconnect;
+    this.#backoff = new Backoff(link.settings, link.settings.callRetryMs);
+  }
+
+  /** The last try brought something. From the first time on, the client's `giveUpAfterMs` counts. */
+  succeeded(): void {
+    if (!this.#hasBegun) this.#backoff = new Backoff(this.#link.settings, this.#link.settings.giveUpAfterMs);
+    this.#hasBegun = true;
+    this.#backoff.succeeded();
+  }
+
+  /** Waits until the next try. Throws the error of `thrown` when there is none. */
+  async afterFailure(thrown: unknown): Promise<void> {
+    const failure = thrown instanceof FailedTransfer ? thrown.failure : toFailure(thrown);
+    this.#link.closed.throwIfAborted();
+    this.#signal?.throwIfAborted();
+    // Before anything has begun it is the answer, unless the agent asks for a retry.
+    const isRefusal =
+      !this.#hasBegun && failure.error.code === "resource_exhausted" && failure.retryAfterMs === undefined;
+    const next = this.#backoff.afterFailure(isRefusal ? "final" : failure.verdict, failure);
+    if (next === undefined) throw failure.error;
+    this.#onReconnect?.({ ...next, reason: failure.error });
+    const scope = new AbortScope(this.#link.closed, this.#signal);
+    try {
+      await pause(this.#link.settings.clock, next.delayMs, scope.signal);
+    } finally {
+      scope.release();
+    }
+  }
+}
+
+/** `/files` with its query. */
+export function filesPath(query: Readonly<Record<string, string | readonly string[] | undefined>>): string {
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    (typeof value === "string" ? [value] : (value ?? [])).map(
+      (text) => `${name}=${encodeURIComponent(text)}`,
+    ),
+  );
+  return `/files?${pairs.join("&")}`;
+}
