@@ -26,7 +26,8 @@ test("an agent at rest does not wake up for 5 s, after commands and connections 
   connection.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
   expect(await connection.response()).toMatchObject({ status: 204 });
   connection.cut();
-  // The end of the deadlines that are left: a retained process, the last sweep, the compiled form of the program.
+  // The end of what is left: the deadline of a retained process, the last sweep, the compiled form of the program, the
+  // time until the code is paged out, and V8's collections after work, which are up to 8 s apart.
   let before = waits(agent.pid);
   let since = performance.now();
   await eventually(
@@ -38,6 +39,6 @@ test("an agent at rest does not wake up for 5 s, after commands and connections 
       return performance.now() - since >= REST_MS;
     },
     () => ({ before, descriptors: [atStart, fdCount(agent.pid)] }),
-    25_000,
+    60_000,
   );
-});
+}, 90_000);

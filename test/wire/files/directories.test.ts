@@ -367,7 +367,7 @@ describe("an archive that is uploaded", () => {
     expect(JSON.parse(failed.body.toString().trim()).error).toMatchObject({ code: 400 });
   });
 
-  test("of 2,600 small files takes at most 2 seconds, or on a busy machine five times as long as tar", async () => {
+  test("of 2,600 small files in one request has all of them", async () => {
     const root = createTempFolder();
     for (let index = 0; index < 2_600; index++) {
       const folder = join(root, `d${index % 50}`);
@@ -376,14 +376,8 @@ describe("an archive that is uploaded", () => {
     }
     const body = tarOf(root);
     const target = createTempFolder();
-    const start = performance.now();
     expect((await unpack(target, body)).status).toBe(200);
-    const seconds = (performance.now() - start) / 1000;
     expect(listing(target)).toEqual(listing(root));
-    const tarStart = performance.now();
-    execFileSync("tar", ["--extract", "--directory", createTempFolder()], { input: body });
-    const tarSeconds = (performance.now() - tarStart) / 1000;
-    expect(seconds).toBeLessThan(Math.max(2, 5 * tarSeconds));
   });
 
   test("that is given up by its client leaves no descriptor and no part of a file", async () => {
