@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { answerOf } from "../support/clients/command-answer.ts";
 import { openConnection, rawCall } from "../support/clients/raw-http.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
 
 const TOKEN = "first-token";
 
@@ -299,7 +300,8 @@ test("an orchestrator initializes the agent, and E2B's SDK works with the token 
   expect(
     await init(agent, {
       accessToken: token,
-      envVars: { FROM: "orchestrator" },
+      // The SDK runs login shells; start-up files of the user must not run in a test.
+      envVars: { FROM: "orchestrator", HOME: createTempFolder() },
       defaultWorkdir: "/usr",
       timestamp: new Date().toISOString(),
     }),
