@@ -4,6 +4,7 @@
 import { createControl } from "../control/index.ts";
 import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
 import { AccessToken, type RunningServer, startServer } from "../http/index.ts";
+import { returnFreeMemory } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../process/index.ts";
 import { ClientActivity, createRpcAnswer, ServingState } from "../rpc/index.ts";
@@ -12,7 +13,6 @@ import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
 import { GenerationWatch } from "./generation-watch.ts";
 import { IdlePages } from "./idle-pages.ts";
 import { createLogger } from "./log.ts";
-import { keepMemorySmall } from "./memory.ts";
 import { AGENT_DEFAULTS, type AgentSettings } from "./settings.ts";
 import { type ShutdownOutcome, shutDown } from "./shutdown.ts";
 import { describeStartFailure } from "./start-failure.ts";
@@ -23,7 +23,7 @@ export type AgentOutcome = ShutdownOutcome | { readonly kind: "failed"; readonly
 
 /** Resolves when the agent has stopped or could not start. The caller then ends the process. */
 export async function runAgent(settings: AgentSettings, exits: CrashExits): Promise<AgentOutcome> {
-  keepMemorySmall();
+  returnFreeMemory();
   const signals = listenForStopSignals();
   // An error that repeats must not fill a disk, whatever its cause.
   const logger = sampled(await createLogger(settings.log), ["error"]);

@@ -36,6 +36,7 @@ import type { Logger } from "../logger.ts";
 import { setCallContext } from "./call-context.ts";
 import { readAnswer } from "./error-answer.ts";
 import { strictTextDecoder, textDecoderFor } from "./json-text.ts";
+import { loadLate } from "./load-late.ts";
 import type { Codec } from "./output/event-frames.ts";
 import { requestBody } from "./request-body.ts";
 import { removeTimeout, timeoutMs } from "./request-headers.ts";
@@ -76,14 +77,9 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
   const { lateRoutes, maxMessageBytes } = options;
   const handlers = handlersOf(options.routes, maxMessageBytes);
   const services = [...new Set([...handlers.values()].map(({ service }) => service.typeName))];
-  let late: Promise<Handlers> | undefined;
-  const loadLate = (routes: LateRoutes) => {
-    late ??= routes.load().then((loaded) => handlersOf(loaded, maxMessageBytes));
-    // It can fail for lack of descriptors; the next call tries again.
-    late.catch(() => {
-      late = undefined;
-    });
-    return late;
+  const late = lateRoutes && {
+    paths: lateRoutes.paths,
+    load: loadLate(async () => handlersOf(await lateRoutes.load(), maxMessageBytes)),
   };
   return (request, response) => {
     const path = pathOf(request);
@@ -104,8 +100,8 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
         fail(error, request, response, options.logger),
       );
     };
-    if (lateRoutes?.paths.includes(path) !== true) return call(handlers.get(path));
-    loadLate(lateRoutes).then(
+    if (late?.paths.includes(path) !== true) return call(handlers.get(path));
+    late.load().then(
       (loaded) => call(loaded.get(path)),
       (error: unknown) => {
         options.logger.error({ err: error }, "a service could not be loaded");

@@ -10,6 +10,7 @@ import {
   type RequestListener,
   refuse,
 } from "../http/index.ts";
+import { loadLate } from "./load-late.ts";
 import type { RpcAnswerOptions } from "./loaded-rpcs.ts";
 
 /** `/package.Service/Method`: all other requests are for `fallback`. */
@@ -23,18 +24,11 @@ const notLoaded: Refusal = {
 
 export function createRpcAnswer(options: RpcAnswerOptions): RequestListener {
   let listener: RequestListener | undefined;
-  let loading: Promise<RequestListener> | undefined;
-  const load = () => {
-    loading ??= import("./loaded-rpcs.ts").then(({ createLoadedRpcs }) => {
-      listener = createLoadedRpcs(options);
-      return listener;
-    });
-    // It can fail for lack of descriptors; the next call tries again.
-    loading.catch(() => {
-      loading = undefined;
-    });
-    return loading;
-  };
+  const load = loadLate(async () => {
+    const { createLoadedRpcs } = await import("./loaded-rpcs.ts");
+    listener = createLoadedRpcs(options);
+    return listener;
+  });
   const answerLoaded = (request: NodeRequest, response: NodeResponse) => {
     response.on("error", () => {
       // The client left while the RPCs were loaded.

@@ -7,7 +7,7 @@ import { toFailure } from "../failures.ts";
 import type { HttpAnswer } from "../http-client.ts";
 import { reportedError } from "./file-errors.ts";
 import { piecesOf, streamOf } from "./pieces.ts";
-import { Exchange, FailedTransfer, filesPath, Tries } from "./transfer.ts";
+import { Exchange, FailedTransfer, filesPath, openInTries, Tries } from "./transfer.ts";
 import type {
   DirectoryDownload,
   DirectoryDownloadOptions,
@@ -28,17 +28,11 @@ export async function downloadDirectory(
   const call = { ...options, signal: scope.signal };
   const tries = new Tries(link, { signal: scope.signal });
   try {
-    for (;;) {
-      const exchange = new Exchange(link, call);
-      try {
-        const answer = await exchange.send({ method: "GET", path: filesPath({ path, format, exclude }) });
-        if (answer.status !== 200) await exchange.refuse(answer, path);
-        return archiveOf(link, { exchange, answer, scope }, options);
-      } catch (error) {
-        exchange.close();
-        await tries.afterFailure(error);
-      }
-    }
+    return await openInTries(link, call, tries, async (exchange) => {
+      const answer = await exchange.send({ method: "GET", path: filesPath({ path, format, exclude }) });
+      if (answer.status !== 200) await exchange.refuse(answer, path);
+      return archiveOf(link, { exchange, answer, scope }, options);
+    });
   } catch (error) {
     scope.release();
     throw error;

@@ -6,7 +6,7 @@ import { ClientError, FileChangedError } from "../client-errors.ts";
 import type { AgentLink } from "../connection.ts";
 import type { HttpAnswer } from "../http-client.ts";
 import { bytesOf, streamOf } from "./pieces.ts";
-import { Exchange, filesPath, Tries } from "./transfer.ts";
+import { Exchange, filesPath, openInTries, Tries } from "./transfer.ts";
 import type { DownloadOptions, FileDownload } from "./types.ts";
 
 /** The first answer, and what it says of the file. */
@@ -38,18 +38,12 @@ export async function openDownload(
     ...(options.ifMatch === undefined ? {} : { "If-Match": options.ifMatch }),
   };
   try {
-    for (;;) {
-      const exchange = new Exchange(link, call);
-      try {
-        const answer = await request(exchange, path, headers);
-        const version = versionIn(answer, headers.Range !== undefined);
-        tries.succeeded();
-        return new Download({ link, path, options: call, scope, tries }, { exchange, answer, version });
-      } catch (error) {
-        exchange.close();
-        await tries.afterFailure(error);
-      }
-    }
+    return await openInTries(link, call, tries, async (exchange) => {
+      const answer = await request(exchange, path, headers);
+      const version = versionIn(answer, headers.Range !== undefined);
+      tries.succeeded();
+      return new Download({ link, path, options: call, scope, tries }, { exchange, answer, version });
+    });
   } catch (error) {
     scope.release();
     throw error;

@@ -201,6 +201,24 @@ export class Tries {
   }
 }
 
+/** Opens an answer: `open` sends the request and checks what it gets. Rejects when there is no further try. */
+export async function openInTries<T>(
+  link: AgentLink,
+  call: FileCallOptions,
+  tries: Tries,
+  open: (exchange: Exchange) => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    const exchange = new Exchange(link, call);
+    try {
+      return await open(exchange);
+    } catch (error) {
+      exchange.close();
+      await tries.afterFailure(error);
+    }
+  }
+}
+
 /** `/files` with its query. */
 export function filesPath(query: Readonly<Record<string, string | readonly string[] | undefined>>): string {
   const pairs = Object.entries(query).flatMap(([name, value]) =>

@@ -1,6 +1,6 @@
 // Joins files into one and removes them: the end of an upload in parallel parts. Runs on a file thread.
 
-import { closeSync, constants, fstatSync, openSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, constants, fstatSync, statSync, unlinkSync } from "node:fs";
 import { nameOf } from "../../linux/index.ts";
 import { clip } from "../../text.ts";
 import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
@@ -8,7 +8,7 @@ import type { OperationContext } from "../threads/operation-context.ts";
 import { copyAll } from "./copy-in.ts";
 import { type PlacedFile, type PlaceRequest, place } from "./place.ts";
 import { openSpool } from "./spool.ts";
-import { assertFileName, assertFileTarget, parentOf } from "./target.ts";
+import { assertFileName, openFileTarget, parentOf } from "./target.ts";
 
 export interface ComposeRequest extends Omit<PlaceRequest, "content" | "spool" | "isAtomic" | "path"> {
   /** In the order of the content. Each is a different file. */
@@ -47,16 +47,8 @@ export function compose(context: OperationContext, request: ComposeRequest): Com
 }
 
 function openSource(path: Uint8Array): number {
-  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
   try {
-    const fd = openSync(Buffer.from(path), flags);
-    try {
-      assertFileTarget(fstatSync(fd), path);
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
-    return fd;
+    return openFileTarget(Buffer.from(path), constants.O_RDONLY);
   } catch (error) {
     const errno = error instanceof FileError ? undefined : errnoOf(error);
     if (errno === undefined) throw error;

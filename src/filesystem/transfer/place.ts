@@ -28,7 +28,7 @@ import { type CompleteContent, copyIn, writeAll } from "./copy-in.ts";
 import { replaceMetadata } from "./metadata-replacement.ts";
 import { makeParents } from "./parents.ts";
 import { momentaryName, openSpool, type Spool } from "./spool.ts";
-import { assertFileTarget, parentOf } from "./target.ts";
+import { assertFileTarget, openFileTarget, parentOf } from "./target.ts";
 import { versionOf } from "./version.ts";
 
 export interface PlaceRequest {
@@ -117,15 +117,7 @@ function closing<T>(fd: number, path: Buffer, use: () => T): T {
 function openExisting(path: Buffer): number | undefined {
   try {
     assertFileTarget(statSync(path), path);
-    const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY);
-    try {
-      // It can be another file than a moment ago.
-      assertFileTarget(fstatSync(fd), path);
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
-    return fd;
+    return openFileTarget(path, constants.O_RDWR);
   } catch (error) {
     const errno = error instanceof FileError ? undefined : errnoOf(error);
     if (errno === undefined) throw error;

@@ -1,6 +1,6 @@
 // What an upload may be written to: a regular file, or a name at which there is nothing.
 
-import type { Stats } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
 import { clip } from "../../text.ts";
 import { FileError, pathText } from "../file-error.ts";
 
@@ -15,6 +15,18 @@ export function assertFileTarget({ mode }: Pick<Stats, "mode">, path: Uint8Array
   if (type === S_IFREG) return;
   const kind = type === S_IFDIR ? "is a directory" : "is not a regular file";
   throw new FileError("invalid_argument", `path '${clip(pathText(path))}' ${kind}`);
+}
+
+/** Opens a regular file, without waiting for another program. What `path` named a moment ago may have been replaced. */
+export function openFileTarget(path: Buffer, access: number): number {
+  const fd = openSync(path, access | constants.O_NONBLOCK | constants.O_NOCTTY);
+  try {
+    assertFileTarget(fstatSync(fd), path);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return fd;
 }
 
 /** Before anything is created: a name that can only be a directory. */
