@@ -44,7 +44,7 @@ async function main(args) {
 function archesOf(names) {
   return names.map((name) => {
     if (name === "x64" || name === "arm64") return name;
-    throw new Error(`there is no Node for "${name}" here: name x64, arm64, or nothing for both`);
+    throw new Error(`"${name}" is not an architecture; name x64 or arm64, or neither for both`);
   });
 }
 

@@ -71,7 +71,7 @@ export function writeAttribute(
   return result === 0 ? undefined : { errno: koffi.errno() };
 }
 
-/** An attribute that is not there is no failure. */
+/** Succeeds also without such an attribute. */
 export function removeAttribute(target: AttributeTarget, name: string): AttributeFailure | undefined {
   const result =
     typeof target === "number" ? removeByFd(target, name) : removeByPath(terminated(target), name);

@@ -16,7 +16,7 @@ export function lastLines(events: readonly OutputEvent[], lines: number): Output
       continue;
     }
     for (let at = event.data.length - 1; at >= 0; at--) {
-      // The break at the very end ends the last line and begins none.
+      // A line break at the end belongs to the last line; no line follows it.
       if (event.data[at] === LINE_FEED && !isEnd && --left === 0) {
         if (at + 1 < event.data.length) kept.unshift(partFrom(event, at + 1));
         return kept;

@@ -32,7 +32,7 @@ function contextFilePath(env: NodeJS.ProcessEnv): string {
   return join(folder, "holdfast", "config.json");
 }
 
-/** No contexts if there is no file. Throws an error that names the file and the fix. */
+/** Empty without a file. Throws an error that names the file and the fix. */
 export function readContexts(env: NodeJS.ProcessEnv): Contexts {
   const path = contextFilePath(env);
   let text: string;

@@ -1,4 +1,4 @@
-// Whether the program that uses an address is a holdfast agent, which is no reason to fail.
+// Whether the program that uses an address is a holdfast agent: then `doctor` does not fail.
 
 import { type ProbeAnswer, probe } from "./http-probe.ts";
 

@@ -67,7 +67,7 @@ function toStats(stats: BigIntStats): FileStats {
 
 const E = constants.errno;
 
-/** A failing chown is no failing write: some mounts (s3fs, NFS with root squash) know one owner only. */
+/** A write succeeds although its chown fails: some mounts (s3fs, NFS with root squash) know one owner only. */
 export function giveTo(fd: number, { uid, gid }: Owner): void {
   try {
     fchownSync(fd, uid, gid);

@@ -1,5 +1,5 @@
 // The file threads of one identity. A few work at a time; a thread that is stuck on its file system
-// is no longer counted, so a dead mount delays only the calls on it. Calls on one mount may hold
+// does not count, so a dead mount delays only the calls on it. Calls on one mount may hold
 // `MAX_STUCK_PER_MOUNT` stuck threads; later ones wait until one returns, or fail.
 //
 //   idle -- run --> working -- no step for slowMs --> stuck -- the kernel returns --> idle or ended
