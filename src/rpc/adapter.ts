@@ -135,7 +135,8 @@ function withEnumChecks(router: ConnectRouter): ConnectRouter {
         const textDecoder = textDecoderFor(method.input);
         const handle = methods[method.localName];
         if (textDecoder === strictTextDecoder || handle === undefined) continue;
-        router.rpc(method, handle, { ...options, jsonOptions: { textDecoder } as Partial<JsonReadOptions> });
+        const jsonOptions = { ...options?.jsonOptions, textDecoder } as Partial<JsonReadOptions>;
+        router.rpc(method, handle, { ...options, jsonOptions });
       }
       return checked;
     },
