@@ -10,6 +10,8 @@ export interface CallContext {
   readonly codec: Codec;
   /** Only on Start, where the adapter hides it from the library. Elsewhere `HandlerContext.signal` follows it. */
   readonly timeoutMs: number | undefined;
+  /** When the library ends the call by the client's time limit, as a lasting time. */
+  readonly dueAtMs: number | undefined;
   /** To be called when the messages received so far are processed (request-memory.ts): a client stream has no end. */
   readonly releaseRequest: () => void;
 }
