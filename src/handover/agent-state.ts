@@ -11,10 +11,10 @@ import { tableDescriptors } from "../process/index.ts";
 import type { SavedClientStatistics, StreamState } from "../rpc/index.ts";
 
 export const FORMAT = 1;
-export const OLDEST_FORMAT = 1;
+const OLDEST_FORMAT = 1;
 
 /** What this version knows of `AgentState.needs`. */
-export const knownNeeds: ReadonlySet<string> = new Set();
+const knownNeeds: ReadonlySet<string> = new Set();
 
 /** Read by any version, whatever the format: what an image needs that gives the state back. */
 export interface StateHead {

@@ -11,7 +11,7 @@ import { imageOf, type Program } from "./images.ts";
 import { readState, writeState } from "./state-file.ts";
 
 /** An option and no variable: a version that does not know it refuses it, and does not start a second agent. */
-export const REHEARSAL_OPTION = "--rehearse";
+const REHEARSAL_OPTION = "--rehearse";
 
 const REHEARSAL_MS = 20_000;
 const MAX_OUTPUT_LENGTH = 1500;

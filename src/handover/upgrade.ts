@@ -89,6 +89,7 @@ export class Upgrade {
     if (this.#isUnderWay)
       throw new HoldfastError("failed_precondition", "an upgrade is under way; wait for its end");
     this.#isUnderWay = true;
+    this.#failure = undefined;
     const begunAtMs = performance.now();
     try {
       const program = file === undefined ? ownProgram() : programOf(file);
