@@ -235,6 +235,7 @@ async function composeParts(
     limits: limits.server,
     version: settings.version,
     streams,
+    connections: () => server()?.connections ?? 0,
     logger,
     fallback: control,
   });

@@ -13,7 +13,7 @@ import { ProgressWatch } from "./output/progress-watch.ts";
 import type { StreamState } from "./output/stream-state.ts";
 import { RequestMemory } from "./request-memory.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "./rpc-limits.ts";
-import { reflection, serviceRoutes } from "./services.ts";
+import { directPaths, reflection, serviceRoutes } from "./services.ts";
 import type { ServingState } from "./serving-state.ts";
 import { limitStreams, StreamCount } from "./stream-limit.ts";
 
@@ -28,6 +28,8 @@ export interface RpcAnswerOptions {
   readonly limits?: Partial<RpcLimits>;
   /** The agent's, for clients that ask for it. */
   readonly version?: string;
+  /** How many connections clients have. */
+  readonly connections?: () => number;
   readonly logger: Logger;
   /** The streams of output that are open now. */
   readonly streams?: OutputStreams;
@@ -46,6 +48,7 @@ export function createLoadedRpcs({
   fallback,
   version = "",
   streams = new OutputStreams(),
+  connections = () => 0,
   ...options
 }: RpcAnswerOptions): LoadedRpcs {
   const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
@@ -57,10 +60,11 @@ export function createLoadedRpcs({
   const progressWatch = new ProgressWatch(table.stallMs);
   const listener = createRpcListener({
     routes: serviceRoutes({
-      ...{ table, files, watchers, defaults, logger, activity, serving, version },
+      ...{ table, files, watchers, defaults, logger, activity, serving, version, connections },
       ...{ maxStreamsPerProcess, keepaliveMs, progressWatch, streams },
     }),
     lateRoutes: reflection,
+    directPaths,
     logger,
     maxMessageBytes,
     requestMs,

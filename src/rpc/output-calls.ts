@@ -2,14 +2,14 @@
 // differ in how they come by their process. output/attached-stream.ts sends what lies between the two events.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
 import type { ConnectRequest, ProcessEventSchema, StartRequest } from "../gen/process_pb.ts";
 import type { NodeResponse } from "../http/index.ts";
 import { type Offset, offset } from "../multiplexer/index.ts";
 import type { Generation, Process, ProcessEnd, ProcessTable } from "../process/index.ts";
-import { callContext } from "./call-context.ts";
+import { callContext, type RpcContext } from "./call-context.ts";
 import type { ClientActivity, DetachReason } from "./client-activity.ts";
 import {
   isObserver,
@@ -43,7 +43,7 @@ export interface OutputCallSettings {
 export async function* start(
   settings: OutputCallSettings,
   request: StartRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): AsyncIterable<StreamEvent> {
   // Headers are checked before the start: a header refused later would leave a process that nobody asked for.
   const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
@@ -60,7 +60,7 @@ export async function* start(
     process,
     {
       ...{ from, rewound: undefined, offsets, times: false, terminal, isObserver: false, isEndOnly: false },
-      ...{ notices: request.notices, keepaliveMs: keepalive, isStart: true },
+      ...{ notices: request.notices, sizes: request.sizes, keepaliveMs: keepalive, isStart: true },
     },
     settings,
     context,
@@ -73,7 +73,7 @@ export async function* start(
 export async function* connect(
   settings: OutputCallSettings,
   request: ConnectRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): AsyncIterable<StreamEvent> {
   const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
   const process = settings.table.findRetained(toSelector(request.process));
@@ -81,7 +81,7 @@ export async function* connect(
   const asked = toOffset("from_offset", request.fromOffset);
   const rewound = rewoundFrom(asked, request.generation, process, settings.table.generation);
   const from = rewound?.now ?? asked;
-  const { terminal, notices, endOnly: isEndOnly } = request;
+  const { terminal, notices, sizes, endOnly: isEndOnly } = request;
   const observes = isObserver(request.lag);
   if (isEndOnly && !observes)
     throw new HoldfastError("invalid_argument", "end_only is for observers; give lag LAG_SKIP with it");
@@ -90,7 +90,7 @@ export async function* connect(
     process,
     {
       ...{ from, rewound, offsets, times: request.times, terminal },
-      ...{ isObserver: observes, isEndOnly, notices, keepaliveMs: keepalive, isStart: false },
+      ...{ isObserver: observes, isEndOnly, notices, sizes, keepaliveMs: keepalive, isStart: false },
     },
     settings,
     context,
@@ -128,6 +128,7 @@ interface StreamRequest {
   readonly isObserver: boolean;
   readonly isEndOnly: boolean;
   readonly notices: boolean;
+  readonly sizes: boolean;
   readonly keepaliveMs: number;
   readonly isStart: boolean;
 }
@@ -137,10 +138,10 @@ async function* stream(
   process: Process,
   { from, rewound, ...terms }: StreamRequest,
   { table, activity, serving, progressWatch, streams, maxStreamsPerProcess }: OutputCallSettings,
-  { values, signal, protocolName: protocol }: HandlerContext,
+  { values, signal, protocolName: protocol }: RpcContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
   const { response, codec, dueAtMs } = callContext(values);
-  const { offsets, times, terminal, isObserver, isEndOnly, notices, keepaliveMs } = terms;
+  const { offsets, times, terminal, isObserver, isEndOnly, notices, sizes, keepaliveMs } = terms;
   checkStreamLimit(process, maxStreamsPerProcess);
   const terminalAt = terminal ? (at: Offset) => toTerminal(process, at) : undefined;
   const output = new AttachedStream(process, {
@@ -149,6 +150,7 @@ async function* stream(
     times,
     isObserver,
     isEndOnly,
+    sizes,
     keepaliveMs,
     progressWatch,
     terminalAt,

@@ -8,6 +8,7 @@ import { callContext } from "./call-context.ts";
 import { toPtySize, toSelector, toSignal, toWholeGroup } from "./conversions.ts";
 import { type CallGuards, guardedCalls } from "./guarded-calls.ts";
 import { sendInput, streamInput } from "./input-calls.ts";
+import { ListChanges } from "./list-changes.ts";
 import type { OutputStreams } from "./output/output-streams.ts";
 import type { ProgressWatch } from "./output/progress-watch.ts";
 import { connect, start } from "./output-calls.ts";
@@ -17,6 +18,8 @@ export interface ProcessServiceOptions extends CallGuards {
   readonly table: ProcessTable;
   /** The agent's, for clients that ask for it. */
   readonly version: string;
+  /** How many connections clients have. */
+  readonly connections: () => number;
   readonly maxStreamsPerProcess: number;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
@@ -26,9 +29,10 @@ export interface ProcessServiceOptions extends CallGuards {
 export function processRoutes(options: ProcessServiceOptions): (router: ConnectRouter) => void {
   const { table } = options;
   const { unary, streaming } = guardedCalls(options);
+  const lists = { ...options, changes: new ListChanges(table) };
   return (router) => {
     router.service(ProcessService, {
-      list: unary((request) => listProcesses(table, request, options.version)),
+      list: unary((request) => listProcesses(lists, request)),
       start: streaming((request, context) => start(options, request, context)),
       connect: streaming((request, context) => connect(options, request, context)),
       update: unary(({ process, pty }) => {

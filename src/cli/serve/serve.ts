@@ -7,7 +7,7 @@ import type { AgentOutcome, AgentSettings } from "../../agent/index.ts";
 import type { Inheritance } from "../../handover/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { unknownVariables } from "../options/settings.ts";
-import { endAfterFlush, printError } from "../stdio.ts";
+import { blockingSockets, endAfterFlush, printError } from "../stdio.ts";
 import { version } from "../version.ts";
 import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
 import { addCommandFlags, COMMAND_FLAGS_HELP, type CommandFlags, commandSettings } from "./command-flags.ts";
@@ -68,7 +68,11 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
       // First: from here on, a failure gives the agent back to the image that left it.
       const inheritance = await takeInherited(process.env);
       const settings = await agentSettings(flags, program, command);
-      const { runAgent } = await import("../../agent/index.ts");
+      const [{ runAgent }, { endWithoutThreads }] = await Promise.all([
+        import("../../agent/index.ts"),
+        import("../../linux/index.ts"),
+      ]);
+      endWithoutThreads(blockingSockets());
       done(exitCodeOf(await runAgent(settings, crashExits, inheritance)));
     });
 }

@@ -50,6 +50,7 @@ export function continueStream(
     times: state.times,
     isObserver: state.isObserver,
     isEndOnly: state.isEndOnly,
+    sizes: state.sizes === true,
     keepaliveMs: state.keepaliveMs,
     progressWatch,
     terminalAt: terminal ? (at) => toTerminal(process, at) : undefined,
@@ -91,7 +92,8 @@ export function continueStream(
   };
 }
 
-function termsOf({ fd: _, processId: __, unsent: ___, ...rest }: StreamState): StreamTerms {
+function termsOf(state: StreamState): StreamTerms {
+  const { fd: _, processId: __, unsent: ___, isSizeDue: ____, ...rest } = state;
   const { deliveredTo: _____, readTo: ______, skippedTo: _______, ...terms } = rest;
   return terms;
 }

@@ -15,6 +15,7 @@ export interface StreamTerms {
   readonly isObserver: boolean;
   readonly isEndOnly: boolean;
   readonly notices: boolean;
+  readonly sizes?: boolean | undefined;
   readonly keepaliveMs: number;
   /** When a Connect ends by its own time limit, as a lasting time. */
   readonly dueAtMs?: number | undefined;
@@ -26,6 +27,8 @@ export interface StreamPlace {
   readonly readTo: number;
   /** Of an end-only stream: up to here its client knows what was left out. */
   readonly skippedTo: number;
+  /** Whether its client has not been sent the present size of the terminal. */
+  readonly isSizeDue?: boolean | undefined;
   /** The rest of the frame that the connection has not accepted. */
   readonly unsent: Buffer;
 }
