@@ -3,6 +3,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { MAX_TIMEOUT_MS, startTimer, type Timer } from "../../clock.ts";
 import { type HeaderReader, headerReader, type NodeRequest, type NodeResponse } from "../../http/index.ts";
+import { lastingNowMs } from "../../lasting-time.ts";
 import type { CallContext, RpcContext } from "../call-context.ts";
 import type { Codec } from "../output/event-frames.ts";
 import type { RequestShare } from "../request-memory.ts";
@@ -17,6 +18,8 @@ export class DirectCall implements RpcContext, CallContext {
   readonly direct: DirectMethod;
   readonly share: RequestShare;
   readonly requestHeader: HeaderReader;
+  readonly protocolName = "connect";
+  readonly dueAtMs: number | undefined;
   readonly #answerHeaders: Record<string, string> = {};
   #controller: AbortController | undefined;
   #abortReason: ConnectError | undefined;
@@ -39,6 +42,7 @@ export class DirectCall implements RpcContext, CallContext {
     response.once("close", () => this.#onClose());
     const { timeoutMs } = form;
     if (this.#boundsProcess || timeoutMs === undefined || timeoutMs > MAX_TIMEOUT_MS) return;
+    this.dueAtMs = lastingNowMs() + timeoutMs;
     this.#limit = startTimer(timeoutMs, () =>
       this.#abort(new ConnectError("the operation timed out", Code.DeadlineExceeded)),
     );
