@@ -1,8 +1,15 @@
 // The life of an agent: start, announce the address, serve until a signal, stop. This file owns the
 // order. The answers to calls belong to rpc/, the processes to process/.
 
+import { startTimer, type Timer } from "../clock.ts";
 import { createControl } from "../control/index.ts";
-import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
+import {
+  completeUploads,
+  createFileAccess,
+  type FileAccess,
+  removeAbandonedSpools,
+  Watchers,
+} from "../filesystem/index.ts";
 import { AccessToken, type RunningServer, startServer } from "../http/index.ts";
 import { returnFreeMemory } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
@@ -67,6 +74,18 @@ async function start(
   }
 }
 
+/** How long a start waits for the completion of earlier uploads, which goes on afterwards. */
+const COMPLETION_MS = 5_000;
+
+async function soon(work: Promise<void>): Promise<void> {
+  let timer: Timer | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = startTimer(COMPLETION_MS, resolve);
+  });
+  await Promise.race([work, limit]);
+  timer?.cancel();
+}
+
 async function compose(settings: AgentSettings, logger: Logger, exits: CrashExits): Promise<Agent> {
   const { addresses, access, limits, commands } = settings;
   const token = new AccessToken();
@@ -84,9 +103,15 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
   endOnCrash(logger, { killAll: () => table.killAll(), exits });
   const files = createFileAccess(settings.files.access);
   void removeAbandonedSpools();
+  await soon(completeUploads(logger));
   const activity = new ClientActivity(logger);
   const serving = new ServingState();
   const generations = new GenerationWatch({ table, server: () => server, logger });
+  const watchers = new Watchers({
+    maxWatchers: settings.files.maxWatchers,
+    retainMs: settings.files.retainWatchersMs,
+    reserve: (bytes) => table.memoryBudget.reserve(bytes),
+  });
   const control = createControl({
     table,
     defaults,
@@ -94,16 +119,12 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     statistics: () => activity.statistics,
     requestMs: limits.server.requestMs,
     files,
+    watchers,
     transferIdleMs: limits.transferIdleMs,
     envdVersion: settings.envdVersion,
     connections: () => server?.connections ?? 0,
     onNewLifecycle: (asking) => generations.begin("lifecycleID", asking),
     logger,
-  });
-  const watchers = new Watchers({
-    maxWatchers: settings.files.maxWatchers,
-    retainMs: settings.files.retainWatchersMs,
-    reserve: (bytes) => table.memoryBudget.reserve(bytes),
   });
   const answer = createRpcAnswer({
     table,

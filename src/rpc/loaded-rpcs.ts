@@ -44,6 +44,7 @@ export function createLoadedRpcs({
     routes: serviceRoutes({
       ...{ table, files, watchers, defaults, logger, activity, serving, version },
       ...{ maxStreamsPerProcess, keepaliveMs },
+      reserve: (bytes) => table.memoryBudget.reserve(bytes),
     }),
     lateRoutes: reflection,
     logger,

@@ -15,20 +15,42 @@ export interface OpenFolder {
   at(name: Uint8Array): Buffer;
 }
 
-/** Runs `use` with the directory at `path`, which is not a link unless `followLink`. */
+/** A directory that is open already. */
+export function openFolderOf(fd: number): OpenFolder {
+  return { fd, at: (name) => Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]) };
+}
+
+/** Runs `use` with the directory at `path`, which is not a link. For paths through open directories. */
 export function withFolder<T>(
   action: string,
   path: Buffer,
   shownPath: Uint8Array | string,
   use: (folder: OpenFolder) => T,
-  followLink = false,
 ): T {
-  const flags = O_RDONLY | O_DIRECTORY | (followLink ? 0 : O_NOFOLLOW);
-  const fd = withPath(action, shownPath, () => openSync(path, flags));
+  return withOpened(action, shownPath, () => openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), use);
+}
+
+/** The same for a directory that `open` opens. */
+export function withOpened<T>(
+  action: string,
+  shownPath: Uint8Array | string,
+  open: () => number,
+  use: (folder: OpenFolder) => T,
+): T {
+  const fd = withPath(action, shownPath, open);
   try {
-    return use({ fd, at: (name) => Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]) });
+    return use(openFolderOf(fd));
   } finally {
     closeSync(fd);
+  }
+}
+
+export function isEmptyFolder(fd: number): boolean {
+  const folder = opendirSync(`/proc/self/fd/${fd}`);
+  try {
+    return folder.readSync() === null;
+  } finally {
+    folder.closeSync();
   }
 }
 

@@ -20,10 +20,11 @@ import {
 } from "node:fs";
 import { dataExtents, linkNameless, nameOf } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError, pathText } from "../file-error.ts";
-import type { Owner } from "../threads/basic-operations.ts";
+import { giveTo, type Owner } from "../threads/basic-operations.ts";
+import { isEmptyFolder } from "../threads/open-folder.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { copyAll, writeAll } from "../transfer/copy-in.ts";
-import { makeParents } from "../transfer/parents.ts";
+import { openParent } from "../transfer/parents.ts";
 import { momentaryName } from "../transfer/spool.ts";
 import { inFolder, inParent, openBelow } from "./below.ts";
 
@@ -57,9 +58,13 @@ export function openUnpackRoot(
   path: Uint8Array,
   owner: Owner | undefined,
 ): number {
-  const place = Buffer.from(path);
-  makeParents(Buffer.concat([place, Buffer.from("/x")]), owner);
-  return openSync(place, constants.O_RDONLY | constants.O_DIRECTORY);
+  const fd = openParent(Buffer.concat([path, Buffer.from("/x")]), owner);
+  try {
+    // The one that was found may be open without the right to read it.
+    return openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY | constants.O_DIRECTORY);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 export function unpackEntries(context: OperationContext, root: number, steps: readonly UnpackStep[]): void {
@@ -154,7 +159,14 @@ function makeDirectory(place: Buffer, { mode, owner }: EntryAttributes): void {
     if (nameOf(errnoOf(error) ?? 0) !== "EEXIST" || !lstatSync(place).isDirectory()) throw error;
     return;
   }
-  if (owner !== undefined) lchownSync(place, owner.uid, owner.gid);
+  if (owner === undefined) return;
+  const fd = openSync(place, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    // One with content took the place of the one that was made.
+    if (isEmptyFolder(fd)) giveTo(fd, owner);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function finishDirectory(root: number, path: Buffer, attributes: EntryAttributes): void {
