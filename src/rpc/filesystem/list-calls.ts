@@ -1,11 +1,10 @@
 // ListDir: in one answer, or page by page.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { HandlerContext } from "@connectrpc/connect";
 import { HoldfastError } from "../../errors.ts";
 import { cleanPath, type Entry, type Reservation } from "../../filesystem/index.ts";
 import type { ListDirRequest, ListDirResponseSchema } from "../../gen/filesystem_pb.ts";
-import { callContext } from "../call-context.ts";
+import { callContext, type RpcContext } from "../call-context.ts";
 import { EntryList } from "./entry-list.ts";
 import { entryMessages } from "./entry-messages.ts";
 import { type FileRequestSettings, fileRequest } from "./file-request.ts";
@@ -24,7 +23,7 @@ export interface ListSettings extends FileRequestSettings {
 export async function listDir(
   settings: ListSettings,
   { path, depth, pageSize, page }: ListDirRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): Promise<MessageInitShape<typeof ListDirResponseSchema>> {
   const { files, resolve } = await fileRequest(settings, context);
   const hasPages = pageSize > 0;
