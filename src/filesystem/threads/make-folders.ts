@@ -6,7 +6,7 @@ import { constants as system } from "node:os";
 import { O_PATH } from "../../linux/index.ts";
 import { errnoOf, pathError } from "../file-error.ts";
 import { giveTo, type Owner } from "./basic-operations.ts";
-import { isEmptyFolder, openFolderOf, splitPath } from "./open-folder.ts";
+import { isNewFolder, openFolderOf, splitPath } from "./open-folder.ts";
 import { type OpenPathOptions, openPath } from "./open-path.ts";
 
 const E = system.errno;
@@ -79,6 +79,7 @@ function makeIn(
   notDirectory: () => Error,
 ): number {
   const place = openFolderOf(folder).at(name);
+  const sinceMs = Date.now();
   try {
     mkdirSync(place, MODE);
   } catch (error) {
@@ -95,8 +96,7 @@ function makeIn(
     // Another program replaced it already.
     return openIn(folder, name, notDirectory);
   }
-  // One with content is not the one that was made.
-  if (owner !== undefined && isEmptyFolder(fd)) giveTo(fd, owner);
+  if (owner !== undefined && isNewFolder(fd, sinceMs)) giveTo(fd, owner);
   return fd;
 }
 

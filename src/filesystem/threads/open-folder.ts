@@ -1,7 +1,7 @@
 // An open directory, and paths of what is in it. Names are looked up in the directory that was
 // opened, wherever it is now and whatever took its old place: a swapped link cannot lead elsewhere.
 
-import { closeSync, constants, type Dirent, opendirSync, openSync } from "node:fs";
+import { closeSync, constants, type Dirent, fstatSync, opendirSync, openSync } from "node:fs";
 import { withPath } from "../file-error.ts";
 
 /** How many names one read of the kernel gives. */
@@ -45,7 +45,18 @@ export function withOpened<T>(
   }
 }
 
-export function isEmptyFolder(fd: number): boolean {
+/** The kernel's time stamps are up to a clock tick older than the moment. */
+const CLOCK_MS = 50;
+
+/**
+ * Whether the open directory is the one that was made after `sinceMs`, and not another one that took its name: such a one
+ * must not get the owner of the new one. Other requests may have filled the new one already.
+ */
+export function isNewFolder(fd: number, sinceMs: number): boolean {
+  return fstatSync(fd).birthtimeMs >= sinceMs - CLOCK_MS || isEmptyFolder(fd);
+}
+
+function isEmptyFolder(fd: number): boolean {
   const folder = opendirSync(`/proc/self/fd/${fd}`);
   try {
     return folder.readSync() === null;

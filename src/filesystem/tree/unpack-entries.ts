@@ -21,7 +21,7 @@ import {
 import { dataExtents, linkNameless, nameOf } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError, pathText } from "../file-error.ts";
 import { giveTo, type Owner } from "../threads/basic-operations.ts";
-import { isEmptyFolder } from "../threads/open-folder.ts";
+import { isNewFolder } from "../threads/open-folder.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { copyAll, writeAll } from "../transfer/copy-in.ts";
 import { openParent } from "../transfer/parents.ts";
@@ -153,6 +153,7 @@ function openFolder(root: number, path: Buffer, owner: Owner | undefined): numbe
 
 /** Searchable and writable for its owner until it is finished. */
 function makeDirectory(place: Buffer, { mode, owner }: EntryAttributes): void {
+  const sinceMs = Date.now();
   try {
     mkdirSync(place, mode | 0o700);
   } catch (error) {
@@ -162,8 +163,7 @@ function makeDirectory(place: Buffer, { mode, owner }: EntryAttributes): void {
   if (owner === undefined) return;
   const fd = openSync(place, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
-    // One with content took the place of the one that was made.
-    if (isEmptyFolder(fd)) giveTo(fd, owner);
+    if (isNewFolder(fd, sinceMs)) giveTo(fd, owner);
   } finally {
     closeSync(fd);
   }

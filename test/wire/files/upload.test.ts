@@ -75,6 +75,20 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(statSync(root).uid).toBe(0);
     });
 
+    test("and many others at the same time get one directory, which belongs to the user", async () => {
+      for (let round = 0; round < 20; round++) {
+        const root = createTempFolder();
+        chmodSync(root, 0o777);
+        await Promise.all(
+          Array.from({ length: 12 }, (_, index) =>
+            putFile(agent.port, join(root, `a/b/file-${index}`), "x", { query: { username: "nobody" } }),
+          ),
+        );
+        expect(readdirSync(join(root, "a/b")).length).toBe(12);
+        expect([statSync(join(root, "a")).uid, statSync(join(root, "a/b")).uid]).toEqual([65534, 65534]);
+      }
+    });
+
     test("gets the permissions that the request names", async () => {
       const path = newPath();
       await putFile(agent.port, path, "#!/bin/sh\n", { query: { mode: "755" } });
