@@ -1,8 +1,15 @@
 // The life of an agent: start, announce the address, serve until a signal, stop. This file owns the
 // order. The answers to calls belong to rpc/, the processes to process/.
 
+import { startTimer, type Timer } from "../clock.ts";
 import { createControl, Initialization } from "../control/index.ts";
-import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
+import {
+  completeUploads,
+  createFileAccess,
+  type FileAccess,
+  removeAbandonedSpools,
+  Watchers,
+} from "../filesystem/index.ts";
 import {
   type Inheritance,
   readRehearsedState,
@@ -95,6 +102,18 @@ async function start(
   }
 }
 
+/** How long a start waits for the completion of earlier uploads, which goes on afterwards. */
+const COMPLETION_MS = 5_000;
+
+async function soon(work: Promise<void>): Promise<void> {
+  let timer: Timer | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = startTimer(COMPLETION_MS, resolve);
+  });
+  await Promise.race([work, limit]);
+  timer?.cancel();
+}
+
 /** Restores all parts, listens nowhere, and lets nothing happen. */
 async function rehearse(settings: AgentSettings, logger: Logger): Promise<{ readonly kind: "stopped" }> {
   const inherited = readRehearsedState();
@@ -113,6 +132,7 @@ async function compose(
 ): Promise<Agent> {
   const { access, limits } = settings;
   const state = inheritance?.state;
+  if (inheritance === undefined) await soon(completeUploads(logger));
   const parts = await composeParts(settings, logger, inheritance, () => ({ server, upgrade }));
   const { table, token, activity, answer, idlePages, streams, generations } = parts;
   const rpcs = state !== undefined && state.streams.length > 0 ? await answer.load() : undefined;
@@ -144,6 +164,7 @@ async function compose(
   // Not before: until then the image before continues after a crash.
   endOnCrash(logger, { killAll: () => table.killAll(), exits });
   void removeAbandonedSpools();
+  if (inheritance !== undefined) void completeUploads(logger);
   process.on("SIGUSR2", () => {
     upgrade.begin().catch((error: unknown) => logger.error({ err: error }, "no upgrade"));
   });
@@ -192,6 +213,11 @@ async function composeParts(
   const server = () => running?.().server;
   const savedVmGeneration = saved?.vmGeneration;
   const generations = new GenerationWatch({ table, server, logger, savedVmGeneration });
+  const watchers = new Watchers({
+    maxWatchers: settings.files.maxWatchers,
+    retainMs: settings.files.retainWatchersMs,
+    reserve: (bytes) => table.memoryBudget.reserve(bytes),
+  });
   const onNewLifecycle = (asking: NodeRequest) => generations.begin("lifecycleID", asking);
   const initialization = new Initialization({
     ...{ defaults, token, logger, onNewLifecycle },
@@ -204,6 +230,7 @@ async function composeParts(
     statistics: () => activity.statistics,
     requestMs: limits.server.requestMs,
     files,
+    watchers,
     transferIdleMs: limits.transferIdleMs,
     envdVersion: settings.envdVersion,
     connections: () => server()?.connections ?? 0,
@@ -218,11 +245,6 @@ async function composeParts(
       },
     }),
     logger,
-  });
-  const watchers = new Watchers({
-    maxWatchers: settings.files.maxWatchers,
-    retainMs: settings.files.retainWatchersMs,
-    reserve: (bytes) => table.memoryBudget.reserve(bytes),
   });
   const streams = new OutputStreams();
   const answer = createRpcAnswer({
