@@ -25,6 +25,7 @@ import {
 import { MAX_TIMEOUT_MS } from "../clock.ts";
 import {
   encodeGrpcMessage,
+  grantOf,
   type NodeRequest,
   type NodeResponse,
   pathOf,
@@ -163,6 +164,7 @@ async function serve(
   setCallContext(values, {
     response,
     codec: codecOf(request),
+    grant: grantOf(request),
     timeoutMs: boundsProcess ? limitMs : undefined,
     releaseRequest: () => share.release(),
   });

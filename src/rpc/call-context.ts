@@ -2,12 +2,14 @@
 // client's time limit, which on Start bounds the process and not the call.
 
 import { type ContextValues, createContextKey } from "@connectrpc/connect";
-import type { NodeResponse } from "../http/index.ts";
+import type { Grant, NodeResponse } from "../http/index.ts";
 import type { Codec } from "./output/event-frames.ts";
 
 export interface CallContext {
   readonly response: NodeResponse;
   readonly codec: Codec;
+  /** What the client's token allows. */
+  readonly grant: Grant;
   /** Only on Start, where the adapter hides it from the library. Elsewhere `HandlerContext.signal` follows it. */
   readonly timeoutMs: number | undefined;
   /** To be called when the messages received so far are processed (request-memory.ts): a client stream has no end. */
