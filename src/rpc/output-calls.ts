@@ -2,14 +2,14 @@
 // differ in how they come by their process. output/attached-stream.ts sends what lies between the two events.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
 import type { ConnectRequest, ProcessEventSchema, StartRequest } from "../gen/process_pb.ts";
 import type { NodeResponse } from "../http/index.ts";
 import { type Offset, offset } from "../multiplexer/index.ts";
 import type { Generation, Process, ProcessEnd, ProcessTable } from "../process/index.ts";
-import { callContext } from "./call-context.ts";
+import { callContext, type RpcContext } from "./call-context.ts";
 import type { ClientActivity, DetachReason } from "./client-activity.ts";
 import {
   isObserver,
@@ -44,7 +44,7 @@ export interface OutputCallSettings {
 export async function* start(
   settings: OutputCallSettings,
   request: StartRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): AsyncIterable<StreamEvent> {
   // Headers are checked before the start: a header refused later would leave a process that nobody asked for.
   const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
@@ -75,7 +75,7 @@ export async function* start(
 export async function* connect(
   settings: OutputCallSettings,
   request: ConnectRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): AsyncIterable<StreamEvent> {
   const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
   const { grant, releaseRequest } = callContext(context.values);
@@ -141,7 +141,7 @@ async function* stream(
   process: Process,
   request: StreamRequest,
   { table, activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
-  { values, signal }: HandlerContext,
+  { values, signal }: RpcContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
   const { from, rewound, offsets, times, terminal, isObserver, isEndOnly, notices, sizes, keepaliveMs } =
     request;

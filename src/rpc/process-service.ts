@@ -1,10 +1,10 @@
 // The routes of process.Process. The unary RPCs are answered here; output-calls.ts streams output and input-calls.ts
 // accepts input. Each RPC checks its message, finds its process and calls src/process.
 
-import type { ConnectRouter, ContextValues } from "@connectrpc/connect";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { Process as ProcessService } from "../gen/process_pb.ts";
 import type { ProcessTable } from "../process/index.ts";
-import { callContext } from "./call-context.ts";
+import { callContext, type RpcContext } from "./call-context.ts";
 import { toPtySize, toSelector, toSignal, toWholeGroup } from "./conversions.ts";
 import { type CallGuards, guardedCalls } from "./guarded-calls.ts";
 import { sendInput, streamInput } from "./input-calls.ts";
@@ -27,7 +27,7 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
   const { table } = options;
   const { unary, streaming } = guardedCalls(options);
   const settings = { ...options, progressWatch: new ProgressWatch(table.stallMs) };
-  const seen = (values: ContextValues) => seenBy(callContext(values).grant, table);
+  const seen = (values: RpcContext["values"]) => seenBy(callContext(values).grant, table);
   return (router) => {
     router.service(ProcessService, {
       list: unary((request, { values }) => listProcesses(options, request, callContext(values).grant)),

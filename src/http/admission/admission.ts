@@ -6,7 +6,7 @@ import { clip } from "../../text.ts";
 import { type NodeRequest, type NodeResponse, pathOf, type RequestListener } from "../exchange.ts";
 import { type Credentials, setGrant } from "./credentials.ts";
 import { addSignedHeaders, answerPreflight, createCrossOrigin, isPreflight } from "./cross-origin.ts";
-import type { Grant } from "./grant.ts";
+import { FULL_GRANT, type Grant } from "./grant.ts";
 import { endWithGrant } from "./granted-answer.ts";
 import { createHostCheck, hostsOf } from "./host-check.ts";
 import { type Refusal, refuse } from "./refusal.ts";
@@ -68,7 +68,7 @@ export function admit(options: AdmissionOptions, listener: RequestListener): Req
     const refusal = scopeRefusal(grant, requirement);
     if (refusal !== undefined) return refusal;
     setGrant(request, grant);
-    endWithGrant(grant, response);
+    if (grant !== FULL_GRANT) endWithGrant(grant, response);
     return undefined;
   };
   return (request, response) => {

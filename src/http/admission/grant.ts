@@ -15,6 +15,8 @@ export interface GrantOptions {
   readonly processes?: ReadonlySet<string> | undefined;
   /** In how many milliseconds it ends. Undefined: never by itself. */
   readonly remainingMs?: (() => number) | undefined;
+  /** It never ends and is never revoked, so nothing follows it. */
+  readonly isPermanent?: boolean;
 }
 
 /** How long a timer runs at most: the clock that `remainingMs` uses may be set meanwhile. */
@@ -25,15 +27,16 @@ export class Grant {
   readonly scopes: readonly Scope[];
   readonly processes: ReadonlySet<string> | undefined;
   readonly #remainingMs: (() => number) | undefined;
+  readonly #isPermanent: boolean;
   readonly #followers = new Set<(reason: string) => void>();
   #timer: Timer | undefined;
-  #isRevoked = false;
 
-  constructor({ id, scopes, processes, remainingMs }: GrantOptions) {
+  constructor({ id, scopes, processes, remainingMs, isPermanent = false }: GrantOptions) {
     this.id = id;
     this.scopes = scopes;
     this.processes = processes;
     this.#remainingMs = remainingMs;
+    this.#isPermanent = isPermanent;
   }
 
   /** Whether it covers `scope`: admin includes observe. */
@@ -58,6 +61,7 @@ export class Grant {
 
   /** Calls `follower` once if the grant ends before the returned function is called. */
   onEnd(follower: (reason: string) => void): () => void {
+    if (this.#isPermanent) return nothing;
     this.#followers.add(follower);
     this.#watchTime();
     return () => {
@@ -70,12 +74,7 @@ export class Grant {
 
   /** The token is no longer valid. */
   revoke(): void {
-    this.#isRevoked = true;
     this.#end("the access token was revoked");
-  }
-
-  get isRevoked(): boolean {
-    return this.#isRevoked;
   }
 
   #watchTime(): void {
@@ -97,10 +96,12 @@ export class Grant {
   }
 }
 
+const nothing = () => undefined;
+
 export interface SeenProcess {
   readonly processId: string;
   readonly request: { readonly tag?: string | undefined };
 }
 
 /** Of the access token, and of every client while the agent needs no token. */
-export const FULL_GRANT = new Grant({ id: "access token", scopes: ["admin"] });
+export const FULL_GRANT = new Grant({ id: "access token", scopes: ["admin"], isPermanent: true });

@@ -2,13 +2,12 @@
 
 import { startTimer } from "../../clock.ts";
 import type { NodeResponse } from "../exchange.ts";
-import { FULL_GRANT, type Grant } from "./grant.ts";
+import type { Grant } from "./grant.ts";
 
 /** How long the answer may take to end by itself, with an error that says why. */
 const LAST_WORDS_MS = 500;
 
 export function endWithGrant(grant: Grant, response: NodeResponse): void {
-  if (grant === FULL_GRANT) return;
   const unfollow = grant.onEnd(() => {
     const timer = startTimer(LAST_WORDS_MS, () => response.destroy());
     response.once("close", () => timer.cancel());
