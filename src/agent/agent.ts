@@ -114,6 +114,7 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     serving,
     limits: limits.server,
     version: settings.version,
+    connections: () => server?.connections ?? 0,
     logger,
     fallback: control,
   });

@@ -30,10 +30,10 @@ import { BufferReturn } from "./buffer-return.ts";
 import { type Chunk, chunkEnd, type Marked, type Offset, type OutputStream, offset } from "./chunk.ts";
 import { Cursor, Cursors } from "./cursors.ts";
 import { EndSlot } from "./end-slot.ts";
-import { type GateState, isFull, mayRead } from "./gate.ts";
+import { type GateState, isFull, mayRead, type PausedReason, pausedReason } from "./gate.ts";
 import { Intervals } from "./intervals.ts";
 import type { BudgetShare } from "./memory-budget.ts";
-import type { MultiplexerOptions } from "./multiplexer-options.ts";
+import type { DetachedMode, MultiplexerOptions } from "./multiplexer-options.ts";
 import { OutputWindow } from "./output-window.ts";
 import { mostHeldFor, mostMissed, replayFrom, ringFrom } from "./retention.ts";
 import { StallWatch } from "./stall-watch.ts";
@@ -118,6 +118,20 @@ export class Multiplexer<End extends object> {
   /** Whether producers shall read. */
   get isReading(): boolean {
     return this.#isReading;
+  }
+
+  /** Why producers shall not read; undefined if they shall, and after the end. */
+  get pausedReason(): PausedReason | undefined {
+    return this.#isReading ? undefined : pausedReason(this.#gateState());
+  }
+
+  /** Where the slowest subscriber that is not an observer stands; undefined without one. */
+  get slowestOffset(): Offset | undefined {
+    return this.#cursors.slowest;
+  }
+
+  get detachedMode(): DetachedMode["kind"] {
+    return this.#options.detached.kind;
   }
 
   /** How often the gate closed before the end. */

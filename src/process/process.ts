@@ -79,6 +79,8 @@ export class Process {
   readonly #blocked: BlockedWatch;
   readonly #terminal: TerminalHistory | undefined;
   readonly #onEnd: (process: Process, end: ProcessEnd) => void;
+  /** Called after each change of the terminal's size. Absent while no client asks. */
+  #sizeListeners: Set<() => void> | undefined;
   #state: State = { kind: "running" };
   #deadline: Timer | undefined;
   #wasKilledAtDeadline = false;
@@ -207,6 +209,19 @@ export class Process {
     this.#assertRunning();
     this.#resize(size);
     this.#terminal?.resize(size, this.output.head);
+    for (const listener of this.#sizeListeners ?? []) listener();
+  }
+
+  /** The size of its terminal now; undefined on pipes. */
+  get terminalSize(): PtySize | undefined {
+    return this.#terminal?.size;
+  }
+
+  /** Calls `listener` after each resize, until the returned function is called. */
+  onResize(listener: () => void): () => void {
+    this.#sizeListeners ??= new Set();
+    this.#sizeListeners.add(listener);
+    return () => void this.#sizeListeners?.delete(listener);
   }
 
   /**

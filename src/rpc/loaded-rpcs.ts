@@ -24,6 +24,8 @@ export interface RpcAnswerOptions {
   readonly limits?: Partial<RpcLimits>;
   /** The agent's, for clients that ask for it. */
   readonly version?: string;
+  /** How many connections clients have. */
+  readonly connections?: () => number;
   readonly logger: Logger;
   /** Answers every request that is not an RPC. */
   readonly fallback: RequestListener;
@@ -33,6 +35,7 @@ export function createLoadedRpcs({
   logger,
   fallback,
   version = "",
+  connections = () => 0,
   ...options
 }: RpcAnswerOptions): RequestListener {
   const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
@@ -42,7 +45,7 @@ export function createLoadedRpcs({
   activity.observeRequests(memory);
   const listener = createRpcListener({
     routes: serviceRoutes({
-      ...{ table, files, watchers, defaults, logger, activity, serving, version },
+      ...{ table, files, watchers, defaults, logger, activity, serving, version, connections },
       ...{ maxStreamsPerProcess, keepaliveMs },
     }),
     lateRoutes: reflection,

@@ -60,7 +60,7 @@ export async function* start(
     process,
     {
       ...{ from, rewound: undefined, offsets, times: false, terminal, isObserver: false, isEndOnly: false },
-      ...{ notices: request.notices, keepaliveMs: keepalive },
+      ...{ notices: request.notices, sizes: request.sizes, keepaliveMs: keepalive },
     },
     settings,
     context,
@@ -82,7 +82,7 @@ export async function* connect(
   const asked = toOffset("from_offset", request.fromOffset);
   const rewound = rewoundFrom(asked, request.generation, process, settings.table.generation);
   const from = rewound?.now ?? asked;
-  const { terminal, notices, endOnly: isEndOnly } = request;
+  const { terminal, notices, sizes, endOnly: isEndOnly } = request;
   const observes = isObserver(request.lag);
   if (isEndOnly && !observes)
     throw new HoldfastError("invalid_argument", "end_only is for observers; give lag LAG_SKIP with it");
@@ -91,7 +91,7 @@ export async function* connect(
     process,
     {
       ...{ from, rewound, offsets, times: request.times, terminal },
-      ...{ isObserver: observes, isEndOnly, notices, keepaliveMs: keepalive },
+      ...{ isObserver: observes, isEndOnly, notices, sizes, keepaliveMs: keepalive },
     },
     settings,
     context,
@@ -129,16 +129,19 @@ interface StreamRequest {
   readonly isObserver: boolean;
   readonly isEndOnly: boolean;
   readonly notices: boolean;
+  readonly sizes: boolean;
   readonly keepaliveMs: number;
 }
 
 /** The start event and the output. Returns how the process ended. */
 async function* stream(
   process: Process,
-  { from, rewound, offsets, times, terminal, isObserver, isEndOnly, notices, keepaliveMs }: StreamRequest,
+  request: StreamRequest,
   { table, activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
   { values, signal }: HandlerContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
+  const { from, rewound, offsets, times, terminal, isObserver, isEndOnly, notices, sizes, keepaliveMs } =
+    request;
   const { response, codec } = callContext(values);
   checkStreamLimit(process, maxStreamsPerProcess);
   const terminalAt = terminal ? (at: Offset) => toTerminal(process, at) : undefined;
@@ -148,6 +151,7 @@ async function* stream(
     times,
     isObserver,
     isEndOnly,
+    sizes,
     keepaliveMs,
     progressWatch,
     terminalAt,

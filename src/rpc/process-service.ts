@@ -8,6 +8,7 @@ import { callContext } from "./call-context.ts";
 import { toPtySize, toSelector, toSignal, toWholeGroup } from "./conversions.ts";
 import { type CallGuards, guardedCalls } from "./guarded-calls.ts";
 import { sendInput, streamInput } from "./input-calls.ts";
+import { ListChanges } from "./list-changes.ts";
 import { ProgressWatch } from "./output/progress-watch.ts";
 import { connect, start } from "./output-calls.ts";
 import { listProcesses } from "./process-list.ts";
@@ -16,6 +17,8 @@ export interface ProcessServiceOptions extends CallGuards {
   readonly table: ProcessTable;
   /** The agent's, for clients that ask for it. */
   readonly version: string;
+  /** How many connections clients have. */
+  readonly connections: () => number;
   readonly maxStreamsPerProcess: number;
   readonly keepaliveMs: number;
 }
@@ -23,10 +26,11 @@ export interface ProcessServiceOptions extends CallGuards {
 export function processRoutes(options: ProcessServiceOptions): (router: ConnectRouter) => void {
   const { table } = options;
   const { unary, streaming } = guardedCalls(options);
+  const lists = { ...options, changes: new ListChanges(table) };
   const settings = { ...options, progressWatch: new ProgressWatch(table.stallMs) };
   return (router) => {
     router.service(ProcessService, {
-      list: unary((request) => listProcesses(table, request, options.version)),
+      list: unary((request) => listProcesses(lists, request)),
       start: streaming((request, context) => start(settings, request, context)),
       connect: streaming((request, context) => connect(settings, request, context)),
       update: unary(({ process, pty }) => {

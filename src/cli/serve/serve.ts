@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import type { AgentOutcome, AgentSettings } from "../../agent/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { unknownVariables } from "../options/settings.ts";
-import { endAfterFlush, printError } from "../stdio.ts";
+import { blockingSockets, endAfterFlush, printError } from "../stdio.ts";
 import { version } from "../version.ts";
 import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
 import { addCommandFlags, COMMAND_FLAGS_HELP, type CommandFlags, commandSettings } from "./command-flags.ts";
@@ -60,7 +60,11 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     .addHelpText("after", SERVE_HELP)
     .action(async (flags: ServeFlags, command: Command) => {
       const settings = await agentSettings(flags, program, command);
-      const { runAgent } = await import("../../agent/index.ts");
+      const [{ runAgent }, { endWithoutThreads }] = await Promise.all([
+        import("../../agent/index.ts"),
+        import("../../linux/index.ts"),
+      ]);
+      endWithoutThreads(blockingSockets());
       done(exitCodeOf(await runAgent(settings, crashExits)));
     });
 }

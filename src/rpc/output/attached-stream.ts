@@ -22,6 +22,7 @@ import {
   type FramePart,
   gapFrame,
   keepaliveFrame,
+  sizeFrame,
   stoppingFrame,
   type TerminalMessage,
   timesFrame,
@@ -44,6 +45,8 @@ export interface AttachedStreamOptions {
   readonly isEndOnly?: boolean;
   /** Whether the client is sent the times of the output. */
   readonly times?: boolean;
+  /** Whether the client is sent the size of the terminal, and its changes. */
+  readonly sizes?: boolean;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
   /** The state of the terminal at an offset, for a client that asked for it. */
@@ -72,6 +75,9 @@ export class AttachedStream {
   #isWriting = false;
   /** Of a notice that is sent before the next output. */
   #notice: readonly FramePart[] | undefined;
+  /** Whether the client has not been sent the present size of the terminal. */
+  #isSizeDue = false;
+  #stopSizes: (() => void) | undefined;
   #skippedTo: Offset;
 
   constructor(process: Process, options: AttachedStreamOptions) {
@@ -84,6 +90,10 @@ export class AttachedStream {
       onCut: (offset) => this.#conclude({ kind: "cut", offset }),
     });
     this.#skippedTo = this.#subscriber.start;
+    if (options.sizes === true && process.terminalSize !== undefined) {
+      this.#isSizeDue = true;
+      this.#stopSizes = process.onResize(() => this.#resized());
+    }
     if (options.signal.aborted) this.#onAbort();
     else options.signal.addEventListener("abort", this.#onAbort);
   }
@@ -120,6 +130,12 @@ export class AttachedStream {
     this.#pump();
   }
 
+  /** Several changes before the next write are one event. */
+  #resized(): void {
+    this.#isSizeDue = true;
+    this.#pump();
+  }
+
   /** Detaches and frees everything. A second call does nothing. */
   detach(): void {
     this.#conclude({ kind: "gone" });
@@ -132,9 +148,8 @@ export class AttachedStream {
    */
   #pump(): void {
     if (this.#sink === undefined || this.#isWriting || this.#outcome !== undefined) return;
-    if (this.#notice !== undefined) {
-      const notice = this.#notice;
-      this.#notice = undefined;
+    const notice = this.#takeNotice();
+    if (notice !== undefined) {
       this.#write(this.#sink, notice);
       return;
     }
@@ -159,6 +174,16 @@ export class AttachedStream {
       this.#sink,
       this.#options.times === true ? [...this.#timesFrame(read.chunk), ...frame] : frame,
     );
+  }
+
+  /** An event that is sent before the next output. */
+  #takeNotice(): readonly FramePart[] | undefined {
+    const notice = this.#notice;
+    this.#notice = undefined;
+    if (notice !== undefined || !this.#isSizeDue) return notice;
+    this.#isSizeDue = false;
+    const size = this.#process.terminalSize;
+    return size && sizeFrame(size, this.#options.encoding.codec);
   }
 
   #timesFrame({ offset: from, data }: Chunk): readonly FramePart[] {
@@ -221,6 +246,7 @@ export class AttachedStream {
     this.#keepalive?.cancel();
     this.#options.progressWatch.remove(this.#checkProgress);
     this.#options.signal.removeEventListener("abort", this.#onAbort);
+    this.#stopSizes?.();
     this.#subscriber.detach();
     this.#resolve?.(outcome);
   }
