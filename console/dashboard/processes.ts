@@ -3,8 +3,8 @@
 
 import { signal } from "@preact/signals";
 import type { AgentInfo, ProcessInfo } from "../../src/client/browser.ts";
-import { sessionLost } from "../session/begin.ts";
 import { isVisible } from "../session/attention.ts";
+import { sessionLost } from "../session/begin.ts";
 import { agentUrl, tokenHeaders } from "../session/session.ts";
 import { client, isLimited, login, wasRestarted } from "../session/state.ts";
 import { Rates } from "./rates.ts";

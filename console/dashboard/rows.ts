@@ -6,7 +6,18 @@ import { formatBytes, plainLine } from "../ui/format.ts";
 import { joinWords } from "./command-line.ts";
 
 export type Shown = "live" | "ended" | "all";
-export type SortKey = "state" | "pid" | "tag" | "command" | "user" | "kind" | "age" | "output" | "rate" | "held" | "clients";
+export type SortKey =
+  | "state"
+  | "pid"
+  | "tag"
+  | "command"
+  | "user"
+  | "kind"
+  | "age"
+  | "output"
+  | "rate"
+  | "held"
+  | "clients";
 
 export interface Order {
   readonly key: SortKey;
@@ -29,7 +40,10 @@ export function nameOf(info: Pick<ProcessInfo, "cmd" | "args" | "tag">): string 
   return plainLine(info.tag ?? commandOf(info), 100);
 }
 
-export function stateOf(info: ProcessInfo): { readonly kind: "run" | "blocked" | "ok" | "failed"; readonly text: string } {
+export function stateOf(info: ProcessInfo): {
+  readonly kind: "run" | "blocked" | "ok" | "failed";
+  readonly text: string;
+} {
   const { exit, blockedMs } = info;
   if (exit === undefined)
     return blockedMs === undefined
@@ -47,11 +61,15 @@ export function readingOf({ exit, reading, pausedReason, slowestOffset }: Proces
 }
 
 export function selectRows(all: readonly ProcessInfo[], query: RowQuery): ProcessInfo[] {
-  const words = query.filter.toLowerCase().split(/\s+/).filter((word) => word !== "");
+  const words = query.filter
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
   const isShown = (info: ProcessInfo) =>
     query.shown === "all" || (query.shown === "ended") === (info.exit !== undefined);
   const matches = (info: ProcessInfo) => {
-    const text = `${info.pid} ${info.tag ?? ""} ${info.user ?? ""} ${commandOf(info)} ${info.processId}`.toLowerCase();
+    const text =
+      `${info.pid} ${info.tag ?? ""} ${info.user ?? ""} ${commandOf(info)} ${info.processId}`.toLowerCase();
     return words.every((word) => text.includes(word));
   };
   const value = sortValue(query);

@@ -57,7 +57,9 @@ export function parseLogin(fragment: string): LoginLink | undefined {
   const processId = values.get("process");
   const mode = values.get("mode") === "watch" ? "watch" : "control";
   const route: Route =
-    processId === null || processId === "" ? { page: "processes" } : { page: "panes", panes: [{ processId, mode }] };
+    processId === null || processId === ""
+      ? { page: "processes" }
+      : { page: "panes", panes: [{ processId, mode }] };
   return { code, route };
 }
 

@@ -3,7 +3,7 @@
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { computed, signal } from "@preact/signals";
 import { type Client, createClient } from "../../src/client/browser.ts";
-import { type PaneAddress, parseRoute, formatRoute, MAX_PANES, type Route } from "./route.ts";
+import { formatRoute, MAX_PANES, type PaneAddress, parseRoute, type Route } from "./route.ts";
 import { agentUrl, type SessionInfo } from "./session.ts";
 
 export type Login =
@@ -22,7 +22,9 @@ export const wasRestarted = signal(false);
 export const scopes = computed(() => (login.value.kind === "in" ? login.value.info.scopes : []));
 export const mayChange = computed(() => scopes.value.includes("admin"));
 /** A token for single processes sees nothing else of the agent. */
-export const isLimited = computed(() => login.value.kind === "in" && login.value.info.processes !== undefined);
+export const isLimited = computed(
+  () => login.value.kind === "in" && login.value.info.processes !== undefined,
+);
 
 export function connect(token: string | undefined): Client {
   client.value?.close();

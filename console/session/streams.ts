@@ -1,7 +1,7 @@
 // The budget of streams, told to the other windows of this browser by a BroadcastChannel.
 
 import { signal } from "@preact/signals";
-import { HEARTBEAT_MS, StreamBudget, type BudgetMessage } from "./stream-budget.ts";
+import { type BudgetMessage, HEARTBEAT_MS, StreamBudget } from "./stream-budget.ts";
 
 /** Long enough for an answer of a window that is busy. */
 const ANSWER_MS = 100;

@@ -46,6 +46,5 @@ export function guardQueries(parser: QueryParser, mayAnswer: () => boolean): voi
   for (const id of controls) parser.registerCsiHandler(id, drop);
   parser.registerCsiHandler({ final: "t" }, (parameters) => isWindowReport(parameters) && drop());
   for (const id of requests) parser.registerDcsHandler(id, drop);
-  for (const id of colors)
-    parser.registerOscHandler(id, (data) => data.split(";").includes("?") && drop());
+  for (const id of colors) parser.registerOscHandler(id, (data) => data.split(";").includes("?") && drop());
 }

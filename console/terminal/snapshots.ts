@@ -4,9 +4,7 @@
 export interface Snapshot {
   /** Of the next byte of output, behind what the screen shows. */
   readonly offset: number;
-  readonly generation: string | undefined;
-  /** Output below it had another reader before, see queries.ts. */
-  readonly liveFrom: number;
+  readonly generation?: string | undefined;
   readonly cols: number;
   readonly rows: number;
   /** What brings a new terminal of this size to the same screen. */

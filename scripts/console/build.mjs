@@ -61,7 +61,6 @@ async function bundleScripts(root) {
     transform: {
       // xterm.js answers some queries wrongly if it is lowered further.
       target: "es2022",
-      jsx: { runtime: "automatic", importSource: "preact" },
     },
     onLog(level, log) {
       if (level === "warn") throw new Error(log.message);
@@ -103,7 +102,7 @@ function bundleStyles(root) {
   const text = files
     .map((file) => readFileSync(file, "utf8"))
     .join("\n")
-    .replace(/\/\*[^]*?\*\//g, "")
+    .replace(/\/\*[\s\S]*?\*\//g, "")
     .replace(/\s+/g, " ")
     .replace(/ ?([{};,]) ?/g, "$1");
   return { path: `assets/main-${hashOf(text).slice(0, HASH_CHARACTERS)}.css`, type: STYLE, text };
@@ -119,10 +118,7 @@ function writeAsset(output, { path, type, text, immutable }) {
   const entry = { path, type, sha256: hashOf(text), ...(immutable === false ? { immutable } : {}) };
   // It is completed at each request.
   if (path === "index.html") return entry;
-  writeFileSync(
-    `${file}.br`,
-    brotliCompressSync(text, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }),
-  );
+  writeFileSync(`${file}.br`, brotliCompressSync(text, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }));
   writeFileSync(`${file}.gz`, gzipSync(text, { level: 9 }));
   return { ...entry, encodings: ["br", "gzip"] };
 }
@@ -134,5 +130,4 @@ function hashOf(text) {
 
 const script = fileURLToPath(import.meta.url);
 const [, command, output] = process.argv;
-if (command === script && output !== undefined)
-  await buildConsole(dirname(dirname(dirname(script))), output);
+if (command === script && output !== undefined) await buildConsole(dirname(dirname(dirname(script))), output);
