@@ -1,13 +1,29 @@
 // The life of an agent: start, announce the address, serve until a signal, stop. This file owns the
 // order. The answers to calls belong to rpc/, the processes to process/.
 
-import { createControl } from "../control/index.ts";
+import {
+  CONSOLE_PATH,
+  type ConsoleSessions,
+  createControl,
+  endpointRequirement,
+  newConsoleSessions,
+} from "../control/index.ts";
 import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
-import { AccessToken, type RunningServer, startServer } from "../http/index.ts";
+import {
+  AccessToken,
+  Credentials,
+  HIGHEST,
+  type NodeRequest,
+  pathOf,
+  type Requirement,
+  type RunningServer,
+  startServer,
+  TokenFile,
+} from "../http/index.ts";
 import { returnFreeMemory } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../process/index.ts";
-import { ClientActivity, createRpcAnswer, ServingState } from "../rpc/index.ts";
+import { ClientActivity, createRpcAnswer, rpcRequirement, ServingState } from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
 import { GenerationWatch } from "./generation-watch.ts";
@@ -41,6 +57,7 @@ export async function runAgent(settings: AgentSettings, exits: CrashExits): Prom
 
   const signal = await signals.stop;
   agent.idlePages.stop();
+  agent.tokenFile?.close();
   return shutDown(agent, { signal, stopNow: signals.stopNow, graceMs: settings.shutdownGraceMs, logger });
 }
 
@@ -50,7 +67,9 @@ interface Agent {
   readonly table: ProcessTable;
   readonly files: FileAccess;
   readonly watchers: Watchers;
-  readonly token: AccessToken;
+  readonly credentials: Credentials;
+  readonly tokenFile: TokenFile | undefined;
+  readonly sessions: ConsoleSessions | undefined;
   readonly idlePages: IdlePages;
 }
 
@@ -71,6 +90,13 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
   const { addresses, access, limits, commands } = settings;
   const token = new AccessToken();
   token.set(access.token);
+  const { tokenFile: found } = access;
+  const tokenFile = found && new TokenFile(found.path, found.text, logger);
+  const sessions = settings.console && (await newConsoleSessions(logger));
+  const credentials = new Credentials(
+    token,
+    [tokenFile, sessions].filter((source) => source !== undefined),
+  );
   const defaults = await checkedDefaults(commands);
   const { children, cgroup } = commands;
   const table = new ProcessTable({
@@ -86,17 +112,24 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
   void removeAbandonedSpools();
   const activity = new ClientActivity(logger);
   const serving = new ServingState();
-  const generations = new GenerationWatch({ table, server: () => server, logger });
+  const generations = new GenerationWatch({
+    table,
+    server: () => server,
+    onBegin: () => sessions?.void(),
+    logger,
+  });
   const control = createControl({
     table,
     defaults,
-    token,
+    credentials,
     statistics: () => activity.statistics,
     requestMs: limits.server.requestMs,
     files,
     transferIdleMs: limits.transferIdleMs,
     envdVersion: settings.envdVersion,
     connections: () => server?.connections ?? 0,
+    console: sessions && settings.console && { ...settings.console, sessions },
+    version: settings.version,
     onNewLifecycle: (asking) => generations.begin("lifecycleID", asking),
     logger,
   });
@@ -123,14 +156,22 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
   const server: RunningServer | undefined = await startServer({
     ...access,
     addresses,
-    token,
+    credentials,
+    requirementOf,
+    servesPages: sessions !== undefined,
     limits: limits.server,
     answer: settings.pageOut ? idlePages.watch(watched) : watched,
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
     logger,
   });
   if (settings.pageOut) idlePages.start();
-  return { table, files, watchers, token, serving, server, idlePages };
+  tokenFile?.watch();
+  return { table, files, watchers, credentials, tokenFile, sessions, serving, server, idlePages };
+}
+
+/** Whatever neither table names needs the highest scope. */
+function requirementOf(request: NodeRequest): Requirement | "none" | "own" {
+  return rpcRequirement(pathOf(request)) ?? endpointRequirement(request) ?? HIGHEST;
 }
 
 /** Rejects when the default user does not exist. */
@@ -142,14 +183,24 @@ async function checkedDefaults({
   return agentDefaults({ user, workdir });
 }
 
-function announce({ server, token }: Agent, logger: Logger): void {
+function announce({ server, credentials, sessions }: Agent, logger: Logger): void {
   const { url, isExposed } = server;
-  // First, and the only line on stdout: supervisors and scripts wait for it.
+  // The first line on stdout: supervisors and scripts wait for it.
   process.stdout.write(`holdfast listening on ${url}\n`);
+  if (sessions !== undefined) announceConsole(url, sessions);
   logger.info({ url, pid: process.pid, node: process.version }, "ready");
-  if (isExposed && !token.isSet)
+  if (isExposed && !credentials.areRequired)
     logger.warn(
       { url },
       "the address can be reached from outside this machine and no access token is set: every client that reaches it can run commands",
     );
+}
+
+/** A person at a terminal gets a link that works once. Where stdout is recorded, the link has no code in it. */
+function announceConsole(url: string, sessions: ConsoleSessions): void {
+  if (!url.startsWith("http")) return;
+  const code = process.stdout.isTTY
+    ? `#code=${sessions.issueCode({ scope: "admin", process: undefined })}`
+    : "";
+  process.stdout.write(`console at ${url}${CONSOLE_PATH}${code}\n`);
 }

@@ -9,7 +9,7 @@ import { createRpcListener } from "./adapter.ts";
 import type { ClientActivity } from "./client-activity.ts";
 import { RequestMemory } from "./request-memory.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "./rpc-limits.ts";
-import { reflection, serviceRoutes } from "./services.ts";
+import { directPaths, reflection, serviceRoutes } from "./services.ts";
 import type { ServingState } from "./serving-state.ts";
 import { limitStreams } from "./stream-limit.ts";
 
@@ -49,6 +49,7 @@ export function createLoadedRpcs({
       ...{ maxStreamsPerProcess, keepaliveMs },
     }),
     lateRoutes: reflection,
+    directPaths,
     logger,
     maxMessageBytes,
     requestMs,

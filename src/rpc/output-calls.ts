@@ -2,14 +2,14 @@
 // differ in how they come by their process. output/attached-stream.ts sends what lies between the two events.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
 import type { ConnectRequest, ProcessEventSchema, StartRequest } from "../gen/process_pb.ts";
 import type { NodeResponse } from "../http/index.ts";
 import { type Offset, offset } from "../multiplexer/index.ts";
 import type { Generation, Process, ProcessEnd, ProcessTable } from "../process/index.ts";
-import { callContext } from "./call-context.ts";
+import { callContext, type RpcContext } from "./call-context.ts";
 import type { ClientActivity, DetachReason } from "./client-activity.ts";
 import {
   isObserver,
@@ -23,6 +23,7 @@ import { AttachedStream } from "./output/attached-stream.ts";
 import type { TerminalMessage } from "./output/event-frames.ts";
 import type { ProgressWatch } from "./output/progress-watch.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
+import { type SeenProcesses, seenBy } from "./seen-processes.ts";
 import type { ServingState } from "./serving-state.ts";
 
 /** How long a stream that was cut may take to accept its error. */
@@ -43,7 +44,7 @@ export interface OutputCallSettings {
 export async function* start(
   settings: OutputCallSettings,
   request: StartRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): AsyncIterable<StreamEvent> {
   // Headers are checked before the start: a header refused later would leave a process that nobody asked for.
   const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
@@ -74,16 +75,18 @@ export async function* start(
 export async function* connect(
   settings: OutputCallSettings,
   request: ConnectRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): AsyncIterable<StreamEvent> {
   const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
-  const process = settings.table.findRetained(toSelector(request.process));
-  callContext(context.values).releaseRequest();
+  const { grant, releaseRequest } = callContext(context.values);
+  const process = seenBy(grant, settings.table).findRetained(toSelector(request.process));
+  releaseRequest();
   const asked = toOffset("from_offset", request.fromOffset);
   const rewound = rewoundFrom(asked, request.generation, process, settings.table.generation);
   const from = rewound?.now ?? asked;
   const { terminal, notices, sizes, endOnly: isEndOnly } = request;
-  const observes = isObserver(request.lag);
+  // A token that only observes never has influence, whatever the client asks for.
+  const observes = isObserver(request.lag) || !grant.covers("admin");
   if (isEndOnly && !observes)
     throw new HoldfastError("invalid_argument", "end_only is for observers; give lag LAG_SKIP with it");
   const offsets = request.offsets || terminal || from !== undefined || isEndOnly;
@@ -138,11 +141,11 @@ async function* stream(
   process: Process,
   request: StreamRequest,
   { table, activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
-  { values, signal }: HandlerContext,
+  { values, signal }: RpcContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
   const { from, rewound, offsets, times, terminal, isObserver, isEndOnly, notices, sizes, keepaliveMs } =
     request;
-  const { response, codec } = callContext(values);
+  const { response, codec, grant } = callContext(values);
   checkStreamLimit(process, maxStreamsPerProcess);
   const terminalAt = terminal ? (at: Offset) => toTerminal(process, at) : undefined;
   const output = new AttachedStream(process, {
@@ -162,7 +165,8 @@ async function* stream(
   const stopNotices = notices ? serving.onStop((stopping) => output.notify(stopping)) : () => undefined;
   let reason: DetachReason = "gone";
   try {
-    yield startEvent(process, output.start, offsets ? table : undefined, terminalAt?.(output.start));
+    const details = offsets ? { seen: seenBy(grant, table), generation: table.generation.id } : undefined;
+    yield startEvent(process, output.start, details, terminalAt?.(output.start));
     if (rewound !== undefined) yield rewoundEvent(rewound);
     // The library asks for more once it has handed the start event to the response. From here on, output may
     // bypass the library.
@@ -198,23 +202,23 @@ function closeSoon(response: NodeResponse): void {
   response.once("close", () => timer.cancel());
 }
 
-/** The additions are for clients that asked for offsets: only for these is there a `table`. */
+/** The additions are for clients that asked for offsets: only for these there are `details`. */
 function startEvent(
   process: Process,
   start: Offset,
-  table: ProcessTable | undefined,
+  details: { readonly seen: SeenProcesses; readonly generation: string } | undefined,
   terminal: TerminalMessage | undefined,
 ): StreamEvent {
   const { pid, processId, request } = process;
-  if (table === undefined) return { event: { event: { case: "start", value: { pid } } } };
+  if (details === undefined) return { event: { event: { case: "start", value: { pid } } } };
   const { stdio } = request;
   const value = {
     pid,
     processId,
     offset: BigInt(start),
     pty: stdio.kind === "pty",
-    generation: table.generation.id,
-    sameTag: table.countSameTag(process),
+    generation: details.generation,
+    sameTag: details.seen.countSameTag(process),
     acceptsInput: stdio.kind === "pty" || stdio.stdin,
     ...(terminal && { terminal }),
   };

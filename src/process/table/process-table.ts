@@ -106,7 +106,7 @@ export class ProcessTable {
     this.#ended = new EndedProcesses(
       {
         retainMs: options.retainEndedMs ?? PROCESS_DEFAULTS.retainEndedMs,
-        maxProcesses: PROCESS_DEFAULTS.maxRetainedProcesses,
+        maxProcesses: options.limits?.maxRetainedProcesses ?? PROCESS_DEFAULTS.limits.maxRetainedProcesses,
       },
       (forgotten) => {
         const { process } = forgotten;
