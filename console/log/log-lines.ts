@@ -29,7 +29,7 @@ const OTHER_CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]/g;
 
 interface Source {
   readonly pieces: Pieces;
-  readonly decoder: TextDecoder;
+  readonly decoder: InstanceType<typeof TextDecoder>;
   /** The colors that are on, to continue after a line of the other kind. */
   color: string;
 }
