@@ -49,7 +49,7 @@ export function beginPolling(): void {
   client.subscribe(() => forget());
 }
 
-export async function poll(): Promise<void> {
+async function poll(): Promise<void> {
   const from = client.value;
   if (from === undefined || isPolling || lookers === 0 || !isVisible.value) return;
   isPolling = true;

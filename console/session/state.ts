@@ -19,7 +19,7 @@ export const notice = signal<{ readonly text: string; readonly isProblem: boolea
 /** The instance of the agent that this page began with is gone. */
 export const wasRestarted = signal(false);
 
-export const scopes = computed(() => (login.value.kind === "in" ? login.value.info.scopes : []));
+const scopes = computed(() => (login.value.kind === "in" ? login.value.info.scopes : []));
 export const mayChange = computed(() => scopes.value.includes("admin"));
 /** A token for single processes sees nothing else of the agent. */
 export const isLimited = computed(

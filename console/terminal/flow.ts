@@ -2,8 +2,8 @@
 // waits while more than 256 KiB are not parsed, until fewer than 64 KiB are. Nothing is read from the
 // connection meanwhile, and so the process waits.
 
-export const HIGH_BYTES = 256 * 1024;
-export const LOW_BYTES = 64 * 1024;
+const HIGH_BYTES = 256 * 1024;
+const LOW_BYTES = 64 * 1024;
 
 export class Flow {
   #unparsedBytes = 0;

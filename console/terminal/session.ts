@@ -82,7 +82,10 @@ export class PaneSession {
   #generation: string | undefined;
   /** The place behind everything that was received. */
   #next: number | undefined;
+  /** This page has typed, or has started the process: the size is that of its pane. */
+  #setsSize = false;
   #ownSizes: string[] = [];
+  #sizesOnTheWay = 0;
   #sized: Promise<unknown> = Promise.resolve();
   #recording: Recording | undefined;
   #hideTimer: ReturnType<typeof setTimeout> | undefined;
@@ -102,6 +105,9 @@ export class PaneSession {
     });
     this.#control = new Control(address.processId, (isMine) => {
       this.inControl.value = isMine && this.#canType;
+      if (isMine) return;
+      this.#setsSize = false;
+      this.#ownSizes = [];
     });
     this.#input = new InputQueue({
       write: async (data) => {
@@ -182,7 +188,7 @@ export class PaneSession {
     if (this.#log !== undefined || this.info.value?.isPty === false) {
       const size = this.screen.fittingSize();
       if (size !== undefined) terminal.resize(size.cols, size.rows);
-    } else if (this.inControl.value && document.hasFocus()) this.#fitProcess();
+    } else if (this.inControl.value && this.#setsSize && document.hasFocus()) this.#fitProcess();
     else this.screen.scaleToFit();
   }
 
@@ -306,7 +312,7 @@ export class PaneSession {
     this.#begun = true;
     this.#liveFrom = startedHere.has(info.processId) ? 0 : (info.attachOffset ?? 0);
     this.#pieces = new Pieces(this.#liveFrom);
-    // A process that its page started has the size of that page already.
+    this.#setsSize = startedHere.has(info.processId) && this.inControl.value;
     if (info.size !== undefined && this.#log === undefined) this.#resizeScreen(info.size);
     this.layout();
   }
@@ -472,12 +478,11 @@ export class PaneSession {
 
   /** The size belongs to the page that types. */
   #takeControl(): void {
-    const hadIt = this.inControl.value;
+    const hadIt = this.inControl.value && this.#setsSize;
     this.#control.claim();
     this.inControl.value = this.#canType;
-    const { cols, rows } = this.screen.terminal;
-    const fitting = this.screen.fittingSize();
-    if (!hadIt || fitting?.cols !== cols || fitting?.rows !== rows) this.#fitProcess();
+    this.#setsSize = this.#canType;
+    if (!hadIt) this.#fitProcess();
   }
 
   #fitProcess(): void {
@@ -493,17 +498,22 @@ export class PaneSession {
   async #setSize(size: PtySize): Promise<void> {
     if (this.info.value?.isPty !== true) return;
     this.#ownSizes = [...this.#ownSizes.slice(1 - OWN_SIZES), `${size.cols}x${size.rows}`];
-    await this.#process?.resize(size);
+    this.#sizesOnTheWay++;
+    try {
+      await this.#process?.resize(size);
+    } finally {
+      this.#sizesOnTheWay--;
+    }
   }
 
   #sizeReported(size: PtySize): void {
     const { terminal } = this.screen;
     if (this.#log !== undefined || (size.cols === terminal.cols && size.rows === terminal.rows)) return;
-    const isOwn = this.#ownSizes.includes(`${size.cols}x${size.rows}`);
-    // A late report of a size before the present one.
-    if (isOwn && this.inControl.value) return;
-    if (this.inControl.value) this.#control.lose();
-    this.#ownSizes = [];
+    const isOwn = this.#sizesOnTheWay > 0 || this.#ownSizes.includes(`${size.cols}x${size.rows}`);
+    // A report of the size before the present one.
+    if (isOwn && this.#setsSize) return;
+    // Another page has typed.
+    if (this.#setsSize) this.#control.lose();
     this.#resizeScreen(size);
     this.layout();
   }

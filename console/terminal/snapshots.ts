@@ -22,7 +22,7 @@ export interface SnapshotStorage {
 }
 
 const PREFIX = "holdfast.screen.";
-export const MAX_SCREEN_CHARACTERS = 1024 * 1024;
+const MAX_SCREEN_CHARACTERS = 1024 * 1024;
 
 export function loadSnapshot(storage: SnapshotStorage, processId: string): Snapshot | undefined {
   const text = storage.getItem(PREFIX + processId);
@@ -50,10 +50,6 @@ export function storeSnapshot(storage: SnapshotStorage, processId: string, snaps
       storage.removeItem(oldest);
     }
   }
-}
-
-export function dropSnapshot(storage: SnapshotStorage, processId: string): void {
-  storage.removeItem(PREFIX + processId);
 }
 
 function oldestKey(storage: SnapshotStorage, except: string): string | undefined {
