@@ -68,11 +68,14 @@ test.runIf(hasBrowser)("a query is answered once, however many pages and reloads
   const { start, open } = await startConsole();
   const { processId } = await start({
     cmd: "sh",
-    args: ["-c", "stty raw -echo; printf 'ask\\033[6n\\033[c'; exec cat -v"],
+    args: ["-c", "stty raw -echo; printf go; head -c 1 >/dev/null; printf 'ask\\033[6n\\033[c'; exec cat -v"],
     pty: terminal,
   });
   const page = await open(`#/p/c:${processId}`);
-  await page.until(screenHas("^[[1;4R"));
+  await page.until(screenHas("go"));
+  await page.evaluate(focusTerminal);
+  await page.insert("x");
+  await page.until(screenHas("^[[1;6R"));
   const other = await open(`#/p/c:${processId}`);
   await other.until(stateIs("attached"));
   await other.until(screenHas("ask"));
@@ -85,7 +88,7 @@ test.runIf(hasBrowser)("a query is answered once, however many pages and reloads
   await other.insert("end.");
   await other.until(screenHas("end."));
   const text = await bufferText(other);
-  expect(text.match(/\^\[\[1;4R/g)).toHaveLength(1);
+  expect(text.match(/\^\[\[1;6R/g)).toHaveLength(1);
   expect(text.match(/\^\[\[\?1;2c/g)).toHaveLength(1);
 });
 

@@ -20,10 +20,10 @@ export interface ConsoleUnderTest {
   start(request: StartRequest): Promise<RemoteProcess>;
 }
 
-export async function startConsole(args: readonly string[] = []): Promise<ConsoleUnderTest> {
-  const agent = await startAgent({ args: ["--console", ...args] });
+export async function startConsole({ token }: { token?: string } = {}): Promise<ConsoleUnderTest> {
+  const agent = await startAgent({ args: ["--console"], env: { HOLDFAST_ACCESS_TOKEN: token } });
   const browser = await startBrowser();
-  const client = createClient({ baseUrl: agent.url });
+  const client = createClient({ baseUrl: agent.url, ...(token === undefined ? {} : { token }) });
   onTestFinished(() => client.close());
   return {
     agent,
