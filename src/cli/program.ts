@@ -7,6 +7,7 @@ import { addInspect } from "./commands/inspect.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
 import { addKill, addSignal } from "./commands/signal.ts";
+import { addUpgrade } from "./commands/upgrade.ts";
 import { addVersion } from "./commands/version.ts";
 import { addWait } from "./commands/wait.ts";
 import { addCompletion } from "./completion/completion.ts";
@@ -34,7 +35,7 @@ type AddCommand = (
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
   ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addConsole, addInspect],
-  ...[addWait, addKill, addSignal, addContext, addCompletion, addVersion, addDoctor],
+  ...[addWait, addKill, addSignal, addUpgrade, addContext, addCompletion, addVersion, addDoctor],
 ];
 
 /** Commands that people and scripts run often. One that is the first word is the only one that is created: 5 ms less. */

@@ -29,6 +29,7 @@ import {
   type RequestListener,
   refuse,
 } from "../http/index.ts";
+import { lastingNowMs } from "../lasting-time.ts";
 import type { Logger } from "../logger.ts";
 import { acceptedCompressions } from "./answer-compression.ts";
 import { setCallContext } from "./call-context.ts";
@@ -181,7 +182,8 @@ async function serve(
   const universal = universalRequest(request, response, received, values);
   const limitMs = timeoutMs(universal.header);
   const boundsProcess = handler.method.name === "Start";
-  if (boundsProcess || limitMs === undefined || limitMs > MAX_TIMEOUT_MS) removeTimeout(universal.header);
+  const isHidden = boundsProcess || limitMs === undefined || limitMs > MAX_TIMEOUT_MS;
+  if (isHidden) removeTimeout(universal.header);
   assertByteStreamRequest(universal);
   const share = memory.open();
   response.once("close", () => share.close());
@@ -191,6 +193,7 @@ async function serve(
     codec: codecOf(request),
     grant: grantOf(request),
     timeoutMs: boundsProcess ? limitMs : undefined,
+    dueAtMs: isHidden ? undefined : lastingNowMs() + limitMs,
     releaseRequest: () => share.release(),
   });
   const contentType = universal.header.get("Content-Type") ?? "";

@@ -8,6 +8,8 @@ import type { Codec } from "./output/event-frames.ts";
 /** A part of Connect-ES's HandlerContext. Calls that the library does not handle (direct/) have only this. */
 export interface RpcContext {
   readonly method: { readonly name: string };
+  /** "connect", "grpc" or "grpc-web". */
+  readonly protocolName: string;
   /** Aborts when the client leaves or its time limit passes. */
   readonly signal: AbortSignal;
   readonly requestHeader: HeaderReader;
@@ -23,6 +25,8 @@ export interface CallContext {
   readonly grant: Grant;
   /** Only on Start, where the adapter hides it from the library. Elsewhere `RpcContext.signal` follows it. */
   readonly timeoutMs: number | undefined;
+  /** When the library ends the call by the client's time limit, as a lasting time. */
+  readonly dueAtMs: number | undefined;
   /** To be called when the messages received so far are processed (request-memory.ts): a client stream has no end. */
   readonly releaseRequest: () => void;
 }

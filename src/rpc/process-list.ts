@@ -62,12 +62,12 @@ export async function listProcesses(
     request.usage ||
     request.agent ||
     request.sinceRevision !== undefined;
-  if (!knowsAdditions) return { processes: all(table) };
+  if (!knowsAdditions) return { processes: all(table, configFor(grant)) };
   const changed =
     request.sinceRevision === undefined
       ? undefined
       : changesFor(settings, grant).since(request.sinceRevision, request.includeEnded);
-  const { found, nextPageToken } = page(table, request, changed);
+  const { found, nextPageToken } = page(table, request, changed, configFor(grant));
   const infos = found.map(({ info }) => info);
   if (request.usage) await addUsage(found);
   return {
@@ -147,13 +147,21 @@ function agentInfo({ table, version, connections }: ListSettings, grant: Grant):
   });
 }
 
-function all(table: SeenProcesses): ProcessInfo[] {
+type ConfigOf = (process: Process) => ProcessConfig;
+
+/** Variables often hold passwords: a token that only observes does not see them. */
+function configFor(grant: Grant): ConfigOf {
+  if (grant.covers("admin")) return toConfig;
+  return (process) => ({ ...toConfig(process), envs: {} });
+}
+
+function all(table: SeenProcesses, configOf: ConfigOf): ProcessInfo[] {
   let shownBytes = 0;
   return table.list().map((process) => {
     const info = toProcessInfo(process);
     shownBytes += configBytes(process);
-    if (shownBytes <= MAX_COMPLETE_BYTES) return { ...info, config: toConfig(process) };
-    return { ...info, config: shortened(toConfig(process)) };
+    if (shownBytes <= MAX_COMPLETE_BYTES) return { ...info, config: configOf(process) };
+    return { ...info, config: shortened(configOf(process)) };
   });
 }
 
@@ -161,6 +169,7 @@ function page(
   table: SeenProcesses,
   request: ListRequest,
   changed: ChangesSince | undefined,
+  configOf: ConfigOf,
 ): { readonly found: Listed[]; readonly nextPageToken?: string } {
   const matches = matcherOf(request);
   const after = toPosition(request.pageToken);
@@ -177,7 +186,7 @@ function page(
     bytes += request.omitConfig ? 0 : configBytes(process);
     const isFull = found.length === size || (bytes > MAX_PAGE_BYTES && found.length > 0);
     if (isFull) return { found, nextPageToken: String(last) };
-    const config = request.omitConfig ? {} : { config: toConfig(process) };
+    const config = request.omitConfig ? {} : { config: configOf(process) };
     found.push({ process, info: { ...toProcessInfo(process), ...config, ...toDetails(process) } });
     last = positionOf(process);
   }

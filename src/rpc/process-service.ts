@@ -8,7 +8,8 @@ import { callContext, type RpcContext } from "./call-context.ts";
 import { toPtySize, toSelector, toSignal, toWholeGroup } from "./conversions.ts";
 import { type CallGuards, guardedCalls } from "./guarded-calls.ts";
 import { sendInput, streamInput } from "./input-calls.ts";
-import { ProgressWatch } from "./output/progress-watch.ts";
+import type { OutputStreams } from "./output/output-streams.ts";
+import type { ProgressWatch } from "./output/progress-watch.ts";
 import { connect, start } from "./output-calls.ts";
 import { listProcesses } from "./process-list.ts";
 import { seenBy } from "./seen-processes.ts";
@@ -21,18 +22,19 @@ export interface ProcessServiceOptions extends CallGuards {
   readonly connections: () => number;
   readonly maxStreamsPerProcess: number;
   readonly keepaliveMs: number;
+  readonly progressWatch: ProgressWatch;
+  readonly streams: OutputStreams;
 }
 
 export function processRoutes(options: ProcessServiceOptions): (router: ConnectRouter) => void {
   const { table } = options;
   const { unary, streaming } = guardedCalls(options);
-  const settings = { ...options, progressWatch: new ProgressWatch(table.stallMs) };
   const seen = (values: RpcContext["values"]) => seenBy(callContext(values).grant, table);
   return (router) => {
     router.service(ProcessService, {
       list: unary((request, { values }) => listProcesses(options, request, callContext(values).grant)),
-      start: streaming((request, context) => start(settings, request, context)),
-      connect: streaming((request, context) => connect(settings, request, context)),
+      start: streaming((request, context) => start(options, request, context)),
+      connect: streaming((request, context) => connect(options, request, context)),
       update: unary(({ process, pty }, { values }) => {
         seen(values).find(toSelector(process)).resize(toPtySize(pty));
         return {};

@@ -1,7 +1,7 @@
 // What each scope allows: every RPC and every endpoint, with every kind of token, over every protocol. Most requests are
 // made by hand, because a client that is told not to send something proves nothing.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
@@ -16,6 +16,7 @@ import { rawCall } from "../support/clients/raw-http.ts";
 import { callRpc, protocols } from "../support/clients/rpc-call.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
 import { childrenOf, eventually } from "../support/proc/proc.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
 
 const entries: readonly TokenEntry[] = [
   { id: "admin", scopes: ["admin"] },
@@ -199,6 +200,21 @@ test("a limited token lists, finds and changes its processes, and no others exis
   });
 });
 
+test("an observer's token sees commands and arguments, but no variables", async () => {
+  await startAndLeave(
+    agent.port,
+    { process: { cmd: "sleep", args: ["1000"], envs: { PASSWORD: "hidden" } }, tag: "secret", stdin: false },
+    { "x-access-token": tokenOf("admin") },
+  );
+  for (const request of [{}, { includeEnded: true }, { sinceRevision: 0n }]) {
+    const envsFor = async (id: string) =>
+      (await clientOf(id).list(request)).processes.find(({ tag }) => tag === "secret")?.config;
+    expect(await envsFor("admin")).toMatchObject({ args: ["1000"], envs: { PASSWORD: "hidden" } });
+    expect(await envsFor("observer")).toMatchObject({ args: ["1000"], envs: {} });
+  }
+  await clientOf("admin").sendSignal({ process: byTag("secret"), signal: 9 });
+});
+
 test("what other processes do changes neither revision nor description for a limited token", async () => {
   const limited = clientOf("limited-observer");
   const before = await limited.list({ sinceRevision: 0n, agent: true });
@@ -334,6 +350,26 @@ describe("the file is read again when it changes", () => {
     const { value } = await kept.next();
     expect(value?.event?.event.case).toBe("data");
     expect(own.stderr()).toContain("token file read");
+  });
+
+  test("a link whose target is replaced is followed, as Kubernetes does it", async () => {
+    const folder = createTempFolder();
+    const publish = (name: string, tokens: readonly TokenEntry[]) => {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, "tokens.json"), tokenFileText(tokens));
+      symlinkSync(name, join(folder, "..data_tmp"));
+      renameSync(join(folder, "..data_tmp"), join(folder, "..data"));
+    };
+    publish("..1", [a]);
+    const path = join(folder, "tokens.json");
+    symlinkSync("..data/tokens.json", path);
+    const own = await startAgent({ args: ["--token-file", path] });
+    const stream = clientOf("a", own.url);
+    expect(await stream.list({})).toMatchObject({ processes: [] });
+    publish("..2", [b]);
+    await own.waitFor("stderr", /token file read/);
+    await expect(stream.list({})).rejects.toThrow("wrong access token");
+    expect(await clientOf("b", own.url).list({})).toMatchObject({ processes: [] });
   });
 
   test("a file that is not valid changes nothing and is logged, and one that is gone admits nobody", async () => {

@@ -1,7 +1,7 @@
 // Tokens with scopes, from a file that holds only their hashes. The file is read again when it changes: its folder is
 // watched, so that an agent at rest does not wake up, and tokens that are gone end the streams of their clients at once.
 
-import { type FSWatcher, watch } from "node:fs";
+import { type FSWatcher, realpathSync, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { Logger } from "../../logger.ts";
@@ -17,8 +17,9 @@ export class TokenFile implements TokenSource {
   readonly #logger: Logger;
   #text: string;
   #grants: ReadonlyMap<string, Known>;
-  #watcher: FSWatcher | undefined;
+  readonly #watchers: FSWatcher[] = [];
   #reading: Promise<void> = Promise.resolve();
+  #isReadDue = false;
 
   /** `text` is the content of `path` now. Throws a HoldfastError if it is not valid. */
   constructor(path: string, text: string, logger: Logger) {
@@ -31,30 +32,41 @@ export class TokenFile implements TokenSource {
   /** Follows the changes of the file, until `close`. */
   watch(): void {
     try {
+      // A link may lead to another folder.
+      const paths = [this.#path, realpathSync(this.#path)];
+      const names = new Set(paths.map((path) => basename(path)));
+      const onChange = (_: string, name: string | null) => {
+        // Kubernetes replaces the folder "..data", through which its files are links.
+        if (name === null || names.has(name) || name.startsWith("..")) this.#reload();
+      };
       // The folder: a file that is replaced has another inode.
-      this.#watcher = watch(dirname(this.#path), { persistent: false }, () => this.reload());
-      this.#watcher.on("error", (error) => this.#stopWatching(error));
+      for (const folder of new Set(paths.map((path) => dirname(path)))) {
+        const watcher = watch(folder, { persistent: false }, onChange);
+        this.#watchers.push(watcher);
+        watcher.on("error", (error) => this.#stopWatching(error));
+      }
     } catch (error) {
       this.#stopWatching(error);
     }
   }
 
   close(): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
+    for (const watcher of this.#watchers.splice(0)) watcher.close();
   }
 
   find(digest: string): Grant | undefined {
     return this.#grants.get(digest)?.grant;
   }
 
-  /** One read after the other, and the last one begins after the last change. */
-  reload(): Promise<void> {
+  /** One read after the other, and the last one begins after the last call. */
+  #reload(): void {
+    if (this.#isReadDue) return;
+    this.#isReadDue = true;
     this.#reading = this.#reading.then(() => this.#read());
-    return this.#reading;
   }
 
   async #read(): Promise<void> {
+    this.#isReadDue = false;
     let text: string;
     try {
       text = await readFile(this.#path, "utf8");

@@ -10,6 +10,7 @@ import {
   type NodeRequest,
   type NodeResponse,
 } from "../../http/index.ts";
+import { lastingNowMs } from "../../lasting-time.ts";
 import type { CallContext, RpcContext } from "../call-context.ts";
 import type { Codec } from "../output/event-frames.ts";
 import type { RequestShare } from "../request-memory.ts";
@@ -25,6 +26,8 @@ export class DirectCall implements RpcContext, CallContext {
   readonly share: RequestShare;
   readonly grant: Grant;
   readonly requestHeader: HeaderReader;
+  readonly protocolName = "connect";
+  readonly dueAtMs: number | undefined;
   readonly #answerHeaders: Record<string, string> = {};
   #controller: AbortController | undefined;
   #abortReason: ConnectError | undefined;
@@ -52,6 +55,7 @@ export class DirectCall implements RpcContext, CallContext {
     response.once("close", () => this.#onClose());
     const { timeoutMs } = form;
     if (this.#boundsProcess || timeoutMs === undefined || timeoutMs > MAX_TIMEOUT_MS) return;
+    this.dueAtMs = lastingNowMs() + timeoutMs;
     this.#limit = startTimer(timeoutMs, () =>
       this.#abort(new ConnectError("the operation timed out", Code.DeadlineExceeded)),
     );

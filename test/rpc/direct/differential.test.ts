@@ -4,6 +4,7 @@
 import { connect as connectHttp2 } from "node:http2";
 import { expect, onTestFinished, test } from "vitest";
 import { requestBytes } from "../../support/clients/raw-http.ts";
+import { contentType, encodeBody } from "../../support/clients/rpc-call.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { volume } from "../../support/volume.ts";
 import { exchange, exchangeHttp2 } from "./exchange.ts";
@@ -51,7 +52,7 @@ test("clients cannot tell a call that is answered directly from one that the lib
 }, async () => {
   await expectSameAnswers(REQUESTS, async () => ({
     paths: await openTwoPaths(),
-    send: ({ port }, request, random) => exchange(port, split(requestBytes(request), random)),
+    send: ({ port }, request, random) => exchange(port, split(requestBytes(request), request, random)),
   }));
 });
 
@@ -69,10 +70,33 @@ test("clients cannot tell a call that is answered directly from one that the lib
     );
     return {
       paths,
-      send: async ({ port }, { path, headers, body }, random) => {
+      send: async ({ port }, request, random) => {
         const session = sessions.get(port);
-        return session && exchangeHttp2(session, { path, headers, body: split(body, random) });
+        return session && exchangeHttp2(session, { ...request, body: split(request.body, request, random) });
       },
     };
   });
+});
+
+test("a client stream that arrives byte by byte is the same stream on both paths", async () => {
+  const paths = await openTwoPaths();
+  const messages = [
+    { start: { process: { pid: 1 } } },
+    ...["eA==", "", "eHl6"].map((stdin) => ({ data: { input: { stdin } } })),
+  ];
+  for (const protocol of ["Connect JSON", "Connect binary"] as const) {
+    const bytes = requestBytes({
+      path: "/process.Process/StreamInput",
+      headers: { "content-type": contentType(protocol, "StreamInput") },
+      body: encodeBody(protocol, "StreamInput", messages),
+    });
+    const pieces = Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
+    const [ours, theirs] = await Promise.all(
+      [paths.direct, paths.library].map(({ port }) => exchange(port, pieces)),
+    );
+    expect(ours).toEqual(theirs);
+  }
+  expect(paths.direct.asked).toHaveLength(2 * messages.length);
+  expect(paths.direct.asked).toEqual(paths.library.asked);
+  expect(paths.direct.direct()).toBe(2 * messages.length);
 });
