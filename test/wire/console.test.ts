@@ -5,6 +5,7 @@ import { connect } from "node:http2";
 import { expect, onTestFinished, test } from "vitest";
 import { cliPath, type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { createTokenFile, tokenOf } from "../support/agent/token-file.ts";
+import { upgrade } from "../support/agent/upgrade.ts";
 import { openConnection, rawCall, requestBytes } from "../support/clients/raw-http.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
 import { onTerminal } from "../support/proc/on-terminal.ts";
@@ -24,6 +25,18 @@ async function post({ url }: RunningAgent, path: string, body: object, token?: s
   });
   const text = await response.text();
   return { status: response.status, body: text === "" ? {} : JSON.parse(text), headers: response.headers };
+}
+
+/** A Connect. */
+function watchRequest(tag: string, token: string) {
+  const message = Buffer.from(JSON.stringify({ process: { tag } }));
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  return requestBytes({
+    path: "/process.Process/Connect",
+    headers: { "content-type": "application/connect+json", "x-access-token": token },
+    body: Buffer.concat([head, message]),
+  });
 }
 
 async function openSession(agent: RunningAgent, scope: object): Promise<string> {
@@ -165,6 +178,31 @@ test("codes and sessions end with the generation of the machine, and its streams
   expect((await post(agent, LIST, {}, token)).status).toBe(401);
 });
 
+test("a session, its scope and the instance outlive an upgrade of the agent, and a limited stream is not carried as a full one", async () => {
+  const agent = await startAgent({ args: ["--console"] });
+  const { body } = await post(agent, "/console/code", { scope: "observe", process: "mine" });
+  const opened = (await post(agent, "/console/session", { code: body.code })).body;
+  for (const tag of ["mine", "other"])
+    await startAndLeave(agent.port, { process: { cmd: "cat", args: [] }, tag, stdin: true });
+  const connection = await openConnection(agent.port);
+  connection.send(watchRequest("mine", opened.token));
+  await connection.until("a start event", (received) => received.includes('"start"') || undefined);
+  await upgrade(agent);
+  const listed = await post(agent, LIST, { includeEnded: true }, opened.token);
+  expect(listed.body.processes.map(({ tag }: { tag: string }) => tag)).toEqual(["mine"]);
+  expect((await post(agent, "/process.Process/SendSignal", {}, opened.token)).status).toBe(403);
+  const described = await fetch(`${agent.url}/console/session`, {
+    headers: { "X-Access-Token": opened.token },
+  });
+  expect(await described.json()).toMatchObject({
+    scopes: ["observe"],
+    processes: ["mine"],
+    instanceId: opened.instanceId,
+  });
+  // Its client connects again, with its token.
+  await connection.closed();
+});
+
 test("a session that ends ends its streams with unauthenticated", async () => {
   const agent = await guarded();
   const token = await openSession(agent, { scope: "observe" });
@@ -174,16 +212,7 @@ test("a session that ends ends its streams with unauthenticated", async () => {
     { "x-access-token": TOKEN },
   );
   const connection = await openConnection(agent.port);
-  const message = Buffer.from(JSON.stringify({ process: { tag: "cat" } }));
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  connection.send(
-    requestBytes({
-      path: "/process.Process/Connect",
-      headers: { "content-type": "application/connect+json", "x-access-token": token },
-      body: Buffer.concat([head, message]),
-    }),
-  );
+  connection.send(watchRequest("cat", token));
   await connection.until("a start event", (received) => received.includes('"start"') || undefined);
   await fetch(`${agent.url}/console/session`, { method: "DELETE", headers: { "X-Access-Token": token } });
   await connection.until(
