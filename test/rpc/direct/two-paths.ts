@@ -24,7 +24,7 @@ import { RequestMemory } from "../../../src/rpc/request-memory.ts";
 import { directPaths } from "../../../src/rpc/services.ts";
 import { ServingState } from "../../../src/rpc/serving-state.ts";
 
-export const MAX_MESSAGE_BYTES = 4096;
+const MAX_MESSAGE_BYTES = 4096;
 export const REQUEST_MEMORY_BYTES = 3000;
 
 export interface Path {
