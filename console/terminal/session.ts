@@ -360,6 +360,7 @@ export class PaneSession {
     streams.release(this.#key);
     this.screen.terminal.options.disableStdin = true;
     this.screen.terminal.options.cursorInactiveStyle = "none";
+    this.layout();
     this.state.value = state;
   }
 
