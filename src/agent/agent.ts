@@ -1,6 +1,7 @@
 // The life of an agent: start, announce the address, serve until a signal, stop. This file owns the
 // order. The answers to calls belong to rpc/, the processes to process/.
 
+import { startTimer, type Timer } from "../clock.ts";
 import {
   CONSOLE_PATH,
   type ConsoleSessions,
@@ -9,7 +10,13 @@ import {
   Initialization,
   newConsoleSessions,
 } from "../control/index.ts";
-import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
+import {
+  completeUploads,
+  createFileAccess,
+  type FileAccess,
+  removeAbandonedSpools,
+  Watchers,
+} from "../filesystem/index.ts";
 import {
   type Inheritance,
   readRehearsedState,
@@ -121,6 +128,18 @@ async function start(
   }
 }
 
+/** How long a start waits for the completion of earlier uploads, which goes on afterwards. */
+const COMPLETION_MS = 5_000;
+
+async function soon(work: Promise<void>): Promise<void> {
+  let timer: Timer | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = startTimer(COMPLETION_MS, resolve);
+  });
+  await Promise.race([work, limit]);
+  timer?.cancel();
+}
+
 /** Restores all parts, listens nowhere, and lets nothing happen. */
 async function rehearse(settings: AgentSettings, logger: Logger): Promise<{ readonly kind: "stopped" }> {
   const inherited = readRehearsedState();
@@ -139,6 +158,7 @@ async function compose(
 ): Promise<Agent> {
   const { access, limits } = settings;
   const state = inheritance?.state;
+  if (inheritance === undefined) await soon(completeUploads(logger));
   const parts = await composeParts(settings, logger, inheritance, () => ({ server, upgrade }));
   const { table, credentials, sessions, activity, answer, idlePages, streams, generations } = parts;
   const rpcs = state !== undefined && state.streams.length > 0 ? await answer.load() : undefined;
@@ -172,6 +192,7 @@ async function compose(
   // Not before: until then the image before continues after a crash.
   endOnCrash(logger, { killAll: () => table.killAll(), exits });
   void removeAbandonedSpools();
+  if (inheritance !== undefined) void completeUploads(logger);
   process.on("SIGUSR2", () => {
     upgrade.begin().catch((error: unknown) => logger.error({ err: error }, "no upgrade"));
   });
@@ -229,6 +250,11 @@ async function composeParts(
   const savedVmGeneration = saved?.vmGeneration;
   const onBegin = () => sessions?.void();
   const generations = new GenerationWatch({ table, server, onBegin, logger, savedVmGeneration });
+  const watchers = new Watchers({
+    maxWatchers: settings.files.maxWatchers,
+    retainMs: settings.files.retainWatchersMs,
+    reserve: (bytes) => table.memoryBudget.reserve(bytes),
+  });
   const onNewLifecycle = (asking: NodeRequest) => generations.begin("lifecycleID", asking);
   const initialization = new Initialization({
     ...{ defaults, credentials, logger, onNewLifecycle },
@@ -241,6 +267,7 @@ async function composeParts(
     statistics: () => activity.statistics,
     requestMs: limits.server.requestMs,
     files,
+    watchers,
     transferIdleMs: limits.transferIdleMs,
     envdVersion: settings.envdVersion,
     connections: () => server()?.connections ?? 0,
@@ -257,11 +284,6 @@ async function composeParts(
       },
     }),
     logger,
-  });
-  const watchers = new Watchers({
-    maxWatchers: settings.files.maxWatchers,
-    retainMs: settings.files.retainWatchersMs,
-    reserve: (bytes) => table.memoryBudget.reserve(bytes),
   });
   const streams = new OutputStreams();
   const answer = createRpcAnswer({

@@ -3,7 +3,7 @@
 
 import { Code } from "@connectrpc/connect";
 import { HoldfastError } from "../errors.ts";
-import type { FileAccess } from "../filesystem/index.ts";
+import type { FileAccess, Watchers } from "../filesystem/index.ts";
 import {
   type Credentials,
   headerReader,
@@ -36,6 +36,7 @@ export interface ControlOptions {
   /** How long the body of POST /init may take to arrive; 10 s at most. */
   readonly requestMs: number;
   readonly files: FileAccess;
+  readonly watchers: Watchers;
   /** How long an upload or download may make no progress. */
   readonly transferIdleMs: number;
   /** The version of envd that the agent names to E2B's SDKs and orchestrators. */
@@ -63,10 +64,12 @@ export function createControl(options: ControlOptions): RequestListener {
   const initialization = options.initialization ?? new Initialization(options);
   const bodies = new BodyReader(options.requestMs);
   const machine = new MachineMetrics();
+  const memory = new TransferMemory(options.table.memoryBudget);
+  const transfers = () => memory.transfers;
   const fileRoutes = createFileRoutes({
     access: options.files,
     defaults,
-    memory: new TransferMemory(options.table.memoryBudget),
+    memory,
     idleMs: options.transferIdleMs,
     logger,
   });
@@ -116,7 +119,7 @@ export function createControl(options: ControlOptions): RequestListener {
       GET: async (_, response) => {
         // An agent that is not scraped does not load it.
         const { PROMETHEUS_CONTENT_TYPE, prometheusMetrics } = await import("./prometheus.ts");
-        answer(response, 200, PROMETHEUS_CONTENT_TYPE, await prometheusMetrics(options));
+        answer(response, 200, PROMETHEUS_CONTENT_TYPE, await prometheusMetrics({ ...options, transfers }));
       },
     },
   };

@@ -3,6 +3,7 @@
 
 import { type ContextValues, createContextKey } from "@connectrpc/connect";
 import type { Grant, HeaderReader, NodeResponse } from "../http/index.ts";
+import type { EncodedMessage } from "./encoded-message.ts";
 import type { Codec } from "./output/event-frames.ts";
 
 /** A part of Connect-ES's HandlerContext. Calls that the library does not handle (direct/) have only this. */
@@ -29,6 +30,8 @@ export interface CallContext {
   readonly dueAtMs: number | undefined;
   /** To be called when the messages received so far are processed (request-memory.ts): a client stream has no end. */
   readonly releaseRequest: () => void;
+  /** The message of the answer, in place of the one that the handler returns. */
+  readonly answerWith: (message: EncodedMessage) => void;
 }
 
 const contextKey = createContextKey<CallContext | undefined>(undefined, { description: "call context" });

@@ -37,7 +37,7 @@ export class TokenFile implements TokenSource {
       const names = new Set(paths.map((path) => basename(path)));
       const onChange = (_: string, name: string | null) => {
         // Kubernetes replaces the folder "..data", through which its files are links.
-        if (name === null || names.has(name) || name.startsWith("..")) this.#reload();
+        if (name === null || names.has(name) || name.startsWith("..")) void this.reload();
       };
       // The folder: a file that is replaced has another inode.
       for (const folder of new Set(paths.map((path) => dirname(path)))) {
@@ -59,10 +59,11 @@ export class TokenFile implements TokenSource {
   }
 
   /** One read after the other, and the last one begins after the last call. */
-  #reload(): void {
-    if (this.#isReadDue) return;
+  reload(): Promise<void> {
+    if (this.#isReadDue) return this.#reading;
     this.#isReadDue = true;
     this.#reading = this.#reading.then(() => this.#read());
+    return this.#reading;
   }
 
   async #read(): Promise<void> {

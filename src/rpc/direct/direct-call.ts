@@ -75,6 +75,11 @@ export class DirectCall implements RpcContext, CallContext {
 
   readonly releaseRequest = (): void => this.share.release();
 
+  /** No method that is answered directly has a message in parts. */
+  readonly answerWith = (): never => {
+    throw new Error(`${this.direct.path} has no answer in parts`);
+  };
+
   get values(): RpcContext["values"] {
     // The call context is the only value that handlers look up.
     return { get: () => this as never };
