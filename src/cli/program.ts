@@ -25,6 +25,7 @@ import { addAttach } from "./session/attach.ts";
 import { addRun } from "./session/run.ts";
 import { addShell } from "./session/shell.ts";
 import { printError } from "./stdio.ts";
+import { addSync } from "./sync/sync.ts";
 import { addTop } from "./top/top.ts";
 import { version } from "./version.ts";
 
@@ -37,7 +38,7 @@ type AddCommand = (
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
   ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addInspect],
-  ...[addCp, addLs, addCat, addEdit],
+  ...[addCp, addLs, addCat, addEdit, addSync],
   ...[addWait, addKill, addSignal, addContext, addCompletion, addVersion, addDoctor],
 ];
 
