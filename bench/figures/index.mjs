@@ -1,6 +1,7 @@
 // The figures in the order of measurement.
 
 import { attachedFigure } from "./attached.mjs";
+import { copyTreeFigure } from "./copy-tree.mjs";
 import { echoFigure } from "./echo.mjs";
 import { fanOutFigure } from "./fan-out.mjs";
 import { inputFigure } from "./input.mjs";
@@ -49,6 +50,8 @@ export const figures = [
   streamedFigure(),
   attachedFigure(),
   scaleFigure(),
+  copyTreeFigure("up"),
+  copyTreeFigure("down"),
 ];
 
 const quickNames = [
