@@ -4,6 +4,7 @@ import { attachedFigure } from "./attached.mjs";
 import { copyTreeFigure } from "./copy-tree.mjs";
 import { echoFigure } from "./echo.mjs";
 import { fanOutFigure } from "./fan-out.mjs";
+import { fileListFigure, filesFigure, watchFigure } from "./files.mjs";
 import { inputFigure } from "./input.mjs";
 import { idleFigure, streamedFigure } from "./memory.mjs";
 import { outputFigure } from "./output.mjs";
@@ -52,6 +53,9 @@ export const figures = [
   scaleFigure(),
   copyTreeFigure("up"),
   copyTreeFigure("down"),
+  filesFigure(),
+  fileListFigure(),
+  watchFigure(),
 ];
 
 const quickNames = [

@@ -8,6 +8,7 @@ export const shared = [
   "clock.ts",
   "deferred.ts",
   "errors.ts",
+  "lasting-time.ts",
   "logger.ts",
   "sampled-logger.ts",
   "text.ts",

@@ -11,9 +11,13 @@ import type { ProcessTable } from "../process/index.ts";
 export interface GenerationWatchOptions {
   readonly table: Pick<ProcessTable, "generation">;
   readonly server: () => Pick<RunningServer, "closeConnections" | "checkListeners"> | undefined;
+  /** Called in each new generation: what clients were given before is void. */
+  readonly onBegin?: () => void;
   readonly logger: Logger;
   /** For tests. */
   readonly vmClock?: VmClock | undefined;
+  /** What another image of this agent saw last: see `vmGeneration`. */
+  readonly savedVmGeneration?: string | undefined;
 }
 
 export class GenerationWatch {
@@ -24,17 +28,24 @@ export class GenerationWatch {
   constructor(options: GenerationWatchOptions) {
     this.#options = options;
     this.#vmClock = "vmClock" in options ? options.vmClock : openVmClock();
-    this.#vmGeneration = this.#vmClock?.generation();
+    const { savedVmGeneration: saved } = options;
+    this.#vmGeneration = saved === undefined ? this.#vmClock?.generation() : BigInt(saved);
     realClock.onPause((pausedMs) => {
       options.logger.info({ pausedMs: Math.round(pausedMs) }, "continued after a pause");
       this.#check();
     });
   }
 
+  /** The counter of the machine that was seen last. */
+  get vmGeneration(): string | undefined {
+    return this.#vmGeneration?.toString();
+  }
+
   /** `asking` is the request that reported the change; its connection stays. */
   begin(reason: "lifecycleID" | "vmclock", asking?: NodeRequest): void {
     const { table, logger } = this.#options;
     table.generation.begin();
+    this.#options.onBegin?.();
     const server = this.#options.server();
     const closed = server?.closeConnections(asking) ?? 0;
     logger.info(

@@ -2,10 +2,12 @@
 // the exit code for usage, never a stack trace. Build scripts import createProgram to describe the commands.
 
 import { Command, CommanderError } from "commander";
+import { addConsole } from "./commands/console.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
 import { addKill, addSignal } from "./commands/signal.ts";
+import { addUpgrade } from "./commands/upgrade.ts";
 import { addVersion } from "./commands/version.ts";
 import { addWait } from "./commands/wait.ts";
 import { addCompletion } from "./completion/completion.ts";
@@ -37,9 +39,9 @@ type AddCommand = (
 
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
-  ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addInspect],
+  ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addConsole, addInspect],
   ...[addCp, addLs, addCat, addEdit, addSync],
-  ...[addWait, addKill, addSignal, addContext, addCompletion, addVersion, addDoctor],
+  ...[addWait, addKill, addSignal, addUpgrade, addContext, addCompletion, addVersion, addDoctor],
 ];
 
 /** Commands that people and scripts run often. One that is the first word is the only one that is created: 5 ms less. */

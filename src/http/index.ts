@@ -1,5 +1,17 @@
 export { AccessToken, offeredToken } from "./admission/access-token.ts";
+export {
+  Credentials,
+  digestOf,
+  grantOf,
+  SESSION_PREFIX,
+  type TokenSource,
+  type Verdict,
+} from "./admission/credentials.ts";
+export { FULL_GRANT, Grant, SCOPES, type Scope } from "./admission/grant.ts";
 export { encodeGrpcMessage, type Refusal, refuse } from "./admission/refusal.ts";
+export { HIGHEST, type Requirement, type RequirementOf } from "./admission/requirement.ts";
+export { TokenFile } from "./admission/token-file.ts";
+export { type ServerState, serverDescriptors } from "./carried-connections.ts";
 export type { TlsIdentity } from "./connection/tls-entry.ts";
 export {
   type HeaderReader,
@@ -14,4 +26,4 @@ export type { HttpLimits } from "./limits.ts";
 export { takeInheritedSockets } from "./listen/inherited-sockets.ts";
 export type { ListenAddress } from "./listen/listening.ts";
 export { type Query, queryOf } from "./query.ts";
-export { type RunningServer, type ServerOptions, startServer } from "./server.ts";
+export { type BusyConnection, type RunningServer, type ServerOptions, startServer } from "./server.ts";

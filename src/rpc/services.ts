@@ -24,7 +24,7 @@ export const streamingPaths: ReadonlySet<string> = new Set([
 
 /** The paths of calls that clients make most often, and for which the library costs most beside their own work. */
 export const directPaths: ReadonlySet<string> = new Set(
-  ["Start", "Connect", "SendInput", "List"].map((name) => `/${Process.typeName}/${name}`),
+  ["Start", "Connect", "SendInput", "StreamInput", "List"].map((name) => `/${Process.typeName}/${name}`),
 );
 
 export function serviceRoutes(

@@ -2,14 +2,16 @@
 // neither Connect nor koffi.
 
 import { constants } from "node:os";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { AgentOutcome, AgentSettings } from "../../agent/index.ts";
+import type { Inheritance } from "../../handover/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { unknownVariables } from "../options/settings.ts";
 import { blockingSockets, endAfterFlush, printError } from "../stdio.ts";
 import { version } from "../version.ts";
 import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
 import { addCommandFlags, COMMAND_FLAGS_HELP, type CommandFlags, commandSettings } from "./command-flags.ts";
+import { addConsoleFlags, type ConsoleFlags, consoleSettings } from "./console-flags.ts";
 import { addFileFlags, type FileFlags, fileSettings } from "./file-flags.ts";
 import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
 import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
@@ -23,16 +25,20 @@ import {
   type ProcessFlags,
 } from "./output-flags.ts";
 
+/** What the image before this one left; see src/handover/images.ts. */
+const STATE_VARIABLE = "HOLDFAST_STATE";
+
 /** As commander names the values of the flags. */
 type ServeFlags = ListeningFlags &
   AccessFlags &
+  ConsoleFlags &
   ProcessFlags &
   OutputFlags &
   LimitFlags &
   MemoryFlags &
   CommandFlags &
   FileFlags &
-  LogFlags;
+  LogFlags & { readonly rehearse?: boolean };
 
 /** `done` receives the exit code once the agent has stopped, or could not start. */
 export function addServe(program: Command, done: (exitCode: number) => void): void {
@@ -46,6 +52,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
   for (const addFlags of [
     addListeningFlags,
     addAccessFlags,
+    addConsoleFlags,
     addProcessFlags,
     addOutputFlags,
     addCommandFlags,
@@ -57,16 +64,26 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     addFlags(serve);
   serve
     .optionsGroup("Other:")
+    // For src/handover: a version that does not know it refuses it.
+    .addOption(new Option("--rehearse", "try to continue the agent whose state is on stdin").hideHelp())
     .addHelpText("after", SERVE_HELP)
     .action(async (flags: ServeFlags, command: Command) => {
+      // First: from here on, a failure gives the agent back to the image that left it.
+      const inheritance = await takeInherited(process.env);
       const settings = await agentSettings(flags, program, command);
       const [{ runAgent }, { endWithoutThreads }] = await Promise.all([
         import("../../agent/index.ts"),
         import("../../linux/index.ts"),
       ]);
       endWithoutThreads(blockingSockets());
-      done(exitCodeOf(await runAgent(settings, crashExits)));
+      done(exitCodeOf(await runAgent(settings, crashExits, inheritance)));
     });
+}
+
+async function takeInherited(env: NodeJS.ProcessEnv): Promise<Inheritance | undefined> {
+  if (env[STATE_VARIABLE] === undefined) return undefined;
+  const { takeInheritance } = await import("../../handover/index.ts");
+  return takeInheritance(env);
 }
 
 /** Takes from process.env what the agent must not inherit: the token and the sockets of systemd. */
@@ -74,6 +91,7 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
   return {
     addresses: await listenAddresses(flags, process.env),
     access: accessSettings(flags, process.env, command),
+    console: consoleSettings(flags, command),
     limits: limitSettings(flags),
     commands: commandSettings(flags),
     files: fileSettings(flags),
@@ -92,6 +110,7 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
     log: { level: flags.logLevel, format: flags.logFormat },
     logCommands: flags.logCommands ?? false,
     version: version(),
+    rehearses: flags.rehearse ?? false,
     unknownVariables: unknownVariables(program, process.env),
   };
 }

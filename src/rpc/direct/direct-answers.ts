@@ -5,19 +5,19 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { NodeRequest, NodeResponse } from "../../http/index.ts";
+import { COPIES, envelopePieces } from "../request-body.ts";
 import type { RequestMemory } from "../request-memory.ts";
 import { createValueLimit } from "../value-limit.ts";
 import { commonForm } from "./common-form.ts";
 import { StreamAnswer, writeUnary, writeUnaryError } from "./direct-answer.ts";
 import { DirectCall } from "./direct-call.ts";
 import type { Answer, DirectMethod } from "./direct-method.ts";
+import { envelopedMessages } from "./enveloped-messages.ts";
 import { readSmallBody } from "./small-body.ts";
 
 /** A SendInput of 64 KiB, in base64 also. What is longer costs more to decode than the library costs. */
 const MAX_BYTES = 128 * 1024;
 const HEAD_BYTES = 5;
-/** In pieces, joined, and as text and values: what the library's path counts also. */
-const COPIES = { binary: 2, json: 3 };
 
 export interface DirectOptions {
   readonly maxMessageBytes: number;
@@ -46,12 +46,29 @@ export function answerDirectly(
   // The response reports it also.
   request.on("error", () => undefined);
   const call = new DirectCall(request, response, direct, form, memory.open());
+  const { implementation } = direct;
+  if (implementation.kind === "client stream") {
+    const body = request.iterator({ destroyOnReturn: false });
+    const limits = { share: call.share, maxMessageBytes };
+    const pieces = envelopePieces(body, direct.method, form.codec, limits);
+    const messages = envelopedMessages(pieces, (bytes) => direct.decode(bytes, form.codec));
+    void answerClientStream(call, implementation.call(messages, call)).catch(handOver.fail);
+    return true;
+  }
   const maxBytes = Math.min(MAX_BYTES, maxMessageBytes);
-  readSmallBody(request, response, { maxBytes, limitMs: requestMs }, (body) => {
+  const reserve = (bytes: number) => call.share.reserve(bytes, COPIES[form.codec]);
+  readSmallBody(request, response, { maxBytes, limitMs: requestMs, reserve }, (body) => {
     // The client left before its message was complete.
     if (call.isOver) return;
     const message = body.kind === "whole" ? messageOf(body.bytes, call) : undefined;
-    if (message !== undefined) return void answer(call, message).catch(handOver.fail);
+    if (message !== undefined) {
+      const answering =
+        implementation.kind === "unary"
+          ? answerUnary(call, implementation.call(message, call))
+          : answerServerStream(call, implementation.call(message, call));
+      answering.catch(handOver.fail);
+      return;
+    }
     call.finish();
     handOver.withBody(body.kind === "whole" ? only(body.bytes) : body.body);
   });
@@ -67,7 +84,6 @@ function messageOf(body: Uint8Array, { form, direct, share }: DirectCall): Messa
   const bytes = form.isStream ? insideEnvelope(body) : body;
   if (bytes === undefined) return undefined;
   try {
-    share.reserve(body.length, COPIES[form.codec]);
     createValueLimit(direct.method, form.codec, share).add(bytes);
     return direct.decode(bytes, form.codec);
   } catch {
@@ -83,13 +99,6 @@ function insideEnvelope(body: Uint8Array): Uint8Array | undefined {
   return length === body.length - HEAD_BYTES ? body.subarray(HEAD_BYTES) : undefined;
 }
 
-async function answer(call: DirectCall, message: Message): Promise<void> {
-  const { implementation } = call.direct;
-  if (implementation.kind === "unary") await answerUnary(call, implementation.call(message, call));
-  else await answerStream(call, implementation.call(message, call));
-  call.finish();
-}
-
 async function answerUnary(call: DirectCall, answering: Promise<Answer>): Promise<void> {
   try {
     const bytes = call.direct.encode(await answering, call.codec);
@@ -97,9 +106,10 @@ async function answerUnary(call: DirectCall, answering: Promise<Answer>): Promis
   } catch (error) {
     await writeUnaryError(call, asConnectError(error));
   }
+  call.finish();
 }
 
-async function answerStream(call: DirectCall, messages: AsyncIterable<Answer>): Promise<void> {
+async function answerServerStream(call: DirectCall, messages: AsyncIterable<Answer>): Promise<void> {
   const stream = new StreamAnswer(call);
   let failure: ConnectError | undefined;
   try {
@@ -112,6 +122,19 @@ async function answerStream(call: DirectCall, messages: AsyncIterable<Answer>): 
     failure = asConnectError(error);
   }
   await stream.end(failure);
+  call.finish();
+}
+
+async function answerClientStream(call: DirectCall, answering: Promise<Answer>): Promise<void> {
+  const stream = new StreamAnswer(call);
+  let failure: ConnectError | undefined;
+  try {
+    await stream.write(call.direct.encode(await answering, call.codec));
+  } catch (error) {
+    failure = asConnectError(error);
+  }
+  await stream.end(failure);
+  call.finish();
 }
 
 function asConnectError(error: unknown): ConnectError {

@@ -12,8 +12,12 @@ export type Answer = MessageInitShape<DescMethod["output"]>;
 type Implementation =
   | { readonly kind: "unary"; readonly call: (request: Message, context: RpcContext) => Promise<Answer> }
   | {
-      readonly kind: "stream";
+      readonly kind: "server stream";
       readonly call: (request: Message, context: RpcContext) => AsyncIterable<Answer>;
+    }
+  | {
+      readonly kind: "client stream";
+      readonly call: (requests: AsyncIterable<Message>, context: RpcContext) => Promise<Answer>;
     };
 
 export interface DirectMethod {
@@ -33,7 +37,7 @@ export interface CodecOptions {
   readonly limits: Serialization[3];
 }
 
-/** `handle` uses nothing of its context but `RpcContext`. Undefined for a method whose requests are a stream. */
+/** `handle` uses nothing of its context but `RpcContext`. Undefined for a method that streams in both directions. */
 export function directMethod(
   method: DescMethod,
   handle: MethodImpl<DescMethod>,
@@ -57,6 +61,7 @@ function implementationOf(
 ): Implementation | undefined {
   // The types of the library do not connect the kind of a method with that of its implementation.
   if (methodKind === "unary") return { kind: "unary", call: handle as never };
-  if (methodKind === "server_streaming") return { kind: "stream", call: handle as never };
+  if (methodKind === "server_streaming") return { kind: "server stream", call: handle as never };
+  if (methodKind === "client_streaming") return { kind: "client stream", call: handle as never };
   return undefined;
 }

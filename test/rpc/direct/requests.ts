@@ -6,7 +6,7 @@ import { Process } from "../../../src/gen/process_pb.ts";
 import { mutate, pick } from "../../fuzz/mutations.ts";
 import { envelope } from "../../support/clients/envelopes.ts";
 
-type Rpc = "Start" | "Connect" | "SendInput" | "List";
+type Rpc = "Start" | "Connect" | "SendInput" | "StreamInput" | "List";
 
 const messages: readonly (readonly [Rpc, JsonValue])[] = [
   ["Start", { process: { cmd: "true", args: ["a", "é"], envs: { A: "1" } }, stdin: false }],
@@ -22,6 +22,12 @@ const messages: readonly (readonly [Rpc, JsonValue])[] = [
   ["SendInput", { process: { tag: "missing" }, input: { pty: "aGk=" } }],
   ["SendInput", { process: { pid: 1 }, input: { stdin: "eA==".repeat(200) }, offset: "5", writer: "w" }],
   ["SendInput", {}],
+  ["StreamInput", { start: { process: { pid: 1 } } }],
+  ["StreamInput", { data: { input: { stdin: "aGk=" }, offset: "7" } }],
+  ["StreamInput", { data: { input: { stdin: "eA==".repeat(100) } } }],
+  ["StreamInput", { start: { process: { tag: "missing" } } }],
+  ["StreamInput", { keepalive: {} }],
+  ["StreamInput", {}],
   ["List", {}],
   ["List", { pageSize: 5, pageToken: "bug" }],
   ["List", { pageSize: 3000, process: { pid: 3 } }],
@@ -113,10 +119,19 @@ function bodyOf(rpc: Rpc, message: JsonValue, codec: string, isUnary: boolean, r
   if (random() < 0.04) data = gzipSync(data);
   if (isUnary) return random() < 0.03 ? envelope(data) : data;
   const flags = random() < 0.85 ? 0 : pick([1, 2, 3, 4, 0x80], random);
-  const whole = envelope(data, flags);
+  const whole = Buffer.concat([...earlierMessages(rpc, codec, random), envelope(data, flags)]);
   if (random() < 0.05) return Buffer.concat([whole, random() < 0.5 ? envelope(Buffer.from("{}"), 2) : whole]);
   if (random() < 0.05) return mutate(whole, random);
   return random() < 0.03 ? data : whole;
+}
+
+/** Of a client stream: valid ones, in any number. */
+function earlierMessages(rpc: Rpc, codec: string, random: () => number): readonly Buffer[] {
+  if (rpc !== "StreamInput") return [];
+  const valid = messages.filter(([name]) => name === rpc);
+  return Array.from({ length: Math.floor(random() ** 2 * 6) }, () =>
+    envelope(encoded(rpc, pick(valid, random)[1], codec)),
+  );
 }
 
 function encoded(rpc: Rpc, message: JsonValue, codec: string): Buffer {
@@ -125,9 +140,12 @@ function encoded(rpc: Rpc, message: JsonValue, codec: string): Buffer {
   return Buffer.from(toBinary(input, fromJson(input, message)));
 }
 
-/** The pieces in which bytes are sent. */
-export function split(bytes: Buffer, random: () => number): readonly Buffer[] {
-  if (random() < 0.7) return [bytes];
+/**
+ * The pieces in which bytes are sent. Those of a client stream are one: how much of a stream is handled before a mistake in
+ * it depends on what has arrived.
+ */
+export function split(bytes: Buffer, { path }: SentRequest, random: () => number): readonly Buffer[] {
+  if (random() < 0.7 || path.includes("StreamInput")) return [bytes];
   const at = Math.floor(random() * bytes.length);
   return [bytes.subarray(0, at), bytes.subarray(at)];
 }

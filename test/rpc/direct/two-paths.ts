@@ -10,6 +10,7 @@ import {
   Process,
   type SendInputRequest,
   type StartRequest,
+  type StreamInputRequest,
 } from "../../../src/gen/process_pb.ts";
 import { startServer } from "../../../src/http/index.ts";
 import { MemoryBudget } from "../../../src/multiplexer/index.ts";
@@ -111,6 +112,18 @@ function service(note: Note) {
       const { selector } = request.process ?? {};
       failIf(selector?.case === "tag" ? selector.value : "");
       return request.offset === undefined ? {} : { offset: request.offset };
+    }),
+    streamInput: unary(async (requests: AsyncIterable<StreamInputRequest>, context: RpcContext) => {
+      let offset = 0n;
+      for await (const request of requests) {
+        note(request, context);
+        callContext(context.values).releaseRequest();
+        const { event } = request;
+        const selector = event.case === "start" ? event.value.process?.selector : undefined;
+        failIf(selector?.case === "tag" ? selector.value : "");
+        if (event.case === "data") offset = event.value.offset ?? offset + 1n;
+      }
+      return offset === 0n ? {} : { offset };
     }),
     start: streaming(async function* (request: StartRequest, context: RpcContext) {
       note(request, context);
