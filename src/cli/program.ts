@@ -27,6 +27,7 @@ import { addAttach } from "./session/attach.ts";
 import { addRun } from "./session/run.ts";
 import { addShell } from "./session/shell.ts";
 import { printError } from "./stdio.ts";
+import { addSync } from "./sync/sync.ts";
 import { addTop } from "./top/top.ts";
 import { version } from "./version.ts";
 
@@ -39,7 +40,7 @@ type AddCommand = (
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
   ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addConsole, addInspect],
-  ...[addCp, addLs, addCat, addEdit],
+  ...[addCp, addLs, addCat, addEdit, addSync],
   ...[addWait, addKill, addSignal, addUpgrade, addContext, addCompletion, addVersion, addDoctor],
 ];
 
