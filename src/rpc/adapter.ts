@@ -21,6 +21,7 @@ import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { MAX_TIMEOUT_MS } from "../clock.ts";
 import {
   encodeGrpcMessage,
+  grantOf,
   type NodeRequest,
   type NodeResponse,
   pathOf,
@@ -192,6 +193,7 @@ async function serve(
   setCallContext(values, {
     response,
     codec: codecOf(request),
+    grant: grantOf(request),
     timeoutMs: boundsProcess ? limitMs : undefined,
     dueAtMs: isHidden ? undefined : lastingNowMs() + limitMs,
     releaseRequest: () => share.release(),

@@ -2,7 +2,7 @@
 // them: the response itself, its encoding, and the client's time limit, which on Start bounds the process and not the call.
 
 import { type ContextValues, createContextKey } from "@connectrpc/connect";
-import type { HeaderReader, NodeResponse } from "../http/index.ts";
+import type { Grant, HeaderReader, NodeResponse } from "../http/index.ts";
 import type { EncodedMessage } from "./encoded-message.ts";
 import type { Codec } from "./output/event-frames.ts";
 
@@ -22,6 +22,8 @@ export interface RpcContext {
 export interface CallContext {
   readonly response: NodeResponse;
   readonly codec: Codec;
+  /** What the client's token allows. */
+  readonly grant: Grant;
   /** Only on Start, where the adapter hides it from the library. Elsewhere `RpcContext.signal` follows it. */
   readonly timeoutMs: number | undefined;
   /** When the library ends the call by the client's time limit, as a lasting time. */
