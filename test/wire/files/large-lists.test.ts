@@ -70,7 +70,11 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     // The library's encoder alone took most of the time, in one turn of the event loop.
     const worst = delays.at(-1) ?? 0;
     const total = performance.now() - startedMs;
-    expect({ worst, total, isLess: worst < Math.max(400, total / 4) }).toEqual({ worst, total, isLess: true });
+    expect({ worst, total, isLess: worst < Math.max(400, total / 4) }).toEqual({
+      worst,
+      total,
+      isLess: true,
+    });
     expect(delays.length).toBeGreaterThan(10);
     const growth = peak - before;
     expect({ growth, isLess: growth < 164_000_000 }).toEqual({ growth, isLess: true });
