@@ -170,9 +170,28 @@ async function serve(
   const handled = await handler({ ...universal, body });
   // Its request is handled: only in a bidirectional stream more of it may follow.
   if (handler.method.methodKind !== "bidi_streaming") share.close();
-  const { refusal, answer } = await readAnswer(handled, handler, contentType);
+  const { refusal, answer, bytes = 0 } = await readAnswer(handled, handler, contentType);
   if (refusal !== undefined) return refuse(request, response, refusal);
+  const noRoom = handler.method.methodKind === "unary" ? holdAnswer(bytes, response, memory) : undefined;
+  if (noRoom !== undefined) {
+    await answer.body?.[Symbol.asyncIterator]().return?.();
+    return refuse(request, response, noRoom);
+  }
   await universalResponseToNodeResponse(withPlainMessage(answer), response);
+}
+
+/** An answer that its client does not read stays in memory. Returns what to answer instead if there is no room for it. */
+function holdAnswer(bytes: number, response: NodeResponse, memory: RequestMemory): Refusal | undefined {
+  const share = memory.open();
+  response.once("close", () => share.close());
+  try {
+    share.reserve(bytes);
+    return undefined;
+  } catch (error) {
+    const { code, rawMessage } = ConnectError.from(error);
+    const message = `the answer has ${bytes} bytes: ${rawMessage}`;
+    return { code, httpStatus: 429, message, headers: { "Retry-After": "1" } };
+  }
 }
 
 /** `application/connect+json` and the like, in upper or lower case. Every other type that the library accepts is binary. */

@@ -10,7 +10,7 @@ export interface CallContext {
   readonly codec: Codec;
   /** Only on Start, where the adapter hides it from the library. Elsewhere `HandlerContext.signal` follows it. */
   readonly timeoutMs: number | undefined;
-  /** To be called when the messages received so far are processed (request-memory.ts): a client stream has no end. */
+  /** To be called when the message is passed on to code that counts it itself (request-memory.ts). Not for a client stream: see request-body.ts. */
   readonly releaseRequest: () => void;
 }
 

@@ -7,9 +7,10 @@ import type { Logger } from "../logger.ts";
 import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import { createRpcListener } from "./adapter.ts";
 import type { ClientActivity } from "./client-activity.ts";
+import type { RequestLimit } from "./request-limit.ts";
 import { RequestMemory } from "./request-memory.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "./rpc-limits.ts";
-import { reflection, serviceRoutes } from "./services.ts";
+import { reflection, requestKindOf, serviceRoutes } from "./services.ts";
 import type { ServingState } from "./serving-state.ts";
 import { limitStreams } from "./stream-limit.ts";
 
@@ -27,6 +28,7 @@ export interface RpcAnswerOptions {
   /** How many connections clients have. */
   readonly connections?: () => number;
   readonly logger: Logger;
+  readonly requestLimit: RequestLimit;
   /** Answers every request that is not an RPC. */
   readonly fallback: RequestListener;
 }
@@ -55,5 +57,10 @@ export function createLoadedRpcs({
     memory,
     fallback,
   });
-  return limitStreams(limits.maxStreams, serving, activity, listener);
+  return limitStreams(
+    limits.maxStreams,
+    serving,
+    activity,
+    options.requestLimit.watch(requestKindOf, listener),
+  );
 }

@@ -21,6 +21,7 @@ import {
 } from "./conversions.ts";
 import { AttachedStream } from "./output/attached-stream.ts";
 import type { TerminalMessage } from "./output/event-frames.ts";
+import type { FramesInFlight } from "./output/frames-in-flight.ts";
 import type { ProgressWatch } from "./output/progress-watch.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
 import type { ServingState } from "./serving-state.ts";
@@ -38,6 +39,7 @@ export interface OutputCallSettings {
   readonly maxStreamsPerProcess: number;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
+  readonly framesInFlight: FramesInFlight;
 }
 
 export async function* start(
@@ -137,7 +139,7 @@ interface StreamRequest {
 async function* stream(
   process: Process,
   request: StreamRequest,
-  { table, activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
+  { table, activity, serving, progressWatch, framesInFlight, maxStreamsPerProcess }: OutputCallSettings,
   { values, signal }: HandlerContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
   const { from, rewound, offsets, times, terminal, isObserver, isEndOnly, notices, sizes, keepaliveMs } =
@@ -154,6 +156,7 @@ async function* stream(
     sizes,
     keepaliveMs,
     progressWatch,
+    framesInFlight,
     terminalAt,
     onGap: (from, to) => activity.gap(from, to),
     signal,

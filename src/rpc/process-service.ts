@@ -9,6 +9,7 @@ import { toPtySize, toSelector, toSignal, toWholeGroup } from "./conversions.ts"
 import { type CallGuards, guardedCalls } from "./guarded-calls.ts";
 import { sendInput, streamInput } from "./input-calls.ts";
 import { ListChanges } from "./list-changes.ts";
+import { FramesInFlight } from "./output/frames-in-flight.ts";
 import { ProgressWatch } from "./output/progress-watch.ts";
 import { connect, start } from "./output-calls.ts";
 import { listProcesses } from "./process-list.ts";
@@ -27,7 +28,11 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
   const { table } = options;
   const { unary, streaming } = guardedCalls(options);
   const lists = { ...options, changes: new ListChanges(table) };
-  const settings = { ...options, progressWatch: new ProgressWatch(table.stallMs) };
+  const settings = {
+    ...options,
+    progressWatch: new ProgressWatch(table.stallMs),
+    framesInFlight: new FramesInFlight(table.memoryBudget),
+  };
   return (router) => {
     router.service(ProcessService, {
       list: unary((request) => listProcesses(lists, request)),
@@ -40,9 +45,7 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
       sendInput: unary((request, { values, signal }) =>
         sendInput(table, request, callContext(values).releaseRequest, signal),
       ),
-      streamInput: unary((requests, { values, signal }) =>
-        streamInput(table, requests, callContext(values).releaseRequest, signal),
-      ),
+      streamInput: unary((requests, { signal }) => streamInput(table, requests, signal)),
       sendSignal: unary(({ process, signal, scope }) => {
         const target = table.find(toSelector(process));
         const number = toSignal(signal);

@@ -12,9 +12,13 @@ import {
 } from "../http/index.ts";
 import { loadLate } from "./load-late.ts";
 import type { RpcAnswerOptions } from "./loaded-rpcs.ts";
+import { RequestLimit } from "./request-limit.ts";
 
 /** `/package.Service/Method`: all other requests are for `fallback`. */
 const RPC_PATH = /^\/\w+(?:\.\w+)+\/\w+$/;
+
+/** They answer however much memory other requests hold; the body of `/init` has a limit of its own. */
+const UNLIMITED: ReadonlySet<string> = new Set(["/health", "/init"]);
 
 const notLoaded: Refusal = {
   code: Code.Unavailable,
@@ -22,11 +26,15 @@ const notLoaded: Refusal = {
   message: "the RPCs could not be loaded: try again, or restart the agent if its files were replaced",
 };
 
-export function createRpcAnswer(options: RpcAnswerOptions): RequestListener {
+export function createRpcAnswer(options: Omit<RpcAnswerOptions, "requestLimit">): RequestListener {
+  const requestLimit = new RequestLimit(options.table.memoryBudget, options.activity);
+  const limited = requestLimit.watch(() => "call", options.fallback);
+  const fallback: RequestListener = (request, response) =>
+    UNLIMITED.has(pathOf(request)) ? options.fallback(request, response) : limited(request, response);
   let listener: RequestListener | undefined;
   const load = loadLate(async () => {
     const { createLoadedRpcs } = await import("./loaded-rpcs.ts");
-    listener = createLoadedRpcs(options);
+    listener = createLoadedRpcs({ ...options, requestLimit });
     return listener;
   });
   const answerLoaded = (request: NodeRequest, response: NodeResponse) => {
@@ -44,7 +52,7 @@ export function createRpcAnswer(options: RpcAnswerOptions): RequestListener {
     );
   };
   return (request, response) => {
-    if (!RPC_PATH.test(pathOf(request))) return options.fallback(request, response);
+    if (!RPC_PATH.test(pathOf(request))) return fallback(request, response);
     if (listener === undefined) return answerLoaded(request, response);
     listener(request, response);
   };

@@ -3,7 +3,8 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { startTimer } from "../clock.ts";
-import { type NodeRequest, type NodeResponse, refuse } from "../http/index.ts";
+import type { NodeRequest, NodeResponse } from "../http/index.ts";
+import { endUnfinished, isEnded } from "./unfinished-requests.ts";
 
 /**
  * The body of `request`. At the limit, the request is answered and the body fails, so that nothing is
@@ -16,32 +17,29 @@ export function timelyBody(
   limitMs: number | undefined,
 ): AsyncIterable<Uint8Array> {
   const body: AsyncIterable<Uint8Array> = request.iterator({ destroyOnReturn: false });
-  return limitMs === undefined ? body : failAtLimit(body, () => limitTime(request, response, limitMs));
+  return limitMs === undefined
+    ? body
+    : untilEnded(body, request, () => limitTime(request, response, limitMs));
 }
 
-async function* failAtLimit(
+async function* untilEnded(
   body: AsyncIterable<Uint8Array>,
-  startLimit: () => () => boolean,
+  request: NodeRequest,
+  startLimit: () => void,
 ): AsyncIterable<Uint8Array> {
-  const isLate = startLimit();
+  startLimit();
   for await (const piece of body) {
-    if (isLate()) break;
+    if (isEnded(request)) break;
     yield piece;
   }
-  if (isLate()) throw new ConnectError("the request did not arrive in time", Code.Aborted);
+  if (isEnded(request)) throw new ConnectError("the request was answered before it arrived", Code.Aborted);
 }
 
-function limitTime(request: NodeRequest, response: NodeResponse, limitMs: number): () => boolean {
-  let isLate = false;
+function limitTime(request: NodeRequest, response: NodeResponse, limitMs: number): void {
   const timer = startTimer(limitMs, () => {
-    if (response.headersSent || response.destroyed) return;
-    isLate = true;
-    // HTTP/2 has no such header: its stream is reset after the answer.
-    if (!("stream" in response)) response.setHeader("Connection", "close");
     const message = `the request did not arrive within ${limitMs} ms (--request-timeout)`;
-    refuse(request, response, { code: Code.DeadlineExceeded, httpStatus: 408, message });
+    endUnfinished(request, response, { code: Code.DeadlineExceeded, httpStatus: 408, message });
   });
   const cancel = () => timer.cancel();
   request.once("end", cancel).once("close", cancel);
-  return () => isLate;
 }

@@ -28,6 +28,7 @@ import {
   timesFrame,
 } from "./event-frames.ts";
 import { createFrameSink, type FrameSink } from "./frame-sink.ts";
+import type { FramesInFlight } from "./frames-in-flight.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
 
 /** The process ended, the client is gone, or it held up others and was disconnected (rule 11). */
@@ -49,6 +50,7 @@ export interface AttachedStreamOptions {
   readonly sizes?: boolean;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
+  readonly framesInFlight: Pick<FramesInFlight, "add">;
   /** The state of the terminal at an offset, for a client that asked for it. */
   readonly terminalAt?: ((at: Offset) => TerminalMessage | undefined) | undefined;
   readonly onGap: (from: Offset, to: Offset) => void;
@@ -210,7 +212,9 @@ export class AttachedStream {
   #write(sink: FrameSink, parts: readonly FramePart[]): void {
     this.#isWriting = true;
     this.#lastWriteAtMs = realClock.nowMs();
+    const accepted = this.#options.framesInFlight.add(parts);
     sink.write(parts, (error) => {
+      accepted();
       this.#isWriting = false;
       if (this.#outcome !== undefined) return;
       if (error) return this.#conclude({ kind: "gone" });
