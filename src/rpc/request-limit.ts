@@ -9,6 +9,7 @@ import { Code } from "@connectrpc/connect";
 import type { NodeRequest, NodeResponse, Refusal, RequestListener } from "../http/index.ts";
 import { pathOf, refuse } from "../http/index.ts";
 import type { ClientActivity } from "./client-activity.ts";
+import { noteGarbage } from "./garbage.ts";
 import { Headroom, type ReservableBudget } from "./headroom.ts";
 import { endUnfinished } from "./unfinished-requests.ts";
 
@@ -29,6 +30,7 @@ const COST_BYTES: Readonly<Record<RequestKind, number>> = {
 /** The first requests do not count in the budget: about 80 calls, or 40 streams. */
 const UNCOUNTED_BYTES = 2 * 1024 * 1024;
 const CONTROL_PLACES = 64;
+const LONG_HEADER_BYTES = 4 * 1024;
 
 interface ControlCall {
   readonly request: NodeRequest;
@@ -57,14 +59,16 @@ export class RequestLimit {
     return (request, response) => {
       const path = pathOf(request);
       const kind = kindOf(path);
+      const headerBytes = headerBytesOf(request);
       const release =
-        this.#hold(COST_BYTES[kind] + headerBytes(request)) ??
+        this.#hold(COST_BYTES[kind] + headerBytes) ??
         (kind === "control" ? this.#takePlace({ request, response }) : undefined);
-      if (release === undefined) return this.#refuse(request, response, path);
+      if (release === undefined) return this.#refuse(request, response, path, headerBytes);
       this.#openCount++;
       response.once("close", () => {
         this.#openCount--;
         release();
+        this.#noteGarbage(headerBytes);
       });
       listener(request, response);
     };
@@ -86,10 +90,16 @@ export class RequestLimit {
     return () => void this.#control.delete(call);
   }
 
-  #refuse(request: NodeRequest, response: NodeResponse, path: string): void {
+  #refuse(request: NodeRequest, response: NodeResponse, path: string, headerBytes: number): void {
     const refusal = this.#refusal();
     this.#activity.refusedRequest(refusal.code, refusal.message, { path });
     refuse(request, response, refusal);
+    this.#noteGarbage(headerBytes);
+  }
+
+  /** V8 collects short headers itself soon enough. */
+  #noteGarbage(headerBytes: number): void {
+    if (headerBytes >= LONG_HEADER_BYTES) noteGarbage(headerBytes, this.#budgetBytes);
   }
 
   #refusal(): Refusal {
@@ -103,7 +113,7 @@ export class RequestLimit {
   }
 }
 
-function headerBytes({ rawHeaders, url = "" }: NodeRequest): number {
+function headerBytesOf({ rawHeaders, url = "" }: NodeRequest): number {
   return rawHeaders.reduce((sum, text) => sum + text.length, url.length);
 }
 

@@ -23,6 +23,9 @@ export const LINGER_IDLE_MS = 2000;
 /** …and at most this long. As nginx does (lingering_time). */
 const LINGER_MS = 30_000;
 
+/** Each still has the memory of its request. Beyond this number, the one that waits the longest is closed. */
+const MAX_LINGERING = 256;
+
 /** HTTP/2's code for a reset that is not an error. */
 const NO_ERROR = 0;
 /** How long to wait for the end of an answer that the connection has not sent yet. */
@@ -126,7 +129,15 @@ function closeAfterAnswer(request: IncomingMessage, socket: Socket): void {
   };
 }
 
+const lingering = new Set<Socket>();
+
 function lingerUntilIdle(socket: Socket): void {
+  lingering.add(socket);
+  const [longest] = lingering;
+  if (lingering.size > MAX_LINGERING && longest !== undefined) {
+    lingering.delete(longest);
+    longest.destroy();
+  }
   const start = realClock.nowMs();
   let bytesRead = socket.bytesRead;
   const look = () => {
@@ -135,5 +146,8 @@ function lingerUntilIdle(socket: Socket): void {
     timer = startTimer(LINGER_IDLE_MS, look);
   };
   let timer = startTimer(LINGER_IDLE_MS, look);
-  socket.once("close", () => timer.cancel());
+  socket.once("close", () => {
+    lingering.delete(socket);
+    timer.cancel();
+  });
 }
