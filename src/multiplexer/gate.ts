@@ -8,8 +8,11 @@
 import type { DetachedMode } from "./multiplexer-options.ts";
 import { mostHeldFor } from "./retention.ts";
 
-/** What the slowest subscriber may have before it when the budget is spent: one read. */
-export const SPENT_BACKLOG_BYTES = 64 * 1024;
+/** How much a producer reads at a time when the budget is spent. */
+export const SPENT_READ_BYTES = 4 * 1024;
+
+/** What the slowest subscriber may have before it then: one read. */
+export const SPENT_BACKLOG_BYTES = SPENT_READ_BYTES;
 
 export interface GateState {
   readonly hasEnded: boolean;

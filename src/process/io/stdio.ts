@@ -81,8 +81,8 @@ export function openPipes(stdin: boolean, owner?: Identity): Stdio {
         for (const fd of [stdout.write, stderr.write, input?.read]) close(fd);
         return {
           readers: [
-            moved(stdout.read, pipeReader(stdout.read, sinkOf("stdout"))),
-            moved(stderr.read, pipeReader(stderr.read, sinkOf("stderr"))),
+            moved(stdout.read, pipeReader(stdout.read, sinkOf("stdout"), budget)),
+            moved(stderr.read, pipeReader(stderr.read, sinkOf("stderr"), budget)),
           ],
           input: input
             ? moved(input.write, new Input("stdin", openPipeWriter(input.write), name, budget))
@@ -134,6 +134,7 @@ function terminalStdio(master: Fd, copy: Fd, slave: Fd, path: string): Stdio {
           close: () => closeAll([copy]),
         },
         sinkOf("pty"),
+        budget,
       );
       const input = new Input("pty", reader.stream, owner, budget);
       return {
@@ -147,7 +148,7 @@ function terminalStdio(master: Fd, copy: Fd, slave: Fd, path: string): Stdio {
   };
 }
 
-function pipeReader(fd: Fd, sink: OutputSink): OutputReader {
+function pipeReader(fd: Fd, sink: OutputSink, budget: MemoryBudget): OutputReader {
   return new OutputReader(
     {
       open: (onread) => openPipeReader(fd, onread),
@@ -160,5 +161,6 @@ function pipeReader(fd: Fd, sink: OutputSink): OutputReader {
       },
     },
     sink,
+    budget,
   );
 }
