@@ -4,6 +4,8 @@
 // Each subject is an agent of its own: with idle attached processes, with ended ones that are retained, with many clients of
 // one process, or beside floods. A flood is `yes` into a client that reads as fast as it can.
 
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { openHttp1 } from "../clients/http1.mjs";
 import { latenciesMs } from "../clients/latencies.mjs";
 import { openClient } from "../clients/open.mjs";
@@ -12,6 +14,8 @@ import { percentile } from "../report.mjs";
 import { launch } from "../servers/launch.mjs";
 import { holdfastCommand } from "../servers/lineup.mjs";
 import { cpuSeconds, difference, residentMb } from "../servers/usage.mjs";
+
+const run = promisify(execFile);
 
 const transport = /** @type {const} */ ({ http: "http1", codec: "json" });
 const limits = [
@@ -81,8 +85,7 @@ async function fillAndMeasure({ count, fill, isBusy = false }) {
     const cpu = difference(cpuBefore, cpuSeconds(server));
     const listMs = await medianMs(() => list(server.url));
     const metricsMs = await medianMs(() => read(server.url, "metrics/prometheus"));
-    const checks = [];
-    for (let n = 0; n < HEALTH_CHECKS; n++) checks.push(await timedMs(() => read(server.url, "health")));
+    const checks = await healthChecksMs(server.url);
     empty?.();
     return {
       kbEach: count === 0 || isBusy ? undefined : grown && (grown * 1000) / count,
@@ -110,6 +113,13 @@ async function list(url) {
 async function read(url, path) {
   const response = await fetch(`${url}/${path}`);
   await response.arrayBuffer();
+}
+
+/** @param {string} url @returns {Promise<number[]>} */
+async function healthChecksMs(url) {
+  const program = new URL("../clients/health.mjs", import.meta.url).pathname;
+  const { stdout } = await run(process.execPath, [program, url, `${HEALTH_CHECKS}`]);
+  return JSON.parse(stdout);
 }
 
 /** @param {() => Promise<void>} request */

@@ -91,6 +91,11 @@ export function setCloseOnExec(fd: Fd): void {
   if (fcntl(fd, F_SETFD, FD_CLOEXEC) !== 0) throw systemError(`set close-on-exec on ${fd}`, koffi.errno());
 }
 
+/** The opposite: `fd` stays open when this process executes another program. */
+export function keepAcrossExec(fd: Fd): void {
+  if (fcntl(fd, F_SETFD, 0) !== 0) throw systemError(`keep descriptor ${fd} open`, koffi.errno());
+}
+
 /**
  * Keeps inherited descriptors (of a shell or a supervisor) from every child. Once at the start is
  * enough: Node opens its own descriptors close-on-exec.

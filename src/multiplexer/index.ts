@@ -5,5 +5,6 @@ export { type PausedReason, SPENT_READ_BYTES } from "./gate.ts";
 export { type BudgetMember, type BudgetShare, MemoryBudget, type Reservation } from "./memory-budget.ts";
 export { Multiplexer } from "./multiplexer.ts";
 export type { DetachedMode, MultiplexerOptions } from "./multiplexer-options.ts";
+export type { OutputState, SavedChunk, WindowState } from "./output-state.ts";
 export type { Fork, ReadResult, Subscriber } from "./subscriber.ts";
 export type { TimeMark } from "./time-marks.ts";

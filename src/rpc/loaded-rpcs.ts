@@ -2,17 +2,22 @@
 // limits of calls. Loading this module loads Connect and the messages; rpc-answer.ts does that late.
 
 import type { FileAccess, Watchers } from "../filesystem/index.ts";
-import type { RequestListener } from "../http/index.ts";
+import type { BusyConnection, RequestListener } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
-import type { AgentDefaults, ProcessTable } from "../process/index.ts";
+import type { AgentDefaults, Process, ProcessTable } from "../process/index.ts";
 import { createRpcListener } from "./adapter.ts";
 import type { ClientActivity } from "./client-activity.ts";
+import { continueStream } from "./output/continued-stream.ts";
+import { FramesInFlight } from "./output/frames-in-flight.ts";
+import { OutputStreams } from "./output/output-streams.ts";
+import { ProgressWatch } from "./output/progress-watch.ts";
+import type { StreamState } from "./output/stream-state.ts";
 import type { RequestLimit } from "./request-limit.ts";
 import { RequestMemory } from "./request-memory.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "./rpc-limits.ts";
-import { reflection, requestKindOf, serviceRoutes } from "./services.ts";
+import { directPaths, reflection, requestKindOf, serviceRoutes } from "./services.ts";
 import type { ServingState } from "./serving-state.ts";
-import { limitStreams } from "./stream-limit.ts";
+import { limitStreams, StreamCount } from "./stream-limit.ts";
 
 export interface RpcAnswerOptions {
   readonly table: ProcessTable;
@@ -29,38 +34,70 @@ export interface RpcAnswerOptions {
   readonly connections?: () => number;
   readonly logger: Logger;
   readonly requestLimit: RequestLimit;
+  /** The streams of output that are open now. */
+  readonly streams?: OutputStreams;
   /** Answers every request that is not an RPC. */
   readonly fallback: RequestListener;
+}
+
+export interface LoadedRpcs {
+  readonly listener: RequestListener;
+  /** Attaches a stream that another image of the agent began. Returns the function that begins to send. */
+  continueStream(state: StreamState, process: Process, connection: BusyConnection): () => Promise<void>;
 }
 
 export function createLoadedRpcs({
   logger,
   fallback,
   version = "",
+  streams = new OutputStreams(),
   connections = () => 0,
+  requestLimit,
   ...options
-}: RpcAnswerOptions): RequestListener {
+}: RpcAnswerOptions): LoadedRpcs {
   const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
   const { table, files, watchers, defaults, activity, serving } = options;
   const { maxStreamsPerProcess, maxMessageBytes, requestMs, keepaliveMs } = limits;
   const memory = new RequestMemory(table.memoryBudget, limits.requestMemoryBytes);
   activity.observeRequests(memory);
+  const count = new StreamCount();
+  const progressWatch = new ProgressWatch(table.stallMs);
+  const framesInFlight = new FramesInFlight(table.memoryBudget);
   const listener = createRpcListener({
     routes: serviceRoutes({
       ...{ table, files, watchers, defaults, logger, activity, serving, version, connections },
-      ...{ maxStreamsPerProcess, keepaliveMs },
+      ...{ maxStreamsPerProcess, keepaliveMs, progressWatch, framesInFlight, streams },
     }),
     lateRoutes: reflection,
+    directPaths,
     logger,
     maxMessageBytes,
     requestMs,
     memory,
     fallback,
   });
-  return limitStreams(
-    limits.maxStreams,
-    serving,
-    activity,
-    options.requestLimit.watch(requestKindOf, listener),
-  );
+  const limited = requestLimit.watch(requestKindOf, listener);
+  return {
+    listener: limitStreams(limits.maxStreams, count, streams, serving, activity, limited),
+    continueStream: (state, process, connection) => {
+      count.add();
+      const uncount = requestLimit.addStream();
+      connection.socket.once("close", endOnce);
+      function endOnce() {
+        connection.socket.off("close", endOnce);
+        count.remove();
+        uncount();
+      }
+      const release = () => {
+        endOnce();
+        connection.release();
+      };
+      return continueStream(
+        state,
+        process,
+        { socket: connection.socket, release },
+        { table, activity, serving, progressWatch, framesInFlight, streams, logger },
+      );
+    },
+  };
 }

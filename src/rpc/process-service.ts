@@ -9,8 +9,9 @@ import { toPtySize, toSelector, toSignal, toWholeGroup } from "./conversions.ts"
 import { type CallGuards, guardedCalls } from "./guarded-calls.ts";
 import { sendInput, streamInput } from "./input-calls.ts";
 import { ListChanges } from "./list-changes.ts";
-import { FramesInFlight } from "./output/frames-in-flight.ts";
-import { ProgressWatch } from "./output/progress-watch.ts";
+import type { FramesInFlight } from "./output/frames-in-flight.ts";
+import type { OutputStreams } from "./output/output-streams.ts";
+import type { ProgressWatch } from "./output/progress-watch.ts";
 import { connect, start } from "./output-calls.ts";
 import { listProcesses } from "./process-list.ts";
 
@@ -22,22 +23,20 @@ export interface ProcessServiceOptions extends CallGuards {
   readonly connections: () => number;
   readonly maxStreamsPerProcess: number;
   readonly keepaliveMs: number;
+  readonly progressWatch: ProgressWatch;
+  readonly framesInFlight: FramesInFlight;
+  readonly streams: OutputStreams;
 }
 
 export function processRoutes(options: ProcessServiceOptions): (router: ConnectRouter) => void {
   const { table } = options;
   const { unary, streaming } = guardedCalls(options);
   const lists = { ...options, changes: new ListChanges(table) };
-  const settings = {
-    ...options,
-    progressWatch: new ProgressWatch(table.stallMs),
-    framesInFlight: new FramesInFlight(table.memoryBudget),
-  };
   return (router) => {
     router.service(ProcessService, {
       list: unary((request) => listProcesses(lists, request)),
-      start: streaming((request, context) => start(settings, request, context)),
-      connect: streaming((request, context) => connect(settings, request, context)),
+      start: streaming((request, context) => start(options, request, context)),
+      connect: streaming((request, context) => connect(options, request, context)),
       update: unary(({ process, pty }) => {
         table.find(toSelector(process)).resize(toPtySize(pty));
         return {};

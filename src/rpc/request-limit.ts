@@ -74,6 +74,12 @@ export class RequestLimit {
     };
   }
 
+  /** A stream that another image of the agent began. It continues even if there is no room for it. */
+  addStream(): () => void {
+    const release = this.#hold(COST_BYTES.stream);
+    return () => release?.();
+  }
+
   #hold(bytes: number): (() => void) | undefined {
     if (!this.#headroom.add(bytes)) return undefined;
     return () => void this.#headroom.add(-bytes);

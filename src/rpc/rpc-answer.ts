@@ -11,7 +11,7 @@ import {
   refuse,
 } from "../http/index.ts";
 import { loadLate } from "./load-late.ts";
-import type { RpcAnswerOptions } from "./loaded-rpcs.ts";
+import type { LoadedRpcs, RpcAnswerOptions } from "./loaded-rpcs.ts";
 import { RequestLimit } from "./request-limit.ts";
 
 /** `/package.Service/Method`: all other requests are for `fallback`. */
@@ -26,7 +26,12 @@ const notLoaded: Refusal = {
   message: "the RPCs could not be loaded: try again, or restart the agent if its files were replaced",
 };
 
-export function createRpcAnswer(options: Omit<RpcAnswerOptions, "requestLimit">): RequestListener {
+export interface RpcAnswer extends RequestListener {
+  /** Loads the RPCs now. */
+  load(): Promise<LoadedRpcs>;
+}
+
+export function createRpcAnswer(options: Omit<RpcAnswerOptions, "requestLimit">): RpcAnswer {
   const requestLimit = new RequestLimit(options.table.memoryBudget, options.activity);
   const limited = requestLimit.watch(() => "call", options.fallback);
   const fallback: RequestListener = (request, response) =>
@@ -34,8 +39,9 @@ export function createRpcAnswer(options: Omit<RpcAnswerOptions, "requestLimit">)
   let listener: RequestListener | undefined;
   const load = loadLate(async () => {
     const { createLoadedRpcs } = await import("./loaded-rpcs.ts");
-    listener = createLoadedRpcs({ ...options, requestLimit });
-    return listener;
+    const rpcs = createLoadedRpcs({ ...options, requestLimit });
+    listener = rpcs.listener;
+    return rpcs;
   });
   const answerLoaded = (request: NodeRequest, response: NodeResponse) => {
     response.on("error", () => {
@@ -43,7 +49,7 @@ export function createRpcAnswer(options: Omit<RpcAnswerOptions, "requestLimit">)
     });
     load().then(
       (loaded) => {
-        if (!response.destroyed) loaded(request, response);
+        if (!response.destroyed) loaded.listener(request, response);
       },
       (error: unknown) => {
         options.logger.error({ err: error }, "the RPCs could not be loaded");
@@ -51,9 +57,10 @@ export function createRpcAnswer(options: Omit<RpcAnswerOptions, "requestLimit">)
       },
     );
   };
-  return (request, response) => {
+  const answer: RequestListener = (request, response) => {
     if (!RPC_PATH.test(pathOf(request))) return fallback(request, response);
     if (listener === undefined) return answerLoaded(request, response);
     listener(request, response);
   };
+  return Object.assign(answer, { load });
 }

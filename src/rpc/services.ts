@@ -36,6 +36,10 @@ const requestKinds: ReadonlyMap<string, RequestKind> = new Map([
 export function requestKindOf(path: string): RequestKind {
   return requestKinds.get(path) ?? "call";
 }
+/** The paths of calls that clients make most often, and for which the library costs most beside their own work. */
+export const directPaths: ReadonlySet<string> = new Set(
+  ["Start", "Connect", "SendInput", "StreamInput", "List"].map((name) => `/${Process.typeName}/${name}`),
+);
 
 export function serviceRoutes(
   options: ProcessServiceOptions & FilesystemServiceOptions,

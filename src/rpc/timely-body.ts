@@ -17,29 +17,29 @@ export function timelyBody(
   limitMs: number | undefined,
 ): AsyncIterable<Uint8Array> {
   const body: AsyncIterable<Uint8Array> = request.iterator({ destroyOnReturn: false });
-  return limitMs === undefined
-    ? body
-    : untilEnded(body, request, () => limitTime(request, response, limitMs));
+  return limitMs === undefined ? body : failAtLimit(body, () => limitTime(request, response, limitMs));
 }
 
-async function* untilEnded(
+/** Fails at its end, and at the next piece, when the limit that `startLimit` starts has passed. */
+export async function* failAtLimit(
   body: AsyncIterable<Uint8Array>,
-  request: NodeRequest,
-  startLimit: () => void,
+  startLimit: () => () => boolean,
 ): AsyncIterable<Uint8Array> {
-  startLimit();
+  const isLate = startLimit();
   for await (const piece of body) {
-    if (isEnded(request)) break;
+    if (isLate()) break;
     yield piece;
   }
-  if (isEnded(request)) throw new ConnectError("the request was answered before it arrived", Code.Aborted);
+  if (isLate()) throw new ConnectError("the request did not arrive in time", Code.Aborted);
 }
 
-function limitTime(request: NodeRequest, response: NodeResponse, limitMs: number): void {
+/** Answers a request that has not arrived after `limitMs`. Returns a function that says whether it was answered before it arrived. */
+export function limitTime(request: NodeRequest, response: NodeResponse, limitMs: number): () => boolean {
   const timer = startTimer(limitMs, () => {
     const message = `the request did not arrive within ${limitMs} ms (--request-timeout)`;
     endUnfinished(request, response, { code: Code.DeadlineExceeded, httpStatus: 408, message });
   });
   const cancel = () => timer.cancel();
   request.once("end", cancel).once("close", cancel);
+  return () => isEnded(request);
 }

@@ -3,6 +3,7 @@
 // output is not limited here: the memory budget evicts it when it needs the room (rule 12).
 
 import { realClock, startTimer, type Timer } from "../../clock.ts";
+import { fromLastingMs, toLastingMs } from "../../lasting-time.ts";
 import type { ProcessEnd } from "../end-status.ts";
 import type { Process } from "../process.ts";
 import { DueList } from "./due-list.ts";
@@ -60,6 +61,28 @@ export class EndedProcesses {
     const retainMs = process.request.retainEndedMs ?? this.#limits.retainMs;
     const untilMs = realClock.nowMs() + retainMs;
     this.#hold({ process, end, retainMs, untilMs });
+    this.#enforce();
+  }
+
+  /** In the order of their ends; `untilMs` is a lasting time. */
+  save(): { readonly process: Process; readonly retainMs: number; readonly untilMs: number }[] {
+    const nowMs = realClock.nowMs();
+    return [...this.#retained.values()].map(({ process, retainMs, untilMs }) => ({
+      process,
+      retainMs,
+      untilMs: toLastingMs(untilMs, nowMs),
+    }));
+  }
+
+  /** One that ended in another image of this agent. Nothing is forgotten before `goOn`. */
+  restore(process: Process, retainMs: number, lastingUntilMs: number): void {
+    const { end } = process.output;
+    if (end === undefined) throw new Error(`process ${process.pid} is retained and has no end`);
+    const untilMs = fromLastingMs(lastingUntilMs, realClock.nowMs());
+    this.#hold({ process, end, retainMs, untilMs });
+  }
+
+  goOn(): void {
     this.#enforce();
   }
 

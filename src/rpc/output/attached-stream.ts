@@ -30,6 +30,7 @@ import {
 import { createFrameSink, type FrameSink } from "./frame-sink.ts";
 import type { FramesInFlight } from "./frames-in-flight.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
+import type { StreamPlace } from "./stream-state.ts";
 
 /** The process ended, the client is gone, or it held up others and was disconnected (rule 11). */
 export type StreamOutcome =
@@ -41,6 +42,8 @@ export interface AttachedStreamOptions {
   readonly encoding: Encoding;
   /** See Fork. */
   readonly from?: Offset | undefined;
+  /** How far another image of the agent is with this stream, from `from` on. */
+  readonly begun?: StreamPlace | undefined;
   readonly isObserver?: boolean;
   /** No output, but a gap in its place before the end. Only for an observer: nobody waits for it. */
   readonly isEndOnly?: boolean;
@@ -75,6 +78,7 @@ export class AttachedStream {
   #progress = 0;
   #lastWriteAtMs = 0;
   #isWriting = false;
+  #onWritten: (() => void) | undefined;
   /** Of a notice that is sent before the next output. */
   #notice: readonly FramePart[] | undefined;
   /** Whether the client has not been sent the present size of the terminal. */
@@ -87,13 +91,14 @@ export class AttachedStream {
     this.#options = options;
     this.#subscriber = process.output.fork({
       from: options.from,
+      readTo: options.begun && offset(options.begun.readTo),
       isObserver: options.isObserver,
       onReadable: () => this.#pump(),
       onCut: (offset) => this.#conclude({ kind: "cut", offset }),
     });
-    this.#skippedTo = this.#subscriber.start;
+    this.#skippedTo = offset(options.begun?.skippedTo ?? this.#subscriber.start);
     if (options.sizes === true && process.terminalSize !== undefined) {
-      this.#isSizeDue = true;
+      this.#isSizeDue = options.begun?.isSizeDue ?? true;
       this.#stopSizes = process.onResize(() => this.#resized());
     }
     if (options.signal.aborted) this.#onAbort();
@@ -115,14 +120,48 @@ export class AttachedStream {
    * gone. Call it once, when the response's head and the start event are written.
    */
   run(response: NodeResponse): Promise<StreamOutcome> {
+    return this.#send(createFrameSink(response), () => this.#pump());
+  }
+
+  /** The same for a stream that another image of the agent began: first the rest of its last write. */
+  continue(sink: FrameSink): Promise<StreamOutcome> {
+    return this.#send(sink, () => {
+      this.#isWriting = true;
+      sink.writeRest(this.#options.begun?.unsent ?? Buffer.alloc(0), (error) => this.#onAccepted(error));
+    });
+  }
+
+  /** Whether output is being sent: the head is written, and the end is not due. */
+  get isFlowing(): boolean {
+    return this.#sink !== undefined && this.#outcome === undefined;
+  }
+
+  /** How far it is; undefined if another image of the agent could not continue it. Changes nothing. */
+  save(): StreamPlace | undefined {
+    if (!this.isFlowing || this.#notice !== undefined) return undefined;
+    const unsent = this.#sink?.unsent();
+    if (unsent === undefined) return undefined;
+    const { deliveredTo, readTo } = this.#subscriber;
+    return { deliveredTo, readTo, skippedTo: this.#skippedTo, isSizeDue: this.#isSizeDue, unsent };
+  }
+
+  /** Resolves when the connection has accepted the last write, or never will. */
+  written(): Promise<void> {
+    if (!this.#isWriting) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onWritten = resolve;
+    });
+  }
+
+  #send(sink: FrameSink, begin: () => void): Promise<StreamOutcome> {
     return new Promise((resolve) => {
       if (this.#outcome !== undefined) return resolve(this.#outcome);
       this.#resolve = resolve;
-      this.#sink = createFrameSink(response);
+      this.#sink = sink;
       this.#lastWriteAtMs = realClock.nowMs();
       this.#options.progressWatch.add(this.#checkProgress);
       this.#keepalive = startTimer(this.#options.keepaliveMs, () => this.#keepAlive());
-      this.#pump();
+      begin();
     });
   }
 
@@ -215,12 +254,20 @@ export class AttachedStream {
     const accepted = this.#options.framesInFlight.add(parts);
     sink.write(parts, (error) => {
       accepted();
-      this.#isWriting = false;
-      if (this.#outcome !== undefined) return;
-      if (error) return this.#conclude({ kind: "gone" });
-      this.#subscriber.delivered();
-      this.#pump();
+      this.#onAccepted(error);
     });
+  }
+
+  #onAccepted(error: Error | null | undefined): void {
+    this.#isWriting = false;
+    this.#onWritten?.();
+    if (this.#outcome !== undefined) return;
+    if (error) {
+      this.#conclude({ kind: "gone" });
+      return;
+    }
+    this.#subscriber.delivered();
+    this.#pump();
   }
 
   /** A connection that is busy with the last write is not idle: a KeepAlive would only queue behind that write. */
