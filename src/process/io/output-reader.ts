@@ -5,7 +5,7 @@
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
 import { errnoName, type Fd, readAvailable, wouldWriterWait } from "../../linux/index.ts";
-import { type MemoryBudget, SPENT_READ_BYTES } from "../../multiplexer/index.ts";
+import { type MemoryBudget, SPENT_BACKLOG_BYTES } from "../../multiplexer/index.ts";
 import { mayDiscardMore } from "./discard-pace.ts";
 import type { OnRead } from "./fd-stream.ts";
 import { ReadBuffer } from "./read-buffer.ts";
@@ -127,7 +127,9 @@ export class OutputReader {
   /** A thousand attached processes read on while the budget is spent, so each reads little. */
   #nextBuffer(): Buffer {
     const { current } = this.#buffer;
-    return this.#budget.isSpent && this.#state === "open" ? current.subarray(0, SPENT_READ_BYTES) : current;
+    return this.#budget.isSpent && this.#state === "open"
+      ? current.subarray(0, SPENT_BACKLOG_BYTES)
+      : current;
   }
 
   #onRead(bytes: number): boolean {
