@@ -23,14 +23,17 @@ const BOUND_BYTES = 64 * MIB + 100_000_000;
 const COUNT = 4_000;
 const descriptors = ["prlimit", "--nofile=20000"];
 
-/** The head of a request whose body does not follow. */
-function unfinished(rpc: string, padding = 0): Buffer {
+/** The head of a request, and the beginning of its body; the rest does not follow. */
+function unfinished(rpc: string, padding = 0, bodyBytes = 1): Buffer {
   const headers = {
     "content-type": "application/json",
-    "content-length": "1000",
+    "content-length": String(bodyBytes + 1000),
     ...(padding > 0 && { "x-padding": "p".repeat(padding) }),
   };
-  return Buffer.concat([requestBytes({ path: `/process.Process/${rpc}`, headers }), Buffer.from("{")]);
+  return Buffer.concat([
+    requestBytes({ path: `/process.Process/${rpc}`, headers }),
+    Buffer.from(`{${" ".repeat(bodyBytes - 1)}`),
+  ]);
 }
 
 async function openUnfinished(port: number, count: number, head: Buffer): Promise<RawConnection[]> {
@@ -67,22 +70,24 @@ async function startLive(agent: RunningAgent) {
 }
 
 test.each([
-  ["short headers", 0],
-  ["headers of 15 KB", 15_000],
+  ["short headers", unfinished("List")],
+  ["headers of 15 KB", unfinished("List", 15_000)],
+  ["bodies of 100 KB", unfinished("SendInput", 0, 100_000)],
 ])(
   "4,000 unfinished requests with %s over HTTP/1.1 are bounded, and those beyond are refused with Retry-After",
-  async (_, padding) => {
+  async (_, head) => {
     const agent = await startAgent({ prefix: descriptors });
     onTestFinished(() => killAll(agent.url));
     const live = await startLive(agent);
-    const connections = await openUnfinished(agent.port, COUNT, unfinished("List", padding));
+    const connections = await openUnfinished(agent.port, COUNT, head);
+    const answers = () => connections.map((connection) => connection.received().toString("latin1"));
     await eventually(
       "a refusal",
-      () => connections.some((connection) => statusOf(connection) === "429"),
+      () => answers().some((answer) => answer.includes("no memory for another request")),
       () => connections.filter((connection) => statusOf(connection) === undefined).length,
     );
-    const refused = connections.find((connection) => statusOf(connection) === "429");
-    const answer = refused?.received().toString("latin1") ?? "";
+    const answer = answers().find((text) => text.includes("no memory for another request")) ?? "";
+    expect(answer).toMatch(/^HTTP\/1.1 429 /);
     expect(answer).toMatch(/^retry-after: 1\r$/im);
     expect(answer).toMatch(
       /"code":"resource_exhausted","message":"no memory for another request beside \d+ open ones .*--memory-budget/,
