@@ -19,6 +19,9 @@ import { eventually, fdCount } from "../support/proc/proc.ts";
 import { isBlockedInWrite } from "../support/proc/proc-activity.ts";
 
 const PAUSE_MS = 4_000;
+/** Longer than it takes a busy machine to send a request, and shorter than the pause. */
+const LIMIT = "8s";
+const LONG_PAUSE_MS = 10_000;
 
 async function startFrozenOrStopped(args: readonly string[]): Promise<PausableAgent> {
   const pausable = (await startFreezable(args)) ?? (await startStoppable(args));
@@ -60,7 +63,7 @@ test("200 requests that arrive in a pause are all answered after it, and an uplo
   timeout: 60_000,
 }, async () => {
   const { agent, freeze, thaw, pause } = await startFrozenOrStopped([
-    ...["--header-timeout", "2s", "--request-timeout", "2s"],
+    ...["--header-timeout", LIMIT, "--request-timeout", LIMIT],
   ]);
   const cat = startStream(agent.port, { process: { cmd: "cat" }, tag: "cat" });
   await cat.started();
@@ -101,7 +104,7 @@ test("200 requests that arrive in a pause are all answered after it, and an uplo
   onTestFinished(() => {
     for (const connection of connections) connection.cut();
   });
-  await pause(PAUSE_MS);
+  await pause(LONG_PAUSE_MS);
   thaw();
   const statuses = await Promise.all(connections.map(async (one) => (await one.response()).status));
   expect(statuses.filter((status) => status !== 200)).toEqual([]);
