@@ -21,6 +21,7 @@ import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { MAX_TIMEOUT_MS } from "../clock.ts";
 import {
   encodeGrpcMessage,
+  grantOf,
   type NodeRequest,
   type NodeResponse,
   pathOf,
@@ -35,6 +36,7 @@ import { holdAnswer } from "./answer-memory.ts";
 import { setCallContext } from "./call-context.ts";
 import { answerDirectly } from "./direct/direct-answers.ts";
 import { type DirectMethod, directMethod } from "./direct/direct-method.ts";
+import { type EncodedMessage, withEncodedMessage } from "./encoded-message.ts";
 import { readAnswer } from "./error-answer.ts";
 import { strictTextDecoder, textDecoderFor } from "./json-text.ts";
 import { loadLate } from "./load-late.ts";
@@ -188,12 +190,17 @@ async function serve(
   const share = memory.open();
   response.once("close", () => share.close());
   const body = requestBody({ ...universal, body: received }, handler.method, { share, maxMessageBytes });
+  let encoded: EncodedMessage | undefined;
   setCallContext(values, {
     response,
     codec: codecOf(request),
+    grant: grantOf(request),
     timeoutMs: boundsProcess ? limitMs : undefined,
     dueAtMs: isHidden ? undefined : lastingNowMs() + limitMs,
     releaseRequest: () => share.release(),
+    answerWith: (message) => {
+      encoded = message;
+    },
   });
   const contentType = universal.header.get("Content-Type") ?? "";
   const handled = await handler({ ...universal, body });
@@ -201,12 +208,16 @@ async function serve(
   if (handler.method.methodKind !== "bidi_streaming") share.close();
   const { refusal, answer, bytes = 0 } = await readAnswer(handled, handler, contentType);
   if (refusal !== undefined) return refuse(request, response, refusal);
-  const noRoom = handler.method.methodKind === "unary" ? holdAnswer(bytes, response, memory) : undefined;
+  const answerBytes = encoded?.length ?? bytes;
+  const noRoom =
+    handler.method.methodKind === "unary" ? holdAnswer(answerBytes, response, memory) : undefined;
   if (noRoom !== undefined) {
     await answer.body?.[Symbol.asyncIterator]().return?.();
     return refuse(request, response, noRoom);
   }
-  await universalResponseToNodeResponse(withPlainMessage(answer), response);
+  const isEnveloped = /^application\/grpc/i.test(contentType);
+  const whole = encoded === undefined ? answer : withEncodedMessage(answer, encoded, isEnveloped);
+  await universalResponseToNodeResponse(withPlainMessage(whole), response);
 }
 
 /** `application/connect+json` and the like, in upper or lower case. Every other type that the library accepts is binary. */

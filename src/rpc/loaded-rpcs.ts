@@ -67,6 +67,7 @@ export function createLoadedRpcs({
     routes: serviceRoutes({
       ...{ table, files, watchers, defaults, logger, activity, serving, version, connections },
       ...{ maxStreamsPerProcess, keepaliveMs, progressWatch, framesInFlight, streams },
+      reserve: (bytes) => table.memoryBudget.reserve(bytes),
     }),
     lateRoutes: reflection,
     directPaths,

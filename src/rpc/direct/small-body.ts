@@ -6,14 +6,14 @@ import { failAtLimit, limitTime } from "../timely-body.ts";
 
 export type SmallBody =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
-  /** It is longer than asked for. */
-  | { readonly kind: "longer"; readonly body: AsyncIterable<Uint8Array> };
+  /** It is longer than asked for, or there is no memory for it. */
+  | { readonly kind: "other"; readonly body: AsyncIterable<Uint8Array> };
 
 export interface SmallBodyOptions {
   readonly maxBytes: number;
   /** How long the request may take to arrive; afterwards it is answered. */
   readonly limitMs: number;
-  /** Counts the bytes that have arrived. If it throws, the body is passed on as a longer one, whose reader is refused. */
+  /** Called before each piece is held. What it throws is left to the library, which will find the same. */
   readonly reserve: (bytes: number) => void;
 }
 
@@ -26,19 +26,19 @@ export function readSmallBody(
 ): void {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
-  let isLonger = false;
-  const take = (): void => {
-    for (let piece = request.read(); piece !== null; piece = isLonger ? null : request.read()) {
+  /** Takes what has arrived. Returns false at the first piece that is too much. */
+  const take = (): boolean => {
+    for (let piece = request.read(); piece !== null; piece = request.read()) {
       pieces.push(piece);
       bytes += piece.length;
-      isLonger = bytes > maxBytes || !hasRoom(reserve, piece.length);
+      if (bytes > maxBytes || !canReserve(reserve, piece.length)) return false;
     }
+    return true;
   };
+  const whole = (): SmallBody => ({ kind: "whole", bytes: joined(pieces) });
   // Over HTTP/2 `complete` says less: there the body always comes by events.
   if (!("stream" in request) && request.complete) {
-    take();
-    if (!isLonger) onBody({ kind: "whole", bytes: joined(pieces) });
-    else onBody({ kind: "longer", body: resumed(pieces, request) });
+    onBody(take() ? whole() : { kind: "other", body: resumed(pieces, request) });
     return;
   }
   const isLate = limitTime(request, response, limitMs);
@@ -47,20 +47,17 @@ export function readSmallBody(
     if (!isLate()) onBody(body);
   };
   const onReadable = (): void => {
-    take();
-    if (!isLonger) return;
-    finish({ kind: "longer", body: failAtLimit(resumed(pieces, request), () => isLate) });
+    if (!take()) finish({ kind: "other", body: failAtLimit(resumed(pieces, request), () => isLate) });
   };
-  const onEnd = (): void => finish({ kind: "whole", bytes: joined(pieces) });
+  const onEnd = (): void => finish(whole());
   request.on("readable", onReadable).on("end", onEnd);
 }
 
-function hasRoom(reserve: SmallBodyOptions["reserve"], bytes: number): boolean {
+function canReserve(reserve: (bytes: number) => void, bytes: number): boolean {
   try {
     reserve(bytes);
     return true;
   } catch {
-    // Whatever reads the body next reserves the same bytes, and says why there is no room.
     return false;
   }
 }
