@@ -208,7 +208,7 @@ async function serve(
   if (handler.method.methodKind !== "bidi_streaming") share.close();
   const { refusal, answer, bytes = 0 } = await readAnswer(handled, handler, contentType);
   if (refusal !== undefined) return refuse(request, response, refusal);
-  const answerBytes = encoded?.length ?? bytes;
+  const answerBytes = encoded?.bytes ?? bytes;
   const noRoom =
     handler.method.methodKind === "unary" ? holdAnswer(answerBytes, response, memory) : undefined;
   if (noRoom !== undefined) {
