@@ -18,8 +18,11 @@ const DROPPED_BYTES = 8 * 1024 * 1024;
 /** Requests up to this size in all are accepted even if output has spent the budget. */
 const HEADROOM_BYTES = 8 * 1024 * 1024;
 
-/** With its copies. Smaller requests do not count here, because what RequestLimit counts for each request includes them. */
+/** With its copies. Smaller requests do not count in the budget, because what RequestLimit counts for each includes them. */
 const INCLUDED_BYTES = 4 * 1024;
+
+/** Smaller requests do not count towards the limit for all requests either, so that a signal never meets it. */
+const UNLIMITED_BYTES = 512;
 
 type RequestBudget = Pick<MemoryBudget, "bytes" | "heldBytes" | "join" | "reserve">;
 
@@ -60,11 +63,13 @@ export class RequestMemory {
     /** With the copies; this is what counts in the budget. */
     let inBudget = 0;
     let includedBytes = INCLUDED_BYTES;
+    let smallBytes = UNLIMITED_BYTES;
     let isClosed = false;
     const release = () => {
       this.#heldBytes -= held;
       this.#headroom.add(-inBudget);
       includedBytes = INCLUDED_BYTES;
+      smallBytes = UNLIMITED_BYTES;
       noteReleased(Math.max(inBudget - BINARY_COPIES * held, held < LARGE_BYTES ? 0 : held / 4));
       if (held > 0) noteGarbage(Math.max(0, inBudget - held), this.#budget.bytes);
       held = 0;
@@ -73,18 +78,22 @@ export class RequestMemory {
     return {
       reserve: (bytes, copies = 1) => {
         if (isClosed) throw new ConnectError("the request is over", Code.Canceled);
-        if (inBudget === 0 && bytes * copies <= includedBytes) {
+        if (inBudget === 0 && held === 0 && bytes <= smallBytes) {
+          smallBytes -= bytes;
           includedBytes -= bytes * copies;
           return;
         }
         if (this.#heldBytes + bytes > this.#maxBytes)
           throw exhausted(`memory limit for requests reached (${this.#maxBytes} bytes; --request-memory)`);
-        if (!this.#headroom.add(bytes * copies))
+        const isIncluded = inBudget === 0 && bytes * copies <= includedBytes;
+        if (isIncluded) includedBytes -= bytes * copies;
+        else if (!this.#headroom.add(bytes * copies))
           throw exhausted(`memory budget spent (${this.#budget.bytes} bytes; --memory-budget); try again`);
-        noteGarbage(bytes, this.#budget.bytes);
-        this.#collectDropped();
         this.#heldBytes += bytes;
         held += bytes;
+        if (isIncluded) return;
+        noteGarbage(bytes, this.#budget.bytes);
+        this.#collectDropped();
         inBudget += bytes * copies;
       },
       release,
