@@ -1,7 +1,7 @@
 // The life of an agent: start, announce the address, serve until a signal, stop. This file owns the
 // order. The answers to calls belong to rpc/, the processes to process/.
 
-import { createControl, Initialization } from "../control/index.ts";
+import { createControl, Initialization, restoreUpload, UploadTable } from "../control/index.ts";
 import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
 import {
   type Inheritance,
@@ -191,14 +191,24 @@ async function composeParts(
   const serving = new ServingState();
   const server = () => running?.().server;
   const savedVmGeneration = saved?.vmGeneration;
-  const generations = new GenerationWatch({ table, server, logger, savedVmGeneration });
+  const generations = new GenerationWatch({
+    ...{ table, server, logger, savedVmGeneration },
+    onBegun: () => {
+      if (access.tls !== undefined) reseedTls(running?.().upgrade, logger);
+    },
+  });
   const onNewLifecycle = (asking: NodeRequest) => generations.begin("lifecycleID", asking);
   const initialization = new Initialization({
     ...{ defaults, token, logger, onNewLifecycle },
     saved: saved?.initialization,
   });
+  const uploads = new UploadTable();
+  if (inherited !== undefined)
+    for (const state of inherited.state.uploads ?? [])
+      uploads.restore(restoreUpload(state, files, inherited.descriptors));
   const control = createControl({
     table,
+    uploads,
     defaults,
     token,
     statistics: () => activity.statistics,
@@ -242,8 +252,14 @@ async function composeParts(
   const idlePages = new IdlePages({ idleMs: AGENT_DEFAULTS.pageOutIdleMs, logger });
   return {
     ...{ table, files, watchers, token, defaults, serving, activity, streams, answer, idlePages },
-    ...{ generations, initialization },
+    ...{ generations, initialization, uploads },
   };
+}
+
+/** OpenSSL draws from a generator in this program, which clones of the machine share, and which only a new image has anew. */
+function reseedTls(upgrade: Upgrade | undefined, logger: Logger): void {
+  logger.info({}, "TLS needs new random numbers after a restore: this version is executed again");
+  upgrade?.begin().catch((error: unknown) => logger.error({ err: error }, "no upgrade"));
 }
 
 /** Rejects when the default user does not exist. */

@@ -14,6 +14,8 @@ export interface GenerationWatchOptions {
   readonly logger: Logger;
   /** For tests. */
   readonly vmClock?: VmClock | undefined;
+  /** Called after the beginning of a generation. */
+  readonly onBegun?: () => void;
   /** What another image of this agent saw last: see `vmGeneration`. */
   readonly savedVmGeneration?: string | undefined;
 }
@@ -52,6 +54,7 @@ export class GenerationWatch {
     server?.checkListeners().catch((error: unknown) => {
       logger.error({ err: error }, "listening anew failed");
     });
+    this.#options.onBegun?.();
   }
 
   /** A restored agent that was at rest learns of the restore by its first request. */

@@ -20,7 +20,7 @@ import type { Logger } from "../logger.ts";
 import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import type { ClientStatistics } from "../rpc/index.ts";
 import { clip } from "../text.ts";
-import { createFileRoutes, TransferMemory, UPLOADS_PATH } from "./files/index.ts";
+import { createFileRoutes, TransferMemory, UPLOADS_PATH, type UploadTable } from "./files/index.ts";
 import { Initialization } from "./init.ts";
 import { MachineMetrics } from "./machine-metrics.ts";
 import { BodyReader } from "./read-body.ts";
@@ -45,6 +45,8 @@ export interface ControlOptions {
   readonly onNewLifecycle: (asking: NodeRequest) => void;
   /** Becoming the next version; absent: not possible. */
   readonly upgrade?: UpgradeControl;
+  /** Resumable uploads; by default there are none at first. */
+  readonly uploads?: UploadTable;
   /** Of POST /init; by default one that has applied nothing. */
   readonly initialization?: Initialization;
   readonly logger: Logger;
@@ -64,6 +66,7 @@ export function createControl(options: ControlOptions): RequestListener {
     defaults,
     memory: new TransferMemory(options.table.memoryBudget),
     idleMs: options.transferIdleMs,
+    ...(options.uploads && { uploads: options.uploads }),
     logger,
   });
   const nameVersion = (response: NodeResponse) =>

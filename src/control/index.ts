@@ -1,3 +1,4 @@
 export { type ControlOptions, createControl } from "./control.ts";
+export { restoreUpload, type UploadState, UploadTable, uploadDescriptors } from "./files/index.ts";
 export { Initialization, type InitializationState } from "./init.ts";
 export type { UpgradeControl } from "./upgrade-request.ts";
