@@ -122,6 +122,7 @@ async function compose(
     save: () => saveParts({ ...parts, server: () => server }),
     partFromIdle: () => server?.partFromIdle(),
     isSettled: () => (server?.requests ?? 0) <= streams.unboundedCalls,
+    runningPids: () => table.list().flatMap(({ isRunning, pid }) => (isRunning ? [pid] : [])),
     abandonLaunches: () => table.abandonLaunches(),
     flushLog: logWritten,
     graceMs: settings.shutdownGraceMs,

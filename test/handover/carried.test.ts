@@ -160,7 +160,7 @@ test("a terminal keeps its size and takes input through upgrades", async () => {
 test("processes that end at any moment around upgrades keep their exit codes and their last output", async () => {
   const agent = await startAgent();
   const client = plainClient(agent.url);
-  const count = volume(40, 240);
+  const count = volume(20, 240);
   // Spread over about as long as the upgrades take.
   const ends = Array.from({ length: count }, async (_, index) => {
     const ms = String((index * 37) % 2000).padStart(4, "0");
@@ -210,9 +210,13 @@ test("an orphan whose output is discarded continues to write without SIGPIPE, on
 test("a time limit of a Start kills at its time, and that of a Connect ends its stream", async () => {
   const agent = await startAgent();
   const client = plainClient(agent.url);
-  const limited = receive(client.start({ process: { cmd: "sleep", args: ["100"] } }, { timeoutMs: 2_500 }));
+  const limited = receive(
+    client.start({ process: { cmd: "sleep", args: ["100"] } }, { headers: { "Connect-Timeout-Ms": "2500" } }),
+  );
   const pid = await limited.started();
-  const attached = receive(client.connect({ process: byPid(pid) }, { timeoutMs: 1_800 }));
+  const attached = receive(
+    client.connect({ process: byPid(pid) }, { headers: { "Connect-Timeout-Ms": "1800" } }),
+  );
   await attached.started();
   await upgrade(agent);
   expect(agent.stderr()).toMatch(/"msg":"upgraded"/);
@@ -248,14 +252,15 @@ test("output that nobody has received waits for its client, in each mode", async
     ["buffer", 2],
     ["ring", 3],
   ] as const)
-    await leave(client, { process: sh("seq 1 2000; sleep 1000"), tag, output: { detached } });
-  const held = async () =>
-    (await client.list({})).processes.map(({ tag, heldBytes, attachOffset }) => ({
+    await leave(client, {
+      process: sh("read go; seq 1 2000; sleep 1000"),
+      stdin: true,
       tag,
-      heldBytes,
-      attachOffset,
-    }));
-  await eventually("all is read", async () => (await held())[1]?.heldBytes !== 0n, agent.stderr);
+      output: { detached },
+    });
+  for (const tag of ["block", "buffer", "ring"])
+    await client.sendInput({ process: byTag(tag), input: stdin("go\n") });
+  await untilHeld(agent, 17_000);
   await upgrade(agent);
   for (const tag of ["block", "buffer", "ring"]) {
     const received = receive(client.connect({ process: byTag(tag) }));
@@ -381,7 +386,7 @@ test("a Unix socket keeps its file, and is removed when the agent stops", async 
   expect(statSync(path).ino).toBe(before.ino);
   expect(statSync(path).mode).toBe(before.mode);
   const run = runCommand({ args: ["run", "--", "echo", "here"], env });
-  expect((await run.exited()).code).toBe(0);
+  expect((await run.exited()).code, run.stderr() + agent.stderr()).toBe(0);
   agent.kill("SIGTERM");
   expect(await agent.exited()).toEqual({ code: 0, signal: null });
   expect(() => statSync(path)).toThrow(/ENOENT/);
