@@ -11,11 +11,11 @@ import type { ProcessTable } from "../process/index.ts";
 export interface GenerationWatchOptions {
   readonly table: Pick<ProcessTable, "generation">;
   readonly server: () => Pick<RunningServer, "closeConnections" | "checkListeners"> | undefined;
+  /** Called in each new generation: what clients were given before is void. */
+  readonly onBegin?: () => void;
   readonly logger: Logger;
   /** For tests. */
   readonly vmClock?: VmClock | undefined;
-  /** Called after the beginning of a generation. */
-  readonly onBegun?: () => void;
   /** What another image of this agent saw last: see `vmGeneration`. */
   readonly savedVmGeneration?: string | undefined;
 }
@@ -45,6 +45,7 @@ export class GenerationWatch {
   begin(reason: "lifecycleID" | "vmclock", asking?: NodeRequest): void {
     const { table, logger } = this.#options;
     table.generation.begin();
+    this.#options.onBegin?.();
     const server = this.#options.server();
     const closed = server?.closeConnections(asking) ?? 0;
     logger.info(
@@ -54,7 +55,6 @@ export class GenerationWatch {
     server?.checkListeners().catch((error: unknown) => {
       logger.error({ err: error }, "listening anew failed");
     });
-    this.#options.onBegun?.();
   }
 
   /** A restored agent that was at rest learns of the restore by its first request. */

@@ -2,7 +2,7 @@
 // matters: streams are attached before processes are read, or what a slow client still needs could be dropped.
 
 import { closeSync } from "node:fs";
-import type { Initialization, UploadTable } from "../control/index.ts";
+import type { ConsoleSessions, Initialization, UploadTable } from "../control/index.ts";
 import type { AgentState, Inheritance, SavedParts } from "../handover/index.ts";
 import type { AccessToken, RunningServer } from "../http/index.ts";
 import { lastingNowMs } from "../lasting-time.ts";
@@ -23,6 +23,7 @@ export interface Parts {
   readonly server: () => Pick<RunningServer, "save"> | undefined;
   readonly streams: OutputStreams;
   readonly token: AccessToken;
+  readonly sessions: ConsoleSessions | undefined;
   readonly defaults: AgentDefaults;
   readonly initialization: Initialization;
   readonly generations: GenerationWatch;
@@ -44,6 +45,7 @@ export function saveParts(parts: Parts): SavedParts {
     vmGeneration: parts.generations.vmGeneration,
     clients,
     uploads: parts.uploads.save(),
+    sessions: parts.sessions?.save(),
   };
 }
 

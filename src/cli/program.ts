@@ -2,6 +2,7 @@
 // the exit code for usage, never a stack trace. Build scripts import createProgram to describe the commands.
 
 import { Command, CommanderError } from "commander";
+import { addConsole } from "./commands/console.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
@@ -14,6 +15,10 @@ import { chooseAgent } from "./connect/choose-agent.ts";
 import { addContext } from "./contexts/context.ts";
 import { addDoctor } from "./doctor/doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { addCat } from "./files/cat.ts";
+import { addCp } from "./files/cp.ts";
+import { addEdit } from "./files/edit.ts";
+import { addLs } from "./files/ls.ts";
 import { foreignPhrase, unknownCommandMessage } from "./known-words.ts";
 import { addGlobalFlags } from "./options/agent-flags.ts";
 import { dropEmptyVariables } from "./options/settings.ts";
@@ -33,14 +38,15 @@ type AddCommand = (
 
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
-  ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addInspect],
+  ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addConsole, addInspect],
+  ...[addCp, addLs, addCat, addEdit],
   ...[addWait, addKill, addSignal, addUpgrade, addContext, addCompletion, addVersion, addDoctor],
 ];
 
 /** Commands that people and scripts run often. One that is the first word is the only one that is created: 5 ms less. */
 const often: Readonly<Record<string, AddCommand>> = {
   ...{ run: addRun, exec: addRun, shell: addShell, attach: addAttach, ps: addPs, logs: addLogs },
-  ...{ wait: addWait, kill: addKill, signal: addSignal },
+  ...{ wait: addWait, kill: addKill, signal: addSignal, cp: addCp, ls: addLs, cat: addCat },
 };
 
 /** Runs the command in `argv`, which is like process.argv, and returns the exit code. */

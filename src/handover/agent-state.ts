@@ -4,7 +4,12 @@
 // `needs` names additions without which the state must not be accepted. Other additions are passed over by older
 // readers. A field is never renamed or used for something else. test/handover/states has what earlier versions wrote.
 
-import { type InitializationState, type UploadState, uploadDescriptors } from "../control/index.ts";
+import {
+  type InitializationState,
+  type SavedSession,
+  type UploadState,
+  uploadDescriptors,
+} from "../control/index.ts";
 import { type ServerState, serverDescriptors } from "../http/index.ts";
 import type { AgentDefaults, TableState } from "../process/index.ts";
 import { tableDescriptors } from "../process/index.ts";
@@ -52,6 +57,8 @@ export interface SavedParts {
   readonly vmGeneration?: string | undefined;
   readonly clients: SavedClientStatistics;
   readonly uploads?: readonly UploadState[] | undefined;
+  /** Of the web console. */
+  readonly sessions?: readonly SavedSession[] | undefined;
 }
 
 export interface AgentState extends StateHead, SavedParts {
