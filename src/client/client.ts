@@ -8,7 +8,6 @@ import { startHeaders, toConnectMessage, toProcessInfo, toStartMessage } from ".
 import { type Opening, Output } from "./output.ts";
 import type { EarlierPosition } from "./output-position.ts";
 import { describeAgent, listProcesses } from "./process-list.ts";
-import { randomId } from "./random-id.ts";
 import { AttachedProcess } from "./remote-process.ts";
 import { sendSignal } from "./send-signal.ts";
 import type {
@@ -40,7 +39,7 @@ async function start(
   request: StartRequest,
   options: ProcessOptions,
 ): Promise<RemoteProcess> {
-  const message = toStartMessage(request, request.startId ?? randomId());
+  const message = toStartMessage(request, request.startId ?? link.settings.randomId());
   const headers = startHeaders(request.user ?? link.settings.user, request.timeoutMs);
   return begin(link, options, {
     open: (rpc, call) => rpc.start(message, { ...call, headers: { ...call.headers, ...headers } }),

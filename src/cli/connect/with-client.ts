@@ -1,10 +1,10 @@
 // How a command uses an agent: it gets a client and finds its process; each failure becomes one line and an exit code.
 
 import { constants } from "node:os";
+import { createAgentClient } from "../../client/agent-client.ts";
 import {
   type Client,
   ClientError,
-  createClient,
   ProcessGoneError,
   type ProcessInfo,
   type ReconnectOptions,
@@ -15,7 +15,6 @@ import { ReaderGoneError } from "../report/report.ts";
 import { endAfterFlush, printError } from "../stdio.ts";
 import { accessOfChosenAgent } from "./chosen-agent.ts";
 import { explainFailure } from "./client-failure.ts";
-import { useLightHeaders } from "./light-headers.ts";
 
 export interface ClientUse {
   readonly url: string;
@@ -48,10 +47,9 @@ export async function withClient(
   };
   // Also gets rejections: Node raises an unhandled one as an uncaught exception.
   process.on("uncaughtException", (error) => void fail(error).then(endAfterFlush));
-  useLightHeaders();
   let client: Client | undefined;
   try {
-    client = createClient({ reconnect, ...accessOfChosenAgent() });
+    client = createAgentClient({ reconnect, ...accessOfChosenAgent() });
     return await act(client);
   } catch (error) {
     return await fail(error);
@@ -66,7 +64,7 @@ export async function withClient(
  * process can get the pid or the tag at any time.
  */
 export async function findProcess(selector: string): Promise<ProcessInfo> {
-  const client = createClient({ reconnect: ONE_TRY, ...accessOfChosenAgent() });
+  const client = createAgentClient({ reconnect: ONE_TRY, ...accessOfChosenAgent() });
   try {
     return await matchIn(await client.list({ includeEnded: true, omitConfig: true }), selector, client);
   } finally {
@@ -87,7 +85,7 @@ export async function matchIn(
 
 /** The only running process. Rejects with a ClientError that names the processes to choose from. */
 export async function findOnly(): Promise<ProcessInfo> {
-  const client = createClient({ reconnect: ONE_TRY, ...accessOfChosenAgent() });
+  const client = createAgentClient({ reconnect: ONE_TRY, ...accessOfChosenAgent() });
   try {
     const running = await client.list();
     const [only, ...more] = running;
