@@ -7,6 +7,7 @@ import { inputFigure } from "./input.mjs";
 import { idleFigure, streamedFigure } from "./memory.mjs";
 import { outputFigure } from "./output.mjs";
 import { restFigure } from "./rest.mjs";
+import { scaleFigure } from "./scale.mjs";
 import { startLatencyFigure, startLatencyHeldFigure, startsAtOnceFigure } from "./starts.mjs";
 
 /**
@@ -47,6 +48,7 @@ export const figures = [
   restFigure(),
   streamedFigure(),
   attachedFigure(),
+  scaleFigure(),
 ];
 
 const quickNames = [

@@ -8,6 +8,7 @@ export const shared = [
   "clock.ts",
   "deferred.ts",
   "errors.ts",
+  "lasting-time.ts",
   "logger.ts",
   "sampled-logger.ts",
   "text.ts",
@@ -80,7 +81,8 @@ export const layout = {
  */
 export const restricted = {
   koffi: ["linux"],
-  "node:child_process": [],
+  // The editor of `holdfast edit` needs the terminal of the command. The agent starts children by posix_spawn.
+  "node:child_process": ["cli"],
 };
 
 /** The files of src/client that need Node; all others run in browsers also. */

@@ -1,18 +1,26 @@
 // The life of an agent: start, announce the address, serve until a signal, stop. This file owns the
 // order. The answers to calls belong to rpc/, the processes to process/.
 
-import { createControl } from "../control/index.ts";
+import { createControl, Initialization } from "../control/index.ts";
 import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
-import { AccessToken, type RunningServer, startServer } from "../http/index.ts";
+import {
+  type Inheritance,
+  readRehearsedState,
+  reportRehearsal,
+  Upgrade,
+  type UpgradeOptions,
+} from "../handover/index.ts";
+import { AccessToken, type NodeRequest, type RunningServer, startServer } from "../http/index.ts";
 import { returnFreeMemory } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../process/index.ts";
-import { ClientActivity, createRpcAnswer, ServingState } from "../rpc/index.ts";
+import { ClientActivity, createRpcAnswer, OutputStreams, ServingState } from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
 import { GenerationWatch } from "./generation-watch.ts";
+import { claimRest, continueAll, type Inherited, saveParts } from "./handing-over.ts";
 import { IdlePages } from "./idle-pages.ts";
-import { createLogger } from "./log.ts";
+import { createLogger, logWritten } from "./log.ts";
 import { AGENT_DEFAULTS, type AgentSettings } from "./settings.ts";
 import { type ShutdownOutcome, shutDown } from "./shutdown.ts";
 import { describeStartFailure } from "./start-failure.ts";
@@ -21,8 +29,15 @@ import { listenForStopSignals } from "./stop-signals.ts";
 /** `failed`: it could not start; `message` is one line for the person who started it. */
 export type AgentOutcome = ShutdownOutcome | { readonly kind: "failed"; readonly message: string };
 
-/** Resolves when the agent has stopped or could not start. The caller then ends the process. */
-export async function runAgent(settings: AgentSettings, exits: CrashExits): Promise<AgentOutcome> {
+/**
+ * Resolves when the agent has stopped or could not start. The caller then ends the process. With `inheritance`, it
+ * continues another image of this agent, which continues itself if this one cannot.
+ */
+export async function runAgent(
+  settings: AgentSettings,
+  exits: CrashExits,
+  inheritance?: Inheritance,
+): Promise<AgentOutcome> {
   returnFreeMemory();
   const signals = listenForStopSignals();
   // An error that repeats must not fill a disk, whatever its cause.
@@ -33,13 +48,16 @@ export async function runAgent(settings: AgentSettings, exits: CrashExits): Prom
 
   for (const remark of settings.access.tokenRemarks) logger.warn({ remark }, "the access token is unsafe");
 
-  // Resolving a host name can take long and must not delay a signal. Nothing runs yet that has to be stopped.
-  const agent = await Promise.race([start(settings, logger, exits), signals.stop]);
+  const starting = start(settings, logger, exits, inheritance);
+  // Resolving a host name can take long and must not delay a signal. Nothing runs yet that has to be stopped. What
+  // another image left does run.
+  const agent = await (inheritance === undefined ? Promise.race([starting, signals.stop]) : starting);
   if (typeof agent === "string") return { kind: "stopped" };
   if ("kind" in agent) return agent;
-  announce(agent, logger);
+  if (inheritance === undefined) announce(agent, logger);
 
   const signal = await signals.stop;
+  agent.upgrade.stop();
   agent.idlePages.stop();
   return shutDown(agent, { signal, stopNow: signals.stopNow, graceMs: settings.shutdownGraceMs, logger });
 }
@@ -52,27 +70,114 @@ interface Agent {
   readonly watchers: Watchers;
   readonly token: AccessToken;
   readonly idlePages: IdlePages;
+  readonly upgrade: Upgrade;
 }
 
 async function start(
   settings: AgentSettings,
   logger: Logger,
   exits: CrashExits,
-): Promise<Agent | (AgentOutcome & { kind: "failed" })> {
+  inheritance: Inheritance | undefined,
+): Promise<Agent | Exclude<AgentOutcome, { kind: "interrupted" | "stuck" }>> {
   try {
-    return await compose(settings, logger, exits);
+    if (settings.rehearses) return await rehearse(settings, logger);
+    if (inheritance?.givenBack !== undefined)
+      logger.error({ reason: inheritance.givenBack }, "the next version could not continue: this one does");
+    return await compose(settings, logger, exits, inheritance);
   } catch (error) {
     logger.debug({ err: error }, "could not start");
+    if (inheritance !== undefined) {
+      logger.error({ err: error }, "this version cannot continue: the one before does");
+      await logWritten();
+      inheritance.giveBack(error);
+    }
     return { kind: "failed", message: describeStartFailure(error, settings.addresses) };
   }
 }
 
-async function compose(settings: AgentSettings, logger: Logger, exits: CrashExits): Promise<Agent> {
-  const { addresses, access, limits, commands } = settings;
+/** Restores all parts, listens nowhere, and lets nothing happen. */
+async function rehearse(settings: AgentSettings, logger: Logger): Promise<{ readonly kind: "stopped" }> {
+  const inherited = readRehearsedState();
+  const { answer } = await composeParts(settings, logger, inherited);
+  await answer.load();
+  claimRest(inherited);
+  reportRehearsal(settings.version);
+  return { kind: "stopped" };
+}
+
+async function compose(
+  settings: AgentSettings,
+  logger: Logger,
+  exits: CrashExits,
+  inheritance: Inheritance | undefined,
+): Promise<Agent> {
+  const { access, limits } = settings;
+  const state = inheritance?.state;
+  const parts = await composeParts(settings, logger, inheritance, () => ({ server, upgrade }));
+  const { table, token, activity, answer, idlePages, streams, generations } = parts;
+  const rpcs = state !== undefined && state.streams.length > 0 ? await answer.load() : undefined;
+  const upgrade = new Upgrade({
+    version: settings.version,
+    ...historyOf(inheritance),
+    save: () => saveParts({ ...parts, server: () => server }),
+    partFromIdle: () => server?.partFromIdle(),
+    isSettled: () => (server?.requests ?? 0) <= streams.unboundedCalls,
+    abandonLaunches: () => table.abandonLaunches(),
+    flushLog: logWritten,
+    graceMs: settings.shutdownGraceMs,
+    logger,
+  });
+  const watched = generations.watch(answer);
+  if (inheritance !== undefined) claimRest(inheritance);
+  // With an inheritance, no turn of the event loop passes from here to `continueAll`.
+  const server: RunningServer | undefined = await startServer({
+    ...access,
+    addresses: state?.server.listening.map(({ address }) => address) ?? settings.addresses,
+    saved: state?.server,
+    token,
+    limits: limits.server,
+    answer: settings.pageOut ? idlePages.watch(watched) : watched,
+    onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
+    logger,
+  });
+  if (inheritance !== undefined) continueAll(inheritance, { table, server, rpcs, logger });
+  // Not before: until then the image before continues after a crash.
+  endOnCrash(logger, { killAll: () => table.killAll(), exits });
+  void removeAbandonedSpools();
+  process.on("SIGUSR2", () => {
+    upgrade.begin().catch((error: unknown) => logger.error({ err: error }, "no upgrade"));
+  });
+  if (settings.pageOut) idlePages.start();
+  return { ...parts, server, upgrade };
+}
+
+/** The upgrades so far. A state that was given back is of one that did not happen. */
+function historyOf(inheritance: Inheritance | undefined): Pick<UpgradeOptions, "upgrades" | "failure"> {
+  if (inheritance === undefined) return { upgrades: 0 };
+  const { state, givenBack } = inheritance;
+  if (givenBack === undefined) return { upgrades: state.upgrades };
+  return { upgrades: state.upgrades - 1, failure: { message: givenBack, atMs: Date.now() } };
+}
+
+interface Running {
+  readonly server: RunningServer | undefined;
+  readonly upgrade: Upgrade;
+}
+
+/** Everything but the server. With `inherited`, nothing happens before `continueAll`. */
+async function composeParts(
+  settings: AgentSettings,
+  logger: Logger,
+  inherited: Inherited | undefined,
+  running?: () => Running,
+) {
+  const { access, limits, commands } = settings;
+  const saved = inherited?.state;
   const token = new AccessToken();
-  token.set(access.token);
-  const defaults = await checkedDefaults(commands);
+  token.set(saved === undefined ? access.token : saved.token);
+  const defaults = saved === undefined ? await checkedDefaults(commands) : agentDefaults(saved.defaults);
   const { children, cgroup } = commands;
+  const files = createFileAccess(settings.files.access);
   const table = new ProcessTable({
     ...settings,
     limits: limits.processes,
@@ -80,13 +185,18 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     children,
     cgroup,
     logger,
+    saved: inherited && { state: inherited.state.table, descriptors: inherited.descriptors },
   });
-  endOnCrash(logger, { killAll: () => table.killAll(), exits });
-  const files = createFileAccess(settings.files.access);
-  void removeAbandonedSpools();
-  const activity = new ClientActivity(logger);
+  const activity = new ClientActivity(logger, saved?.clients);
   const serving = new ServingState();
-  const generations = new GenerationWatch({ table, server: () => server, logger });
+  const server = () => running?.().server;
+  const savedVmGeneration = saved?.vmGeneration;
+  const generations = new GenerationWatch({ table, server, logger, savedVmGeneration });
+  const onNewLifecycle = (asking: NodeRequest) => generations.begin("lifecycleID", asking);
+  const initialization = new Initialization({
+    ...{ defaults, token, logger, onNewLifecycle },
+    saved: saved?.initialization,
+  });
   const control = createControl({
     table,
     defaults,
@@ -96,8 +206,17 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     files,
     transferIdleMs: limits.transferIdleMs,
     envdVersion: settings.envdVersion,
-    connections: () => server?.connections ?? 0,
-    onNewLifecycle: (asking) => generations.begin("lifecycleID", asking),
+    connections: () => server()?.connections ?? 0,
+    onNewLifecycle,
+    initialization,
+    ...(running && {
+      upgrade: {
+        get status() {
+          return running().upgrade.status;
+        },
+        begin: (file) => running().upgrade.begin(file),
+      },
+    }),
     logger,
   });
   const watchers = new Watchers({
@@ -105,6 +224,7 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     retainMs: settings.files.retainWatchersMs,
     reserve: (bytes) => table.memoryBudget.reserve(bytes),
   });
+  const streams = new OutputStreams();
   const answer = createRpcAnswer({
     table,
     files,
@@ -114,22 +234,16 @@ async function compose(settings: AgentSettings, logger: Logger, exits: CrashExit
     serving,
     limits: limits.server,
     version: settings.version,
+    streams,
+    connections: () => server()?.connections ?? 0,
     logger,
     fallback: control,
   });
   const idlePages = new IdlePages({ idleMs: AGENT_DEFAULTS.pageOutIdleMs, logger });
-  const watched = generations.watch(answer);
-  const server: RunningServer | undefined = await startServer({
-    ...access,
-    addresses,
-    token,
-    limits: limits.server,
-    answer: settings.pageOut ? idlePages.watch(watched) : watched,
-    onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
-    logger,
-  });
-  if (settings.pageOut) idlePages.start();
-  return { table, files, watchers, token, serving, server, idlePages };
+  return {
+    ...{ table, files, watchers, token, defaults, serving, activity, streams, answer, idlePages },
+    ...{ generations, initialization },
+  };
 }
 
 /** Rejects when the default user does not exist. */

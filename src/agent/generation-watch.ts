@@ -14,6 +14,8 @@ export interface GenerationWatchOptions {
   readonly logger: Logger;
   /** For tests. */
   readonly vmClock?: VmClock | undefined;
+  /** What another image of this agent saw last: see `vmGeneration`. */
+  readonly savedVmGeneration?: string | undefined;
 }
 
 export class GenerationWatch {
@@ -24,11 +26,17 @@ export class GenerationWatch {
   constructor(options: GenerationWatchOptions) {
     this.#options = options;
     this.#vmClock = "vmClock" in options ? options.vmClock : openVmClock();
-    this.#vmGeneration = this.#vmClock?.generation();
+    const { savedVmGeneration: saved } = options;
+    this.#vmGeneration = saved === undefined ? this.#vmClock?.generation() : BigInt(saved);
     realClock.onPause((pausedMs) => {
       options.logger.info({ pausedMs: Math.round(pausedMs) }, "continued after a pause");
       this.#check();
     });
+  }
+
+  /** The counter of the machine that was seen last. */
+  get vmGeneration(): string | undefined {
+    return this.#vmGeneration?.toString();
   }
 
   /** `asking` is the request that reported the change; its connection stays. */

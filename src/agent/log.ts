@@ -2,6 +2,7 @@
 // memory or time: the waiting bytes are bounded, lines beyond that are dropped, and the log reports their number.
 
 import { pino } from "pino";
+import { startTimer } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { LogSettings } from "./settings.ts";
 
@@ -23,6 +24,21 @@ export async function createLogger({ level, format }: LogSettings): Promise<Logg
     lines,
   );
   return logger;
+}
+
+/** Enough for a reader that reads. */
+const FLUSH_MS = 50;
+
+/** Resolves when the log is written, at most FLUSH_MS later: what waits in this program is lost when another one takes its place. */
+export function logWritten(): Promise<void> {
+  if (process.stderr.writableLength === 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = startTimer(FLUSH_MS, resolve);
+    process.stderr.write("", () => {
+      timer.cancel();
+      resolve();
+    });
+  });
 }
 
 /** Loads pino-pretty only here: an agent that runs as a service saves its 20 ms and its memory. */

@@ -29,6 +29,8 @@ export interface AgentSettings {
   /** HOLDFAST_ variables that are not the variable of any setting. */
   readonly unknownVariables: readonly string[];
   readonly version: string;
+  /** Only tries whether this version can continue an agent, whose state is on stdin (src/handover). */
+  readonly rehearses: boolean;
 }
 
 export interface AccessSettings {

@@ -39,7 +39,24 @@ export function listenForStopSignals(): StopSignals {
   };
   for (const signal of stopSignals) process.on(signal, () => receive(signal));
   for (const signal of ignoredSignals) process.on(signal, ignore);
+  for (const signal of takeEarlySignals()) if (isStopSignal(signal)) receive(signal);
   return { stop: stop.promise, stopNow: stopNow.promise };
+}
+
+/** What src/cli/main.cts heard while the next image of an agent was loaded. From here on it does not listen. */
+function takeEarlySignals(): readonly string[] {
+  const early: unknown = Reflect.get(globalThis, EARLY_SIGNALS);
+  if (typeof early !== "object" || early === null) return [];
+  const { heard, stop } = early as { readonly heard: readonly string[]; stop(): void };
+  stop();
+  Reflect.deleteProperty(globalThis, EARLY_SIGNALS);
+  return heard;
+}
+
+const EARLY_SIGNALS = "holdfastEarlySignals";
+
+function isStopSignal(signal: string): signal is StopSignal {
+  return (stopSignals as readonly string[]).includes(signal);
 }
 
 function ignore(): void {

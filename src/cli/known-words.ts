@@ -48,7 +48,7 @@ const knownWords: readonly KnownWord[] = [
   { typed: "config get-contexts", here: "holdfast context ls" },
   { typed: "config", here: "holdfast context ls" },
   { typed: "cluster-info", here: "holdfast version" },
-  ...["apply", "scale", "rollout", "expose", "edit", "port-forward"].map((typed) => ({
+  ...["apply", "scale", "rollout", "expose", "port-forward"].map((typed) => ({
     typed,
     because: NO_OBJECTS,
   })),
@@ -64,6 +64,12 @@ const knownWords: readonly KnownWord[] = [
   { typed: "capture-pane", here: "holdfast logs NAME" },
   // ssh, systemd, and words that mean the same
   { typed: "ssh", here: "holdfast --url HOST:PORT shell" },
+  { typed: "scp", here: "holdfast cp FILE :FILE" },
+  { typed: "sftp", here: "holdfast cp :FILE FILE" },
+  { typed: "vi", here: "holdfast edit :FILE" },
+  { typed: "vim", here: "holdfast edit :FILE" },
+  { typed: "nano", here: "holdfast edit :FILE" },
+  { typed: "copy", here: "holdfast cp FILE :FILE" },
   { typed: "list", here: "holdfast ps" },
   { typed: "status", here: "holdfast ps" },
   { typed: "log", here: "holdfast logs NAME" },

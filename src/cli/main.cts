@@ -146,4 +146,19 @@ function head(data: Buffer): Buffer {
   return bytes;
 }
 
+// While the next image of a running agent is loaded, a signal must neither end it nor be lost:
+// src/agent/stop-signals.ts takes what was heard. Here, because the command itself could listen 20 ms later.
+if (process.env["HOLDFAST_STATE"] !== undefined) {
+  const heard: string[] = [];
+  const listeners = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR2"].map((signal) => {
+    const hear = () => void heard.push(signal);
+    process.on(signal, hear);
+    return () => void process.off(signal, hear);
+  });
+  const stop = () => {
+    for (const stopListening of listeners) stopListening();
+  };
+  Reflect.set(globalThis, "holdfastEarlySignals", { heard, stop });
+}
+
 load("command-line.cjs");

@@ -6,6 +6,7 @@ import { addInspect } from "./commands/inspect.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
 import { addKill, addSignal } from "./commands/signal.ts";
+import { addUpgrade } from "./commands/upgrade.ts";
 import { addVersion } from "./commands/version.ts";
 import { addWait } from "./commands/wait.ts";
 import { addCompletion } from "./completion/completion.ts";
@@ -13,6 +14,10 @@ import { chooseAgent } from "./connect/choose-agent.ts";
 import { addContext } from "./contexts/context.ts";
 import { addDoctor } from "./doctor/doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { addCat } from "./files/cat.ts";
+import { addCp } from "./files/cp.ts";
+import { addEdit } from "./files/edit.ts";
+import { addLs } from "./files/ls.ts";
 import { foreignPhrase, unknownCommandMessage } from "./known-words.ts";
 import { addGlobalFlags } from "./options/agent-flags.ts";
 import { dropEmptyVariables } from "./options/settings.ts";
@@ -33,7 +38,8 @@ type AddCommand = (
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
   ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addInspect],
-  ...[addWait, addKill, addSignal, addContext, addCompletion, addVersion, addDoctor],
+  ...[addCp, addLs, addCat, addEdit],
+  ...[addWait, addKill, addSignal, addUpgrade, addContext, addCompletion, addVersion, addDoctor],
 ];
 
 /**
@@ -41,15 +47,10 @@ const commands: readonly AddCommand[] = [
  * know every variable.
  */
 const byName: Readonly<Record<string, readonly AddCommand[]>> = {
-  ...{ run: [addRun], exec: [addRun], shell: [addShell], attach: [addAttach] },
-  ...{ ps: [addPs], logs: [addLogs], top: [addTop], inspect: [addInspect], wait: [addWait] },
-  ...{
-    kill: [addKill],
-    signal: [addSignal],
-    context: [addContext],
-    version: [addVersion],
-    doctor: [addDoctor],
-  },
+  ...{ run: [addRun], exec: [addRun], shell: [addShell], attach: [addAttach], ps: [addPs] },
+  ...{ logs: [addLogs], top: [addTop], inspect: [addInspect], wait: [addWait], kill: [addKill] },
+  ...{ signal: [addSignal], cp: [addCp], ls: [addLs], cat: [addCat], edit: [addEdit] },
+  ...{ upgrade: [addUpgrade], context: [addContext], version: [addVersion] },
   // They need none.
   ...{ "--version": [], "-V": [] },
 };

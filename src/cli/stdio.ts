@@ -1,7 +1,7 @@
 // stdin, stdout and stderr of the command. The readers of stdout and stderr may stop reading or exit (`holdfast serve |
 // head -1`, a closed terminal, a full disk). None of this may end the agent, make it spin, block it or make it grow.
 
-import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import { oneLine } from "../text.ts";
 
@@ -24,12 +24,28 @@ export function ownStandardInput(): void {
   ownDescription(0, constants.O_RDONLY);
 }
 
+/**
+ * stdout and stderr if they are sockets (of a service manager, of a program in Node) and were blocking: Node makes them
+ * non-blocking, and no description of its own can be opened.
+ */
+export const blockingSockets = (): readonly number[] => [...blocking];
+
+const blocking = new Set<number>();
+
 function ownDescription(fd: number, access: number): void {
   try {
-    if (fstatSync(fd).isFIFO()) replaceDescription(fd, access | constants.O_NONBLOCK);
+    const stats = fstatSync(fd);
+    if (stats.isFIFO()) replaceDescription(fd, access | constants.O_NONBLOCK);
+    else if (stats.isSocket() && (flagsOf(fd) & constants.O_NONBLOCK) === 0) blocking.add(fd);
   } catch {
     // ENXIO: nobody reads it. EACCES: it belongs to another user. It stays shared.
   }
+}
+
+/** As fcntl(2) gives them. */
+function flagsOf(fd: number): number {
+  const [, flags = "0"] = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1")) ?? [];
+  return Number.parseInt(flags, 8);
 }
 
 function replaceDescription(fd: number, flags: number): void {

@@ -4,7 +4,7 @@
 
 import { deferred } from "../deferred.ts";
 import { Backoff } from "./backoff.ts";
-import { type ClientError, ProcessGoneError } from "./client-errors.ts";
+import { type ClientError, ProcessGoneError, ReconnectError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
 import { EventStream, type OpenStream } from "./event-stream.ts";
 import { type Failure, toFailure } from "./failures.ts";
@@ -15,8 +15,8 @@ import {
   OutputPosition,
   type Rewind,
 } from "./output-position.ts";
-import { pause } from "./pause.ts";
-import type { ConnectionState, Exit } from "./types.ts";
+import { waitToRetry } from "./retried-call.ts";
+import type { ConnectionState, Exit, PtySize } from "./types.ts";
 
 export interface AttachmentOptions {
   /** Opens the first stream. */
@@ -30,6 +30,7 @@ export interface AttachmentOptions {
   /** Whether the agent may kill the process at its time limit. */
   readonly mayTimeOut: boolean;
   readonly onState: ((state: ConnectionState) => void) | undefined;
+  readonly onSize: ((size: PtySize) => void) | undefined;
   /** Ends the attachment. */
   readonly signal: AbortSignal;
 }
@@ -69,7 +70,7 @@ export class Attachment {
    * The next piece of output, or the end. Call it again only after it has settled. Rejects when
    * there is nothing left to try.
    */
-  async next(): Promise<Exclude<Arrival, { kind: "nothing" | "stopping" }>> {
+  async next(): Promise<Exclude<Arrival, { kind: "nothing" | "size" | "stopping" }>> {
     for (;;) {
       let reached: EventStream | Rewind;
       try {
@@ -83,6 +84,7 @@ export class Attachment {
       const arrival = await this.#nextOf(reached);
       if ("verdict" in arrival) await this.#lose(arrival);
       else if (arrival.kind === "stopping") this.#options.onState?.(arrival);
+      else if (arrival.kind === "size") this.#options.onSize?.(arrival.size);
       else if (arrival.kind !== "nothing") return arrival;
     }
   }
@@ -164,6 +166,7 @@ export class Attachment {
     const { verdict, error, retryAfterMs } = failure;
     const { signal, onState } = this.#options;
     signal.throwIfAborted();
+    if (error instanceof ReconnectError) this.#backoff.restart();
     const { identity } = this.#position;
     // Before the process exists, `resource_exhausted` is the answer, unless the agent asks for a
     // retry. Later it is a reason to retry.
@@ -175,7 +178,7 @@ export class Attachment {
     const wake = deferred<void>();
     this.#wake = () => wake.resolve();
     try {
-      await pause(this.#link.settings.clock, retry.delayMs, signal, wake.promise);
+      await waitToRetry(this.#link, retry.delayMs, this.#backoff, signal, wake);
     } finally {
       this.#wake = undefined;
     }

@@ -15,6 +15,7 @@ export class Backoff {
   #sinceMs: number | undefined;
   /** When the present connection was made. */
   #reachedMs: number | undefined;
+  #skipsWait = false;
 
   /**
    * `patienceMs`: no try begins later than this after construction, or after the first failure that
@@ -42,6 +43,12 @@ export class Backoff {
     this.#reachedMs = this.#settings.clock.nowMs();
   }
 
+  /** The caller wants to connect now: the next try begins without a wait, and the waits after it with the shortest. */
+  restart(): void {
+    this.succeeded();
+    this.#skipsWait = true;
+  }
+
   /** The number and delay of the next try; undefined when there is none. */
   afterFailure(
     verdict: Verdict,
@@ -57,6 +64,11 @@ export class Backoff {
     if (verdict === "doubtful") this.#doubts++;
     if (verdict === "final" || this.#doubts >= MAX_DOUBTS) return undefined;
     const spreadMs = isPlanned && this.#attempt === 0 ? this.#settings.spreadMs : 0;
+    if (this.#skipsWait) {
+      this.#skipsWait = false;
+      this.#attempt++;
+      return { attempt: this.#attempt, delayMs: 0 };
+    }
     // In addition to the wait that was asked for, so that clients that got the same one do not return together.
     const delayMs = retryAfterMs + random() * Math.max(this.#maxDelayMs(), spreadMs);
     if (nowMs + delayMs - this.#sinceMs >= this.#patienceMs) return undefined;

@@ -85,6 +85,13 @@ export class FileChangedError extends ClientError {
   }
 }
 
+/** `reconnectNow` was called: the connection is dropped, and the next try begins at once. Callers do not see it. */
+export class ReconnectError extends ClientError {
+  constructor() {
+    super("unavailable", "the client connects again: reconnectNow was called");
+  }
+}
+
 /** `detach` or `close` was called. The process continues to run. */
 export class DetachedError extends ClientError {
   override readonly name = "DetachedError";

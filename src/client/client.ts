@@ -7,7 +7,7 @@ import { newFiles } from "./files/files.ts";
 import { startHeaders, toConnectMessage, toProcessInfo, toStartMessage } from "./messages.ts";
 import { type Opening, Output } from "./output.ts";
 import type { EarlierPosition } from "./output-position.ts";
-import { describeAgent, listProcesses } from "./process-list.ts";
+import { describeAgent, listChanges, listProcesses } from "./process-list.ts";
 import { AttachedProcess } from "./remote-process.ts";
 import { sendSignal } from "./send-signal.ts";
 import type {
@@ -28,8 +28,10 @@ export function newClient(connection: Connection, settings: Settings): Client {
     attach: (selector, options = {}) => attach(link, selector, options),
     list: (options = {}) => list(link, options),
     files: newFiles(link),
+    changes: (options = {}) => listChanges(link, options),
     agent: ({ signal } = {}) => describeAgent(link, signal),
     signal: (selector, name, options) => sendSignal(link, selector, name, options),
+    reconnectNow: () => link.reconnectNow(),
     close: () => link.close(),
   };
 }
@@ -39,11 +41,13 @@ async function start(
   request: StartRequest,
   options: ProcessOptions,
 ): Promise<RemoteProcess> {
-  const message = toStartMessage(request, request.startId ?? link.settings.randomId());
+  const startId = request.startId ?? link.settings.randomId();
+  const message = toStartMessage(request, startId, options.onSize !== undefined);
+  const sizes = options.onSize === undefined ? {} : { onSize: options.onSize };
   const headers = startHeaders(request.user ?? link.settings.user, request.timeoutMs);
   return begin(link, options, {
     open: (rpc, call) => rpc.start(message, { ...call, headers: { ...call.headers, ...headers } }),
-    resume: (processId, position) => connect(processId, resumeOptions(position)),
+    resume: (processId, position) => connect(processId, { ...resumeOptions(position), ...sizes }),
     mayTimeOut: request.timeoutMs !== undefined,
   });
 }

@@ -28,6 +28,7 @@ export class AgentLink {
   readonly settings: Settings;
   readonly #connection: Connection;
   readonly #closing = new AbortController();
+  readonly #followers = new Set<() => void>();
   #route: Route | undefined;
 
   constructor(connection: Connection, settings: Settings) {
@@ -80,6 +81,19 @@ export class AgentLink {
       const message = messageOf(cause);
       throw new ClientError("invalid_argument", `the transport function failed: ${message}`, { cause });
     }
+  }
+
+  /** Calls `follower` at each reconnectNow, until the returned function is called. */
+  onReconnect(follower: () => void): () => void {
+    const entry = () => follower();
+    this.#followers.add(entry);
+    return () => void this.#followers.delete(entry);
+  }
+
+  /** Later calls use a new transport; each call in progress decides itself. */
+  reconnectNow(): void {
+    this.#route = undefined;
+    for (const follower of [...this.#followers]) follower();
   }
 
   close(): void {

@@ -3,7 +3,7 @@
 // event: without a read, an idle connection looks the same as a busy one.
 
 import { AbortScope, untilAbort } from "./abort.ts";
-import { ClientError } from "./client-errors.ts";
+import { ClientError, ReconnectError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
 import type { Rpc, RpcOptions } from "./rpc.ts";
 
@@ -21,6 +21,7 @@ export class MessageStream<Message> {
   readonly #scope: AbortScope;
   readonly #messages: AsyncIterator<Message>;
   readonly #goawaysBefore: number;
+  readonly #unfollow: () => void;
 
   /** Ends when `signal` aborts, or by `close`. */
   constructor(link: AgentLink, open: OpenMessages<Message>, signal: AbortSignal) {
@@ -35,6 +36,7 @@ export class MessageStream<Message> {
       timeoutMs: 0,
     });
     this.#messages = messages[Symbol.asyncIterator]();
+    this.#unfollow = link.onReconnect(() => this.#scope.abort(new ReconnectError()));
   }
 
   /**
@@ -59,6 +61,7 @@ export class MessageStream<Message> {
 
   /** Drops the connection if the stream is still open. A second call does nothing. */
   close(): void {
+    this.#unfollow();
     this.#scope.abort(new ClientError("canceled", "the stream was closed"));
     this.#scope.release();
   }

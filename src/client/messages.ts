@@ -4,14 +4,16 @@ import type {
   ProcessEvent_EndEvent,
   ProcessEvent_Terminal,
   ProcessEvent_TimesEvent,
+  AgentInfo as WireAgentInfo,
   ProcessInfo as WireProcessInfo,
 } from "../gen/process_pb.ts";
-import { ConnectRequest_Lag, OutputPolicy_Detached, Signal } from "../gen/tables.ts";
+import { ConnectRequest_Lag, OutputPolicy_Detached, PausedReason, Signal } from "../gen/tables.ts";
 import { messageOf } from "../text.ts";
 import { ClientError } from "./client-errors.ts";
 import { encodeMessage, type Init, type MessageName } from "./message-codec.ts";
 import { signalOfStatus } from "./signal-names.ts";
 import type {
+  AgentInfo,
   AttachOptions,
   Exit,
   OutputTime,
@@ -26,7 +28,11 @@ import type {
 /** The agent accepts ten digits. */
 const MAX_TIMEOUT_MS = 9_999_999_999;
 
-export function toStartMessage(request: StartRequest, startId: string): Init<"process.StartRequest"> {
+export function toStartMessage(
+  request: StartRequest,
+  startId: string,
+  sizes = false,
+): Init<"process.StartRequest"> {
   const { cmd, args = [], env = {}, cwd, tag, pty, stdin, output, retainEndedMs, group } = request;
   return checked("process.StartRequest", {
     process: { cmd, args: [...args], envs: { ...env }, ...(cwd === undefined ? {} : { cwd }) },
@@ -38,6 +44,7 @@ export function toStartMessage(request: StartRequest, startId: string): Init<"pr
     terminal: true,
     notices: true,
     forgetDelivered: request.forgetDelivered ?? false,
+    sizes,
     ...(retainEndedMs === undefined
       ? {}
       : { retainEndedMs: toWhole("retainEndedMs", retainEndedMs, "milliseconds") }),
@@ -100,7 +107,7 @@ export function timeoutHeaders(timeoutMs: number): Readonly<Record<string, strin
 
 export function toConnectMessage(
   selector: Selector,
-  { fromOffset, lag, generation, times = false, endOnly = false }: AttachOptions,
+  { fromOffset, lag, generation, times = false, endOnly = false, onSize }: AttachOptions,
 ): Init<"process.ConnectRequest"> {
   return checked("process.ConnectRequest", {
     process: toSelectorMessage(selector),
@@ -111,6 +118,7 @@ export function toConnectMessage(
     terminal: true,
     notices: true,
     endOnly,
+    sizes: onSize !== undefined,
     ...(generation === undefined ? {} : { generation }),
   });
 }
@@ -210,7 +218,12 @@ export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
     subscribers: info.subscribers,
     heldBytes: Number(info.heldBytes),
     reading: info.reading,
+    attachOffset: Number(info.attachOffset),
     ...(blockedMs === undefined ? {} : { blockedMs: Number(blockedMs) }),
+    ...(info.cols === 0 ? {} : { size: { cols: info.cols, rows: info.rows } }),
+    ...named("detached", detachedNames.get(info.detached)),
+    ...named("pausedReason", pausedReasons.get(info.pausedReason)),
+    ...(info.pausedReason === PausedReason.SLOW_CLIENT ? { slowestOffset: Number(info.slowestOffset) } : {}),
     ...(usage === undefined
       ? {}
       : {
@@ -219,6 +232,44 @@ export function toProcessInfo(info: WireProcessInfo): ProcessInfo {
             residentBytes: Number(usage.residentBytes),
             processes: usage.processes,
           },
+        }),
+  };
+}
+
+/** Older agents do not send it. */
+function named<Name extends string, Value>(name: Name, value: Value | undefined): { [N in Name]?: Value } {
+  return value === undefined ? {} : ({ [name]: value } as { [N in Name]?: Value });
+}
+
+const detachedNames = new Map<OutputPolicy_Detached, NonNullable<ProcessInfo["detached"]>>([
+  [OutputPolicy_Detached.BLOCK, "block"],
+  [OutputPolicy_Detached.BUFFER, "buffer"],
+  [OutputPolicy_Detached.RING, "ring"],
+]);
+
+const pausedReasons = new Map<PausedReason, NonNullable<ProcessInfo["pausedReason"]>>([
+  [PausedReason.DETACHED, "detached"],
+  [PausedReason.BUDGET, "budget"],
+  [PausedReason.SLOW_CLIENT, "slowClient"],
+]);
+
+/** Undefined if the agent does not describe itself. */
+export function toAgentInfo(agent: WireAgentInfo | undefined): AgentInfo | undefined {
+  if (agent === undefined) return undefined;
+  const { version, startedAtMs, nowMs, instanceId, budgetBytes } = agent;
+  return {
+    version,
+    startedAt: new Date(Number(startedAtMs)),
+    now: new Date(Number(nowMs)),
+    ...(instanceId === "" ? {} : { instanceId }),
+    ...(budgetBytes === 0n
+      ? {}
+      : {
+          budgetBytes: Number(budgetBytes),
+          heldBytes: Number(agent.heldBytes),
+          budgetSpent: agent.budgetSpent,
+          residentBytes: Number(agent.residentBytes),
+          connections: agent.connections,
         }),
   };
 }

@@ -4,7 +4,7 @@
 import type { ProcessEvent } from "../gen/process_pb.ts";
 import { CleanEndError, ClientError } from "./client-errors.ts";
 import { toExit, toOutputTimes, toTerminal } from "./messages.ts";
-import type { Exit, OutputEvent, OutputTime, TerminalState } from "./types.ts";
+import type { Exit, OutputEvent, OutputTime, PtySize, TerminalState } from "./types.ts";
 
 type WireEvent = ProcessEvent["event"];
 
@@ -34,6 +34,7 @@ export type Arrival =
   | { readonly kind: "end"; readonly exit: Exit }
   | ({ readonly kind: "rewound" } & Rewind)
   | { readonly kind: "stopping"; readonly reason: string; readonly graceMs: number }
+  | { readonly kind: "size"; readonly size: PtySize }
   /** A keepalive, or an event that this client does not know. */
   | { readonly kind: "nothing" };
 
@@ -157,6 +158,10 @@ export class OutputPosition {
         return { kind: "end", exit: toExit(event.value) };
       case "agentStopping":
         return { kind: "stopping", reason: event.value.reason, graceMs: Number(event.value.graceMs) };
+      case "size": {
+        const { cols, rows } = event.value;
+        return { kind: "size", size: { cols, rows } };
+      }
       case "start":
         throw new ClientError("data_loss", "a second start event arrived");
       default:

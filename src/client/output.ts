@@ -38,6 +38,7 @@ export class Output implements AsyncIterableIterator<OutputEvent> {
     this.#attachment = new Attachment(link, {
       ...opening,
       onState: options.onState,
+      onSize: options.onSize,
       signal: this.#scope.signal,
     });
     const { promise, ...settleExit } = deferred<Exit>();

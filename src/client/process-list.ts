@@ -1,12 +1,13 @@
 // Lists processes: all of them, or those that a selector matches. Follows the pages of the answer, and filters
 // what comes back, because older agents ignore the selector and send everything in one page.
 
-import type { ProcessInfo as WireProcessInfo } from "../gen/process_pb.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ListRequestSchema, ProcessInfo as WireProcessInfo } from "../gen/process_pb.ts";
 import { ClientError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
-import { isSelected, toSelectorMessage } from "./messages.ts";
+import { isSelected, toAgentInfo, toProcessInfo, toSelectorMessage } from "./messages.ts";
 import { callWithRetries } from "./retried-call.ts";
-import type { AgentInfo, Selector } from "./types.ts";
+import type { AgentInfo, ChangesOptions, ProcessChanges, Selector } from "./types.ts";
 
 export interface ListQuery {
   /** Default: all processes. */
@@ -40,14 +41,47 @@ export async function listProcesses(link: AgentLink, query: ListQuery): Promise<
 /** Asks for no process: the smallest list that there is. */
 export async function describeAgent(link: AgentLink, signal?: AbortSignal): Promise<AgentInfo | undefined> {
   const message = { agent: true, includeEnded: true, omitConfig: true, pageSize: 1 };
-  const { agent } = await callWithRetries(link, {
+  const { agent } = await listOnce(link, message, [signal]);
+  return toAgentInfo(agent);
+}
+
+/** The processes that changed since the client's last answer, over as many pages as they need. */
+export async function listChanges(
+  link: AgentLink,
+  { since = 0n, includeEnded = false, omitConfig = false, agent = false, signal }: ChangesOptions,
+): Promise<ProcessChanges> {
+  // An agent that is too old to know since_revision sends the additions because of include_ended.
+  const message = { includeEnded: true, omitConfig, sinceRevision: since };
+  const first = await listOnce(link, { ...message, agent }, [signal]);
+  const processes = [...first.processes];
+  for (let { nextPageToken } = first; nextPageToken !== ""; ) {
+    const page = await listOnce(link, { ...message, pageToken: nextPageToken }, [signal]);
+    processes.push(...page.processes);
+    nextPageToken = page.nextPageToken === nextPageToken ? "" : page.nextPageToken;
+  }
+  const isShown = ({ end }: WireProcessInfo) => includeEnded || end === undefined;
+  const hidden = processes.filter((info) => !isShown(info)).map(({ processId }) => processId);
+  const isComplete = first.complete || first.revision === 0n;
+  const described = toAgentInfo(first.agent);
+  return {
+    processes: processes.filter(isShown).map(toProcessInfo),
+    removed: isComplete ? [] : [...first.removed, ...hidden],
+    isComplete,
+    revision: first.revision,
+    ...(described === undefined ? {} : { agent: described }),
+  };
+}
+
+function listOnce(
+  link: AgentLink,
+  message: MessageInitShape<typeof ListRequestSchema>,
+  signals: readonly (AbortSignal | undefined)[],
+) {
+  return callWithRetries(link, {
     send: (rpc, options) => rpc.list(message, options),
-    signals: [signal],
+    signals,
     patienceMs: link.settings.callRetryMs,
   });
-  if (agent === undefined) return undefined;
-  const { version, startedAtMs, nowMs } = agent;
-  return { version, startedAt: new Date(Number(startedAtMs)), now: new Date(Number(nowMs)) };
 }
 
 function listPage(
@@ -63,9 +97,5 @@ function listPage(
     pageToken,
     ...(selector === undefined ? {} : { process: toSelectorMessage(selector) }),
   };
-  return callWithRetries(link, {
-    send: (rpc, options) => rpc.list(message, options),
-    signals,
-    patienceMs: link.settings.callRetryMs,
-  });
+  return listOnce(link, message, signals);
 }

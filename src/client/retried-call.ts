@@ -1,8 +1,9 @@
 // Calls with one answer, repeated until it arrives.
 
+import { deferred } from "../deferred.ts";
 import { AbortScope, untilAbort } from "./abort.ts";
 import { Backoff } from "./backoff.ts";
-import { ClientError } from "./client-errors.ts";
+import { ClientError, ReconnectError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
 import { type Failure, toFailure } from "./failures.ts";
 import { pause } from "./pause.ts";
@@ -34,12 +35,28 @@ export async function callWithRetries<Answer>(
       const failure = await tryOnce(link, request, scope.signal);
       if ("answer" in failure) return failure.answer;
       scope.signal.throwIfAborted();
-      await pause(link.settings.clock, delayMs(link, request, backoff, failure), scope.signal);
+      if (failure.error instanceof ReconnectError) backoff.restart();
+      await waitToRetry(link, delayMs(link, request, backoff, failure), backoff, scope.signal);
       request.onRepeat?.();
     }
   } finally {
     scope.release();
   }
+}
+
+/** Waits for `delayMs`, or until the caller wants to reconnect now. */
+export async function waitToRetry(
+  link: AgentLink,
+  delayMs: number,
+  backoff: Backoff,
+  signal: AbortSignal,
+  wake = deferred<void>(),
+): Promise<void> {
+  const unfollow = link.onReconnect(() => {
+    backoff.restart();
+    wake.resolve();
+  });
+  await pause(link.settings.clock, delayMs, signal, wake.promise).finally(unfollow);
 }
 
 /** The wait before the next try. Throws the failure's error when there is none. */
@@ -73,6 +90,9 @@ async function tryOnce<Answer>(
     link.abandon(rpc);
     scope.abort(new ClientError("unavailable", `the agent did not answer for ${tryMs} ms`));
   });
+  // A call that must not be repeated may have reached the agent: its answer is worth the wait.
+  const unfollow =
+    request.mayRepeat === undefined ? link.onReconnect(() => scope.abort(new ReconnectError())) : undefined;
   try {
     // The transport may ignore the signal, or react late.
     const answer = request.send(rpc, { signal: scope.signal, headers, timeoutMs: 0 });
@@ -80,6 +100,7 @@ async function tryOnce<Answer>(
   } catch (error) {
     return toFailure(error);
   } finally {
+    unfollow?.();
     timer.cancel();
     scope.release();
   }

@@ -115,6 +115,11 @@ export interface Client {
   list(options?: ListOptions): Promise<ProcessInfo[]>;
   /** The files of the sandbox. */
   readonly files: Files;
+  /**
+   * For a display that polls: the processes that changed since an earlier answer. Give `revision` back as `since` of the
+   * next call with the same options. An agent that is too old always answers with all processes.
+   */
+  changes(options?: ChangesOptions): Promise<ProcessChanges>;
   /** The agent itself. Undefined: it is older than this call, or another implementation. */
   agent(options?: CallOptions): Promise<AgentInfo | undefined>;
   /**
@@ -123,6 +128,12 @@ export interface Client {
    * and SIGCONT, which have the same effect twice as once.
    */
   signal(selector: Selector, name: SignalName, options?: SignalOptions): Promise<void>;
+  /**
+   * Drops every connection of this client, also those that look alive, and connects again at once: no wait, and the
+   * waits after later failures begin with the shortest one. For a device that was asleep or changed its network. Calls
+   * that must not be repeated keep their connection.
+   */
+  reconnectNow(): void;
   /**
    * Detaches from every process of this client, fails its pending calls and closes idle
    * connections. Final.
@@ -223,6 +234,30 @@ export interface ListOptions extends CallOptions {
   readonly omitConfig?: boolean;
 }
 
+/** Options of `changes`. */
+export interface ChangesOptions extends CallOptions {
+  /** ProcessChanges.revision of the last answer. Default: all processes count as changed. */
+  readonly since?: bigint;
+  /** Also processes that have ended and are still retained. */
+  readonly includeEnded?: boolean;
+  /** Leaves out `cmd`, `args`, `env` and `cwd`: `cmd` is then empty. */
+  readonly omitConfig?: boolean;
+  /** Also describes the agent. */
+  readonly agent?: boolean;
+}
+
+/** The answer of `changes`. */
+export interface ProcessChanges {
+  readonly processes: readonly ProcessInfo[];
+  /** The process_ids of those that are no longer listed. */
+  readonly removed: readonly string[];
+  /** True: `processes` are all processes, and those of earlier answers are void. */
+  readonly isComplete: boolean;
+  readonly revision: bigint;
+  /** With ChangesOptions.agent. */
+  readonly agent?: AgentInfo;
+}
+
 /** Options of `signal`. */
 export interface SignalOptions extends CallOptions {
   /** The whole process group, descendants included. */
@@ -244,6 +279,11 @@ export interface ProcessOptions extends CallOptions {
   readonly onRewind?: "error" | "resume";
   /** Called at each change, from the first try on. Must not throw. */
   readonly onState?: (state: ConnectionState) => void;
+  /**
+   * Called with the size of the process's terminal, and again when any client changes it. It arrives with the output,
+   * so only while a loop reads. Older agents send none. Must not throw.
+   */
+  readonly onSize?: (size: PtySize) => void;
 }
 
 /**
@@ -465,6 +505,19 @@ export interface ProcessInfo {
   readonly reading: boolean;
   /** Set while the process is stuck in a write because its output is not read: for how long. */
   readonly blockedMs?: number;
+  /** The size of its terminal. Absent on pipes, and for older agents. */
+  readonly size?: PtySize;
+  /** What happens to its output while no client reads it. Absent for older agents. */
+  readonly detached?: "block" | "buffer" | "ring";
+  /**
+   * Why the agent does not read its output: no client is attached and its mode holds no more, the agent's memory budget
+   * is spent, or the slowest client has a full window before it.
+   */
+  readonly pausedReason?: "detached" | "budget" | "slowClient";
+  /** With `slowClient`: how far that client has received the output. */
+  readonly slowestOffset?: number;
+  /** Where `attach` without `fromOffset` would begin now. */
+  readonly attachOffset?: number;
   /** With ListOptions.usage, while it runs. Absent for older agents. */
   readonly usage?: ProcessUsage;
 }
@@ -484,6 +537,18 @@ export interface AgentInfo {
   readonly startedAt: Date;
   /** The clock of its machine. */
   readonly now: Date;
+  /** Changes when the agent is started again, and when its machine is restored or cloned. */
+  readonly instanceId?: string;
+  /** The memory for everything that the agent holds for clients. This and the following: absent for older agents. */
+  readonly budgetBytes?: number;
+  /** How much of it is used. */
+  readonly heldBytes?: number;
+  /** Whether output waits because the budget is spent. */
+  readonly budgetSpent?: boolean;
+  /** The resident memory of the agent itself. */
+  readonly residentBytes?: number;
+  /** The connections of all clients. */
+  readonly connections?: number;
 }
 
 /** The signals that the agent sends. */

@@ -24,6 +24,7 @@ import { createFileRoutes, TransferMemory, UPLOADS_PATH } from "./files/index.ts
 import { Initialization } from "./init.ts";
 import { MachineMetrics } from "./machine-metrics.ts";
 import { BodyReader } from "./read-body.ts";
+import { fileToUpgradeTo, type UpgradeControl } from "./upgrade-request.ts";
 
 export interface ControlOptions {
   readonly table: ProcessTable;
@@ -42,6 +43,10 @@ export interface ControlOptions {
   readonly connections: () => number;
   /** Called when POST /init names a new life of the machine. */
   readonly onNewLifecycle: (asking: NodeRequest) => void;
+  /** Becoming the next version; absent: not possible. */
+  readonly upgrade?: UpgradeControl;
+  /** Of POST /init; by default one that has applied nothing. */
+  readonly initialization?: Initialization;
   readonly logger: Logger;
 }
 
@@ -51,7 +56,7 @@ type Method = "DELETE" | "GET" | "PATCH" | "POST";
 /** Answers every request. Each must have been admitted, except POST /init, which checks its token itself. */
 export function createControl(options: ControlOptions): RequestListener {
   const { defaults, logger } = options;
-  const initialization = new Initialization(options);
+  const initialization = options.initialization ?? new Initialization(options);
   const bodies = new BodyReader(options.requestMs);
   const machine = new MachineMetrics();
   const fileRoutes = createFileRoutes({
@@ -68,6 +73,17 @@ export function createControl(options: ControlOptions): RequestListener {
       GET: (_, response) => {
         nameVersion(response);
         answer(response, 204);
+      },
+    },
+    "/upgrade": {
+      GET: (_, response) => {
+        if (options.upgrade === undefined) throw noUpgrade();
+        answerJson(response, 200, options.upgrade.status);
+      },
+      POST: async (request, response) => {
+        if (options.upgrade === undefined) throw noUpgrade();
+        await options.upgrade.begin(fileToUpgradeTo(await bodies.read(request)));
+        answerJson(response, 202, options.upgrade.status);
       },
     },
     "/init": {
@@ -103,6 +119,10 @@ export function createControl(options: ControlOptions): RequestListener {
   };
 }
 
+function noUpgrade(): HoldfastError {
+  return new HoldfastError("failed_precondition", "this server cannot upgrade itself");
+}
+
 function unknownPath(path: string): Refusal {
   return { code: Code.Unimplemented, httpStatus: 404, message: `nothing is served at "${clip(path)}"` };
 }
@@ -134,6 +154,8 @@ function statusOf({ code }: HoldfastError): number {
       return 408;
     case "resource_exhausted":
       return 413;
+    case "failed_precondition":
+      return 409;
     case "unavailable":
       return 503;
     default:

@@ -24,12 +24,20 @@ interface InitRequest {
   readonly unknownFields: readonly string[];
 }
 
+/** For src/handover. */
+export interface InitializationState {
+  readonly newest?: string | undefined;
+  readonly lifecycleID?: string | undefined;
+}
+
 export interface InitializationOptions {
   readonly defaults: AgentDefaults;
   readonly token: AccessToken;
   readonly logger: Logger;
   /** Called when a request names another life of the machine than the last one. */
   readonly onNewLifecycle: (asking: NodeRequest) => void;
+  /** What another image of this agent has applied. */
+  readonly saved?: InitializationState | undefined;
 }
 
 export class Initialization {
@@ -40,6 +48,13 @@ export class Initialization {
 
   constructor(options: InitializationOptions) {
     this.#options = options;
+    const { newest, lifecycleID } = options.saved ?? {};
+    this.#newest = newest === undefined ? undefined : BigInt(newest);
+    this.#lifecycleID = lifecycleID;
+  }
+
+  save(): InitializationState {
+    return { newest: this.#newest?.toString(), lifecycleID: this.#lifecycleID };
   }
 
   /**

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file process.proto.
  */
 export const file_process: GenFile = /*@__PURE__*/
-  fileDesc("Cg1wcm9jZXNzLnByb3RvEgdwcm9jZXNzIkoKA1BUWRIfCgRzaXplGAEgASgLMhEucHJvY2Vzcy5QVFkuU2l6ZRoiCgRTaXplEgwKBGNvbHMYASABKA0SDAoEcm93cxgCIAEoDSKhAQoNUHJvY2Vzc0NvbmZpZxILCgNjbWQYASABKAkSDAoEYXJncxgCIAMoCRIuCgRlbnZzGAMgAygLMiAucHJvY2Vzcy5Qcm9jZXNzQ29uZmlnLkVudnNFbnRyeRIQCgNjd2QYBCABKAlIAIgBARorCglFbnZzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIGCgRfY3dkIrwBCgtMaXN0UmVxdWVzdBIVCg1pbmNsdWRlX2VuZGVkGGQgASgIEi4KB3Byb2Nlc3MYZSABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvckgAiAEBEhMKC29taXRfY29uZmlnGGYgASgIEhEKCXBhZ2Vfc2l6ZRhnIAEoDRISCgpwYWdlX3Rva2VuGGggASgJEg4KBXVzYWdlGKABIAEoCBIOCgVhZ2VudBihASABKAhCCgoIX3Byb2Nlc3MiSQoMUHJvY2Vzc1VzYWdlEg4KBmNwdV9tcxgBIAEoBBIWCg5yZXNpZGVudF9ieXRlcxgCIAEoBBIRCglwcm9jZXNzZXMYAyABKA0imwMKC1Byb2Nlc3NJbmZvEiYKBmNvbmZpZxgBIAEoCzIWLnByb2Nlc3MuUHJvY2Vzc0NvbmZpZxILCgNwaWQYAiABKA0SEAoDdGFnGAMgASgJSACIAQESEgoKcHJvY2Vzc19pZBhkIAEoCRIwCgNlbmQYZSABKAsyHi5wcm9jZXNzLlByb2Nlc3NFdmVudC5FbmRFdmVudEgBiAEBEg4KBm9mZnNldBhmIAEoBBITCgtzdWJzY3JpYmVycxhnIAEoDRISCgpoZWxkX2J5dGVzGGggASgEEhUKDXN0YXJ0ZWRfYXRfbXMYaSABKAMSDwoHcmVhZGluZxhqIAEoCBILCgNwdHkYayABKAgSFQoNYXR0YWNoX29mZnNldBhsIAEoBBIXCgpibG9ja2VkX21zGG0gASgESAKIAQESDAoEdXNlchhuIAEoCRIqCgV1c2FnZRigASABKAsyFS5wcm9jZXNzLlByb2Nlc3NVc2FnZUgDiAEBQgYKBF90YWdCBgoEX2VuZEINCgtfYmxvY2tlZF9tc0IICgZfdXNhZ2UigwEKDExpc3RSZXNwb25zZRInCglwcm9jZXNzZXMYASADKAsyFC5wcm9jZXNzLlByb2Nlc3NJbmZvEhcKD25leHRfcGFnZV90b2tlbhhkIAEoCRInCgVhZ2VudBigASABKAsyEi5wcm9jZXNzLkFnZW50SW5mb0gAiAEBQggKBl9hZ2VudCJDCglBZ2VudEluZm8SDwoHdmVyc2lvbhgBIAEoCRIVCg1zdGFydGVkX2F0X21zGAIgASgDEg4KBm5vd19tcxgDIAEoAyKwAwoMU3RhcnRSZXF1ZXN0EicKB3Byb2Nlc3MYASABKAsyFi5wcm9jZXNzLlByb2Nlc3NDb25maWcSHgoDcHR5GAIgASgLMgwucHJvY2Vzcy5QVFlIAIgBARIQCgN0YWcYAyABKAlIAYgBARISCgVzdGRpbhgEIAEoCEgCiAEBEhUKCHN0YXJ0X2lkGGQgASgJSAOIAQESKgoGb3V0cHV0GGUgASgLMhUucHJvY2Vzcy5PdXRwdXRQb2xpY3lIBIgBARIPCgdvZmZzZXRzGGYgASgIEhEKCHRlcm1pbmFsGIwBIAEoCBIdCg9yZXRhaW5fZW5kZWRfbXMYlgEgASgESAWIAQESGQoQZm9yZ2V0X2RlbGl2ZXJlZBiXASABKAgSEwoFZ3JvdXAYmAEgASgJSAaIAQESEAoHbm90aWNlcxiZASABKAgSEQoDdWlkGJoBIAEoDUgHiAEBQgYKBF9wdHlCBgoEX3RhZ0IICgZfc3RkaW5CCwoJX3N0YXJ0X2lkQgkKB19vdXRwdXRCEgoQX3JldGFpbl9lbmRlZF9tc0IICgZfZ3JvdXBCBgoEX3VpZCKIAgoMT3V0cHV0UG9saWN5EjAKCGRldGFjaGVkGAEgASgOMh4ucHJvY2Vzcy5PdXRwdXRQb2xpY3kuRGV0YWNoZWQSIgoVZGV0YWNoZWRfYnVmZmVyX2J5dGVzGAIgASgESACIAQESGQoMcmVwbGF5X2J5dGVzGAMgASgESAGIAQEiXAoIRGV0YWNoZWQSFAoQREVUQUNIRURfREVGQVVMVBAAEhIKDkRFVEFDSEVEX0JMT0NLEAESEwoPREVUQUNIRURfQlVGRkVSEAISEQoNREVUQUNIRURfUklORxADQhgKFl9kZXRhY2hlZF9idWZmZXJfYnl0ZXNCDwoNX3JlcGxheV9ieXRlcyJiCg1VcGRhdGVSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIeCgNwdHkYAiABKAsyDC5wcm9jZXNzLlBUWUgAiAEBQgYKBF9wdHkiEAoOVXBkYXRlUmVzcG9uc2UisQkKDFByb2Nlc3NFdmVudBIxCgVzdGFydBgBIAEoCzIgLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LlN0YXJ0RXZlbnRIABIvCgRkYXRhGAIgASgLMh8ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuRGF0YUV2ZW50SAASLQoDZW5kGAMgASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuRW5kRXZlbnRIABI0CglrZWVwYWxpdmUYBCABKAsyHy5wcm9jZXNzLlByb2Nlc3NFdmVudC5LZWVwQWxpdmVIABItCgNnYXAYZCABKAsyHi5wcm9jZXNzLlByb2Nlc3NFdmVudC5HYXBFdmVudEgAEjUKB3Jld291bmQYZSABKAsyIi5wcm9jZXNzLlByb2Nlc3NFdmVudC5SZXdvdW5kRXZlbnRIABJDCg5hZ2VudF9zdG9wcGluZxiWASABKAsyKC5wcm9jZXNzLlByb2Nlc3NFdmVudC5BZ2VudFN0b3BwaW5nRXZlbnRIABIyCgV0aW1lcxigASABKAsyIC5wcm9jZXNzLlByb2Nlc3NFdmVudC5UaW1lc0V2ZW50SAAa0wEKClN0YXJ0RXZlbnQSCwoDcGlkGAEgASgNEhIKCnByb2Nlc3NfaWQYZCABKAkSDgoGb2Zmc2V0GGUgASgEEgsKA3B0eRhmIAEoCBISCgpnZW5lcmF0aW9uGGcgASgJEjEKCHRlcm1pbmFsGIwBIAEoCzIeLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LlRlcm1pbmFsEhEKCHNhbWVfdGFnGJYBIAEoDRIbCg1hY2NlcHRzX2lucHV0GJcBIAEoCEgAiAEBQhAKDl9hY2NlcHRzX2lucHV0GlgKCURhdGFFdmVudBIQCgZzdGRvdXQYASABKAxIABIQCgZzdGRlcnIYAiABKAxIABINCgNwdHkYAyABKAxIABIOCgZvZmZzZXQYZCABKARCCAoGb3V0cHV0Gn4KCEVuZEV2ZW50EhEKCWV4aXRfY29kZRgBIAEoERIOCgZleGl0ZWQYAiABKAgSDgoGc3RhdHVzGAMgASgJEhIKBWVycm9yGAQgASgJSACIAQESDgoGb2Zmc2V0GGQgASgEEhEKCXRpbWVkX291dBhlIAEoCEIICgZfZXJyb3IaCwoJS2VlcEFsaXZlGlcKCEdhcEV2ZW50EgwKBGZyb20YASABKAQSCgoCdG8YAiABKAQSMQoIdGVybWluYWwYjAEgASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuVGVybWluYWwaNwoIVGVybWluYWwSDwoHcmVzdG9yZRgBIAEoDBIMCgRjb2xzGAIgASgNEgwKBHJvd3MYAyABKA0aKAoMUmV3b3VuZEV2ZW50EgsKA3dhcxgBIAEoBBILCgNub3cYAiABKAQaNgoSQWdlbnRTdG9wcGluZ0V2ZW50Eg4KBnJlYXNvbhgBIAEoCRIQCghncmFjZV9tcxgCIAEoBBo/CgpUaW1lc0V2ZW50Eg8KB29mZnNldHMYASADKAQSDQoFYXRfbXMYAiADKAMSEQoJd2l0aGluX21zGAMgAygEQgcKBWV2ZW50IjUKDVN0YXJ0UmVzcG9uc2USJAoFZXZlbnQYASABKAsyFS5wcm9jZXNzLlByb2Nlc3NFdmVudCK0AgoOQ29ubmVjdFJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yEhgKC2Zyb21fb2Zmc2V0GGQgASgESACIAQESKAoDbGFnGGUgASgOMhsucHJvY2Vzcy5Db25uZWN0UmVxdWVzdC5MYWcSDwoHb2Zmc2V0cxhmIAEoCBIXCgpnZW5lcmF0aW9uGGcgASgJSAGIAQESDgoFdGltZXMYoAEgASgIEhEKCHRlcm1pbmFsGIwBIAEoCBIQCgdub3RpY2VzGJYBIAEoCBIRCghlbmRfb25seRiXASABKAgiIgoDTGFnEg0KCUxBR19CTE9DSxAAEgwKCExBR19TS0lQEAFCDgoMX2Zyb21fb2Zmc2V0Qg0KC19nZW5lcmF0aW9uIjcKD0Nvbm5lY3RSZXNwb25zZRIkCgVldmVudBgBIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0V2ZW50IqMBChBTZW5kSW5wdXRSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIkCgVpbnB1dBgCIAEoCzIVLnByb2Nlc3MuUHJvY2Vzc0lucHV0EhMKBm9mZnNldBhkIAEoBEgAiAEBEhMKBndyaXRlchhlIAEoCUgBiAEBQgkKB19vZmZzZXRCCQoHX3dyaXRlciIjChFTZW5kSW5wdXRSZXNwb25zZRIOCgZvZmZzZXQYZCABKAQiNwoMUHJvY2Vzc0lucHV0Eg8KBXN0ZGluGAEgASgMSAASDQoDcHR5GAIgASgMSABCBwoFaW5wdXQi4gIKElN0cmVhbUlucHV0UmVxdWVzdBI3CgVzdGFydBgBIAEoCzImLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0LlN0YXJ0RXZlbnRIABI1CgRkYXRhGAIgASgLMiUucHJvY2Vzcy5TdHJlYW1JbnB1dFJlcXVlc3QuRGF0YUV2ZW50SAASOgoJa2VlcGFsaXZlGAMgASgLMiUucHJvY2Vzcy5TdHJlYW1JbnB1dFJlcXVlc3QuS2VlcEFsaXZlSAAaNwoKU3RhcnRFdmVudBIpCgdwcm9jZXNzGAEgASgLMhgucHJvY2Vzcy5Qcm9jZXNzU2VsZWN0b3IaUQoJRGF0YUV2ZW50EiQKBWlucHV0GAIgASgLMhUucHJvY2Vzcy5Qcm9jZXNzSW5wdXQSEwoGb2Zmc2V0GGQgASgESACIAQFCCQoHX29mZnNldBoLCglLZWVwQWxpdmVCBwoFZXZlbnQiJQoTU3RyZWFtSW5wdXRSZXNwb25zZRIOCgZvZmZzZXQYZCABKAQihAEKEVNlbmRTaWduYWxSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIfCgZzaWduYWwYAiABKA4yDy5wcm9jZXNzLlNpZ25hbBIjCgVzY29wZRhkIAEoDjIULnByb2Nlc3MuU2lnbmFsU2NvcGUiFAoSU2VuZFNpZ25hbFJlc3BvbnNlIj4KEUNsb3NlU3RkaW5SZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvciIUChJDbG9zZVN0ZGluUmVzcG9uc2UiUQoPUHJvY2Vzc1NlbGVjdG9yEg0KA3BpZBgBIAEoDUgAEg0KA3RhZxgCIAEoCUgAEhQKCnByb2Nlc3NfaWQYZCABKAlIAEIKCghzZWxlY3RvcirnAQoGU2lnbmFsEhYKElNJR05BTF9VTlNQRUNJRklFRBAAEhEKDVNJR05BTF9TSUdIVVAQARIRCg1TSUdOQUxfU0lHSU5UEAISEgoOU0lHTkFMX1NJR1FVSVQQAxISCg5TSUdOQUxfU0lHS0lMTBAJEhIKDlNJR05BTF9TSUdVU1IxEAoSEgoOU0lHTkFMX1NJR1VTUjIQDBISCg5TSUdOQUxfU0lHVEVSTRAPEhIKDlNJR05BTF9TSUdDT05UEBISEgoOU0lHTkFMX1NJR1NUT1AQExITCg9TSUdOQUxfU0lHV0lOQ0gQHCo/CgtTaWduYWxTY29wZRIYChRTSUdOQUxfU0NPUEVfUFJPQ0VTUxAAEhYKElNJR05BTF9TQ09QRV9HUk9VUBABMpEECgdQcm9jZXNzEjMKBExpc3QSFC5wcm9jZXNzLkxpc3RSZXF1ZXN0GhUucHJvY2Vzcy5MaXN0UmVzcG9uc2USPgoHQ29ubmVjdBIXLnByb2Nlc3MuQ29ubmVjdFJlcXVlc3QaGC5wcm9jZXNzLkNvbm5lY3RSZXNwb25zZTABEjgKBVN0YXJ0EhUucHJvY2Vzcy5TdGFydFJlcXVlc3QaFi5wcm9jZXNzLlN0YXJ0UmVzcG9uc2UwARI5CgZVcGRhdGUSFi5wcm9jZXNzLlVwZGF0ZVJlcXVlc3QaFy5wcm9jZXNzLlVwZGF0ZVJlc3BvbnNlEkoKC1N0cmVhbUlucHV0EhsucHJvY2Vzcy5TdHJlYW1JbnB1dFJlcXVlc3QaHC5wcm9jZXNzLlN0cmVhbUlucHV0UmVzcG9uc2UoARJCCglTZW5kSW5wdXQSGS5wcm9jZXNzLlNlbmRJbnB1dFJlcXVlc3QaGi5wcm9jZXNzLlNlbmRJbnB1dFJlc3BvbnNlEkUKClNlbmRTaWduYWwSGi5wcm9jZXNzLlNlbmRTaWduYWxSZXF1ZXN0GhsucHJvY2Vzcy5TZW5kU2lnbmFsUmVzcG9uc2USRQoKQ2xvc2VTdGRpbhIaLnByb2Nlc3MuQ2xvc2VTdGRpblJlcXVlc3QaGy5wcm9jZXNzLkNsb3NlU3RkaW5SZXNwb25zZWIGcHJvdG8z");
+  fileDesc("Cg1wcm9jZXNzLnByb3RvEgdwcm9jZXNzIkoKA1BUWRIfCgRzaXplGAEgASgLMhEucHJvY2Vzcy5QVFkuU2l6ZRoiCgRTaXplEgwKBGNvbHMYASABKA0SDAoEcm93cxgCIAEoDSKhAQoNUHJvY2Vzc0NvbmZpZxILCgNjbWQYASABKAkSDAoEYXJncxgCIAMoCRIuCgRlbnZzGAMgAygLMiAucHJvY2Vzcy5Qcm9jZXNzQ29uZmlnLkVudnNFbnRyeRIQCgNjd2QYBCABKAlIAIgBARorCglFbnZzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIGCgRfY3dkIu0BCgtMaXN0UmVxdWVzdBIVCg1pbmNsdWRlX2VuZGVkGGQgASgIEi4KB3Byb2Nlc3MYZSABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvckgAiAEBEhMKC29taXRfY29uZmlnGGYgASgIEhEKCXBhZ2Vfc2l6ZRhnIAEoDRISCgpwYWdlX3Rva2VuGGggASgJEg4KBXVzYWdlGKABIAEoCBIOCgVhZ2VudBihASABKAgSHAoOc2luY2VfcmV2aXNpb24YtAEgASgESAGIAQFCCgoIX3Byb2Nlc3NCEQoPX3NpbmNlX3JldmlzaW9uIkkKDFByb2Nlc3NVc2FnZRIOCgZjcHVfbXMYASABKAQSFgoOcmVzaWRlbnRfYnl0ZXMYAiABKAQSEQoJcHJvY2Vzc2VzGAMgASgNIrQECgtQcm9jZXNzSW5mbxImCgZjb25maWcYASABKAsyFi5wcm9jZXNzLlByb2Nlc3NDb25maWcSCwoDcGlkGAIgASgNEhAKA3RhZxgDIAEoCUgAiAEBEhIKCnByb2Nlc3NfaWQYZCABKAkSMAoDZW5kGGUgASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuRW5kRXZlbnRIAYgBARIOCgZvZmZzZXQYZiABKAQSEwoLc3Vic2NyaWJlcnMYZyABKA0SEgoKaGVsZF9ieXRlcxhoIAEoBBIVCg1zdGFydGVkX2F0X21zGGkgASgDEg8KB3JlYWRpbmcYaiABKAgSCwoDcHR5GGsgASgIEhUKDWF0dGFjaF9vZmZzZXQYbCABKAQSFwoKYmxvY2tlZF9tcxhtIAEoBEgCiAEBEgwKBHVzZXIYbiABKAkSKgoFdXNhZ2UYoAEgASgLMhUucHJvY2Vzcy5Qcm9jZXNzVXNhZ2VIA4gBARINCgRjb2xzGLQBIAEoDRINCgRyb3dzGLUBIAEoDRIxCghkZXRhY2hlZBi2ASABKA4yHi5wcm9jZXNzLk91dHB1dFBvbGljeS5EZXRhY2hlZBItCg1wYXVzZWRfcmVhc29uGLcBIAEoDjIVLnByb2Nlc3MuUGF1c2VkUmVhc29uEhcKDnNsb3dlc3Rfb2Zmc2V0GLgBIAEoBEIGCgRfdGFnQgYKBF9lbmRCDQoLX2Jsb2NrZWRfbXNCCAoGX3VzYWdlIrsBCgxMaXN0UmVzcG9uc2USJwoJcHJvY2Vzc2VzGAEgAygLMhQucHJvY2Vzcy5Qcm9jZXNzSW5mbxIXCg9uZXh0X3BhZ2VfdG9rZW4YZCABKAkSJwoFYWdlbnQYoAEgASgLMhIucHJvY2Vzcy5BZ2VudEluZm9IAIgBARIRCghyZXZpc2lvbhi0ASABKAQSEQoIY29tcGxldGUYtQEgASgIEhAKB3JlbW92ZWQYtgEgAygJQggKBl9hZ2VudCLLAQoJQWdlbnRJbmZvEg8KB3ZlcnNpb24YASABKAkSFQoNc3RhcnRlZF9hdF9tcxgCIAEoAxIOCgZub3dfbXMYAyABKAMSFAoLaW5zdGFuY2VfaWQYtAEgASgJEhUKDGJ1ZGdldF9ieXRlcxi1ASABKAQSEwoKaGVsZF9ieXRlcxi2ASABKAQSFQoMYnVkZ2V0X3NwZW50GLcBIAEoCBIXCg5yZXNpZGVudF9ieXRlcxi4ASABKAQSFAoLY29ubmVjdGlvbnMYuQEgASgNIsADCgxTdGFydFJlcXVlc3QSJwoHcHJvY2VzcxgBIAEoCzIWLnByb2Nlc3MuUHJvY2Vzc0NvbmZpZxIeCgNwdHkYAiABKAsyDC5wcm9jZXNzLlBUWUgAiAEBEhAKA3RhZxgDIAEoCUgBiAEBEhIKBXN0ZGluGAQgASgISAKIAQESFQoIc3RhcnRfaWQYZCABKAlIA4gBARIqCgZvdXRwdXQYZSABKAsyFS5wcm9jZXNzLk91dHB1dFBvbGljeUgEiAEBEg8KB29mZnNldHMYZiABKAgSEQoIdGVybWluYWwYjAEgASgIEh0KD3JldGFpbl9lbmRlZF9tcxiWASABKARIBYgBARIZChBmb3JnZXRfZGVsaXZlcmVkGJcBIAEoCBITCgVncm91cBiYASABKAlIBogBARIQCgdub3RpY2VzGJkBIAEoCBIRCgN1aWQYmgEgASgNSAeIAQESDgoFc2l6ZXMYtAEgASgIQgYKBF9wdHlCBgoEX3RhZ0IICgZfc3RkaW5CCwoJX3N0YXJ0X2lkQgkKB19vdXRwdXRCEgoQX3JldGFpbl9lbmRlZF9tc0IICgZfZ3JvdXBCBgoEX3VpZCKIAgoMT3V0cHV0UG9saWN5EjAKCGRldGFjaGVkGAEgASgOMh4ucHJvY2Vzcy5PdXRwdXRQb2xpY3kuRGV0YWNoZWQSIgoVZGV0YWNoZWRfYnVmZmVyX2J5dGVzGAIgASgESACIAQESGQoMcmVwbGF5X2J5dGVzGAMgASgESAGIAQEiXAoIRGV0YWNoZWQSFAoQREVUQUNIRURfREVGQVVMVBAAEhIKDkRFVEFDSEVEX0JMT0NLEAESEwoPREVUQUNIRURfQlVGRkVSEAISEQoNREVUQUNIRURfUklORxADQhgKFl9kZXRhY2hlZF9idWZmZXJfYnl0ZXNCDwoNX3JlcGxheV9ieXRlcyJiCg1VcGRhdGVSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIeCgNwdHkYAiABKAsyDC5wcm9jZXNzLlBUWUgAiAEBQgYKBF9wdHkiEAoOVXBkYXRlUmVzcG9uc2UijAoKDFByb2Nlc3NFdmVudBIxCgVzdGFydBgBIAEoCzIgLnByb2Nlc3MuUHJvY2Vzc0V2ZW50LlN0YXJ0RXZlbnRIABIvCgRkYXRhGAIgASgLMh8ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuRGF0YUV2ZW50SAASLQoDZW5kGAMgASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuRW5kRXZlbnRIABI0CglrZWVwYWxpdmUYBCABKAsyHy5wcm9jZXNzLlByb2Nlc3NFdmVudC5LZWVwQWxpdmVIABItCgNnYXAYZCABKAsyHi5wcm9jZXNzLlByb2Nlc3NFdmVudC5HYXBFdmVudEgAEjUKB3Jld291bmQYZSABKAsyIi5wcm9jZXNzLlByb2Nlc3NFdmVudC5SZXdvdW5kRXZlbnRIABJDCg5hZ2VudF9zdG9wcGluZxiWASABKAsyKC5wcm9jZXNzLlByb2Nlc3NFdmVudC5BZ2VudFN0b3BwaW5nRXZlbnRIABIyCgV0aW1lcxigASABKAsyIC5wcm9jZXNzLlByb2Nlc3NFdmVudC5UaW1lc0V2ZW50SAASMAoEc2l6ZRi0ASABKAsyHy5wcm9jZXNzLlByb2Nlc3NFdmVudC5TaXplRXZlbnRIABrTAQoKU3RhcnRFdmVudBILCgNwaWQYASABKA0SEgoKcHJvY2Vzc19pZBhkIAEoCRIOCgZvZmZzZXQYZSABKAQSCwoDcHR5GGYgASgIEhIKCmdlbmVyYXRpb24YZyABKAkSMQoIdGVybWluYWwYjAEgASgLMh4ucHJvY2Vzcy5Qcm9jZXNzRXZlbnQuVGVybWluYWwSEQoIc2FtZV90YWcYlgEgASgNEhsKDWFjY2VwdHNfaW5wdXQYlwEgASgISACIAQFCEAoOX2FjY2VwdHNfaW5wdXQaWAoJRGF0YUV2ZW50EhAKBnN0ZG91dBgBIAEoDEgAEhAKBnN0ZGVychgCIAEoDEgAEg0KA3B0eRgDIAEoDEgAEg4KBm9mZnNldBhkIAEoBEIICgZvdXRwdXQafgoIRW5kRXZlbnQSEQoJZXhpdF9jb2RlGAEgASgREg4KBmV4aXRlZBgCIAEoCBIOCgZzdGF0dXMYAyABKAkSEgoFZXJyb3IYBCABKAlIAIgBARIOCgZvZmZzZXQYZCABKAQSEQoJdGltZWRfb3V0GGUgASgIQggKBl9lcnJvchoLCglLZWVwQWxpdmUaVwoIR2FwRXZlbnQSDAoEZnJvbRgBIAEoBBIKCgJ0bxgCIAEoBBIxCgh0ZXJtaW5hbBiMASABKAsyHi5wcm9jZXNzLlByb2Nlc3NFdmVudC5UZXJtaW5hbBo3CghUZXJtaW5hbBIPCgdyZXN0b3JlGAEgASgMEgwKBGNvbHMYAiABKA0SDAoEcm93cxgDIAEoDRooCgxSZXdvdW5kRXZlbnQSCwoDd2FzGAEgASgEEgsKA25vdxgCIAEoBBo2ChJBZ2VudFN0b3BwaW5nRXZlbnQSDgoGcmVhc29uGAEgASgJEhAKCGdyYWNlX21zGAIgASgEGj8KClRpbWVzRXZlbnQSDwoHb2Zmc2V0cxgBIAMoBBINCgVhdF9tcxgCIAMoAxIRCgl3aXRoaW5fbXMYAyADKAQaJwoJU2l6ZUV2ZW50EgwKBGNvbHMYASABKA0SDAoEcm93cxgCIAEoDUIHCgVldmVudCI1Cg1TdGFydFJlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhUucHJvY2Vzcy5Qcm9jZXNzRXZlbnQixAIKDkNvbm5lY3RSZXF1ZXN0EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchIYCgtmcm9tX29mZnNldBhkIAEoBEgAiAEBEigKA2xhZxhlIAEoDjIbLnByb2Nlc3MuQ29ubmVjdFJlcXVlc3QuTGFnEg8KB29mZnNldHMYZiABKAgSFwoKZ2VuZXJhdGlvbhhnIAEoCUgBiAEBEg4KBXRpbWVzGKABIAEoCBIRCgh0ZXJtaW5hbBiMASABKAgSEAoHbm90aWNlcxiWASABKAgSEQoIZW5kX29ubHkYlwEgASgIEg4KBXNpemVzGLQBIAEoCCIiCgNMYWcSDQoJTEFHX0JMT0NLEAASDAoITEFHX1NLSVAQAUIOCgxfZnJvbV9vZmZzZXRCDQoLX2dlbmVyYXRpb24iNwoPQ29ubmVjdFJlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhUucHJvY2Vzcy5Qcm9jZXNzRXZlbnQiowEKEFNlbmRJbnB1dFJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yEiQKBWlucHV0GAIgASgLMhUucHJvY2Vzcy5Qcm9jZXNzSW5wdXQSEwoGb2Zmc2V0GGQgASgESACIAQESEwoGd3JpdGVyGGUgASgJSAGIAQFCCQoHX29mZnNldEIJCgdfd3JpdGVyIiMKEVNlbmRJbnB1dFJlc3BvbnNlEg4KBm9mZnNldBhkIAEoBCI3CgxQcm9jZXNzSW5wdXQSDwoFc3RkaW4YASABKAxIABINCgNwdHkYAiABKAxIAEIHCgVpbnB1dCLiAgoSU3RyZWFtSW5wdXRSZXF1ZXN0EjcKBXN0YXJ0GAEgASgLMiYucHJvY2Vzcy5TdHJlYW1JbnB1dFJlcXVlc3QuU3RhcnRFdmVudEgAEjUKBGRhdGEYAiABKAsyJS5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdC5EYXRhRXZlbnRIABI6CglrZWVwYWxpdmUYAyABKAsyJS5wcm9jZXNzLlN0cmVhbUlucHV0UmVxdWVzdC5LZWVwQWxpdmVIABo3CgpTdGFydEV2ZW50EikKB3Byb2Nlc3MYASABKAsyGC5wcm9jZXNzLlByb2Nlc3NTZWxlY3RvchpRCglEYXRhRXZlbnQSJAoFaW5wdXQYAiABKAsyFS5wcm9jZXNzLlByb2Nlc3NJbnB1dBITCgZvZmZzZXQYZCABKARIAIgBAUIJCgdfb2Zmc2V0GgsKCUtlZXBBbGl2ZUIHCgVldmVudCIlChNTdHJlYW1JbnB1dFJlc3BvbnNlEg4KBm9mZnNldBhkIAEoBCKEAQoRU2VuZFNpZ25hbFJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yEh8KBnNpZ25hbBgCIAEoDjIPLnByb2Nlc3MuU2lnbmFsEiMKBXNjb3BlGGQgASgOMhQucHJvY2Vzcy5TaWduYWxTY29wZSIUChJTZW5kU2lnbmFsUmVzcG9uc2UiPgoRQ2xvc2VTdGRpblJlcXVlc3QSKQoHcHJvY2VzcxgBIAEoCzIYLnByb2Nlc3MuUHJvY2Vzc1NlbGVjdG9yIhQKEkNsb3NlU3RkaW5SZXNwb25zZSJRCg9Qcm9jZXNzU2VsZWN0b3ISDQoDcGlkGAEgASgNSAASDQoDdGFnGAIgASgJSAASFAoKcHJvY2Vzc19pZBhkIAEoCUgAQgoKCHNlbGVjdG9yKnsKDFBhdXNlZFJlYXNvbhIWChJQQVVTRURfUkVBU09OX05PTkUQABIaChZQQVVTRURfUkVBU09OX0RFVEFDSEVEEAESGAoUUEFVU0VEX1JFQVNPTl9CVURHRVQQAhIdChlQQVVTRURfUkVBU09OX1NMT1dfQ0xJRU5UEAMq5wEKBlNpZ25hbBIWChJTSUdOQUxfVU5TUEVDSUZJRUQQABIRCg1TSUdOQUxfU0lHSFVQEAESEQoNU0lHTkFMX1NJR0lOVBACEhIKDlNJR05BTF9TSUdRVUlUEAMSEgoOU0lHTkFMX1NJR0tJTEwQCRISCg5TSUdOQUxfU0lHVVNSMRAKEhIKDlNJR05BTF9TSUdVU1IyEAwSEgoOU0lHTkFMX1NJR1RFUk0QDxISCg5TSUdOQUxfU0lHQ09OVBASEhIKDlNJR05BTF9TSUdTVE9QEBMSEwoPU0lHTkFMX1NJR1dJTkNIEBwqPwoLU2lnbmFsU2NvcGUSGAoUU0lHTkFMX1NDT1BFX1BST0NFU1MQABIWChJTSUdOQUxfU0NPUEVfR1JPVVAQATKRBAoHUHJvY2VzcxIzCgRMaXN0EhQucHJvY2Vzcy5MaXN0UmVxdWVzdBoVLnByb2Nlc3MuTGlzdFJlc3BvbnNlEj4KB0Nvbm5lY3QSFy5wcm9jZXNzLkNvbm5lY3RSZXF1ZXN0GhgucHJvY2Vzcy5Db25uZWN0UmVzcG9uc2UwARI4CgVTdGFydBIVLnByb2Nlc3MuU3RhcnRSZXF1ZXN0GhYucHJvY2Vzcy5TdGFydFJlc3BvbnNlMAESOQoGVXBkYXRlEhYucHJvY2Vzcy5VcGRhdGVSZXF1ZXN0GhcucHJvY2Vzcy5VcGRhdGVSZXNwb25zZRJKCgtTdHJlYW1JbnB1dBIbLnByb2Nlc3MuU3RyZWFtSW5wdXRSZXF1ZXN0GhwucHJvY2Vzcy5TdHJlYW1JbnB1dFJlc3BvbnNlKAESQgoJU2VuZElucHV0EhkucHJvY2Vzcy5TZW5kSW5wdXRSZXF1ZXN0GhoucHJvY2Vzcy5TZW5kSW5wdXRSZXNwb25zZRJFCgpTZW5kU2lnbmFsEhoucHJvY2Vzcy5TZW5kU2lnbmFsUmVxdWVzdBobLnByb2Nlc3MuU2VuZFNpZ25hbFJlc3BvbnNlEkUKCkNsb3NlU3RkaW4SGi5wcm9jZXNzLkNsb3NlU3RkaW5SZXF1ZXN0GhsucHJvY2Vzcy5DbG9zZVN0ZGluUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * Asks for a pty instead of pipes.
@@ -148,6 +148,14 @@ export type ListRequest = Message<"process.ListRequest"> & {
    * @generated from field: bool agent = 161;
    */
   agent: boolean;
+
+  /**
+   * ListResponse.revision of an earlier answer to the same request: only processes that changed since are listed. 0: all
+   * of them. The passing of time is no change of usage and blocked_ms.
+   *
+   * @generated from field: optional uint64 since_revision = 180;
+   */
+  sinceRevision?: bigint | undefined;
 };
 
 /**
@@ -293,6 +301,39 @@ export type ProcessInfo = Message<"process.ProcessInfo"> & {
    * @generated from field: optional process.ProcessUsage usage = 160;
    */
   usage?: ProcessUsage | undefined;
+
+  /**
+   * The size of its terminal; 0 on pipes.
+   *
+   * @generated from field: uint32 cols = 180;
+   */
+  cols: number;
+
+  /**
+   * @generated from field: uint32 rows = 181;
+   */
+  rows: number;
+
+  /**
+   * What happens to its output while no client reads it.
+   *
+   * @generated from field: process.OutputPolicy.Detached detached = 182;
+   */
+  detached: OutputPolicy_Detached;
+
+  /**
+   * Why the agent does not read its output now.
+   *
+   * @generated from field: process.PausedReason paused_reason = 183;
+   */
+  pausedReason: PausedReason;
+
+  /**
+   * With PAUSED_REASON_SLOW_CLIENT: the client that holds the process up has received the output up to here.
+   *
+   * @generated from field: uint64 slowest_offset = 184;
+   */
+  slowestOffset: bigint;
 };
 
 /**
@@ -324,6 +365,28 @@ export type ListResponse = Message<"process.ListResponse"> & {
    * @generated from field: optional process.AgentInfo agent = 160;
    */
   agent?: AgentInfo | undefined;
+
+  /**
+   * The fields from here on are sent only if the request has since_revision.
+   * The state that this answer shows, for since_revision. Of several pages, that of the first one.
+   *
+   * @generated from field: uint64 revision = 180;
+   */
+  revision: bigint;
+
+  /**
+   * All processes are listed, because since_revision was 0 or is not known (any more). What the client had is void.
+   *
+   * @generated from field: bool complete = 181;
+   */
+  complete: boolean;
+
+  /**
+   * The process_ids of those that are no longer listed. Only on the first page.
+   *
+   * @generated from field: repeated string removed = 182;
+   */
+  removed: string[];
 };
 
 /**
@@ -353,6 +416,47 @@ export type AgentInfo = Message<"process.AgentInfo"> & {
    * @generated from field: int64 now_ms = 3;
    */
   nowMs: bigint;
+
+  /**
+   * Changes when the agent is started again, and with its generation.
+   *
+   * @generated from field: string instance_id = 180;
+   */
+  instanceId: string;
+
+  /**
+   * The fields from here on are absent for a token that is limited to some processes.
+   * The memory for everything that is held for clients, and how much of it is used.
+   *
+   * @generated from field: uint64 budget_bytes = 181;
+   */
+  budgetBytes: bigint;
+
+  /**
+   * @generated from field: uint64 held_bytes = 182;
+   */
+  heldBytes: bigint;
+
+  /**
+   * Whether output waits because the budget is spent.
+   *
+   * @generated from field: bool budget_spent = 183;
+   */
+  budgetSpent: boolean;
+
+  /**
+   * The resident memory of the agent itself.
+   *
+   * @generated from field: uint64 resident_bytes = 184;
+   */
+  residentBytes: bigint;
+
+  /**
+   * The connections of all clients.
+   *
+   * @generated from field: uint32 connections = 185;
+   */
+  connections: number;
 };
 
 /**
@@ -451,6 +555,13 @@ export type StartRequest = Message<"process.StartRequest"> & {
    * @generated from field: optional uint32 uid = 154;
    */
   uid?: number | undefined;
+
+  /**
+   * The stream also carries SizeEvents.
+   *
+   * @generated from field: bool sizes = 180;
+   */
+  sizes: boolean;
 };
 
 /**
@@ -626,6 +737,14 @@ export type ProcessEvent = Message<"process.ProcessEvent"> & {
      */
     value: ProcessEvent_TimesEvent;
     case: "times";
+  } | {
+    /**
+     * Only for a request with sizes.
+     *
+     * @generated from field: process.ProcessEvent.SizeEvent size = 180;
+     */
+    value: ProcessEvent_SizeEvent;
+    case: "size";
   } | { case: undefined; value?: undefined };
 };
 
@@ -965,6 +1084,30 @@ export const ProcessEvent_TimesEventSchema: GenMessage<ProcessEvent_TimesEvent> 
   messageDesc(file_process, 11, 8);
 
 /**
+ * The size of the process's terminal: once after the StartEvent, and after each change. Never on pipes.
+ *
+ * @generated from message process.ProcessEvent.SizeEvent
+ */
+export type ProcessEvent_SizeEvent = Message<"process.ProcessEvent.SizeEvent"> & {
+  /**
+   * @generated from field: uint32 cols = 1;
+   */
+  cols: number;
+
+  /**
+   * @generated from field: uint32 rows = 2;
+   */
+  rows: number;
+};
+
+/**
+ * Describes the message process.ProcessEvent.SizeEvent.
+ * Use `create(ProcessEvent_SizeEventSchema)` to create a new message.
+ */
+export const ProcessEvent_SizeEventSchema: GenMessage<ProcessEvent_SizeEvent> = /*@__PURE__*/
+  messageDesc(file_process, 11, 9);
+
+/**
  * @generated from message process.StartResponse
  */
 export type StartResponse = Message<"process.StartResponse"> & {
@@ -1042,6 +1185,13 @@ export type ConnectRequest = Message<"process.ConnectRequest"> & {
    * @generated from field: bool end_only = 151;
    */
   endOnly: boolean;
+
+  /**
+   * The stream also carries SizeEvents.
+   *
+   * @generated from field: bool sizes = 180;
+   */
+  sizes: boolean;
 };
 
 /**
@@ -1398,6 +1548,45 @@ export const ProcessSelectorSchema: GenMessage<ProcessSelector> = /*@__PURE__*/
   messageDesc(file_process, 24);
 
 /**
+ * @generated from enum process.PausedReason
+ */
+export enum PausedReason {
+  /**
+   * The agent reads the output, or the process has ended.
+   *
+   * @generated from enum value: PAUSED_REASON_NONE = 0;
+   */
+  NONE = 0,
+
+  /**
+   * No client is attached, and the process's mode holds no more output.
+   *
+   * @generated from enum value: PAUSED_REASON_DETACHED = 1;
+   */
+  DETACHED = 1,
+
+  /**
+   * The memory budget of the agent is spent.
+   *
+   * @generated from enum value: PAUSED_REASON_BUDGET = 2;
+   */
+  BUDGET = 2,
+
+  /**
+   * The slowest client has a full window before it.
+   *
+   * @generated from enum value: PAUSED_REASON_SLOW_CLIENT = 3;
+   */
+  SLOW_CLIENT = 3,
+}
+
+/**
+ * Describes the enum process.PausedReason.
+ */
+export const PausedReasonSchema: GenEnum<PausedReason> = /*@__PURE__*/
+  enumDesc(file_process, 0);
+
+/**
  * @generated from enum process.Signal
  */
 export enum Signal {
@@ -1461,7 +1650,7 @@ export enum Signal {
  * Describes the enum process.Signal.
  */
 export const SignalSchema: GenEnum<Signal> = /*@__PURE__*/
-  enumDesc(file_process, 0);
+  enumDesc(file_process, 1);
 
 /**
  * @generated from enum process.SignalScope
@@ -1484,7 +1673,7 @@ export enum SignalScope {
  * Describes the enum process.SignalScope.
  */
 export const SignalScopeSchema: GenEnum<SignalScope> = /*@__PURE__*/
-  enumDesc(file_process, 1);
+  enumDesc(file_process, 2);
 
 /**
  * @generated from service process.Process

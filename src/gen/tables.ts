@@ -21,6 +21,7 @@ import type {
   ProcessEvent_RewoundEventSchema,
   ProcessEvent_AgentStoppingEventSchema,
   ProcessEvent_TimesEventSchema,
+  ProcessEvent_SizeEventSchema,
   StartRequestSchema,
   PTYSchema,
   PTY_SizeSchema,
@@ -40,6 +41,7 @@ import type {
   SendSignalResponseSchema,
   CloseStdinRequestSchema,
   CloseStdinResponseSchema,
+  PausedReason as WirePausedReason,
   Signal as WireSignal,
   SignalScope as WireSignalScope,
   ConnectRequest_Lag as WireConnectRequest_Lag,
@@ -113,6 +115,7 @@ export interface Schemas {
   "process.ProcessEvent.RewoundEvent": typeof ProcessEvent_RewoundEventSchema;
   "process.ProcessEvent.AgentStoppingEvent": typeof ProcessEvent_AgentStoppingEventSchema;
   "process.ProcessEvent.TimesEvent": typeof ProcessEvent_TimesEventSchema;
+  "process.ProcessEvent.SizeEvent": typeof ProcessEvent_SizeEventSchema;
   "process.StartRequest": typeof StartRequestSchema;
   "process.PTY": typeof PTYSchema;
   "process.PTY.Size": typeof PTY_SizeSchema;
@@ -167,6 +170,7 @@ export const messages: Readonly<Record<keyof Schemas, readonly Field[]>> = {
     [104,"pageToken","string","always","",""],
     [160,"usage","bool","always","",""],
     [161,"agent","bool","always","",""],
+    [180,"sinceRevision","uint64","optional","",""],
   ],
   "process.ProcessSelector": [
     [1,"pid","uint32","oneof","selector",""],
@@ -177,6 +181,9 @@ export const messages: Readonly<Record<keyof Schemas, readonly Field[]>> = {
     [1,"processes","message","list","","process.ProcessInfo"],
     [100,"nextPageToken","string","always","",""],
     [160,"agent","message","optional","","process.AgentInfo"],
+    [180,"revision","uint64","always","",""],
+    [181,"complete","bool","always","",""],
+    [182,"removed","string","list","",""],
   ],
   "process.ProcessInfo": [
     [1,"config","message","optional","","process.ProcessConfig"],
@@ -194,6 +201,11 @@ export const messages: Readonly<Record<keyof Schemas, readonly Field[]>> = {
     [109,"blockedMs","uint64","optional","",""],
     [110,"user","string","always","",""],
     [160,"usage","message","optional","","process.ProcessUsage"],
+    [180,"cols","uint32","always","",""],
+    [181,"rows","uint32","always","",""],
+    [182,"detached","enum","always","",""],
+    [183,"pausedReason","enum","always","",""],
+    [184,"slowestOffset","uint64","always","",""],
   ],
   "process.ProcessConfig": [
     [1,"cmd","string","always","",""],
@@ -218,6 +230,12 @@ export const messages: Readonly<Record<keyof Schemas, readonly Field[]>> = {
     [1,"version","string","always","",""],
     [2,"startedAtMs","int64","always","",""],
     [3,"nowMs","int64","always","",""],
+    [180,"instanceId","string","always","",""],
+    [181,"budgetBytes","uint64","always","",""],
+    [182,"heldBytes","uint64","always","",""],
+    [183,"budgetSpent","bool","always","",""],
+    [184,"residentBytes","uint64","always","",""],
+    [185,"connections","uint32","always","",""],
   ],
   "process.ConnectRequest": [
     [1,"process","message","optional","","process.ProcessSelector"],
@@ -229,6 +247,7 @@ export const messages: Readonly<Record<keyof Schemas, readonly Field[]>> = {
     [150,"notices","bool","always","",""],
     [151,"endOnly","bool","always","",""],
     [160,"times","bool","always","",""],
+    [180,"sizes","bool","always","",""],
   ],
   "process.ConnectResponse": [
     [1,"event","message","optional","","process.ProcessEvent"],
@@ -242,6 +261,7 @@ export const messages: Readonly<Record<keyof Schemas, readonly Field[]>> = {
     [101,"rewound","message","oneof","event","process.ProcessEvent.RewoundEvent"],
     [150,"agentStopping","message","oneof","event","process.ProcessEvent.AgentStoppingEvent"],
     [160,"times","message","oneof","event","process.ProcessEvent.TimesEvent"],
+    [180,"size","message","oneof","event","process.ProcessEvent.SizeEvent"],
   ],
   "process.ProcessEvent.StartEvent": [
     [1,"pid","uint32","always","",""],
@@ -283,6 +303,10 @@ export const messages: Readonly<Record<keyof Schemas, readonly Field[]>> = {
     [2,"atMs","int64","list","",""],
     [3,"withinMs","uint64","list","",""],
   ],
+  "process.ProcessEvent.SizeEvent": [
+    [1,"cols","uint32","always","",""],
+    [2,"rows","uint32","always","",""],
+  ],
   "process.StartRequest": [
     [1,"process","message","optional","","process.ProcessConfig"],
     [2,"pty","message","optional","","process.PTY"],
@@ -297,6 +321,7 @@ export const messages: Readonly<Record<keyof Schemas, readonly Field[]>> = {
     [152,"group","string","optional","",""],
     [153,"notices","bool","always","",""],
     [154,"uid","uint32","optional","",""],
+    [180,"sizes","bool","always","",""],
   ],
   "process.PTY": [
     [1,"size","message","optional","","process.PTY.Size"],
@@ -480,6 +505,14 @@ export const filesystemMethods = {
   getWatcherEvents: ["GetWatcherEvents","filesystem.GetWatcherEventsRequest","filesystem.GetWatcherEventsResponse",false],
   removeWatcher: ["RemoveWatcher","filesystem.RemoveWatcherRequest","filesystem.RemoveWatcherResponse",false],
 } as const satisfies Readonly<Record<string, Method>>;
+
+export type PausedReason = WirePausedReason;
+export const PausedReason: { readonly [Name in keyof typeof WirePausedReason]: (typeof WirePausedReason)[Name] } = {
+  NONE: 0,
+  DETACHED: 1,
+  BUDGET: 2,
+  SLOW_CLIENT: 3,
+};
 
 export type Signal = WireSignal;
 export const Signal: { readonly [Name in keyof typeof WireSignal]: (typeof WireSignal)[Name] } = {

@@ -1,5 +1,6 @@
 export { AccessToken, offeredToken } from "./admission/access-token.ts";
 export { encodeGrpcMessage, type Refusal, refuse } from "./admission/refusal.ts";
+export { type ServerState, serverDescriptors } from "./carried-connections.ts";
 export type { TlsIdentity } from "./connection/tls-entry.ts";
 export {
   type HeaderReader,
@@ -14,4 +15,4 @@ export type { HttpLimits } from "./limits.ts";
 export { takeInheritedSockets } from "./listen/inherited-sockets.ts";
 export type { ListenAddress } from "./listen/listening.ts";
 export { type Query, queryOf } from "./query.ts";
-export { type RunningServer, type ServerOptions, startServer } from "./server.ts";
+export { type BusyConnection, type RunningServer, type ServerOptions, startServer } from "./server.ts";

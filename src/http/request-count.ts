@@ -10,11 +10,23 @@ export class RequestCount {
   /** A request counts until its response closes. */
   watch(listener: RequestListener): RequestListener {
     return (request, response) => {
-      this.#count++;
-      response.once("close", () => {
-        if (--this.#count === 0) this.#onNone?.();
-      });
+      response.once("close", this.begin());
       listener(request, response);
+    };
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** One that came from another image of the agent. Returns the function that ends it, once. */
+  begin(): () => void {
+    this.#count++;
+    let isOpen = true;
+    return () => {
+      if (!isOpen) return;
+      isOpen = false;
+      if (--this.#count === 0) this.#onNone?.();
     };
   }
 

@@ -1,12 +1,15 @@
 // The agent's HTTP server: its addresses, the chain of listeners a request passes, and its end. It leaves
 // the answers to `answer`, and knows neither RPCs nor processes.
 
+import { rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
+import { descriptorOf } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import { AccessToken } from "./admission/access-token.ts";
 import { type AdmissionOptions, admit, type ReportRefusal } from "./admission/admission.ts";
+import { openConnection, partFrom, type ServerState } from "./carried-connections.ts";
 import { createConnectionEntry } from "./connection/connection-entry.ts";
 import { IdleConnections } from "./connection/idle-connections.ts";
 import { createSweep } from "./connection/sweep.ts";
@@ -38,6 +41,15 @@ export interface ServerOptions {
   readonly limits?: Partial<HttpLimits>;
   /** Is called for each request that is not admitted. */
   readonly onRefused?: ReportRefusal;
+  /** What another image of this agent left. Its connections are not read before `goOn`. */
+  readonly saved?: ServerState | undefined;
+}
+
+/** A connection with something on it that came from another image of the agent. */
+export interface BusyConnection {
+  readonly socket: Socket;
+  /** It is free for the next request. */
+  release(): void;
 }
 
 export interface RunningServer {
@@ -59,6 +71,16 @@ export interface RunningServer {
   closeConnections(asking?: NodeRequest): number;
   /** Listens anew on each address on which connections are no longer accepted. */
   checkListeners(): Promise<void>;
+  /** How many requests are being answered. */
+  readonly requests: number;
+  /** See ConnectionEntry. */
+  partFromIdle(): void;
+  /** The sockets, but for the connections in `carried`. Changes nothing. */
+  save(carried: ReadonlySet<number>): ServerState;
+  /** Opens a connection that another image of the agent left with something on it. */
+  resume(fd: number): BusyConnection;
+  /** Continues with the saved connections. */
+  goOn(): void;
   /** Stops listening, lets requests finish for at most `flushMs`, then closes every connection. */
   close(flushMs: number): Promise<void>;
 }
@@ -83,14 +105,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     sweep.watch(socket);
   };
   const servers = options.addresses.map(() => createServer(accept));
+  const inherited = options.saved?.listening.map(({ fd }) => fd) ?? [];
   const closeAll = () => {
     for (const server of servers) if (server.listening) server.close();
   };
-  const listenings = await listenOnAll(servers, options.addresses, closeAll);
+  /** If this image cannot continue, another one listens on what it inherited. */
+  const closeUnlessInherited = () => {
+    if (options.saved === undefined) closeAll();
+  };
+  const listenings = await listenOnAll(servers, options.addresses, inherited, closeUnlessInherited);
   const exposed = listenings.find(({ isLocal }) => !isLocal);
   if (exposed !== undefined && !token.isSet && !allowUnauthenticated) {
     // In the turn in which it began to listen: no connection was accepted.
-    closeAll();
+    closeUnlessInherited();
     throw openToStrangers(exposed.name);
   }
   return {
@@ -99,6 +126,32 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     isExposed: exposed !== undefined,
     get connections() {
       return entry.connections.size;
+    },
+    get requests() {
+      return requests.count;
+    },
+    partFromIdle: entry.partFromIdle,
+    save: (carried) => ({
+      listening: options.addresses.flatMap((address, index) => savedListener(address, servers[index])),
+      ...entry.save(carried),
+    }),
+    resume: (fd) => {
+      const socket = openConnection(fd);
+      const end = requests.begin();
+      entry.addBusy(socket);
+      sweep.watch(socket);
+      socket.once("close", end);
+      return {
+        socket,
+        release: () => {
+          end();
+          if (!socket.destroyed) accept(socket);
+        },
+      };
+    },
+    goOn: () => {
+      for (const fd of options.saved?.parting ?? []) partFrom(fd);
+      for (const fd of options.saved?.silent ?? []) accept(openConnection(fd));
     },
     stop: entry.endConnections,
     closeConnections: entry.closeConnections,
@@ -113,6 +166,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     close: async (flushMs) => {
       closeAll();
+      // Node removes only the file of a socket that it has bound itself.
+      for (const [index, address] of options.addresses.entries())
+        if (address.kind === "unix" && inherited[index] !== undefined) rmSync(address.path, { force: true });
       await requests.none(flushMs);
       sweep.stop();
       entry.endConnections();
@@ -142,11 +198,12 @@ function untilClosed(sockets: readonly Socket[], patienceMs: number): Promise<vo
 async function listenOnAll(
   servers: readonly Server[],
   addresses: readonly ListenAddress[],
+  inherited: readonly number[],
   closeAll: () => void,
 ): Promise<Listening[]> {
   const starting = servers.flatMap((server, index) => {
     const address = addresses[index];
-    return address === undefined ? [] : [listenOn(server, address)];
+    return address === undefined ? [] : [listenOn(server, address, inherited[index])];
   });
   const settled = await Promise.allSettled(starting);
   const failed = settled.find((result) => result.status === "rejected");
@@ -155,6 +212,17 @@ async function listenOnAll(
     throw failed.reason;
   }
   return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+}
+
+function savedListener(
+  address: ListenAddress,
+  server: Server | undefined,
+): ServerState["listening"][number][] {
+  const fd = server && descriptorOf(server);
+  const bound = server?.address();
+  if (fd === undefined || bound === undefined || bound === null) return [];
+  if (address.kind !== "tcp" || typeof bound === "string") return [{ address, fd }];
+  return [{ address: { ...address, port: bound.port }, fd }];
 }
 
 /** Replaces a listening socket that accepts nothing. Returns the old one if that is not possible. */

@@ -16,7 +16,9 @@ export const CAP_SYS_NICE = 23n;
 /** _LINUX_CAPABILITY_VERSION_3: two words for each set, and pid 0 for the calling thread. */
 const HEADER = Buffer.from(new Uint32Array([0x20080522, 0]).buffer);
 const PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_RAISE = 2;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4;
+const MAX_CAPABILITY = 63n;
 
 const capget = libc.func("int capget(void *header, void *data)");
 const capset = libc.func("int capset(void *header, void *data)");
@@ -33,6 +35,20 @@ export function keepCapabilities(): void {
   if (sets.inheritable === 0n) return;
   if (capset(HEADER, encode({ ...sets, inheritable: 0n })) !== 0)
     throw systemError("drop inheritable capabilities", koffi.errno());
+}
+
+/**
+ * For the moment before an exec: an agent that is not root and has its capabilities from AmbientCapabilities of its
+ * unit would lose them. `keepCapabilities` is among the first acts of the next image, and undoes it here.
+ */
+export function passCapabilitiesOn(): void {
+  const sets = ownCapabilities();
+  if (sets.permitted === 0n || process.geteuid?.() === 0) return;
+  if (capset(HEADER, encode({ ...sets, inheritable: sets.permitted })) !== 0)
+    throw systemError("pass capabilities on", koffi.errno());
+  for (let number = 0n; number <= MAX_CAPABILITY; number++)
+    if ((sets.permitted & (1n << number)) !== 0n)
+      prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, Number(number), 0, 0);
 }
 
 /** Leaves the calling thread without any capability. */

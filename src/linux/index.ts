@@ -18,6 +18,8 @@
 // - inotify: one instance for all; the same inode has one watch, however often it is added.
 // - terminal-mode: Node's setRawMode leaves ONLCR on, which breaks programs that move the cursor by
 // line feeds.
+// - own-image: Node makes 0, 1 and 2 close-on-exec; execve drops the ambient capabilities of a user other
+// than root unless they are raised before.
 // - random: Node serves random bytes from a cache, which clones of a VM share.
 // - allocator: glibc keeps more free memory after each large block that is freed.
 // - errno: libuv has no text for ENOEXEC.
@@ -45,7 +47,13 @@ export {
 } from "./file-calls.ts";
 export { dataExtents, type Extent, linkNameless, O_TMPFILE, reserveBlocks } from "./file-contents.ts";
 export { groupName, refreshIdNames, userName } from "./id-names.ts";
-export { keepIgnored } from "./ignored-signals.ts";
+export { keepIgnored, keptSignals } from "./ignored-signals.ts";
+export {
+  type DescriptorUse,
+  type InheritedDescriptors,
+  inheritedDescriptors,
+  rehearsedDescriptors,
+} from "./inherited-descriptors.ts";
 export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
 export {
   addWatch,
@@ -80,6 +88,7 @@ export {
   setCloseOnExecEverywhere,
 } from "./libc.ts";
 export { wouldWriterWait } from "./output-room.ts";
+export { becomeImage, type Image, openOwnExecutable, openUnnamedFile } from "./own-image.ts";
 export { type AddressRange, pageOut, readOnlyFileRanges } from "./page-out.ts";
 export { openPolled, preparePolled } from "./polled-descriptor.ts";
 export { type ChildStdio, executeError, type SpawnRequest, spawn, trySpawn } from "./posix-spawn.ts";
@@ -88,8 +97,10 @@ export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } fr
 export { addKernelEntropy, kernelRandomBytes, kernelRandomUuid } from "./random.ts";
 export { describeSignal, signalName } from "./signals.ts";
 export {
+  acceptedBytes,
   askKernel,
   describeSocket,
+  descriptorOf,
   peerProgress,
   prepareConnections,
   type WaitingBytes,

@@ -2,7 +2,7 @@
 // call). A failed call throws a HoldfastError, so callers need not check return values. The
 // constants are those of Linux on x64 and arm64, the same for glibc and musl.
 
-import { closeSync, readdirSync } from "node:fs";
+import { closeSync, constants as fsConstants, readdirSync } from "node:fs";
 import { constants } from "node:os";
 import koffi from "koffi";
 import { systemError } from "./errno.ts";
@@ -17,6 +17,8 @@ export type Pid = number & { readonly __brand: "Pid" };
 const O_CLOEXEC = 0o2000000;
 const F_GETFD = 1;
 const F_SETFD = 2;
+const F_GETFL = 3;
+const F_SETFL = 4;
 const FD_CLOEXEC = 1;
 const F_DUPFD_CLOEXEC = 1030;
 const FIONREAD = 0x541b;
@@ -39,12 +41,26 @@ const exitNow = libc.func("void _exit(int code)");
 let doesWaitForThreads = true;
 
 /**
- * From now on the end of this program does not wait for the threads of libuv's pool, one of which
- * hangs in a call that may never return. Node itself joins them, after everything else.
+ * From now on the end of this program waits for no thread: neither for those of libuv's pool, one of which may hang in a
+ * call that never returns, nor for those of V8. Node itself joins them all, after everything else, and a thread of V8 that
+ * compiles can then wait for a garbage collection of the thread that joins it (nodejs/node#54918).
+ * Node would also make these descriptors blocking again: `blocking` were so when the program began, and others may share
+ * them.
  */
-export function endWithoutThreads(): void {
-  if (doesWaitForThreads) process.once("exit", (code) => void exitNow(code));
+export function endWithoutThreads(blocking: readonly number[] = []): void {
+  for (const fd of blocking) blockingAtEnd.add(fd);
+  if (doesWaitForThreads) process.once("exit", endNow);
   doesWaitForThreads = false;
+}
+
+const blockingAtEnd = new Set<number>();
+
+function endNow(code: number): void {
+  for (const fd of blockingAtEnd) {
+    const flags: number = fcntl(fd, F_GETFL, 0);
+    if (flags >= 0) fcntl(fd, F_SETFL, flags & ~fsConstants.O_NONBLOCK);
+  }
+  exitNow(code);
 }
 
 export interface PipeEnds {
@@ -73,6 +89,11 @@ export function duplicateFrom(fd: Fd, lowest: number): Fd {
 
 export function setCloseOnExec(fd: Fd): void {
   if (fcntl(fd, F_SETFD, FD_CLOEXEC) !== 0) throw systemError(`set close-on-exec on ${fd}`, koffi.errno());
+}
+
+/** The opposite: `fd` stays open when this process executes another program. */
+export function keepAcrossExec(fd: Fd): void {
+  if (fcntl(fd, F_SETFD, 0) !== 0) throw systemError(`keep descriptor ${fd} open`, koffi.errno());
 }
 
 /**

@@ -114,14 +114,18 @@ export function askKernel(socket: Socket): PeerState {
 export function peerProgress(socket: Socket): number {
   const { acknowledgedBytes } = askKernel(socket);
   if (acknowledgedBytes > 0) return acknowledgedBytes;
-  const handle: unknown = Reflect.get(socket, "_handle");
-  const written = numberOf(handle, "bytesWritten") - numberOf(handle, "writeQueueSize");
-  return written - waitingBytes(socket).unsent;
+  return (acceptedBytes(socket) ?? 0) - waitingBytes(socket).unsent;
 }
 
-function numberOf(handle: unknown, name: string): number {
-  const value: unknown =
-    typeof handle === "object" && handle !== null ? Reflect.get(handle, name) : undefined;
+/** How many bytes of what was written to `socket` the kernel has accepted; undefined for a closed one. */
+export function acceptedBytes(socket: Socket): number | undefined {
+  const handle: unknown = Reflect.get(socket, "_handle");
+  if (typeof handle !== "object" || handle === null) return undefined;
+  return numberOf(handle, "bytesWritten") - numberOf(handle, "writeQueueSize");
+}
+
+function numberOf(handle: object, name: string): number {
+  const value: unknown = Reflect.get(handle, name);
   return typeof value === "number" ? value : 0;
 }
 
@@ -145,7 +149,7 @@ function ask(fd: number, request: number): number {
 }
 
 /** Node keeps it on the handle only; a closed socket has none. */
-function descriptorOf(socket: Server | Socket): number | undefined {
+export function descriptorOf(socket: Server | Socket): number | undefined {
   const handle: unknown = Reflect.get(socket, "_handle");
   const fd: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "fd") : undefined;
   return typeof fd === "number" && fd >= 0 ? fd : undefined;

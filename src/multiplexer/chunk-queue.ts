@@ -7,6 +7,7 @@
 import { takeBuffer, takeCopy } from "./buffer-pool.ts";
 import { type Chunk, chunkEnd, type Marked, type Offset, type OutputStream, offset } from "./chunk.ts";
 import { ChunkRun } from "./chunk-run.ts";
+import type { MarkTable, SavedChunk } from "./output-state.ts";
 
 /**
  * Chunks shorter than this are copied and merged, longer ones kept as they are. Producers read into
@@ -130,6 +131,35 @@ export class ChunkQueue {
     this.#cost -= cost(entry);
     this.#compact();
     return entry;
+  }
+
+  /** Everything that is held, oldest first. */
+  save(marks: MarkTable): SavedChunk[] {
+    const saved: SavedChunk[] = [];
+    for (let index = 0; index < this.length; index++) {
+      const entry = this.#at(index);
+      if (entry === undefined) continue;
+      const mark = marks.indexOf(entry.mark);
+      if (entry instanceof ChunkRun) saved.push({ ...entry.save(), mark });
+      else saved.push({ offset: entry.offset, data: entry.data, stream: entry.stream, mark });
+    }
+    return saved;
+  }
+
+  /** Fills an empty queue with what was saved, and owns its data. Nothing merges into these chunks. */
+  restore(saved: readonly SavedChunk[], marks: readonly object[]): void {
+    for (const chunk of saved) {
+      const { stream, data } = chunk;
+      const from = offset(chunk.offset);
+      const mark = chunk.mark === undefined ? undefined : marks[chunk.mark];
+      if (stream !== undefined) {
+        this.#push({ stream, offset: from, data, frames: undefined, mark });
+        continue;
+      }
+      const run = new ChunkRun(from, mark);
+      run.restore(chunk);
+      this.#push(run);
+    }
   }
 
   /** The index of the chunk or run that contains the byte at `from`, or `length` if none ends above it. */

@@ -5,9 +5,13 @@
 //   data  | out | err err | out |      each piece has an end and a stream
 
 import { type Chunk, type Offset, type OutputStream, offset } from "./chunk.ts";
+import { type SavedChunk, savedStreams } from "./output-state.ts";
 
 /** What a piece costs in addition to its bytes: an entry in each of two arrays. */
 const PIECE_OVERHEAD_BYTES = 16;
+
+/** In a saved piece, the stream takes two bits. */
+const SAVED_STREAMS = 4;
 
 /** It only grows: chunks that were read from it do not change. */
 export class ChunkRun {
@@ -46,6 +50,31 @@ export class ChunkRun {
       this.#ends[last] = length;
     } else {
       this.#ends.push(length);
+      this.#streams.push(stream);
+    }
+  }
+
+  /** As plain data, without its mark. */
+  save(): SavedChunk {
+    const pieces = new Uint32Array(this.#ends.length);
+    let start = 0;
+    for (const [index, end] of this.#ends.entries()) {
+      const stream = savedStreams.indexOf(this.#streams[index] ?? "stdout");
+      pieces[index] = (end - start) * SAVED_STREAMS + stream;
+      start = end;
+    }
+    return { offset: this.offset, data: this.#data.subarray(0, this.#length), pieces };
+  }
+
+  /** Fills an empty run with what was saved, and owns its data. */
+  restore({ data, pieces = new Uint32Array() }: SavedChunk): void {
+    this.#data = data;
+    for (const piece of pieces) {
+      const stream = savedStreams[piece % SAVED_STREAMS];
+      if (stream === undefined)
+        throw new Error(`a saved piece has the unknown stream ${piece % SAVED_STREAMS}`);
+      this.#length += Math.floor(piece / SAVED_STREAMS);
+      this.#ends.push(this.#length);
       this.#streams.push(stream);
     }
   }

@@ -27,7 +27,7 @@ export class Cursor {
     this.onCut = fork.onCut;
     this.start = start;
     this.deliveredTo = start;
-    this.readTo = start;
+    this.readTo = fork.readTo ?? start;
     this.progressedAtMs = nowMs;
   }
 

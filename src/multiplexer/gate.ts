@@ -38,6 +38,16 @@ export function mayRead(state: GateState): boolean {
   return state.isAttached ? mayReadAttached(state) : mayReadDetached(state);
 }
 
+/** Why producers do not read: no client is attached, the budget is spent, or the slowest subscriber has a full window. */
+export type PausedReason = "detached" | "budget" | "slowClient";
+
+/** Undefined while `mayRead` is true, before the first client, and after the end. */
+export function pausedReason(state: GateState): PausedReason | undefined {
+  if (state.hasEnded || !state.hasBegun || mayRead(state)) return undefined;
+  if (state.isAttached) return isFull(state) ? "slowClient" : "budget";
+  return state.isBudgetSpent && mayRead({ ...state, isBudgetSpent: false }) ? "budget" : "detached";
+}
+
 function mayReadAttached(state: GateState): boolean {
   if (isFull(state)) return false;
   // A spent budget slows clients. It must not stop them, or they could never make room.

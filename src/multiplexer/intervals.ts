@@ -7,7 +7,16 @@ const MOST_INTERVALS = 1024;
 
 export class Intervals {
   /** from, to, from, to, ... ascending; no two intervals touch. */
-  #bounds: number[] = [];
+  #bounds: number[];
+
+  constructor(bounds: readonly number[] = []) {
+    this.#bounds = [...bounds];
+  }
+
+  /** From, to, from, to, … ascending. A copy. */
+  get bounds(): number[] {
+    return [...this.#bounds];
+  }
 
   /** The end of the highest interval; 0 when the set is empty. */
   get high(): Offset {

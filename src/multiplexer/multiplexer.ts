@@ -30,10 +30,11 @@ import { BufferReturn } from "./buffer-return.ts";
 import { type Chunk, chunkEnd, type Marked, type Offset, type OutputStream, offset } from "./chunk.ts";
 import { Cursor, Cursors } from "./cursors.ts";
 import { EndSlot } from "./end-slot.ts";
-import { type GateState, isFull, mayRead } from "./gate.ts";
+import { type GateState, isFull, mayRead, type PausedReason, pausedReason } from "./gate.ts";
 import { Intervals } from "./intervals.ts";
 import type { BudgetShare } from "./memory-budget.ts";
-import type { MultiplexerOptions } from "./multiplexer-options.ts";
+import type { DetachedMode, MultiplexerOptions } from "./multiplexer-options.ts";
+import { MarkTable, type OutputState } from "./output-state.ts";
 import { OutputWindow } from "./output-window.ts";
 import { mostHeldFor, mostMissed, replayFrom, ringFrom } from "./retention.ts";
 import { StallWatch } from "./stall-watch.ts";
@@ -50,33 +51,86 @@ export class Multiplexer<End extends object> {
   readonly #stallWatch: StallWatch;
   readonly #share: BudgetShare;
   /** Rule 5. A gap that a client received counts as its bytes. */
-  readonly #delivered = new Intervals();
+  readonly #delivered: Intervals;
   /** Output that was in flight to a blocking subscriber when it left: a client that resumes above has received it. */
-  readonly #inFlight = new Intervals();
+  readonly #inFlight: Intervals;
   #sentTo: Offset = offset(0);
   #hasBegun = false;
   #isReleased = false;
   #wasFull = false;
   #isReading = false;
   #pauseCount = 0;
+  /** Restored, and `goOn` was not called: nothing is reported, so nothing is dropped that a carried stream needs. */
+  #isHeldStill: boolean;
   /** See I7. */
   #mostReplay: number;
   /** See I6. */
   #neededChunkDropped: Offset | undefined;
 
-  constructor(options: MultiplexerOptions) {
+  /**
+   * With `saved`, it is what another one was, without its subscribers, and owns the saved buffers. It does nothing
+   * before `goOn`: only forks of carried streams may come before.
+   */
+  constructor(options: MultiplexerOptions, saved?: OutputState<End>) {
     this.#options = options;
-    this.#mostReplay = mostHeldFor(options.replayBytes);
-    this.#stallWatch = new StallWatch(options.stallMs, options.clock, () => this.#cutStalled());
+    this.#isHeldStill = saved !== undefined;
+    this.#delivered = new Intervals(saved?.delivered);
+    this.#inFlight = new Intervals(saved?.inFlight);
+    this.#mostReplay = saved?.mostReplay ?? mostHeldFor(options.replayBytes);
+    this.#stallWatch = new StallWatch(
+      options.stallMs,
+      options.clock,
+      () => this.#cutStalled(),
+      saved?.stallCount,
+    );
     this.#share = options.budget.join({
       trim: () => this.#reportIf(this.#window.dropOldestDelivered(this.#needed, this.#delivered)),
       trimEnded: () =>
         this.#endSlot.isSet && this.#reportIf(this.#window.dropOldest(this.#cursors.slowest ?? this.head)),
       onSpentChange: () => {
+        if (this.#isHeldStill) return;
         this.#updateGate();
         this.#watchStall();
       },
     });
+    if (saved !== undefined) this.#restore(saved);
+  }
+
+  /**
+   * Everything but the subscribers, as plain data. Changes nothing. Its buffers are those of the window: they are to
+   * be copied before anything else happens.
+   */
+  save(): OutputState<End> {
+    const marks = new MarkTable();
+    const window = this.#window.save(marks);
+    const inFlight = new Intervals(this.#inFlight.bounds);
+    // Its client may come back: what was sent to it counts as sent.
+    for (const { isObserver, deliveredTo, readTo } of this.#cursors)
+      if (!isObserver) inFlight.add(deliveredTo, readTo);
+    return {
+      window,
+      marks: marks.marks,
+      delivered: this.#delivered.bounds,
+      inFlight: inFlight.bounds,
+      sentTo: this.#sentTo,
+      hasBegun: this.#hasBegun,
+      wasFull: this.#wasFull,
+      isReleased: this.#isReleased,
+      mostReplay: this.#mostReplay,
+      pauseCount: this.#pauseCount,
+      stallCount: this.stallCount,
+      times: this.#times.save(),
+      end: this.end,
+    };
+  }
+
+  /** Of a restored one, once its carried streams have forked: from here on it works. */
+  goOn(): void {
+    this.#isHeldStill = false;
+    if (this.#isReleased) this.#dropUnread();
+    this.#report();
+    this.#updateGate();
+    this.#watchStall();
   }
 
   /** The number of bytes pushed so far. */
@@ -118,6 +172,20 @@ export class Multiplexer<End extends object> {
   /** Whether producers shall read. */
   get isReading(): boolean {
     return this.#isReading;
+  }
+
+  /** Why producers shall not read; undefined if they shall, and after the end. */
+  get pausedReason(): PausedReason | undefined {
+    return this.#isReading ? undefined : pausedReason(this.#gateState());
+  }
+
+  /** Where the slowest subscriber that is not an observer stands; undefined without one. */
+  get slowestOffset(): Offset | undefined {
+    return this.#cursors.slowest;
+  }
+
+  get detachedMode(): DetachedMode["kind"] {
+    return this.#options.detached.kind;
   }
 
   /** How often the gate closed before the end. */
@@ -171,7 +239,7 @@ export class Multiplexer<End extends object> {
     // Set before waking: a subscriber that is woken, or forks from within, must find it.
     this.#endSlot.set(end);
     // The budget may drop the output of an ended process.
-    this.#share.report(this.heldBytes);
+    this.#report();
     this.#updateGate();
     this.#wake();
     this.#watchStall();
@@ -191,7 +259,7 @@ export class Multiplexer<End extends object> {
     const start = this.#startOf(fork.from);
     const cursor = new Cursor(start, fork, this.#options.clock.nowMs());
     if (!cursor.isObserver) {
-      if (fork.from !== undefined) this.#acknowledge(fork.from);
+      if (fork.from !== undefined && fork.readTo === undefined) this.#acknowledge(fork.from);
       this.#hasBegun = true;
     }
     this.#cursors.add(cursor);
@@ -200,6 +268,9 @@ export class Multiplexer<End extends object> {
       start,
       get deliveredTo() {
         return cursor.deliveredTo;
+      },
+      get readTo() {
+        return cursor.readTo;
       },
       read: () => this.#read(cursor),
       progress: () => this.#progress(cursor),
@@ -300,9 +371,10 @@ export class Multiplexer<End extends object> {
 
   /** A blocking subscriber has come. Chunks may become replay or missed output; nothing is dropped. */
   #attach(): void {
+    if (this.#isHeldStill) return;
     this.#window.settle(this.#needed, this.#delivered, offset(0));
     this.#mostReplay = Math.max(this.#mostReplay, this.#window.replayCost);
-    this.#share.report(this.heldBytes);
+    this.#report();
     this.#updateGate();
     this.#watchStall();
   }
@@ -330,7 +402,7 @@ export class Multiplexer<End extends object> {
     this.#window.dropDelivered(from, this.#delivered);
     this.#mostReplay = mostHeldFor(replayBytes);
     while (this.#window.replayCost > this.#mostReplay && this.#window.dropOldestReplay(needed));
-    this.#share.report(this.heldBytes);
+    this.#report();
   }
 
   /** New output evicts old output, oldest first. */
@@ -349,7 +421,7 @@ export class Multiplexer<End extends object> {
       this.#window.missedCost > most &&
       this.#window.dropOldestMissed(this.#cursors.slowest ?? this.head)
     );
-    this.#share.report(this.heldBytes);
+    this.#report();
   }
 
   /** After the release: drops what no attached subscriber needs, observers included. */
@@ -357,12 +429,37 @@ export class Multiplexer<End extends object> {
     let unread: number = this.head;
     for (const { deliveredTo } of this.#cursors) unread = Math.min(unread, deliveredTo);
     this.#window.dropBelow(offset(unread));
-    this.#share.report(this.heldBytes);
+    this.#report();
     if (this.#cursors.size === 0) this.#share.leave();
   }
 
+  #report(): void {
+    this.#share.report(this.heldBytes);
+  }
+
+  #restore({
+    window,
+    marks,
+    sentTo,
+    hasBegun,
+    wasFull,
+    isReleased,
+    times,
+    pauseCount,
+    end,
+  }: OutputState<End>): void {
+    this.#window.restore(window, marks);
+    this.#times.restore(times);
+    this.#sentTo = offset(sentTo);
+    this.#hasBegun = hasBegun;
+    this.#wasFull = wasFull;
+    this.#isReleased = isReleased;
+    this.#pauseCount = pauseCount;
+    if (end !== undefined) this.#endSlot.set(end);
+  }
+
   #reportIf(hasDropped: boolean): boolean {
-    if (hasDropped) this.#share.report(this.heldBytes);
+    if (hasDropped) this.#report();
     return hasDropped;
   }
 

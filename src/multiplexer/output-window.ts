@@ -14,6 +14,7 @@ import { type Chunk, chunkEnd, type Marked, type Offset, type OutputStream, offs
 import { ChunkQueue, chunksOf, type Entry, entryEnd } from "./chunk-queue.ts";
 import { ChunkRun } from "./chunk-run.ts";
 import type { Intervals } from "./intervals.ts";
+import type { MarkTable, WindowState } from "./output-state.ts";
 
 export type Found =
   | { readonly kind: "chunk"; readonly chunk: Chunk }
@@ -148,6 +149,26 @@ export class OutputWindow {
   /** Drops every chunk that lies wholly below `to`. */
   dropBelow(to: Offset): void {
     for (const queue of [this.#missed, this.#replay, this.#recent]) while (this.#dropFirst(queue, to));
+  }
+
+  save(marks: MarkTable): WindowState {
+    return {
+      recentFrom: this.#recentFrom,
+      head: this.#head,
+      missed: this.#missed.save(marks),
+      replay: this.#replay.save(marks),
+      recent: this.#recent.save(marks),
+    };
+  }
+
+  /** Fills an empty window with what was saved, and owns its data. */
+  restore({ recentFrom, head, missed, replay, recent }: WindowState, marks: readonly object[]): void {
+    this.#recentFrom = offset(recentFrom);
+    this.#head = offset(head);
+    this.#missed.restore(missed, marks);
+    this.#replay.restore(replay, marks);
+    this.#recent.restore(recent, marks);
+    this.checkInvariants();
   }
 
   /** Throws when the chunks overlap, are out of order or their costs are wrong. Tests call it after every step. */

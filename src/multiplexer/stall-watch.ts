@@ -9,9 +9,11 @@ export class StallWatch {
   /** Called when the watch was on for `stallMs`; returns in how many ms to call again if it is still on then. */
   readonly #onDue: () => number;
   #timer: Timer | undefined;
-  #count = 0;
+  #count: number;
 
-  constructor(stallMs: number, clock: Clock, onDue: () => number) {
+  /** `count`: how often it was switched on before. */
+  constructor(stallMs: number, clock: Clock, onDue: () => number, count = 0) {
+    this.#count = count;
     this.#stallMs = stallMs;
     this.#clock = clock;
     this.#onDue = onDue;

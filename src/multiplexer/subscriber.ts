@@ -9,6 +9,11 @@ export interface Fork {
    */
   readonly from?: Offset | undefined;
   /**
+   * Only for a stream that another image of the agent began: the output from `from` to here is on its way to the
+   * client already. Such a fork says nothing about the output below `from`.
+   */
+  readonly readTo?: Offset | undefined;
+  /**
    * An observer has no influence on the process or on other clients (rule 13): it delivers nothing and
    * slows nothing, and gets a gap when it falls behind the window.
    */
@@ -41,6 +46,8 @@ export interface Subscriber<End> {
   readonly start: Offset;
   /** The client has received the output up to here. Also valid after `detach`. */
   readonly deliveredTo: Offset;
+  /** It has read up to here. */
+  readonly readTo: Offset;
   /** Reads the next chunk, whole or what is left of it. */
   read(): ReadResult<End>;
   /** The connection has accepted everything that was read so far. */

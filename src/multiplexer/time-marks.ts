@@ -5,6 +5,7 @@
 // memory budget covers.
 
 import { type Offset, offset } from "./chunk.ts";
+import type { TimesState } from "./output-state.ts";
 
 export interface TimeMark {
   readonly offset: Offset;
@@ -32,6 +33,27 @@ export class TimeMarks {
 
   get count(): number {
     return this.#offsets.length;
+  }
+
+  save(): TimesState {
+    const marks = new Float64Array(2 * this.count);
+    for (let at = 0; at < this.count; at++) {
+      marks[2 * at] = this.#offsets[at] ?? 0;
+      marks[2 * at + 1] = this.#times[at] ?? 0;
+    }
+    const [spacingMs, earlierSpacingMs] = [this.#spacingMs, this.#earlierSpacingMs];
+    return { marks, spacingMs, earlierSpacingMs, spacingFrom: this.#spacingFrom };
+  }
+
+  /** Fills an empty one with what was saved. */
+  restore({ marks, spacingMs, earlierSpacingMs, spacingFrom }: TimesState): void {
+    for (let at = 0; at < marks.length; at += 2) {
+      this.#offsets.push(marks[at] ?? 0);
+      this.#times.push(marks[at + 1] ?? 0);
+    }
+    this.#spacingMs = spacingMs;
+    this.#earlierSpacingMs = earlierSpacingMs;
+    this.#spacingFrom = offset(spacingFrom);
   }
 
   /** The output from `at` on is pushed now. `at` never goes back. Marks below `oldest` are no longer needed. */

@@ -17,8 +17,6 @@ export const PROCESS_DEFAULTS = {
   memoryBudgetBytes: 64 * 1024 * 1024,
   /** How long an ended process can still be found (rule 12). */
   retainEndedMs: 60_000,
-  /** How many ended processes can still be found (rule 12). */
-  maxRetainedProcesses: 256,
   /** What happens to output while nobody reads it (rules 7 and 9). */
   output: { detached: "block", detachedBufferBytes: 4 * 1024 * 1024, replayBytes: 1024 * 1024 },
   limits: {
@@ -27,5 +25,7 @@ export const PROCESS_DEFAULTS = {
     maxArgumentBytes: 2 * 1024 * 1024,
     maxEnvironmentBytes: 2 * 1024 * 1024,
     maxRetainEndedMs: 24 * 3_600_000,
+    /** How many ended processes can still be found (rule 12). */
+    maxRetainedProcesses: 256,
   },
 } as const;

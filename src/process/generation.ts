@@ -4,6 +4,7 @@
 import { kernelRandomUuid } from "../linux/index.ts";
 import { type Offset, offset } from "../multiplexer/index.ts";
 import type { Process } from "./process.ts";
+import type { GenerationState } from "./table-state.ts";
 
 /** `sentTo` is the end of the output that `generation` has sent to clients of one process. */
 interface GenerationEnd {
@@ -17,11 +18,33 @@ const MAX_ENDS = 64;
 export class Generation {
   readonly #processes: () => Iterable<Process>;
   readonly #ends = new WeakMap<Process, GenerationEnd[]>();
-  #id = kernelRandomUuid();
+  #id: string;
 
   /** `processes` lists the running and the retained ones. */
-  constructor(processes: () => Iterable<Process>) {
+  constructor(processes: () => Iterable<Process>, saved?: GenerationState) {
     this.#processes = processes;
+    this.#id = saved?.id ?? kernelRandomUuid();
+  }
+
+  save(): GenerationState {
+    const ends = [...this.#processes()].map((process) => ({
+      processId: process.processId,
+      ends: this.#ends.get(process) ?? [],
+    }));
+    return { id: this.#id, ends: ends.filter(({ ends }) => ends.length > 0) };
+  }
+
+  /** The ends of the processes, once these are restored. */
+  restoreEnds(saved: GenerationState): void {
+    const byId = new Map(saved.ends.map(({ processId, ends }) => [processId, ends]));
+    for (const process of this.#processes()) {
+      const ends = byId.get(process.processId);
+      if (ends === undefined) continue;
+      this.#ends.set(
+        process,
+        ends.map(({ generation, sentTo }) => ({ generation, sentTo: offset(sentTo) })),
+      );
+    }
   }
 
   get id(): string {

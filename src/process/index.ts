@@ -1,6 +1,7 @@
 export { PROCESS_DEFAULTS } from "./defaults.ts";
 export type { ProcessEnd } from "./end-status.ts";
 export type { Generation } from "./generation.ts";
+export { dismissGuard, startGuard } from "./guard.ts";
 export type { InputKind, InputPlace } from "./io/input.ts";
 export type { Process } from "./process.ts";
 export { type AgentDefaults, agentDefaults } from "./start/agent-defaults.ts";
@@ -11,3 +12,5 @@ export { identityOf } from "./table/process-log.ts";
 export type { ProcessSelector } from "./table/process-selector.ts";
 export { ProcessTable, type ProcessTableOptions } from "./table/process-table.ts";
 export type { Latencies, ProcessStatistics } from "./table/statistics.ts";
+export { type ProcessState, type TableState, tableDescriptors } from "./table-state.ts";
+export { runTrial, type TrialOutcome } from "./trial.ts";

@@ -4,6 +4,7 @@
 import { constants } from "node:os";
 import { realClock, startTimer, type Timer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
+import { fromLastingMs, toLastingMs } from "../lasting-time.ts";
 import {
   checkPtySize,
   fromNodeError,
@@ -23,15 +24,16 @@ import {
 } from "../multiplexer/index.ts";
 import { restoreSequence } from "../terminal/index.ts";
 import { endFromWaitStatus, type ProcessEnd } from "./end-status.ts";
+import type { Attach, AttachedStdio } from "./io/attached-stdio.ts";
 import { BlockedWatch } from "./io/blocked-watch.ts";
 import type { InputKind, InputPlace, ProcessInput } from "./io/input.ts";
 import type { OutputReader } from "./io/output-reader.ts";
-import type { AttachedStdio, Stdio } from "./io/stdio.ts";
 import { TerminalHistory } from "./io/terminal-history.ts";
 import type { WatchedChild } from "./reaper.ts";
 import type { HeldRequest } from "./start/held-request.ts";
 import type { OutputPolicy, StartRequest } from "./start/start-request.ts";
 import type { ProcessStatistics } from "./table/statistics.ts";
+import type { ProcessState } from "./table-state.ts";
 
 const { SIGKILL } = constants.signals;
 
@@ -74,23 +76,27 @@ export class Process {
   readonly #input: ProcessInput;
   readonly #readers: readonly OutputReader[];
   readonly #resize: AttachedStdio["resize"];
-  readonly #release: AttachedStdio["release"];
+  readonly #stdio: AttachedStdio;
   readonly #settings: ProcessSettings;
   readonly #blocked: BlockedWatch;
   readonly #terminal: TerminalHistory | undefined;
   readonly #onEnd: (process: Process, end: ProcessEnd) => void;
+  /** Called after each change of the terminal's size. Absent while no client asks. */
+  #sizeListeners: Set<() => void> | undefined;
   #state: State = { kind: "running" };
   #deadline: Timer | undefined;
   #wasKilledAtDeadline = false;
   #drainDeadline: Timer | undefined;
-  readonly #bornAtMs = performance.now();
-  #startedAtMs = Date.now();
+  /** Of the one of the two that runs, by the running clock. */
+  #dueAtMs: number | undefined;
+  readonly #bornAtMs: number;
+  #startedAtMs: number;
   #reapedAtMs = 0;
   #endedAtMs: number | undefined;
 
   /**
-   * Owns `stdio` of a child that was started in this turn of the event loop. `onEnd` is called
-   * once.
+   * Owns `stdio` of a child that was started in this turn of the event loop, or that another image of this agent
+   * started and `saved`: then it does nothing before `goOn`. `onEnd` is called once.
    */
   constructor(
     started: {
@@ -98,10 +104,11 @@ export class Process {
       readonly processId: string;
       readonly held: HeldRequest;
       readonly user: string;
-      readonly stdio: Stdio;
+      readonly stdio: { readonly attach: Attach };
     },
     settings: ProcessSettings,
     onEnd: (process: Process, end: ProcessEnd) => void,
+    saved?: ProcessState,
   ) {
     this.pid = started.child.pid;
     this.#child = started.child;
@@ -110,29 +117,71 @@ export class Process {
     this.user = started.user;
     this.#settings = settings;
     this.#onEnd = onEnd;
+    this.#startedAtMs = saved?.startedAtMs ?? Date.now();
+    const nowMs = performance.now();
+    this.#bornAtMs = saved === undefined ? nowMs : fromLastingMs(saved.bornAtMs, nowMs);
     const { stdio } = this.request;
-    this.#terminal = stdio.kind === "pty" ? new TerminalHistory(stdio.size) : undefined;
-    this.output = new Multiplexer({
-      ...multiplexerOptions(settings, this.request),
-      onReading: (reading) => {
-        for (const reader of this.#readers) reader.setReading(reading);
-        if (reading || this.output.end !== undefined) this.#blocked.stop();
-        else this.#blocked.start();
+    this.#terminal = stdio.kind === "pty" ? new TerminalHistory(stdio.size, saved?.terminal) : undefined;
+    this.output = new Multiplexer(
+      {
+        ...multiplexerOptions(settings, this.request),
+        onReading: (reading) => {
+          for (const reader of this.#readers) reader.setReading(reading);
+          if (reading || this.output.end !== undefined) this.#blocked.stop();
+          else this.#blocked.start();
+        },
       },
-    });
+      saved?.output,
+    );
     this.#blocked = new BlockedWatch({
       isUnread: () => this.isRunning && !this.output.isReading && this.output.blockingCount === 0,
       isFull: () => this.#readers.some((reader) => reader.isFull),
       onBlocked: () => settings.onBlocked?.(this),
       clock: realClock,
     });
-    const attached = started.stdio.attach(this.#name, settings.budget, (stream) => this.#sink(stream));
+    const { budget } = settings;
+    const sinkOf = (stream: OutputStream) => this.#sink(stream);
+    const attached = started.stdio.attach(this.#name, budget, sinkOf);
     this.#readers = attached.readers;
     this.#input = attached.input;
     this.#resize = attached.resize;
-    this.#release = attached.release;
+    this.#stdio = attached;
     const { timeoutMs } = this.request;
-    if (timeoutMs !== undefined) this.#deadline = startTimer(timeoutMs, () => this.#passDeadline());
+    if (saved !== undefined) this.#restore(saved);
+    else if (timeoutMs !== undefined) this.#startDeadline(timeoutMs);
+  }
+
+  /** As plain data, and changes nothing. Its buffers are to be copied before anything else happens. */
+  save(): ProcessState {
+    const lastingRunning = (atMs: number) => toLastingMs(atMs, realClock.nowMs());
+    const { sinceMs } = this.#blocked;
+    return {
+      pid: this.pid,
+      processId: this.processId,
+      request: this.request,
+      user: this.user,
+      bornAtMs: toLastingMs(this.#bornAtMs, performance.now()),
+      startedAtMs: this.#startedAtMs,
+      phase: this.#savePhase(),
+      waitStatus: this.#state.kind === "running" ? this.#child.waitStatus : undefined,
+      wasKilledAtDeadline: this.#wasKilledAtDeadline,
+      dueAtMs: this.#dueAtMs === undefined ? undefined : lastingRunning(this.#dueAtMs),
+      blockedSinceMs: sinceMs === undefined ? undefined : lastingRunning(sinceMs),
+      stdio: this.#stdio.save(),
+      input: this.#input.save(),
+      terminal: this.#terminal?.save(),
+      output: this.output.save(),
+    };
+  }
+
+  /** Of a restored one, once its carried streams are attached: reads and writes from here on. */
+  goOn(): void {
+    this.#restartTimer();
+    // Draining: `readOut` read what there was, and the process takes no more input.
+    if (this.#state.kind === "running") this.#input.goOn();
+    this.output.goOn();
+    const isUnread = this.isRunning && !this.output.isReading && this.output.blockingCount === 0;
+    if (isUnread) this.#blocked.start();
   }
 
   /** Whether this process was killed because the `timeoutMs` of its request passed. */
@@ -207,6 +256,19 @@ export class Process {
     this.#assertRunning();
     this.#resize(size);
     this.#terminal?.resize(size, this.output.head);
+    for (const listener of this.#sizeListeners ?? []) listener();
+  }
+
+  /** The size of its terminal now; undefined on pipes. */
+  get terminalSize(): PtySize | undefined {
+    return this.#terminal?.size;
+  }
+
+  /** Calls `listener` after each resize, until the returned function is called. */
+  onResize(listener: () => void): () => void {
+    this.#sizeListeners ??= new Set();
+    this.#sizeListeners.add(listener);
+    return () => void this.#sizeListeners?.delete(listener);
   }
 
   /**
@@ -237,13 +299,54 @@ export class Process {
     this.#reapedAtMs = performance.now();
     this.#advance({ kind: "draining", end });
     this.#deadline?.cancel();
+    this.#dueAtMs = undefined;
     // It exited by itself at the deadline: the SIGKILL came too late.
     if (end.exited) this.#wasKilledAtDeadline = false;
     this.#input.abandon();
-    this.#release();
+    this.#stdio.release();
     for (const reader of this.#readers) reader.readOut();
     if (this.#allReadersEnded()) this.#finish(end);
-    else this.#drainDeadline = startTimer(this.#settings.drainTimeoutMs, () => this.#finish(end));
+    else this.#startDrain(this.#settings.drainTimeoutMs, end);
+  }
+
+  #startDeadline(delayMs: number): void {
+    this.#dueAtMs = realClock.nowMs() + delayMs;
+    this.#deadline = startTimer(delayMs, () => this.#passDeadline());
+  }
+
+  #startDrain(delayMs: number, end: ProcessEnd): void {
+    this.#dueAtMs = realClock.nowMs() + delayMs;
+    this.#drainDeadline = startTimer(delayMs, () => this.#finish(end));
+  }
+
+  #savePhase(): ProcessState["phase"] {
+    const state = this.#state;
+    if (state.kind === "draining")
+      return { ...state, reapedAtMs: toLastingMs(this.#reapedAtMs, performance.now()) };
+    if (state.kind === "running") return state;
+    return { kind: "ended", endedAtMs: toLastingMs(this.#endedAtMs ?? 0, realClock.nowMs()) };
+  }
+
+  #restore({ phase, dueAtMs, blockedSinceMs, wasKilledAtDeadline }: ProcessState): void {
+    const fromRunning = (lastingMs: number) => fromLastingMs(lastingMs, realClock.nowMs());
+    this.#wasKilledAtDeadline = wasKilledAtDeadline;
+    this.#blocked.resume(blockedSinceMs === undefined ? undefined : fromRunning(blockedSinceMs));
+    this.#dueAtMs = dueAtMs === undefined ? undefined : fromRunning(dueAtMs);
+    if (phase.kind === "ended") {
+      this.#state = { kind: "ended" };
+      this.#endedAtMs = fromRunning(phase.endedAtMs);
+    } else if (phase.kind === "draining") {
+      this.#state = { kind: "draining", end: phase.end };
+      this.#reapedAtMs = fromLastingMs(phase.reapedAtMs, performance.now());
+    }
+  }
+
+  /** Not before `goOn`: a rehearsal must kill nothing. */
+  #restartTimer(): void {
+    if (this.#dueAtMs === undefined) return;
+    const leftMs = Math.max(0, this.#dueAtMs - realClock.nowMs());
+    if (this.#state.kind === "draining") this.#startDrain(leftMs, this.#state.end);
+    else if (this.#state.kind === "running") this.#startDeadline(leftMs);
   }
 
   get #name(): string {
@@ -267,6 +370,7 @@ export class Process {
     this.#advance({ kind: "ended" });
     this.#endedAtMs = realClock.nowMs();
     this.#drainDeadline?.cancel();
+    this.#dueAtMs = undefined;
     this.#settings.statistics.drainLatencies.observe(performance.now() - this.#reapedAtMs);
     for (const reader of this.#readers) reader.discard();
     // Before subscribers receive the end: a client that then asks for the pid must not find this

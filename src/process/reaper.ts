@@ -15,8 +15,15 @@ export class WatchedChild {
   #waitStatus: number | undefined;
   #onReaped: ((waitStatus: number) => void) | undefined;
 
-  constructor(pid: Pid) {
+  /** With `waitStatus`, it is reaped already. */
+  constructor(pid: Pid, waitStatus?: number) {
     this.pid = pid;
+    this.#waitStatus = waitStatus;
+  }
+
+  /** Once it is reaped. */
+  get waitStatus(): number | undefined {
+    return this.#waitStatus;
   }
 
   /** Then the pid may belong to another process. */
@@ -50,6 +57,13 @@ export class WatchedChild {
 export function watch(pid: Pid): WatchedChild {
   const child = new WatchedChild(pid);
   watched.set(pid, child);
+  return child;
+}
+
+/** The same for a child that another image of this agent started. Call it before `startReaping`. */
+export function watchInherited(pid: Pid, waitStatus: number | undefined): WatchedChild {
+  const child = new WatchedChild(pid, waitStatus);
+  if (waitStatus === undefined) watched.set(pid, child);
   return child;
 }
 

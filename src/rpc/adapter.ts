@@ -17,11 +17,7 @@ import {
   type UniversalHandler,
   type UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
-import {
-  compressionBrotli,
-  compressionGzip,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
+import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { MAX_TIMEOUT_MS } from "../clock.ts";
 import {
   encodeGrpcMessage,
@@ -32,8 +28,12 @@ import {
   type RequestListener,
   refuse,
 } from "../http/index.ts";
+import { lastingNowMs } from "../lasting-time.ts";
 import type { Logger } from "../logger.ts";
+import { acceptedCompressions } from "./answer-compression.ts";
 import { setCallContext } from "./call-context.ts";
+import { answerDirectly } from "./direct/direct-answers.ts";
+import { type DirectMethod, directMethod } from "./direct/direct-method.ts";
 import { readAnswer } from "./error-answer.ts";
 import { strictTextDecoder, textDecoderFor } from "./json-text.ts";
 import { loadLate } from "./load-late.ts";
@@ -50,6 +50,8 @@ type Routes = (router: ConnectRouter) => void;
 export interface AdapterOptions {
   readonly routes: Routes;
   readonly lateRoutes?: LateRoutes;
+  /** The paths of methods that are answered without the library if they are called in a common form. */
+  readonly directPaths?: ReadonlySet<string>;
   readonly logger: Logger;
   /** The largest message, before and after decompression. */
   readonly maxMessageBytes: number;
@@ -75,11 +77,11 @@ export interface LateRoutes {
 
 export function createRpcListener(options: AdapterOptions): RequestListener {
   const { lateRoutes, maxMessageBytes } = options;
-  const handlers = handlersOf(options.routes, maxMessageBytes);
+  const { handlers, direct } = servedBy(options.routes, maxMessageBytes);
   const services = [...new Set([...handlers.values()].map(({ service }) => service.typeName))];
   const late = lateRoutes && {
     paths: lateRoutes.paths,
-    load: loadLate(async () => handlersOf(await lateRoutes.load(), maxMessageBytes)),
+    load: loadLate(async () => servedBy(await lateRoutes.load(), maxMessageBytes).handlers),
   };
   return (request, response) => {
     const path = pathOf(request);
@@ -94,11 +96,13 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
           ? options.fallback(request, response)
           : refuse(request, response, refusal);
       }
+      const failed = (error: unknown) => fail(error, request, response, options.logger);
+      const withBody = (body: AsyncIterable<Uint8Array>) =>
+        void serve(handler, request, response, body, options).catch(failed);
+      const method = options.directPaths?.has(path) === true ? direct.get(path) : undefined;
+      if (method && answerDirectly(method, request, response, options, { withBody, fail: failed })) return;
       const limitMs = isOneMessage(handler) ? options.requestMs : undefined;
-      const body = timelyBody(request, response, limitMs);
-      serve(handler, request, response, body, options).catch((error: unknown) =>
-        fail(error, request, response, options.logger),
-      );
+      withBody(timelyBody(request, response, limitMs));
     };
     if (late?.paths.includes(path) !== true) return call(handlers.get(path));
     late.load().then(
@@ -111,21 +115,42 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
   };
 }
 
-type Handlers = ReadonlyMap<string, UniversalHandler>;
-
-function handlersOf(routes: Routes, maxMessageBytes: number): Handlers {
-  const router = createConnectRouter({
-    acceptCompression: [compressionGzip, compressionBrotli],
-    readMaxBytes: maxMessageBytes,
-    binaryOptions: { readUnknownFields: false },
-    jsonOptions: { textDecoder: strictTextDecoder } as Partial<JsonReadOptions>,
-  });
-  routes(withEnumChecks(router));
-  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+/** By path. */
+interface Served {
+  readonly handlers: ReadonlyMap<string, UniversalHandler>;
+  /** The same methods, as far as they can be called without the library. */
+  readonly direct: ReadonlyMap<string, DirectMethod>;
 }
 
+function servedBy(routes: Routes, maxMessageBytes: number): Served {
+  const binaryOptions = { readUnknownFields: false };
+  const router = createConnectRouter({
+    acceptCompression: [...acceptedCompressions],
+    readMaxBytes: maxMessageBytes,
+    binaryOptions,
+    jsonOptions: { textDecoder: strictTextDecoder } as Partial<JsonReadOptions>,
+  });
+  const direct = new Map<string, DirectMethod>();
+  const limits = { readMaxBytes: maxMessageBytes, writeMaxBytes: MAX_WRITE_BYTES };
+  const onMethod: OnMethod = (method, handle, json) => {
+    const one = directMethod(method, handle, { binary: binaryOptions, json, limits });
+    if (one !== undefined) direct.set(one.path, one);
+  };
+  routes(withEnumChecks(router, onMethod));
+  return { handlers: new Map(router.handlers.map((handler) => [handler.requestPath, handler])), direct };
+}
+
+/** The library's own limit. */
+const MAX_WRITE_BYTES = 0xffffffff;
+
+type OnMethod = (
+  method: DescMethod,
+  handle: MethodImpl<DescMethod>,
+  jsonOptions: Partial<JsonReadOptions>,
+) => void;
+
 /** A method whose request holds enums gets a handler with a decoder of its own, which replaces that of the service. */
-function withEnumChecks(router: ConnectRouter): ConnectRouter {
+function withEnumChecks(router: ConnectRouter, onMethod: OnMethod): ConnectRouter {
   const checked: ConnectRouter = {
     ...router,
     service: (service, implementation, options) => {
@@ -134,9 +159,10 @@ function withEnumChecks(router: ConnectRouter): ConnectRouter {
       for (const method of service.methods) {
         const textDecoder = textDecoderFor(method.input);
         const handle = methods[method.localName];
-        if (textDecoder === strictTextDecoder || handle === undefined) continue;
+        if (handle === undefined) continue;
         const jsonOptions = { ...options?.jsonOptions, textDecoder } as Partial<JsonReadOptions>;
-        router.rpc(method, handle, { ...options, jsonOptions });
+        onMethod(method, handle, jsonOptions);
+        if (textDecoder !== strictTextDecoder) router.rpc(method, handle, { ...options, jsonOptions });
       }
       return checked;
     },
@@ -155,7 +181,8 @@ async function serve(
   const universal = universalRequest(request, response, received, values);
   const limitMs = timeoutMs(universal.header);
   const boundsProcess = handler.method.name === "Start";
-  if (boundsProcess || limitMs === undefined || limitMs > MAX_TIMEOUT_MS) removeTimeout(universal.header);
+  const isHidden = boundsProcess || limitMs === undefined || limitMs > MAX_TIMEOUT_MS;
+  if (isHidden) removeTimeout(universal.header);
   assertByteStreamRequest(universal);
   const share = memory.open();
   response.once("close", () => share.close());
@@ -164,6 +191,7 @@ async function serve(
     response,
     codec: codecOf(request),
     timeoutMs: boundsProcess ? limitMs : undefined,
+    dueAtMs: isHidden ? undefined : lastingNowMs() + limitMs,
     releaseRequest: () => share.release(),
   });
   const contentType = universal.header.get("Content-Type") ?? "";

@@ -1,15 +1,30 @@
-// What a handler needs of its call and Connect-ES does not pass to it: the response itself, its encoding, and the
-// client's time limit, which on Start bounds the process and not the call.
+// What a handler needs of its call: the part of Connect-ES's context that handlers use, and what Connect-ES does not pass to
+// them: the response itself, its encoding, and the client's time limit, which on Start bounds the process and not the call.
 
 import { type ContextValues, createContextKey } from "@connectrpc/connect";
-import type { NodeResponse } from "../http/index.ts";
+import type { HeaderReader, NodeResponse } from "../http/index.ts";
 import type { Codec } from "./output/event-frames.ts";
+
+/** A part of Connect-ES's HandlerContext. Calls that the library does not handle (direct/) have only this. */
+export interface RpcContext {
+  readonly method: { readonly name: string };
+  /** "connect", "grpc" or "grpc-web". */
+  readonly protocolName: string;
+  /** Aborts when the client leaves or its time limit passes. */
+  readonly signal: AbortSignal;
+  readonly requestHeader: HeaderReader;
+  /** To be set before the first event of a stream. */
+  readonly responseHeader: { set(name: string, value: string): void };
+  readonly values: Pick<ContextValues, "get">;
+}
 
 export interface CallContext {
   readonly response: NodeResponse;
   readonly codec: Codec;
-  /** Only on Start, where the adapter hides it from the library. Elsewhere `HandlerContext.signal` follows it. */
+  /** Only on Start, where the adapter hides it from the library. Elsewhere `RpcContext.signal` follows it. */
   readonly timeoutMs: number | undefined;
+  /** When the library ends the call by the client's time limit, as a lasting time. */
+  readonly dueAtMs: number | undefined;
   /** To be called when the messages received so far are processed (request-memory.ts): a client stream has no end. */
   readonly releaseRequest: () => void;
 }
@@ -20,7 +35,7 @@ export function setCallContext(values: ContextValues, context: CallContext): voi
   values.set(contextKey, context);
 }
 
-export function callContext(values: ContextValues): CallContext {
+export function callContext(values: RpcContext["values"]): CallContext {
   const context = values.get(contextKey);
   if (context === undefined) throw new Error("the handler was not called by the adapter");
   return context;

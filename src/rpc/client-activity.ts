@@ -26,6 +26,9 @@ export interface ClientStatistics {
   readonly requestBytes: number;
 }
 
+/** What another image of the agent continues with. */
+export type SavedClientStatistics = Omit<ClientStatistics, "requestBytes">;
+
 export class ClientActivity {
   readonly #statistics = {
     attached: 0,
@@ -40,7 +43,12 @@ export class ClientActivity {
   /** Clients decide how often they are refused. */
   readonly #refusalLogger: Logger;
 
-  constructor(logger: Logger) {
+  /** `saved`: what was counted before. */
+  constructor(logger: Logger, saved?: Partial<SavedClientStatistics>) {
+    const { detached, refusals, ...counts } = saved ?? {};
+    Object.assign(this.#statistics, counts);
+    Object.assign(this.#statistics.detached, detached);
+    Object.assign(this.#statistics.refusals, refusals);
     this.#logger = logger;
     this.#refusalLogger = sampled(logger);
   }

@@ -6,6 +6,7 @@ import { HoldfastError } from "../errors.ts";
 import {
   ConnectRequest_Lag,
   OutputPolicy_Detached,
+  PausedReason,
   type ProcessConfig,
   ProcessConfigSchema,
   ProcessEvent_EndEventSchema,
@@ -204,6 +205,9 @@ export function toDetails(process: Process): Partial<ProcessInfo> {
     reading: output.isReading,
     attachOffset: BigInt(output.attachOffset),
     user,
+    detached: wireDetached[output.detachedMode],
+    ...process.terminalSize,
+    ...toPaused(process),
   };
   const { blockedMs } = process;
   if (output.end === undefined)
@@ -213,6 +217,25 @@ export function toDetails(process: Process): Partial<ProcessInfo> {
     end: create(ProcessEvent_EndEventSchema, toDetailedEnd(process, output.end)),
   };
 }
+
+function toPaused({ output }: Process): Partial<ProcessInfo> {
+  const { pausedReason: reason, slowestOffset } = output;
+  if (reason === undefined) return {};
+  if (reason !== "slowClient" || slowestOffset === undefined) return { pausedReason: wireReasons[reason] };
+  return { pausedReason: wireReasons[reason], slowestOffset: BigInt(slowestOffset) };
+}
+
+const wireReasons = {
+  detached: PausedReason.DETACHED,
+  budget: PausedReason.BUDGET,
+  slowClient: PausedReason.SLOW_CLIENT,
+};
+
+const wireDetached = {
+  block: OutputPolicy_Detached.BLOCK,
+  buffer: OutputPolicy_Detached.BUFFER,
+  ring: OutputPolicy_Detached.RING,
+};
 
 /** The end event's content with its additions, for clients that ask for offsets. */
 export function toDetailedEnd({ output, deadlinePassed }: Process, end: ProcessEnd) {

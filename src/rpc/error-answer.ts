@@ -59,7 +59,7 @@ async function* resumed(first: Uint8Array, rest: AsyncIterator<Uint8Array>): Asy
   }
 }
 
-interface AnswerError {
+export interface AnswerError {
   readonly code: Code;
   readonly message: string;
 }
@@ -168,11 +168,18 @@ const replacedHeaders = new Set([
 ]);
 
 function refusalOf(error: AnswerError | undefined, header = new Headers()): Refusal | undefined {
-  if (error === undefined) return undefined;
+  return error && replacementOf(error, Object.fromEntries(header));
+}
+
+/** Undefined if the library's answer is good. `header` is what it sends, with names in lower case. */
+export function replacementOf(
+  error: AnswerError,
+  header: Readonly<Record<string, string>>,
+): Refusal | undefined {
   const { code, message: inFull } = inOurWords(error);
   const message = clipMessage(inFull);
   if (code === error.code && message === error.message) return undefined;
-  const headers = Object.fromEntries([...header].filter(([name]) => !replacedHeaders.has(name)));
+  const headers = Object.fromEntries(Object.entries(header).filter(([name]) => !replacedHeaders.has(name)));
   return { code, httpStatus: codeToHttpStatus(code), message, headers };
 }
 

@@ -1,9 +1,10 @@
 // What surrounds the handler of every RPC: its errors are mapped to the wire and counted, it ends when its client leaves,
 // and its stream carries the headers that proxies need.
 
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { HoldfastError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import type { RpcContext } from "./call-context.ts";
 import type { ClientActivity } from "./client-activity.ts";
 import { toConnectError } from "./error-mapping.ts";
 import type { ServingState } from "./serving-state.ts";
@@ -20,15 +21,15 @@ export interface CallGuards {
 
 export interface GuardedCalls {
   unary<Request, Response>(
-    answer: (request: Request, context: HandlerContext) => Response | Promise<Response>,
-  ): (request: Request, context: HandlerContext) => Promise<Response>;
+    answer: (request: Request, context: RpcContext) => Response | Promise<Response>,
+  ): (request: Request, context: RpcContext) => Promise<Response>;
   streaming<Request, Event>(
-    stream: (request: Request, context: HandlerContext) => AsyncIterable<Event>,
-  ): (request: Request, context: HandlerContext) => AsyncIterable<Event>;
+    stream: (request: Request, context: RpcContext) => AsyncIterable<Event>,
+  ): (request: Request, context: RpcContext) => AsyncIterable<Event>;
 }
 
 export function guardedCalls({ logger, activity, serving }: CallGuards): GuardedCalls {
-  const failCall = (error: unknown, { method }: HandlerContext): ConnectError => {
+  const failCall = (error: unknown, { method }: RpcContext): ConnectError => {
     const failure = toConnectError(error, logger);
     activity.refusedCall(method.name, failure);
     return failure;

@@ -1,5 +1,7 @@
-export { ClientActivity, type ClientStatistics } from "./client-activity.ts";
-export type { RpcAnswerOptions } from "./loaded-rpcs.ts";
-export { createRpcAnswer } from "./rpc-answer.ts";
+export { ClientActivity, type ClientStatistics, type SavedClientStatistics } from "./client-activity.ts";
+export type { LoadedRpcs, RpcAnswerOptions } from "./loaded-rpcs.ts";
+export { OutputStreams } from "./output/output-streams.ts";
+export type { StreamState } from "./output/stream-state.ts";
+export { createRpcAnswer, type RpcAnswer } from "./rpc-answer.ts";
 export type { RpcLimits } from "./rpc-limits.ts";
 export { ServingState, type Stopping } from "./serving-state.ts";

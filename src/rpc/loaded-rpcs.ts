@@ -2,16 +2,20 @@
 // limits of calls. Loading this module loads Connect and the messages; rpc-answer.ts does that late.
 
 import type { FileAccess, Watchers } from "../filesystem/index.ts";
-import type { RequestListener } from "../http/index.ts";
+import type { BusyConnection, RequestListener } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
-import type { AgentDefaults, ProcessTable } from "../process/index.ts";
+import type { AgentDefaults, Process, ProcessTable } from "../process/index.ts";
 import { createRpcListener } from "./adapter.ts";
 import type { ClientActivity } from "./client-activity.ts";
+import { continueStream } from "./output/continued-stream.ts";
+import { OutputStreams } from "./output/output-streams.ts";
+import { ProgressWatch } from "./output/progress-watch.ts";
+import type { StreamState } from "./output/stream-state.ts";
 import { RequestMemory } from "./request-memory.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "./rpc-limits.ts";
-import { reflection, serviceRoutes } from "./services.ts";
+import { directPaths, reflection, serviceRoutes } from "./services.ts";
 import type { ServingState } from "./serving-state.ts";
-import { limitStreams } from "./stream-limit.ts";
+import { limitStreams, StreamCount } from "./stream-limit.ts";
 
 export interface RpcAnswerOptions {
   readonly table: ProcessTable;
@@ -24,33 +28,68 @@ export interface RpcAnswerOptions {
   readonly limits?: Partial<RpcLimits>;
   /** The agent's, for clients that ask for it. */
   readonly version?: string;
+  /** How many connections clients have. */
+  readonly connections?: () => number;
   readonly logger: Logger;
+  /** The streams of output that are open now. */
+  readonly streams?: OutputStreams;
   /** Answers every request that is not an RPC. */
   readonly fallback: RequestListener;
+}
+
+export interface LoadedRpcs {
+  readonly listener: RequestListener;
+  /** Attaches a stream that another image of the agent began. Returns the function that begins to send. */
+  continueStream(state: StreamState, process: Process, connection: BusyConnection): () => Promise<void>;
 }
 
 export function createLoadedRpcs({
   logger,
   fallback,
   version = "",
+  streams = new OutputStreams(),
+  connections = () => 0,
   ...options
-}: RpcAnswerOptions): RequestListener {
+}: RpcAnswerOptions): LoadedRpcs {
   const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
   const { table, files, watchers, defaults, activity, serving } = options;
   const { maxStreamsPerProcess, maxMessageBytes, requestMs, keepaliveMs } = limits;
   const memory = new RequestMemory(table.memoryBudget, limits.requestMemoryBytes);
   activity.observeRequests(memory);
+  const count = new StreamCount();
+  const progressWatch = new ProgressWatch(table.stallMs);
   const listener = createRpcListener({
     routes: serviceRoutes({
-      ...{ table, files, watchers, defaults, logger, activity, serving, version },
-      ...{ maxStreamsPerProcess, keepaliveMs },
+      ...{ table, files, watchers, defaults, logger, activity, serving, version, connections },
+      ...{ maxStreamsPerProcess, keepaliveMs, progressWatch, streams },
     }),
     lateRoutes: reflection,
+    directPaths,
     logger,
     maxMessageBytes,
     requestMs,
     memory,
     fallback,
   });
-  return limitStreams(limits.maxStreams, serving, activity, listener);
+  return {
+    listener: limitStreams(limits.maxStreams, count, streams, serving, activity, listener),
+    continueStream: (state, process, connection) => {
+      count.add();
+      connection.socket.once("close", endOnce);
+      function endOnce() {
+        connection.socket.off("close", endOnce);
+        count.remove();
+      }
+      const release = () => {
+        endOnce();
+        connection.release();
+      };
+      return continueStream(
+        state,
+        process,
+        { socket: connection.socket, release },
+        { table, activity, serving, progressWatch, streams, logger },
+      );
+    },
+  };
 }

@@ -2,14 +2,14 @@
 // differ in how they come by their process. output/attached-stream.ts sends what lies between the two events.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
 import type { ConnectRequest, ProcessEventSchema, StartRequest } from "../gen/process_pb.ts";
 import type { NodeResponse } from "../http/index.ts";
 import { type Offset, offset } from "../multiplexer/index.ts";
 import type { Generation, Process, ProcessEnd, ProcessTable } from "../process/index.ts";
-import { callContext } from "./call-context.ts";
+import { callContext, type RpcContext } from "./call-context.ts";
 import type { ClientActivity, DetachReason } from "./client-activity.ts";
 import {
   isObserver,
@@ -21,12 +21,11 @@ import {
 } from "./conversions.ts";
 import { AttachedStream } from "./output/attached-stream.ts";
 import type { TerminalMessage } from "./output/event-frames.ts";
+import { carriableSocket, type OutputStreams } from "./output/output-streams.ts";
 import type { ProgressWatch } from "./output/progress-watch.ts";
+import { CUT_LINGER_MS, cutError, timeLimitError } from "./output/stream-errors.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
 import type { ServingState } from "./serving-state.ts";
-
-/** How long a stream that was cut may take to accept its error. */
-const CUT_LINGER_MS = 10_000;
 
 /** One message of a Start or Connect stream, before it is encoded. */
 export type StreamEvent = { event: MessageInitShape<typeof ProcessEventSchema> };
@@ -38,12 +37,13 @@ export interface OutputCallSettings {
   readonly maxStreamsPerProcess: number;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
+  readonly streams: OutputStreams;
 }
 
 export async function* start(
   settings: OutputCallSettings,
   request: StartRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): AsyncIterable<StreamEvent> {
   // Headers are checked before the start: a header refused later would leave a process that nobody asked for.
   const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
@@ -60,13 +60,12 @@ export async function* start(
     process,
     {
       ...{ from, rewound: undefined, offsets, times: false, terminal, isObserver: false, isEndOnly: false },
-      ...{ notices: request.notices, keepaliveMs: keepalive },
+      ...{ notices: request.notices, sizes: request.sizes, keepaliveMs: keepalive, isStart: true },
     },
     settings,
     context,
   );
-  if (process.deadlinePassed)
-    throw new HoldfastError("deadline_exceeded", `process ${process.pid} was killed: its time limit passed`);
+  if (process.deadlinePassed) throw timeLimitError(process);
   yield endEvent(process, end, offsets);
   settings.table.endDelivered(process);
 }
@@ -74,7 +73,7 @@ export async function* start(
 export async function* connect(
   settings: OutputCallSettings,
   request: ConnectRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): AsyncIterable<StreamEvent> {
   const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
   const process = settings.table.findRetained(toSelector(request.process));
@@ -82,7 +81,7 @@ export async function* connect(
   const asked = toOffset("from_offset", request.fromOffset);
   const rewound = rewoundFrom(asked, request.generation, process, settings.table.generation);
   const from = rewound?.now ?? asked;
-  const { terminal, notices, endOnly: isEndOnly } = request;
+  const { terminal, notices, sizes, endOnly: isEndOnly } = request;
   const observes = isObserver(request.lag);
   if (isEndOnly && !observes)
     throw new HoldfastError("invalid_argument", "end_only is for observers; give lag LAG_SKIP with it");
@@ -91,7 +90,7 @@ export async function* connect(
     process,
     {
       ...{ from, rewound, offsets, times: request.times, terminal },
-      ...{ isObserver: observes, isEndOnly, notices, keepaliveMs: keepalive },
+      ...{ isObserver: observes, isEndOnly, notices, sizes, keepaliveMs: keepalive, isStart: false },
     },
     settings,
     context,
@@ -129,17 +128,20 @@ interface StreamRequest {
   readonly isObserver: boolean;
   readonly isEndOnly: boolean;
   readonly notices: boolean;
+  readonly sizes: boolean;
   readonly keepaliveMs: number;
+  readonly isStart: boolean;
 }
 
 /** The start event and the output. Returns how the process ended. */
 async function* stream(
   process: Process,
-  { from, rewound, offsets, times, terminal, isObserver, isEndOnly, notices, keepaliveMs }: StreamRequest,
-  { table, activity, serving, progressWatch, maxStreamsPerProcess }: OutputCallSettings,
-  { values, signal }: HandlerContext,
+  { from, rewound, ...terms }: StreamRequest,
+  { table, activity, serving, progressWatch, streams, maxStreamsPerProcess }: OutputCallSettings,
+  { values, signal, protocolName: protocol }: RpcContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
-  const { response, codec } = callContext(values);
+  const { response, codec, dueAtMs } = callContext(values);
+  const { offsets, times, terminal, isObserver, isEndOnly, notices, sizes, keepaliveMs } = terms;
   checkStreamLimit(process, maxStreamsPerProcess);
   const terminalAt = terminal ? (at: Offset) => toTerminal(process, at) : undefined;
   const output = new AttachedStream(process, {
@@ -148,6 +150,7 @@ async function* stream(
     times,
     isObserver,
     isEndOnly,
+    sizes,
     keepaliveMs,
     progressWatch,
     terminalAt,
@@ -155,6 +158,11 @@ async function* stream(
     signal,
   });
   activity.attached(process, output.start, from !== undefined);
+  const remove = streams.add(output, {
+    process,
+    terms: { ...terms, protocol, codec, dueAtMs },
+    socket: carriableSocket(response),
+  });
   const stopNotices = notices ? serving.onStop((stopping) => output.notify(stopping)) : () => undefined;
   let reason: DetachReason = "gone";
   try {
@@ -167,11 +175,9 @@ async function* stream(
     if (outcome.kind === "end") return outcome.end;
     if (outcome.kind === "gone") throw ConnectError.from(signal.reason, Code.Canceled);
     closeSoon(response);
-    throw new HoldfastError(
-      "resource_exhausted",
-      `this stream accepted nothing while other streams waited for it; disconnected at offset ${outcome.offset}`,
-    );
+    throw cutError(outcome.offset);
   } finally {
+    remove();
     stopNotices();
     output.detach();
     const endsWithAgent = reason === "gone" && serving.isStopping;

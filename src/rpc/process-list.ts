@@ -14,6 +14,7 @@ import {
 import type { Process, ProcessSelector, ProcessTable } from "../process/index.ts";
 import { clip } from "../text.ts";
 import { toConfig, toDetails, toProcessInfo, toSelector } from "./conversions.ts";
+import type { ChangesSince, ListChanges, ListedProcess } from "./list-changes.ts";
 
 /** The most processes in a page. */
 const MAX_PAGE_SIZE = 1000;
@@ -29,14 +30,22 @@ export interface ProcessList {
   readonly processes: ProcessInfo[];
   readonly nextPageToken?: string;
   readonly agent?: AgentInfo;
+  readonly revision?: bigint;
+  readonly complete?: boolean;
+  readonly removed?: string[];
 }
 
-/** `version` is the agent's. */
-export async function listProcesses(
-  table: ProcessTable,
-  request: ListRequest,
-  version: string,
-): Promise<ProcessList> {
+export interface ListSettings {
+  readonly table: ProcessTable;
+  readonly changes: ListChanges;
+  /** The agent's. */
+  readonly version: string;
+  /** How many connections clients have. */
+  readonly connections: () => number;
+}
+
+export async function listProcesses(settings: ListSettings, request: ListRequest): Promise<ProcessList> {
+  const { table } = settings;
   // Old clients send none of these fields, do not know pages, and must not see the additions.
   const knowsAdditions =
     request.includeEnded ||
@@ -45,15 +54,31 @@ export async function listProcesses(
     request.pageSize > 0 ||
     request.pageToken !== "" ||
     request.usage ||
-    request.agent;
+    request.agent ||
+    request.sinceRevision !== undefined;
   if (!knowsAdditions) return { processes: all(table) };
-  const { found, nextPageToken } = page(table, request);
+  const changed =
+    request.sinceRevision === undefined
+      ? undefined
+      : settings.changes.since(request.sinceRevision, request.includeEnded);
+  const { found, nextPageToken } = page(table, request, changed);
   const infos = found.map(({ info }) => info);
   if (request.usage) await addUsage(found);
   return {
     processes: endedFirst(infos),
     ...(nextPageToken === undefined ? {} : { nextPageToken }),
-    ...(request.agent ? { agent: agentInfo(version) } : {}),
+    ...(request.agent ? { agent: agentInfo(settings) } : {}),
+    ...(changed === undefined ? {} : changesOf(changed, request)),
+  };
+}
+
+function changesOf({ revision, isComplete, removed }: ChangesSince, request: ListRequest) {
+  const matches = matcherOf(request);
+  const isFirstPage = request.pageToken === "";
+  return {
+    revision,
+    complete: isComplete,
+    removed: isFirstPage ? removed.filter(matches).map(({ processId }) => processId) : [],
   };
 }
 
@@ -76,10 +101,21 @@ async function addUsage(found: readonly Listed[]): Promise<void> {
   }
 }
 
-function agentInfo(version: string): AgentInfo {
+function agentInfo({ table, version, connections }: ListSettings): AgentInfo {
+  const { bytes, heldBytes, isSpent } = table.memoryBudget;
   const nowMs = Date.now();
   const startedAtMs = Math.round(nowMs - process.uptime() * 1000);
-  return create(AgentInfoSchema, { version, startedAtMs: BigInt(startedAtMs), nowMs: BigInt(nowMs) });
+  return create(AgentInfoSchema, {
+    version,
+    startedAtMs: BigInt(startedAtMs),
+    nowMs: BigInt(nowMs),
+    instanceId: table.generation.id,
+    budgetBytes: BigInt(bytes),
+    heldBytes: BigInt(heldBytes),
+    budgetSpent: isSpent,
+    residentBytes: BigInt(process.memoryUsage.rss()),
+    connections: connections(),
+  });
 }
 
 function all(table: ProcessTable): ProcessInfo[] {
@@ -95,12 +131,15 @@ function all(table: ProcessTable): ProcessInfo[] {
 function page(
   table: ProcessTable,
   request: ListRequest,
+  changed: ChangesSince | undefined,
 ): { readonly found: Listed[]; readonly nextPageToken?: string } {
   const matches = matcherOf(request);
   const after = toPosition(request.pageToken);
   const size = Math.min(request.pageSize === 0 ? MAX_PAGE_SIZE : request.pageSize, MAX_PAGE_SIZE);
-  const candidates = inOrder(table, request.includeEnded).filter(
-    (process) => positionOf(process) > after && matches(process),
+  const isListed = (process: Process) =>
+    (changed === undefined || changed.hasChanged(process)) && matches(process);
+  const candidates = inOrder(table, request.includeEnded, isListed).filter(
+    (process) => positionOf(process) > after,
   );
   const found: Listed[] = [];
   let bytes = 0;
@@ -122,12 +161,18 @@ function endedFirst(processes: readonly ProcessInfo[]): ProcessInfo[] {
 }
 
 /** By position, which is about the order in which they started. */
-function inOrder(table: ProcessTable, includeEnded: boolean): Process[] {
+function inOrder(
+  table: ProcessTable,
+  includeEnded: boolean,
+  isListed: (process: Process) => boolean,
+): Process[] {
   const ended = table.listEnded();
   const live = table.list();
-  for (const process of [...ended, ...live]) positionOf(process);
+  // Also of those that are not listed now.
+  for (const process of ended) positionOf(process);
+  for (const process of live) positionOf(process);
   const listed = includeEnded ? [...ended, ...live] : live;
-  return listed.sort((a, b) => positionOf(a) - positionOf(b));
+  return listed.filter(isListed).sort((a, b) => positionOf(a) - positionOf(b));
 }
 
 const positions = new WeakMap<Process, number>();
@@ -154,14 +199,14 @@ function toPosition(pageToken: string): number {
   );
 }
 
-function matcherOf({ process: wanted }: ListRequest): (process: Process) => boolean {
+function matcherOf({ process: wanted }: ListRequest): (process: ListedProcess) => boolean {
   if (wanted === undefined) return () => true;
   const selector = toSelector(wanted);
   return (process) => isSelected(process, selector);
 }
 
 /** A tag may select several processes here. */
-function isSelected({ pid, processId, request }: Process, selector: ProcessSelector): boolean {
+function isSelected({ pid, processId, request }: ListedProcess, selector: ProcessSelector): boolean {
   if (selector.kind === "pid") return pid === selector.pid;
   return selector.kind === "tag" ? request.tag === selector.tag : processId === selector.processId;
 }

@@ -8,7 +8,9 @@ import { callContext } from "./call-context.ts";
 import { toPtySize, toSelector, toSignal, toWholeGroup } from "./conversions.ts";
 import { type CallGuards, guardedCalls } from "./guarded-calls.ts";
 import { sendInput, streamInput } from "./input-calls.ts";
-import { ProgressWatch } from "./output/progress-watch.ts";
+import { ListChanges } from "./list-changes.ts";
+import type { OutputStreams } from "./output/output-streams.ts";
+import type { ProgressWatch } from "./output/progress-watch.ts";
 import { connect, start } from "./output-calls.ts";
 import { listProcesses } from "./process-list.ts";
 
@@ -16,19 +18,23 @@ export interface ProcessServiceOptions extends CallGuards {
   readonly table: ProcessTable;
   /** The agent's, for clients that ask for it. */
   readonly version: string;
+  /** How many connections clients have. */
+  readonly connections: () => number;
   readonly maxStreamsPerProcess: number;
   readonly keepaliveMs: number;
+  readonly progressWatch: ProgressWatch;
+  readonly streams: OutputStreams;
 }
 
 export function processRoutes(options: ProcessServiceOptions): (router: ConnectRouter) => void {
   const { table } = options;
   const { unary, streaming } = guardedCalls(options);
-  const settings = { ...options, progressWatch: new ProgressWatch(table.stallMs) };
+  const lists = { ...options, changes: new ListChanges(table) };
   return (router) => {
     router.service(ProcessService, {
-      list: unary((request) => listProcesses(table, request, options.version)),
-      start: streaming((request, context) => start(settings, request, context)),
-      connect: streaming((request, context) => connect(settings, request, context)),
+      list: unary((request) => listProcesses(lists, request)),
+      start: streaming((request, context) => start(options, request, context)),
+      connect: streaming((request, context) => connect(options, request, context)),
       update: unary(({ process, pty }) => {
         table.find(toSelector(process)).resize(toPtySize(pty));
         return {};

@@ -20,7 +20,9 @@ const KNOWN_FLAGS = 0x83;
 type Pieces = AsyncIterable<Uint8Array>;
 
 /** In pieces and joined, and as JSON also as text and as what is decoded from it. */
-const COPIES = { binary: 2, json: 3 };
+export const COPIES = { binary: 2, json: 3 };
+
+type MessageFormat = keyof typeof COPIES;
 
 export interface BodyOptions {
   readonly share: Pick<RequestShare, "reserve">;
@@ -47,12 +49,9 @@ export function requestBody(
   { share, maxMessageBytes }: BodyOptions,
 ): Pieces {
   const format = header.get("Content-Type")?.toLowerCase().includes("json") === true ? "json" : "binary";
-  const copies = COPIES[format];
   const options = {
-    maxMessageBytes,
-    share: { reserve: (bytes: number) => share.reserve(bytes, copies) },
+    ...readOptions(method, format, { share, maxMessageBytes }),
     compressedShare: { reserve: (bytes: number) => share.reserve(bytes, 1) },
-    values: createValueLimit(method, format, share),
   };
   const isSingle = isUnaryType(header);
   const length = Number(header.get("Content-Length") ?? 0);
@@ -67,6 +66,29 @@ export function requestBody(
   return compression === undefined
     ? wholeEnvelopes(body, options)
     : expandedEnvelopes(body, compression, options);
+}
+
+/** The body of a request whose messages are in envelopes and not compressed, in pieces that end with a message where they can. */
+export function envelopePieces(
+  body: Pieces,
+  method: DescMethod,
+  format: MessageFormat,
+  options: BodyOptions,
+): Pieces {
+  return wholeEnvelopes(body, readOptions(method, format, options));
+}
+
+function readOptions(
+  method: DescMethod,
+  format: MessageFormat,
+  { share, maxMessageBytes }: BodyOptions,
+): ReadOptions {
+  const copies = COPIES[format];
+  return {
+    maxMessageBytes,
+    share: { reserve: (bytes: number) => share.reserve(bytes, copies) },
+    values: createValueLimit(method, format, share),
+  };
 }
 
 /** Unary calls of Connect have one message without an envelope. */

@@ -53,7 +53,8 @@ function timeoutHeader(header: HeaderReader): TimeoutHeader {
     : { name: "Connect-Timeout-Ms", parse: parseConnectTimeout };
 }
 
-function parseConnectTimeout(value: string): number | undefined {
+/** Undefined for a malformed limit. */
+export function parseConnectTimeout(value: string): number | undefined {
   return /^\d{1,10}$/.test(value) ? Number(value) : undefined;
 }
 

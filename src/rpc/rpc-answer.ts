@@ -11,7 +11,7 @@ import {
   refuse,
 } from "../http/index.ts";
 import { loadLate } from "./load-late.ts";
-import type { RpcAnswerOptions } from "./loaded-rpcs.ts";
+import type { LoadedRpcs, RpcAnswerOptions } from "./loaded-rpcs.ts";
 
 /** `/package.Service/Method`: all other requests are for `fallback`. */
 const RPC_PATH = /^\/\w+(?:\.\w+)+\/\w+$/;
@@ -22,12 +22,18 @@ const notLoaded: Refusal = {
   message: "the RPCs could not be loaded: try again, or restart the agent if its files were replaced",
 };
 
-export function createRpcAnswer(options: RpcAnswerOptions): RequestListener {
+export interface RpcAnswer extends RequestListener {
+  /** Loads the RPCs now. */
+  load(): Promise<LoadedRpcs>;
+}
+
+export function createRpcAnswer(options: RpcAnswerOptions): RpcAnswer {
   let listener: RequestListener | undefined;
   const load = loadLate(async () => {
     const { createLoadedRpcs } = await import("./loaded-rpcs.ts");
-    listener = createLoadedRpcs(options);
-    return listener;
+    const rpcs = createLoadedRpcs(options);
+    listener = rpcs.listener;
+    return rpcs;
   });
   const answerLoaded = (request: NodeRequest, response: NodeResponse) => {
     response.on("error", () => {
@@ -35,7 +41,7 @@ export function createRpcAnswer(options: RpcAnswerOptions): RequestListener {
     });
     load().then(
       (loaded) => {
-        if (!response.destroyed) loaded(request, response);
+        if (!response.destroyed) loaded.listener(request, response);
       },
       (error: unknown) => {
         options.logger.error({ err: error }, "the RPCs could not be loaded");
@@ -43,9 +49,10 @@ export function createRpcAnswer(options: RpcAnswerOptions): RequestListener {
       },
     );
   };
-  return (request, response) => {
+  const answer: RequestListener = (request, response) => {
     if (!RPC_PATH.test(pathOf(request))) return options.fallback(request, response);
     if (listener === undefined) return answerLoaded(request, response);
     listener(request, response);
   };
+  return Object.assign(answer, { load });
 }

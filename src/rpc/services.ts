@@ -22,6 +22,11 @@ export const streamingPaths: ReadonlySet<string> = new Set([
   ...reflectionPaths,
 ]);
 
+/** The paths of calls that clients make most often, and for which the library costs most beside their own work. */
+export const directPaths: ReadonlySet<string> = new Set(
+  ["Start", "Connect", "SendInput", "StreamInput", "List"].map((name) => `/${Process.typeName}/${name}`),
+);
+
 export function serviceRoutes(
   options: ProcessServiceOptions & FilesystemServiceOptions,
 ): (router: ConnectRouter) => void {

@@ -4,6 +4,7 @@
 import { Code } from "@connectrpc/connect";
 import { pathOf, type Refusal, type RequestListener, refuse } from "../http/index.ts";
 import type { ClientActivity } from "./client-activity.ts";
+import type { OutputStreams } from "./output/output-streams.ts";
 import { streamingPaths } from "./services.ts";
 import type { ServingState } from "./serving-state.ts";
 
@@ -18,14 +19,32 @@ const stopping: Refusal = {
   headers: { "Retry-After": "1" },
 };
 
+/** How many are open. */
+export class StreamCount {
+  #open = 0;
+
+  get open(): number {
+    return this.#open;
+  }
+
+  add(): void {
+    this.#open++;
+  }
+
+  remove(): void {
+    this.#open--;
+  }
+}
+
 /** Passes the other requests to `listener`. */
 export function limitStreams(
   maxStreams: number,
+  streams: StreamCount,
+  output: Pick<OutputStreams, "addEndless">,
   serving: ServingState,
   activity: ClientActivity,
   listener: RequestListener,
 ): RequestListener {
-  let streams = 0;
   return (request, response) => {
     const path = pathOf(request);
     if (!streamingPaths.has(path)) return listener(request, response);
@@ -33,13 +52,15 @@ export function limitStreams(
       activity.refusedRequest(stopping.code, stopping.message, { path });
       return refuse(request, response, stopping);
     }
-    if (streams >= maxStreams) {
+    if (streams.open >= maxStreams) {
       const message = `stream limit reached (${maxStreams}; --max-streams)`;
       activity.refusedRequest(Code.ResourceExhausted, message, { path });
       return refuse(request, response, { code: Code.ResourceExhausted, httpStatus: 429, message });
     }
-    streams++;
-    response.once("close", () => streams--);
+    // Start and Connect are counted by their output.
+    if (!refusedAtStop.has(path)) response.once("close", output.addEndless());
+    streams.add();
+    response.once("close", () => streams.remove());
     listener(request, response);
   };
 }

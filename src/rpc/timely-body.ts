@@ -19,7 +19,8 @@ export function timelyBody(
   return limitMs === undefined ? body : failAtLimit(body, () => limitTime(request, response, limitMs));
 }
 
-async function* failAtLimit(
+/** Fails at its end, and at the next piece, when the limit that `startLimit` starts has passed. */
+export async function* failAtLimit(
   body: AsyncIterable<Uint8Array>,
   startLimit: () => () => boolean,
 ): AsyncIterable<Uint8Array> {
@@ -31,7 +32,8 @@ async function* failAtLimit(
   if (isLate()) throw new ConnectError("the request did not arrive in time", Code.Aborted);
 }
 
-function limitTime(request: NodeRequest, response: NodeResponse, limitMs: number): () => boolean {
+/** Answers a request that has not arrived after `limitMs`. Returns a function that says whether that has happened. */
+export function limitTime(request: NodeRequest, response: NodeResponse, limitMs: number): () => boolean {
   let isLate = false;
   const timer = startTimer(limitMs, () => {
     if (response.headersSent || response.destroyed) return;

@@ -47,9 +47,9 @@ test("--log-format overrides the choice by terminal, both ways", async () => {
 });
 
 test("Node's own warnings are normal log lines", async () => {
-  const warning = 'process.on("SIGUSR2", () => process.emitWarning("careful"))';
+  const warning = 'process.on("SIGPWR", () => process.emitWarning("careful"))';
   const agent = await startAgent({ nodeArgs: ["--import", `data:text/javascript,${warning}`] });
-  agent.kill("SIGUSR2");
+  agent.kill("SIGPWR");
   await agent.waitFor("stderr", /^\{"level":"warn".*careful.*\}$/m);
   expect(agent.stderr()).not.toMatch(/^\(node:/m);
 });
@@ -78,11 +78,11 @@ test("--help to a reader that is gone is not an error", async () => {
 
 test("an unread stderr neither blocks the agent nor makes it grow: lines are dropped and counted", async () => {
   const flood =
-    'process.on("SIGUSR2", () => { for (let i = 0; i < 10000; i += 1) process.emitWarning("x".repeat(1000)); })';
+    'process.on("SIGPWR", () => { for (let i = 0; i < 10000; i += 1) process.emitWarning("x".repeat(1000)); })';
   const agent = await startAgent({ nodeArgs: ["--import", `data:text/javascript,${flood}`] });
   await agent.waitFor("stderr", /"msg":"ready"/);
   agent.child.stderr?.pause();
-  agent.kill("SIGUSR2");
+  agent.kill("SIGPWR");
   expect((await fetch(`${agent.url}/health`)).status).toBe(204);
   agent.child.stderr?.resume();
   const [, dropped] = await agent.waitFor("stderr", /"level":"warn".*"dropped":(\d+)/);

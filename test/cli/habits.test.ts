@@ -72,6 +72,14 @@ const expectations: Readonly<Record<string, Expectation>> = {
   "holdfast --url HOST:PORT shell": { shows: /attached to process/, keys: LEAVE },
   "holdfast --url HOST:PORT run -- echo make test": { shows: /make test/ },
   "holdfast --url HOST:PORT run -t -- tty": { shows: /\/dev\/pts/ },
+  "holdfast cp /etc/hostname :/tmp/holdfast-copy": { shows: /hostname .*100%/ },
+  "holdfast cp :/etc/hostname /tmp/holdfast-copy": { shows: /hostname .*100%/ },
+  "holdfast ls -l :/etc/hostname": { shows: /^-r\S+ .* \/etc\/hostname\r\n/ },
+  "holdfast --url HOST:PORT cp /etc/hostname :/tmp/holdfast-copy": { shows: /hostname .*100%/ },
+  "holdfast --url HOST:PORT cp -r /etc/default :/tmp/holdfast-copies": { shows: /default/ },
+  "EDITOR='printf edited >' holdfast edit :/tmp/holdfast-edited": { shows: /^$|is unchanged/ },
+  "holdfast cat :/etc/hostname": { shows: /\S+\r\n/ },
+  "holdfast cp :/etc/hostname - | grep .": { shows: /\S+\r\n/ },
   "echo typed | holdfast --url HOST:PORT run -i -- sh -c 'cat > /tmp/holdfast-copy; cat /tmp/holdfast-copy; rm /tmp/holdfast-copy'":
     { shows: /typed/ },
 };

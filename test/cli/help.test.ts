@@ -4,6 +4,7 @@ import { runCommand } from "../support/agent/agent.ts";
 
 const commands = [
   ...["serve", "run", "shell", "attach", "ps", "logs", "top", "inspect"],
+  ...["cp", "ls", "cat", "edit"],
   ...["wait", "kill", "signal", "context", "version", "doctor"],
 ];
 

@@ -1,5 +1,6 @@
 // What each command prints with --json, against docs/reference/cli.schema.json.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
@@ -74,4 +75,12 @@ test("version, doctor and context ls print what their schemas describe", async (
     holdfast("", ["context", "add", "a", "--url", "host"], { env: { XDG_CONFIG_HOME: config } }),
   );
   await expectValid("context ls", ["context", "ls", "--json"]);
+});
+
+test("cp and ls print what their schemas describe", async () => {
+  const folder = createTempFolder();
+  writeFileSync(join(folder, "file"), "text");
+  await expectValid("cp", ["cp", "--json", join(folder, "file"), `:${folder}/copy`]);
+  await expectValid("cp", ["cp", "--json", folder, `:${folder}/tree`]);
+  await expectValid("ls", ["ls", "--json", `:${folder}`]);
 });

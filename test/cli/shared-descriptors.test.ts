@@ -1,7 +1,7 @@
 // Rule 21: O_NONBLOCK is never left on a pipe that other programs share. Node sets it on its stdin,
 // stdout and stderr, which made neighbours in a pipeline fail with EAGAIN and lose data.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { cliPath, startAgent } from "../support/agent/agent.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
@@ -36,4 +36,20 @@ test("an attached client command leaves the flags of descriptors that it shares 
   const agent = await startAgent();
   const flags = flagsBeside(`run --url ${agent.url} -- sh -c 'echo ready; read -r line'`, "ready");
   expect(flags.map((value) => value & O_NONBLOCK)).toEqual([0, 0, 0]);
+});
+
+test("serve makes a shared socket blocking again when it ends", () => {
+  // spawnSync gives the shell sockets. Of these, the agent shares stderr.
+  const script = `
+    mkfifo out
+    ${process.execPath} ${cliPath} serve --port 0 > out &
+    agent=$!
+    read -r listening < out
+    nonblocking() { while read -r name value; do [[ $name == flags: ]] && echo $((8#$value & 8#4000)); done < /proc/$$/fdinfo/2; }
+    echo "meanwhile: $(nonblocking)"
+    kill $agent; wait $agent
+    echo "after: $(nonblocking)"
+  `;
+  const { stdout } = spawnSync("bash", ["-c", script], { encoding: "utf8", cwd: createTempFolder() });
+  expect(stdout).toMatch(/^meanwhile: [1-9]\d*\nafter: 0$/m);
 });

@@ -162,9 +162,12 @@ async function shrink(seeds: readonly number[]): Promise<readonly number[]> {
   return least;
 }
 
-/** Resolves when the event loop waits for no more timers, sockets and pipes than before. */
+/**
+ * Resolves when the event loop waits for no more timers, sockets and pipes than before. The threads for files have timers for
+ * ten seconds.
+ */
 async function untilNoMoreResources(agent: ProbedAgent, before: readonly string[]): Promise<Holdings> {
-  const deadline = performance.now() + 15_000;
+  const deadline = performance.now() + 30_000;
   for (;;) {
     const holdings = await agent.probe();
     const countIn = (names: readonly string[], name: string) =>

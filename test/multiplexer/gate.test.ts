@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/chunk-queue.ts";
+import { type GateState, pausedReason } from "../../src/multiplexer/gate.ts";
 import { CheckedMultiplexer } from "./checked-multiplexer.ts";
 
 /** Text that makes a chunk of its own which costs `bytes`, if the one before it was read or is of another stream. */
@@ -251,5 +252,27 @@ describe("after the end", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.finish();
     expect(multiplexer.gate).toEqual([]);
+  });
+});
+
+describe("why nothing is read", () => {
+  const open: GateState = {
+    ...{ hasEnded: false, hasBegun: true, isAttached: true, wasFull: false, isBudgetSpent: false },
+    ...{ backlogBytes: 0, undeliveredBytes: 0, windowBytes: 1000, detached: { kind: "block" } },
+  };
+  test.each<[string | undefined, Partial<GateState>]>([
+    [undefined, {}],
+    ["slowClient", { backlogBytes: 1000 }],
+    ["budget", { isBudgetSpent: true, backlogBytes: 70_000, windowBytes: 100_000 }],
+    ["slowClient", { isBudgetSpent: true, backlogBytes: 100_000, windowBytes: 100_000 }],
+    ["detached", { isAttached: false }],
+    ["detached", { isAttached: false, isBudgetSpent: true }],
+    ["budget", { isAttached: false, isBudgetSpent: true, detached: { kind: "ring" } }],
+    ["detached", { isAttached: false, undeliveredBytes: 10, detached: { kind: "buffer", bytes: 10 } }],
+    [undefined, { isAttached: false, detached: { kind: "ring" } }],
+    [undefined, { hasEnded: true }],
+    [undefined, { hasBegun: false }],
+  ])("is %s in the state %o", (reason, state) => {
+    expect(pausedReason({ ...open, ...state })).toBe(reason);
   });
 });

@@ -4,12 +4,15 @@
     python -m unittest discover -s test/python -v
 """
 
+import json
 import os
 import pathlib
 import re
 import subprocess
+import tempfile
 import threading
 import unittest
+import urllib.request
 
 from e2b import (
     CommandExitException,
@@ -59,7 +62,17 @@ class SdkTest(unittest.TestCase):
         url = line.removeprefix("holdfast listening on ").strip()
         if not url.startswith("http://"):
             raise RuntimeError(f"the agent printed {line!r} and not its address")
+        cls.use_empty_home(url)
         cls.sandbox = Sandbox.create(debug=True, sandbox_url=url)
+
+    @classmethod
+    def use_empty_home(cls, url):
+        """The SDK runs login shells. A file that they read at home may take locks, which a killed shell leaves behind."""
+        home = tempfile.TemporaryDirectory(prefix="holdfast-home-")
+        cls.addClassCleanup(home.cleanup)
+        body = json.dumps({"envVars": {"HOME": home.name}}).encode()
+        headers = {"Content-Type": "application/json"}
+        urllib.request.urlopen(urllib.request.Request(f"{url}/init", body, headers), timeout=DEADLINE_S).close()
 
     @classmethod
     def stop_agent(cls):

@@ -109,7 +109,7 @@ test("after many lives of processes every byte was correct and the agent holds a
   expect(after.rssBytes - before.rssBytes - (await heldBytes(agent.url))).toBeLessThan(
     MOST_RESIDENT_GROWTH_BYTES,
   );
-  expect(agent.stderr()).not.toMatch(/"level":"(warn|error)"/);
+  expect(agent.stderr().split("\n").filter(isFault)).toEqual([]);
   expect(await agent.stop()).toEqual({ code: 0, signal: null });
 });
 
@@ -155,4 +155,9 @@ function fail(): never {
 async function heldBytes(url: string): Promise<number> {
   const metrics = await (await fetch(`${url}/metrics/prometheus`)).text();
   return Number(/^holdfast_held_bytes (\d+)$/m.exec(metrics)?.[1]);
+}
+
+/** A process that waits for a client which is slow or away is logged, and is no fault. */
+function isFault(line: string): boolean {
+  return /"level":"(warn|error)"/.test(line) && !line.includes("process is blocked in a write");
 }

@@ -17,7 +17,7 @@ export interface Candidate {
 /** Candidates that are known, and a kind of names that the caller has to find. */
 export interface Candidates {
   readonly known: readonly Candidate[];
-  readonly ask?: "files" | "commands" | "running" | "processes" | "contexts";
+  readonly ask?: "files" | "remote files" | "commands" | "running" | "processes" | "contexts";
 }
 
 const NOTHING: Candidates = { known: [] };
@@ -34,7 +34,7 @@ export function candidatesFor(program: Command, words: readonly string[]): Candi
     return option === undefined ? NOTHING : prefixed(valuesOf(option, typed), `${flag}=`);
   }
   if (current.startsWith("-")) return { known: flagsOf(place.command, program) };
-  return argumentsOf(place, program);
+  return argumentsOf(place, program, current);
 }
 
 interface Place {
@@ -98,7 +98,7 @@ function flagsOf(command: Command, program: Command): Candidate[] {
   return command === program ? own : [...own, help];
 }
 
-function argumentsOf({ command, given }: Place, program: Command): Candidates {
+function argumentsOf({ command, given }: Place, program: Command, current: string): Candidates {
   const subcommands = given === 0 ? command.commands.filter((own) => !own.name().startsWith("__")) : [];
   if (subcommands.length > 0)
     return { known: subcommands.map((own) => ({ value: own.name(), description: own.summary() })) };
@@ -116,15 +116,25 @@ function argumentsOf({ command, given }: Place, program: Command): Candidates {
       return signals();
     case "context":
       return { known: [], ask: "contexts" };
+    case "path":
+      return pathsOf(command, current);
     case "shell":
       return choices(shells);
     case "command":
       return argument?.variadic === true
         ? { known: [], ask: "commands" }
-        : argumentsOf({ ...placeOf(program, []) }, program);
+        : argumentsOf({ ...placeOf(program, []) }, program, current);
     default:
       return NOTHING;
   }
+}
+
+/** Commands that also take paths of this machine. */
+const copying: readonly string[] = ["cp", "sync"];
+
+function pathsOf(command: Command, current: string): Candidates {
+  if (current.startsWith(":")) return { known: [], ask: "remote files" };
+  return copying.includes(command.name()) ? { known: [], ask: "files" } : choices([":"]);
 }
 
 /** `typed` is the beginning of the value. */

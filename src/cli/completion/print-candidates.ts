@@ -3,7 +3,7 @@
 
 import type { Command } from "commander";
 import { createAgentClient } from "../../client/agent-client.ts";
-import type { ProcessInfo } from "../../client/index.ts";
+import type { Client, ProcessInfo } from "../../client/index.ts";
 import { commandText } from "../commands/process-rows.ts";
 import { chooseAgent } from "../connect/choose-agent.ts";
 import { accessOfChosenAgent } from "../connect/chosen-agent.ts";
@@ -45,16 +45,39 @@ async function named(
       value,
       description: url,
     }));
-  if (ask !== "running" && ask !== "processes") return [];
+  if (ask !== "running" && ask !== "processes" && ask !== "remote files") return [];
   for (const [name, value] of flagsIn(words)) command.setOptionValueWithSource(name, value, "cli");
   chooseAgent(command, program, process.env);
   const client = createAgentClient({ reconnect: { callRetryMs: 0 }, ...accessOfChosenAgent() });
   try {
     const signal = AbortSignal.timeout(MOST_MS);
+    if (ask === "remote files") return await remoteFiles(client, words, signal);
     return toCandidates(await client.list({ includeEnded: ask === "processes", signal }));
   } finally {
     client.close();
   }
+}
+
+/** What is in the directory that is being typed: `:dir/fi`. */
+async function remoteFiles(
+  client: Client,
+  words: readonly string[],
+  signal: AbortSignal,
+): Promise<Candidate[]> {
+  const typed = words.at(-1)?.slice(1) ?? "";
+  const folder = typed.slice(0, typed.lastIndexOf("/") + 1);
+  const isHidden = typed.slice(folder.length).startsWith(".");
+  const user = userIn(words);
+  const options = { signal, ...(user === undefined ? {} : { user }) };
+  const entries = await client.files.list(folder === "" ? "~" : folder, options);
+  return entries
+    .filter(({ name }) => (isHidden || !name.startsWith(".")) && !/[\s\p{Cc}]/u.test(name))
+    .map(({ name, kind }) => ({ value: `:${folder}${name}${kind === "directory" ? "/" : ""}` }));
+}
+
+function userIn(words: readonly string[]): string | undefined {
+  const at = words.slice(0, -2).findIndex((word) => word === "-u" || word === "--user");
+  return at < 0 ? undefined : words[at + 1];
 }
 
 /** The flags that choose an agent, wherever they stand. */

@@ -34,7 +34,7 @@ _holdfast() {
         ;;
     esac
     candidate=\${candidate%%$'\\t'*}
-    [[ $candidate == *= ]] && compopt -o nospace 2>/dev/null
+    [[ $candidate == *[=:/] ]] && compopt -o nospace 2>/dev/null
     # bash replaces only what follows the last "=" or ":".
     COMPREPLY+=("\${candidate#"$kept"}")
   done < <("\${words[0]}" __complete -- "\${words[@]:1}" 2>/dev/null)
@@ -53,7 +53,7 @@ _holdfast() {
       :commands) _command_names -e; return ;;
     esac
     value=\${line%%$'\\t'*}
-    if [[ $value == *= ]]; then
+    if [[ $value == *[=:/] ]]; then
       unfinished+=("$value")
     else
       described+=("\${value//:/\\\\:}:\${\${line#*$'\\t'}:-$value}")

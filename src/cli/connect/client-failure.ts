@@ -35,10 +35,14 @@ const unreachable: ReadonlyMap<string, string> = new Map([
 /** A proxy answers this while its agent is not up yet; a retry may succeed. */
 const temporary = /^HTTP (429|502|503|504)$/;
 
+/** Codes that files also have: here they are those of connecting to a Unix socket. */
+const alsoOfFiles: readonly string[] = ["ENOENT", "EACCES"];
+
 /** Why there is no agent at the address; undefined if the connection to one was lost, or for other errors. */
 function addressFailure(error: unknown): string | undefined {
+  if (!(error instanceof ClientError)) return undefined;
   const reason = reasonIn(unreachable, error);
-  if (reason !== undefined || !(error instanceof ClientError)) return reason;
+  if (reason !== undefined) return reason;
   // Connect's messages about an answer that is not in its protocol.
   const isForeign = /^(HTTP \d+|unsupported content type .*)$/.test(error.message);
   return isForeign && !temporary.test(error.message)
@@ -65,7 +69,10 @@ function describeFailure(error: unknown, url: string): string {
 
 /** Errors of the command line itself whose message is for the user. Known by name, so that nothing is loaded for them. */
 function isExplained(error: unknown): error is Error {
-  return error instanceof AccessError || (error instanceof Error && error.name === "StdinError");
+  return (
+    error instanceof AccessError ||
+    (error instanceof Error && (error.name === "StdinError" || error.name === "FileProblem"))
+  );
 }
 
 /** As describeFailure, and finds out whether the address has the wrong scheme. */
@@ -123,7 +130,9 @@ function reasonIn(words: ReadonlyMap<string, string>, error: unknown): string | 
   const seen = new Set<unknown>();
   for (let next = error; next instanceof Error && !seen.has(next); next = next.cause) {
     seen.add(next);
-    const reason = words.get(String(Reflect.get(next, "code")));
+    const code = String(Reflect.get(next, "code"));
+    const isOfFile = alsoOfFiles.includes(code) && Reflect.get(next, "syscall") !== "connect";
+    const reason = isOfFile ? undefined : words.get(code);
     if (reason !== undefined) return reason;
   }
   return undefined;

@@ -19,6 +19,8 @@ import { explainFailure } from "./client-failure.ts";
 export interface ClientUse {
   readonly url: string;
   readonly reconnect?: ReconnectOptions;
+  /** The user of calls about files, and the default one of processes. */
+  readonly user?: string | undefined;
   /** The exit code when `act` rejects, except with a ReaderGoneError: that is 141 and prints nothing. */
   failureCode(error: unknown): number;
 }
@@ -37,7 +39,7 @@ export function reconnectFor(giveUpAfterMs: number | undefined): ReconnectOption
 
 /** Resolves with the exit code that `act` resolves with; never rejects. */
 export async function withClient(
-  { url, reconnect = {}, failureCode }: ClientUse,
+  { url, reconnect = {}, user, failureCode }: ClientUse,
   act: (client: Client) => Promise<number>,
 ): Promise<number> {
   const fail = async (error: unknown): Promise<number> => {
@@ -49,7 +51,7 @@ export async function withClient(
   process.on("uncaughtException", (error) => void fail(error).then(endAfterFlush));
   let client: Client | undefined;
   try {
-    client = createAgentClient({ reconnect, ...accessOfChosenAgent() });
+    client = newClient(reconnect, user);
     return await act(client);
   } catch (error) {
     return await fail(error);
@@ -58,13 +60,18 @@ export async function withClient(
   }
 }
 
+/** A client of the chosen agent. The caller closes it. */
+export function newClient(reconnect: ReconnectOptions, user?: string): Client {
+  return createAgentClient({ reconnect, ...(user === undefined ? {} : { user }), ...accessOfChosenAgent() });
+}
+
 /**
  * The process that SELECTOR on the command line names: first by process_id, then by pid, then by tag; a running process
  * before an ended one. Rejects with ProcessGoneError. Address the process by its processId from then on: another
  * process can get the pid or the tag at any time.
  */
 export async function findProcess(selector: string): Promise<ProcessInfo> {
-  const client = createAgentClient({ reconnect: ONE_TRY, ...accessOfChosenAgent() });
+  const client = newClient(ONE_TRY);
   try {
     return await matchIn(await client.list({ includeEnded: true, omitConfig: true }), selector, client);
   } finally {
@@ -85,7 +92,7 @@ export async function matchIn(
 
 /** The only running process. Rejects with a ClientError that names the processes to choose from. */
 export async function findOnly(): Promise<ProcessInfo> {
-  const client = createAgentClient({ reconnect: ONE_TRY, ...accessOfChosenAgent() });
+  const client = newClient(ONE_TRY);
   try {
     const running = await client.list();
     const [only, ...more] = running;

@@ -52,9 +52,13 @@ export function dropEmptyVariables(env: NodeJS.ProcessEnv): void {
 /** Chooses how terminals are opened, for tests: see src/linux/pty.ts. */
 const VARIABLE_OF_TESTS = "HOLDFAST_PTY";
 
+/** Set by an agent for its next image; see src/handover. */
+const VARIABLE_OF_UPGRADES = "HOLDFAST_STATE";
+
 /** HOLDFAST_ variables that no command knows, probably misspelled. An unknown flag is refused, a variable is not. */
 export function unknownVariables(program: Command, env: NodeJS.ProcessEnv): string[] {
   const known = new Set(program.commands.flatMap(({ options }) => options.map((option) => option.envVar)));
   known.add(VARIABLE_OF_TESTS);
+  known.add(VARIABLE_OF_UPGRADES);
   return Object.keys(env).filter((name) => name.startsWith(PREFIX) && !known.has(name));
 }

@@ -15,6 +15,7 @@ export interface LimitFlags {
   readonly maxArguments: number;
   readonly maxEnvironment: number;
   readonly maxRetainEnded: number;
+  readonly maxRetained: number;
   readonly maxMessage: number;
   readonly requestMemory: number;
   readonly requestTimeout: number;
@@ -37,6 +38,7 @@ const rows = [
   size("--max-arguments", "size of a command and its arguments", processes.maxArgumentBytes),
   size("--max-environment", "size of the variables in a request", processes.maxEnvironmentBytes),
   duration("--max-retain-ended", "retention that a start can ask for", processes.maxRetainEndedMs),
+  count("--max-retained", "ended processes that can still be found", processes.maxRetainedProcesses),
   size("--max-message", "size of one message", rpc.maxMessageBytes),
   size("--request-memory", "size of all messages that are being received", rpc.requestMemoryBytes),
   duration("--request-timeout", "time for a message to arrive", rpc.requestMs),
@@ -75,6 +77,7 @@ export function limitSettings(flags: LimitFlags): LimitSettings {
       maxArgumentBytes: flags.maxArguments,
       maxEnvironmentBytes: flags.maxEnvironment,
       maxRetainEndedMs: flags.maxRetainEnded,
+      maxRetainedProcesses: flags.maxRetained,
     },
     server: {
       maxStreams: flags.maxStreams,

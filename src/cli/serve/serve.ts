@@ -2,11 +2,12 @@
 // neither Connect nor koffi.
 
 import { constants } from "node:os";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { AgentOutcome, AgentSettings } from "../../agent/index.ts";
+import type { Inheritance } from "../../handover/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { unknownVariables } from "../options/settings.ts";
-import { endAfterFlush, printError } from "../stdio.ts";
+import { blockingSockets, endAfterFlush, printError } from "../stdio.ts";
 import { version } from "../version.ts";
 import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
 import { addCommandFlags, COMMAND_FLAGS_HELP, type CommandFlags, commandSettings } from "./command-flags.ts";
@@ -23,6 +24,9 @@ import {
   type ProcessFlags,
 } from "./output-flags.ts";
 
+/** What the image before this one left; see src/handover/images.ts. */
+const STATE_VARIABLE = "HOLDFAST_STATE";
+
 /** As commander names the values of the flags. */
 type ServeFlags = ListeningFlags &
   AccessFlags &
@@ -32,7 +36,7 @@ type ServeFlags = ListeningFlags &
   MemoryFlags &
   CommandFlags &
   FileFlags &
-  LogFlags;
+  LogFlags & { readonly rehearse?: boolean };
 
 /** `done` receives the exit code once the agent has stopped, or could not start. */
 export function addServe(program: Command, done: (exitCode: number) => void): void {
@@ -57,12 +61,26 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
     addFlags(serve);
   serve
     .optionsGroup("Other:")
+    // For src/handover: a version that does not know it refuses it.
+    .addOption(new Option("--rehearse", "try to continue the agent whose state is on stdin").hideHelp())
     .addHelpText("after", SERVE_HELP)
     .action(async (flags: ServeFlags, command: Command) => {
+      // First: from here on, a failure gives the agent back to the image that left it.
+      const inheritance = await takeInherited(process.env);
       const settings = await agentSettings(flags, program, command);
-      const { runAgent } = await import("../../agent/index.ts");
-      done(exitCodeOf(await runAgent(settings, crashExits)));
+      const [{ runAgent }, { endWithoutThreads }] = await Promise.all([
+        import("../../agent/index.ts"),
+        import("../../linux/index.ts"),
+      ]);
+      endWithoutThreads(blockingSockets());
+      done(exitCodeOf(await runAgent(settings, crashExits, inheritance)));
     });
+}
+
+async function takeInherited(env: NodeJS.ProcessEnv): Promise<Inheritance | undefined> {
+  if (env[STATE_VARIABLE] === undefined) return undefined;
+  const { takeInheritance } = await import("../../handover/index.ts");
+  return takeInheritance(env);
 }
 
 /** Takes from process.env what the agent must not inherit: the token and the sockets of systemd. */
@@ -88,6 +106,7 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
     log: { level: flags.logLevel, format: flags.logFormat },
     logCommands: flags.logCommands ?? false,
     version: version(),
+    rehearses: flags.rehearse ?? false,
     unknownVariables: unknownVariables(program, process.env),
   };
 }

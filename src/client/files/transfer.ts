@@ -3,12 +3,12 @@
 
 import { AbortScope, untilAbort } from "../abort.ts";
 import { Backoff } from "../backoff.ts";
-import { ClientError } from "../client-errors.ts";
+import { ClientError, ReconnectError } from "../client-errors.ts";
 import type { AgentLink } from "../connection.ts";
 import { type Failure, toFailure } from "../failures.ts";
 import type { HttpAnswer, HttpRequest } from "../http-client.ts";
 import { startHeaders } from "../messages.ts";
-import { pause } from "../pause.ts";
+import { waitToRetry } from "../retried-call.ts";
 import { answerFailure } from "./file-errors.ts";
 import type { FileCallOptions, TransferOptions, TransferReconnect } from "./types.ts";
 
@@ -38,6 +38,7 @@ export class Exchange {
   readonly #link: AgentLink;
   readonly #rpc;
   readonly #scope: AbortScope;
+  readonly #unfollow: () => void;
   readonly #user: string | undefined;
   /** A sign of life of the body that is sent. */
   #onSent = () => {
@@ -52,6 +53,7 @@ export class Exchange {
     this.#link = link;
     this.#rpc = link.rpc;
     this.#scope = new AbortScope(link.closed, signal);
+    this.#unfollow = link.onReconnect(() => this.#scope.abort(new ReconnectError()));
     this.#user = user ?? link.settings.user;
   }
 
@@ -103,6 +105,7 @@ export class Exchange {
 
   /** Ends the request if it still runs. */
   close(): void {
+    this.#unfollow();
     this.#scope.abort(new ClientError("canceled", "the transfer was closed"));
     this.#scope.release();
   }
@@ -190,12 +193,13 @@ export class Tries {
     // Before anything has begun it is the answer, unless the agent asks for a retry.
     const isRefusal =
       !this.#hasBegun && failure.error.code === "resource_exhausted" && failure.retryAfterMs === undefined;
+    if (failure.error instanceof ReconnectError) this.#backoff.restart();
     const next = this.#backoff.afterFailure(isRefusal ? "final" : failure.verdict, failure);
     if (next === undefined) throw failure.error;
     this.#onReconnect?.({ ...next, reason: failure.error });
     const scope = new AbortScope(this.#link.closed, this.#signal);
     try {
-      await pause(this.#link.settings.clock, next.delayMs, scope.signal);
+      await waitToRetry(this.#link, next.delayMs, this.#backoff, scope.signal);
     } finally {
       scope.release();
     }

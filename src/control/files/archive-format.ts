@@ -81,8 +81,13 @@ async function* through(
     for await (const piece of pieces) {
       if (codec.write(piece)) continue;
       await new Promise<void>((resolve) => {
-        codec.once("drain", resolve);
-        codec.once("close", resolve);
+        const proceed = () => {
+          codec.removeListener("drain", proceed);
+          codec.removeListener("close", proceed);
+          resolve();
+        };
+        codec.on("drain", proceed);
+        codec.on("close", proceed);
       });
     }
     codec.end();

@@ -28,7 +28,7 @@ export const POOL_LIMITS: PoolLimits = {
   maxWaiting: 4096,
   slowMs: 500,
   timeoutMs: 10_000,
-  idleMs: 60_000,
+  idleMs: 10_000,
 };
 
 export interface PoolCall extends ThreadCall {

@@ -55,8 +55,13 @@ export async function unpackTree(request: UnpackRequest): Promise<void> {
       if (extract.destroying || extract.destroyed) return;
       if (!extract.write(piece))
         await new Promise<void>((resolve) => {
-          extract.once("drain", resolve);
-          extract.once("close", resolve);
+          const proceed = () => {
+            extract.removeListener("drain", proceed);
+            extract.removeListener("close", proceed);
+            resolve();
+          };
+          extract.on("drain", proceed);
+          extract.on("close", proceed);
         });
     }
     extract.end(undefined);

@@ -14,6 +14,11 @@ export class AccessToken {
     this.#token = token;
   }
 
+  /** The token itself: signatures of URLs need it. For src/handover. */
+  save(): string | undefined {
+    return this.#token;
+  }
+
   get isSet(): boolean {
     return this.#digest !== undefined;
   }

@@ -2,6 +2,7 @@
 
 import type { Http2Server, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { descriptorOf } from "../../linux/index.ts";
 import type { Logger } from "../../logger.ts";
 import type { NodeRequest, RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
@@ -25,6 +26,15 @@ export interface ConnectionEntry {
   /** All open connections. */
   readonly connections: Connections;
   accept(socket: Socket): void;
+  /** A connection that is busy with something that came from another image of the agent. It counts until it closes. */
+  addBusy(socket: Socket): void;
+  /**
+   * Before the agent becomes another image: asks clients of HTTP/2 to open other connections, and closes silent
+   * connections with TLS, neither of which can be carried. Nothing that is being answered is affected.
+   */
+  partFromIdle(): void;
+  /** The descriptors of all connections, but for those in `carried`. */
+  save(carried: ReadonlySet<number>): { readonly silent: number[]; readonly parting: number[] };
   /** Ends connections of HTTP/1.1 that are beyond a time limit. To be called periodically. */
   checkTimes(): void;
   /**
@@ -63,13 +73,41 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
     });
     http2.emit("connection", socket);
   };
+  const isSilent = (socket: Socket) =>
+    idle.isSilent(socket) && socket.writableLength === 0 && !socket.writableEnded && !socket.readableEnded;
   const secure = options.tls && createTlsEntry({ ...options, identity: options.tls, handshakeMs: headersMs });
   return {
     connections,
     checkTimes: http1.checkTimes,
+    addBusy: (socket) => {
+      connections.set(socket, undefined);
+      socket.once("close", () => connections.delete(socket));
+      socket.setNoDelay(true);
+    },
+    partFromIdle: () => {
+      for (const [socket, session] of connections) {
+        if (session !== undefined) session.finish();
+        else if (secure !== undefined && idle.isSilent(socket)) socket.destroy();
+      }
+    },
+    save: (carried) => {
+      const silent: number[] = [];
+      const parting: number[] = [];
+      for (const [socket, session] of connections) {
+        const fd = descriptorOf(socket);
+        if (fd === undefined || carried.has(fd)) continue;
+        const isPlain = secure === undefined && session === undefined;
+        (isPlain && isSilent(socket) ? silent : parting).push(fd);
+      }
+      return { silent, parting };
+    },
     accept: (socket) => {
       connections.set(socket, undefined);
-      const gone = idle.add(socket, () => socket.destroy());
+      const gone = idle.add(
+        socket,
+        () => socket.destroy(),
+        () => socket.bytesRead,
+      );
       socket.once("close", () => {
         connections.delete(socket);
         gone();

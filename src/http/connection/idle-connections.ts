@@ -6,6 +6,9 @@ import type { NodeRequest, RequestListener } from "../exchange.ts";
 
 interface Connection {
   requests: number;
+  /** When it became idle last. */
+  bytesAtIdle: number;
+  readonly bytesRead: () => number;
   isGone: boolean;
   /** Ends it. No request can fail by that, because none is being answered. */
   readonly close: () => void;
@@ -26,9 +29,16 @@ export class IdleConnections {
     return this.#idle.size;
   }
 
+  /** Whether nothing is asked on the connection, not even the beginning of a request. */
+  isSilent(owner: object): boolean {
+    const connection = this.#byOwner.get(owner);
+    if (connection === undefined || !this.#idle.has(connection)) return false;
+    return connection.bytesAtIdle === connection.bytesRead();
+  }
+
   /** Adds a connection whose requests come with `owner`. The caller calls the result when it is gone. */
-  add(owner: object, close: () => void): () => void {
-    const connection: Connection = { requests: 0, isGone: false, close };
+  add(owner: object, close: () => void, bytesRead: () => number = () => 0): () => void {
+    const connection: Connection = { requests: 0, bytesAtIdle: bytesRead(), bytesRead, isGone: false, close };
     this.#byOwner.set(owner, connection);
     this.#becomeIdle(connection);
     return () => {
@@ -61,6 +71,7 @@ export class IdleConnections {
   #becomeIdle(connection: Connection): void {
     // When a connection breaks, its responses close after it.
     if (connection.isGone) return;
+    connection.bytesAtIdle = connection.bytesRead();
     this.#idle.add(connection);
     if (this.#idle.size <= this.#max) return;
     const [longest] = this.#idle;

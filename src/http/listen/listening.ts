@@ -2,7 +2,7 @@
 // the agent started (systemd's socket activation).
 
 import { once } from "node:events";
-import { type AddressInfo, BlockList, type Server } from "node:net";
+import { type AddressInfo, BlockList, type ListenOptions, type Server } from "node:net";
 import { HoldfastError } from "../../errors.ts";
 import { describeSocket, prepareConnections } from "../../linux/index.ts";
 import { listenOnUnixSocket } from "./unix-socket.ts";
@@ -37,14 +37,19 @@ export function isTcp(address: ListenAddress): boolean {
   );
 }
 
-/** Resolves when clients can connect. Rejects with Node's error if it cannot listen there. */
-export async function listenOn(server: Server, address: ListenAddress): Promise<Listening> {
-  if (address.kind === "unix") {
+/**
+ * Resolves when clients can connect. Rejects with Node's error if it cannot listen there. With `fd`, another image of
+ * this agent listens there already; then no turn of the event loop passes, and Node does not remove a Unix socket at
+ * the close.
+ */
+export async function listenOn(server: Server, address: ListenAddress, fd?: number): Promise<Listening> {
+  if (address.kind === "unix" && fd === undefined)
     await listenOnUnixSocket(server, address.path, address.mode);
-    return { name: `unix:${address.path}`, port: undefined, isLocal: true };
+  else {
+    server.listen(fd === undefined ? optionsOf(address) : { fd });
+    await once(server, "listening");
   }
-  server.listen(address.kind === "tcp" ? { host: address.host, port: address.port } : { fd: address.fd });
-  await once(server, "listening");
+  if (address.kind === "unix") return { name: `unix:${address.path}`, port: undefined, isLocal: true };
   prepareConnections(server);
   const bound = server.address() as AddressInfo | string | null;
   if (bound === null || typeof bound === "string")
@@ -60,4 +65,9 @@ export async function listenOn(server: Server, address: ListenAddress): Promise<
     // The address it is bound to, not the one in the settings: a name can resolve to any address.
     isLocal: loopback.check(bound.address, bound.family === "IPv6" ? "ipv6" : "ipv4"),
   };
+}
+
+function optionsOf(address: ListenAddress): ListenOptions & { fd?: number } {
+  if (address.kind === "inherited") return { fd: address.fd };
+  return address.kind === "tcp" ? { host: address.host, port: address.port } : { path: address.path };
 }

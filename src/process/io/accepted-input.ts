@@ -18,10 +18,25 @@ export function checkWriter(writer: string | undefined): void {
     );
 }
 
+export interface AcceptedInputState {
+  readonly bytes: number;
+  /** In the order of their last writes. */
+  readonly writers: readonly (readonly [writer: string, bytes: number])[];
+}
+
 export class AcceptedInput {
-  #bytes = 0;
+  #bytes: number;
   /** In the order of their last writes. */
   readonly #byWriter = new Map<string, number>();
+
+  constructor(saved?: AcceptedInputState) {
+    this.#bytes = saved?.bytes ?? 0;
+    for (const [writer, bytes] of saved?.writers ?? []) this.#byWriter.set(writer, bytes);
+  }
+
+  save(): AcceptedInputState {
+    return { bytes: this.#bytes, writers: [...this.#byWriter] };
+  }
 
   /** The bytes of `writer`, or the total without one. */
   bytesOf(writer: string | undefined): number {

@@ -29,6 +29,16 @@ export class BlockedWatch {
     this.#options = options;
   }
 
+  /** When the present episode was seen first; undefined if there is none. */
+  get sinceMs(): number | undefined {
+    return this.#sinceMs;
+  }
+
+  /** An episode that was reported already. Call it before `start`. */
+  resume(sinceMs: number | undefined): void {
+    this.#sinceMs = sinceMs;
+  }
+
   /** For how long the process has been seen to be blocked; undefined when it is not. */
   get blockedMs(): number | undefined {
     return this.#look();

@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { HoldfastError } from "../../errors.ts";
 import { errnoName } from "../../linux/index.ts";
 import type { MemoryBudget, Reservation } from "../../multiplexer/index.ts";
-import { AcceptedInput, checkWriter } from "./accepted-input.ts";
+import { AcceptedInput, type AcceptedInputState, checkWriter } from "./accepted-input.ts";
 
 /** The two inputs a process may have: a stdin pipe or a pty. */
 export type InputKind = "stdin" | "pty";
@@ -33,7 +33,30 @@ export interface InputPlace {
   readonly writer?: string | undefined;
 }
 
+/**
+ * An input as plain data; see src/handover. Writes that have not begun are not part of it: their calls end with the
+ * image of the agent, and their clients repeat them.
+ */
+export interface InputState {
+  readonly accepted: AcceptedInputState;
+  readonly refusal?: string | undefined;
+  readonly isBroken: boolean;
+  readonly begun?: BegunWrite | undefined;
+}
+
+/** A write that was handed to the stream, and counts as accepted once all of it is. */
+interface BegunWrite {
+  readonly bytes: number;
+  readonly writer?: string | undefined;
+  /** The end of it, which the process's pipe or pty has not accepted. */
+  readonly waiting: Buffer;
+}
+
 export interface ProcessInput {
+  /** Undefined if there is none. */
+  save(): InputState | undefined;
+  /** Of a restored one: from here on it writes. */
+  goOn(): void;
   /**
    * Resolves when the pipe or pty has accepted all of `data`, after all earlier writes. Waits as
    * long as the process does not read. Rejects with `failed_precondition` when it never will (wrong
@@ -72,7 +95,8 @@ interface PendingWrite {
 
 export class Input implements ProcessInput {
   readonly #kind: InputKind;
-  readonly #socket: Socket;
+  /** Undefined: it was closed before this image of the agent began. */
+  readonly #socket: Socket | undefined;
   /** Names the process in messages: `process 12`. */
   readonly #owner: string;
   readonly #budget: InputBudget;
@@ -84,22 +108,74 @@ export class Input implements ProcessInput {
   readonly #queue = new Set<PendingWrite>();
   /** Handed to the stream. Only one, so that all others can still be dropped. */
   #inFlight: PendingWrite | undefined;
+  /** The data of `#inFlight`. */
+  #handed: Uint8Array = Buffer.alloc(0);
+  /** How much they count, which may be more: an image before may have written the beginning. */
+  #handedBytes = 0;
+  /** Until `goOn`. */
+  #begunBefore: BegunWrite | undefined;
   /** What the process's pipe or pty has accepted. A write counts when all of it is accepted. */
-  readonly #accepted = new AcceptedInput();
+  readonly #accepted: AcceptedInput;
   /** The sums of `addsBytes` of all pending writes, and of those of each writer. */
   readonly #pendingBytes = new Map<string | undefined, number>();
   /** How many of them are in the budget's reserve for small input. */
   #smallInputBytes = 0;
 
   /** Owns `socket` and closes it, except the socket of a pty, which its reader closes. */
-  constructor(kind: InputKind, socket: Socket, owner: string, budget: InputBudget) {
+  constructor(
+    kind: InputKind,
+    socket: Socket | undefined,
+    owner: string,
+    budget: InputBudget,
+    saved?: InputState,
+  ) {
     this.#kind = kind;
     this.#socket = socket;
     this.#owner = owner;
     this.#budget = budget;
-    socket.on("error", () => {
+    this.#accepted = new AcceptedInput(saved?.accepted);
+    this.#refusal = saved?.refusal;
+    this.#isBroken = saved?.isBroken ?? false;
+    this.#begunBefore = saved?.begun;
+    socket?.on("error", () => {
       // The callback of each write reports it. A pty's reader also listens.
     });
+  }
+
+  save(): InputState {
+    return {
+      accepted: this.#accepted.save(),
+      refusal: this.#refusal,
+      isBroken: this.#isBroken,
+      begun: this.#begunBefore ?? this.#saveBegun(),
+    };
+  }
+
+  goOn(): void {
+    const begun = this.#begunBefore;
+    this.#begunBefore = undefined;
+    if (begun === undefined) {
+      this.#begin();
+      return;
+    }
+    const { bytes, writer, waiting } = begun;
+    const write: PendingWrite = {
+      data: waiting,
+      place: writer === undefined ? undefined : { at: 0, writer },
+      reservation: this.#budget.reserve(waiting.length),
+      addsBytes: bytes,
+      // The call that brought it ended with the image before.
+      resolve: () => undefined,
+      reject: () => undefined,
+      stopListening: () => undefined,
+    };
+    this.#add(write, 1);
+    this.#hand(write, waiting, bytes);
+  }
+
+  /** Whether its descriptor is open. */
+  get isOpen(): boolean {
+    return this.#socket !== undefined && !this.#socket.destroyed;
   }
 
   async write(kind: InputKind, data: Uint8Array, place?: InputPlace, givenUp?: AbortSignal): Promise<number> {
@@ -137,7 +213,7 @@ export class Input implements ProcessInput {
     this.#isBroken = true;
     // The stream does not do it: a terminal's stays open while an orphan holds it.
     this.#inFlight?.reject(this.#refused());
-    if (this.#kind === "stdin") this.#socket.destroy();
+    if (this.#kind === "stdin") this.#socket?.destroy();
     this.#begin();
   }
 
@@ -150,7 +226,7 @@ export class Input implements ProcessInput {
       this.#queue.delete(write);
       if (this.#beginWrite(write)) return;
     }
-    if (this.#refusal !== undefined && !this.#isBroken) this.#socket.end();
+    if (this.#refusal !== undefined && !this.#isBroken) this.#socket?.end();
   }
 
   /** Returns false if nothing had to be written: it is settled. */
@@ -161,8 +237,7 @@ export class Input implements ProcessInput {
       const rest = this.#restOf(data, place, acceptedBytes);
       if (this.#isBroken && (rest.length > 0 || data.length === 0)) throw this.#refused();
       if (rest.length > 0) {
-        this.#inFlight = write;
-        this.#socket.write(rest, (error) => this.#onWritten(write, rest.length, error));
+        this.#hand(write, rest, rest.length);
         return true;
       }
       resolve(acceptedBytes);
@@ -173,10 +248,34 @@ export class Input implements ProcessInput {
     return false;
   }
 
+  /** `bytes` are accepted when all of `rest` is. */
+  #hand(write: PendingWrite, rest: Uint8Array, bytes: number): void {
+    this.#inFlight = write;
+    this.#handed = rest;
+    this.#handedBytes = bytes;
+    const onWritten = (error?: Error | null) => this.#onWritten(write, bytes, error);
+    if (this.#socket === undefined) setImmediate(onWritten);
+    else this.#socket.write(rest, onWritten);
+  }
+
+  /** Only one write is handed over at a time, so what the handle still has is the end of it. */
+  #saveBegun(): BegunWrite | undefined {
+    const write = this.#inFlight;
+    if (write === undefined || this.#isBroken || this.#socket === undefined) return undefined;
+    const handle: unknown = Reflect.get(this.#socket, "_handle");
+    const queued: unknown =
+      typeof handle === "object" && handle !== null ? Reflect.get(handle, "writeQueueSize") : undefined;
+    if (typeof queued !== "number") return undefined;
+    const rest = this.#handed;
+    const waiting = Buffer.from(rest.buffer, rest.byteOffset + rest.length - queued, queued);
+    return { bytes: this.#handedBytes, writer: write.place?.writer, waiting };
+  }
+
   #onWritten(write: PendingWrite, bytes: number, error: Error | null | undefined): void {
     this.#inFlight = undefined;
+    this.#handed = Buffer.alloc(0);
     // A destroyed stream reports unwritten bytes as written.
-    if (error || this.#socket.destroyed) write.reject(this.#broken(error));
+    if (error || !this.isOpen) write.reject(this.#broken(error));
     else write.resolve(this.#accepted.add(bytes, write.place?.writer));
     this.#finish(write);
     this.#begin();
@@ -279,6 +378,10 @@ export function refusedInput(owner: string): ProcessInput {
     throw new HoldfastError("failed_precondition", `${owner} has no stdin: it was started without one`);
   };
   return {
+    save: () => undefined,
+    goOn: () => {
+      // Nothing waits.
+    },
     acceptedBytes: 0,
     write: async () => refuse(),
     close: refuse,

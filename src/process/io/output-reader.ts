@@ -28,6 +28,14 @@ export interface OutputSource {
   bytesHeld(): number;
   /** Closes everything that the stream does not close. Called once. */
   close(): void;
+  /** What is open until the reader has ended. */
+  readonly descriptors: SourceDescriptors;
+}
+
+/** What is read, and the copy of it if it is a pty. */
+export interface SourceDescriptors {
+  readonly fd: Fd;
+  readonly copy?: Fd | undefined;
 }
 
 export interface OutputSink {
@@ -70,6 +78,11 @@ export class OutputReader {
     return this.#state === "open" && wouldWriterWait(this.#source.fd);
   }
 
+  /** Its descriptors, while they are open and belong to its process: not while it discards. */
+  get descriptors(): SourceDescriptors | undefined {
+    return this.#state === "open" ? this.#source.descriptors : undefined;
+  }
+
   /** Whether the last writer has closed its end and everything is read. */
   get hasEnded(): boolean {
     return this.#state === "ended";
@@ -101,6 +114,7 @@ export class OutputReader {
   discard(): void {
     if (this.#state !== "open") return;
     this.#state = "discarding";
+    discarding.add(this.#source);
     // An orphan may live for days; the memory of its process must not be held that long.
     this.#sink = nowhere;
     this.#buffer = new ReadBuffer();
@@ -164,9 +178,18 @@ export class OutputReader {
 
   #close(): void {
     this.#state = "ended";
+    discarding.delete(this.#source);
     this.stream.destroy();
     this.#source.close();
   }
+}
+
+/** What orphans write to. It belongs to no process any more, and is read for as long as they live. */
+const discarding = new Set<OutputSource>();
+
+/** The descriptors of all readers that discard. */
+export function discardedSources(): SourceDescriptors[] {
+  return [...discarding].map(({ descriptors }) => descriptors);
 }
 
 const nowhere: OutputSink = {

@@ -4,7 +4,6 @@
 
 import { chownSync, fchownSync } from "node:fs";
 import {
-  bytesReadable,
   type ChildStdio,
   closeAll,
   duplicate,
@@ -13,15 +12,10 @@ import {
   openPipe,
   openPty,
   type PipeEnds,
-  PTY_CAPACITY_BYTES,
   type PtySize,
   preparePolled,
-  resizePty,
 } from "../../linux/index.ts";
-import type { MemoryBudget, OutputStream } from "../../multiplexer/index.ts";
-import { openPipeReader, openPipeWriter, openPtyStream } from "./fd-stream.ts";
-import { Input, type ProcessInput, refusedInput } from "./input.ts";
-import { OutputReader, type OutputSink } from "./output-reader.ts";
+import { type Attach, attachPipes, attachTerminal } from "./attached-stdio.ts";
 
 /**
  * Exactly one of `attach` (the start succeeded) and `abandon` (it failed) is called, once. `attach`
@@ -33,17 +27,8 @@ export interface Stdio {
   /**
    * `owner` names the process in messages: `process 12`. Nothing is read before `setReading(true)`.
    */
-  attach(owner: string, budget: MemoryBudget, sinkOf: (stream: OutputStream) => OutputSink): AttachedStdio;
+  attach: Attach;
   abandon(): void;
-}
-
-export interface AttachedStdio {
-  readonly readers: readonly OutputReader[];
-  readonly input: ProcessInput;
-  /** Undefined on pipes. For a process that has not ended. */
-  readonly resize: ((size: PtySize) => void) | undefined;
-  /** Call it once, when the process is reaped, before its output is read out. */
-  release(): void;
 }
 
 /**
@@ -63,11 +48,6 @@ export function openPipes(stdin: boolean, owner?: Identity): Stdio {
   const close = (fd: Fd | undefined) => {
     if (fd !== undefined && owned.delete(fd)) closeAll([fd]);
   };
-  /** `stream` has just taken `fd` over. */
-  const moved = <T>(fd: Fd, stream: T): T => {
-    owned.delete(fd);
-    return stream;
-  };
   const abandon = () => {
     for (const fd of owned) close(fd);
   };
@@ -79,19 +59,8 @@ export function openPipes(stdin: boolean, owner?: Identity): Stdio {
       child: { kind: "pipes", stdin: input?.read ?? "null", stdout: stdout.write, stderr: stderr.write },
       attach: (name, budget, sinkOf) => {
         for (const fd of [stdout.write, stderr.write, input?.read]) close(fd);
-        return {
-          readers: [
-            moved(stdout.read, pipeReader(stdout.read, sinkOf("stdout"))),
-            moved(stderr.read, pipeReader(stderr.read, sinkOf("stderr"))),
-          ],
-          input: input
-            ? moved(input.write, new Input("stdin", openPipeWriter(input.write), name, budget))
-            : refusedInput(name),
-          resize: undefined,
-          release: () => {
-            // The child's ends are closed already.
-          },
-        };
+        const fds = { kind: "pipes", stdout: stdout.read, stderr: stderr.read, stdin: input?.write } as const;
+        return attachPipes(fds, undefined, { name, budget, sinkOf }, (fd) => void owned.delete(fd));
       },
       abandon,
     };
@@ -123,42 +92,8 @@ export function openTerminal(size: PtySize, owner?: Identity): Stdio {
 function terminalStdio(master: Fd, copy: Fd, slave: Fd, path: string): Stdio {
   return {
     child: { kind: "pty", path },
-    attach: (owner, budget, sinkOf) => {
-      const reader = new OutputReader(
-        {
-          open: (onread) => openPtyStream(master, onread),
-          fd: copy,
-          outlivesStream: true,
-          isReadInPieces: true,
-          bytesHeld: () => PTY_CAPACITY_BYTES,
-          close: () => closeAll([copy]),
-        },
-        sinkOf("pty"),
-      );
-      const input = new Input("pty", reader.stream, owner, budget);
-      return {
-        readers: [reader],
-        input,
-        resize: (size) => resizePty(copy, size),
-        release: () => closeAll([slave]),
-      };
-    },
+    attach: (name, budget, sinkOf) =>
+      attachTerminal({ kind: "pty", master, copy, slave }, undefined, { name, budget, sinkOf }),
     abandon: () => closeAll([master, slave, copy]),
   };
-}
-
-function pipeReader(fd: Fd, sink: OutputSink): OutputReader {
-  return new OutputReader(
-    {
-      open: (onread) => openPipeReader(fd, onread),
-      fd,
-      outlivesStream: false,
-      isReadInPieces: false,
-      bytesHeld: () => bytesReadable(fd),
-      close: () => {
-        // The stream closes its own descriptor.
-      },
-    },
-    sink,
-  );
 }

@@ -4,7 +4,7 @@
 // asks, and what is kept is bounded by the number of chunks.
 
 import type { PtySize } from "../../linux/index.ts";
-import type { Marked, Offset } from "../../multiplexer/index.ts";
+import { type Marked, type Offset, offset } from "../../multiplexer/index.ts";
 import { type TerminalState, TerminalTracker } from "../../terminal/index.ts";
 
 interface Mark {
@@ -17,6 +17,13 @@ interface Resize {
   readonly rows: number;
 }
 
+/** As plain data; see src/handover. */
+export interface TerminalHistoryState {
+  readonly size: PtySize;
+  readonly state: TerminalState;
+  readonly resizes: readonly { readonly offset: number; readonly rows: number }[];
+}
+
 /** A window that is dragged changes its size often; a change within a held chunk matters only for its scroll region. */
 const MAX_RESIZES = 64;
 
@@ -25,12 +32,18 @@ export class TerminalHistory {
   #size: PtySize;
   #mark: Mark;
   /** Ascending. */
-  readonly #resizes: Resize[] = [];
+  readonly #resizes: Resize[];
 
-  constructor(size: PtySize) {
-    this.#size = size;
-    this.#tracker = new TerminalTracker(size.rows);
-    this.#mark = { state: this.#tracker.state, rows: size.rows };
+  constructor(size: PtySize, saved?: TerminalHistoryState) {
+    this.#size = saved?.size ?? size;
+    this.#tracker = new TerminalTracker(this.#size.rows, saved?.state);
+    this.#mark = { state: this.#tracker.state, rows: this.#size.rows };
+    this.#resizes = (saved?.resizes ?? []).map(({ offset: at, rows }) => ({ offset: offset(at), rows }));
+  }
+
+  /** The marks that `follow` returned are plain data also, and are saved with the output. */
+  save(): TerminalHistoryState {
+    return { size: this.#size, state: this.#tracker.state, resizes: [...this.#resizes] };
   }
 
   /** The present size. */
@@ -47,12 +60,12 @@ export class TerminalHistory {
     return this.#mark;
   }
 
-  /** `offset` is the head of the output. */
-  resize(size: PtySize, offset: Offset): void {
+  /** `at` is the head of the output. */
+  resize(size: PtySize, at: Offset): void {
     if (size.rows === this.#size.rows && size.cols === this.#size.cols) return;
     this.#size = size;
     this.#tracker.resize(size.rows);
-    this.#resizes.push({ offset, rows: size.rows });
+    this.#resizes.push({ offset: at, rows: size.rows });
     if (this.#resizes.length > MAX_RESIZES) this.#resizes.shift();
   }
 

@@ -2,7 +2,7 @@
 // An ended process keeps little of its command, which may have had megabytes.
 
 import { HoldfastError } from "../../errors.ts";
-import type { MemoryBudget } from "../../multiplexer/index.ts";
+import type { MemoryBudget, Reservation } from "../../multiplexer/index.ts";
 import type { StartRequest } from "./start-request.ts";
 
 /** Of cmd, args and environment together, once the process has ended. */
@@ -21,7 +21,6 @@ export interface HeldRequest {
 
 /** Throws `resource_exhausted` if the budget has no room. */
 export function holdRequest(whole: StartRequest, budget: Pick<MemoryBudget, "reserve">): HeldRequest {
-  let request = whole;
   const bytes = bytesOf(whole);
   const reservation = budget.reserve(bytes);
   if (reservation === undefined)
@@ -29,16 +28,26 @@ export function holdRequest(whole: StartRequest, budget: Pick<MemoryBudget, "res
       "resource_exhausted",
       `the memory budget has no room for a request of ${bytes} bytes (--memory-budget)`,
     );
+  return held(whole, reservation);
+}
+
+function held(whole: StartRequest, reservation: Reservation | undefined): HeldRequest {
+  let request = whole;
   return {
     get request() {
       return request;
     },
     shorten: () => {
       request = shortened(request);
-      reservation.resize(bytesOf(request));
+      reservation?.resize(bytesOf(request));
     },
-    release: () => reservation.release(),
+    release: () => reservation?.release(),
   };
+}
+
+/** Of a process that another image of the agent started: it runs, whether the budget has room or not. */
+export function holdInherited(request: StartRequest, budget: Pick<MemoryBudget, "reserve">): HeldRequest {
+  return held(request, budget.reserve(bytesOf(request)));
 }
 
 function bytesOf({ cmd, args, environment, cwd = "", tag = "" }: StartRequest): number {

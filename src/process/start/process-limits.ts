@@ -12,6 +12,8 @@ export interface ProcessLimits {
   readonly maxEnvironmentBytes: number;
   /** How long a client can ask to retain its process after the end. */
   readonly maxRetainEndedMs: number;
+  /** How many of them can still be found. */
+  readonly maxRetainedProcesses: number;
 }
 
 /** Throws `resource_exhausted`, naming the flag, when the limit of processes is reached. */

@@ -3,8 +3,10 @@
 // output is not limited here: the memory budget evicts it when it needs the room (rule 12).
 
 import { realClock, startTimer, type Timer } from "../../clock.ts";
+import { fromLastingMs, toLastingMs } from "../../lasting-time.ts";
 import type { ProcessEnd } from "../end-status.ts";
 import type { Process } from "../process.ts";
+import { DueList } from "./due-list.ts";
 
 export interface RetentionLimits {
   /** For processes whose request does not ask for another time. */
@@ -39,6 +41,9 @@ export class EndedProcesses {
   readonly #onForget: (forgotten: Forgotten) => void;
   /** By processId, in the order of their ends. */
   readonly #retained = new Map<string, Retained>();
+  /** Apart, so that many ordinary processes do not shorten a time that a client asked for, nor the reverse. */
+  readonly #ordinary = new DueList<Retained>();
+  readonly #asked = new DueList<Retained>();
   #timer: Timer | undefined;
 
   /** `onForget` is called once for each added process, when it is no longer retained. */
@@ -55,8 +60,39 @@ export class EndedProcesses {
   add(process: Process, end: ProcessEnd): void {
     const retainMs = process.request.retainEndedMs ?? this.#limits.retainMs;
     const untilMs = realClock.nowMs() + retainMs;
-    this.#retained.set(process.processId, { process, end, retainMs, untilMs });
+    this.#hold({ process, end, retainMs, untilMs });
     this.#enforce();
+  }
+
+  /** In the order of their ends; `untilMs` is a lasting time. */
+  save(): { readonly process: Process; readonly retainMs: number; readonly untilMs: number }[] {
+    const nowMs = realClock.nowMs();
+    return [...this.#retained.values()].map(({ process, retainMs, untilMs }) => ({
+      process,
+      retainMs,
+      untilMs: toLastingMs(untilMs, nowMs),
+    }));
+  }
+
+  /** One that ended in another image of this agent. Nothing is forgotten before `goOn`. */
+  restore(process: Process, retainMs: number, lastingUntilMs: number): void {
+    const { end } = process.output;
+    if (end === undefined) throw new Error(`process ${process.pid} is retained and has no end`);
+    const untilMs = fromLastingMs(lastingUntilMs, realClock.nowMs());
+    this.#hold({ process, end, retainMs, untilMs });
+  }
+
+  goOn(): void {
+    this.#enforce();
+  }
+
+  #hold(retained: Retained): void {
+    this.#retained.set(retained.process.processId, retained);
+    this.#listOf(retained).add(retained);
+  }
+
+  #listOf({ retainMs }: Retained): DueList<Retained> {
+    return retainMs > this.#limits.retainMs ? this.#asked : this.#ordinary;
   }
 
   /** A client has received the end of `process`. Does nothing unless the request asks to be forgotten then. */
@@ -73,26 +109,16 @@ export class EndedProcesses {
     this.#timer = undefined;
   }
 
-  /** Few enough to look at all of them. */
   #enforce(): void {
     const nowMs = realClock.nowMs();
-    for (const retained of [...this.#retained.values()])
-      if (retained.untilMs <= nowMs) this.#forget(retained, { kind: "time", retainMs: retained.retainMs });
-    const { retainMs } = this.#limits;
-    const all = [...this.#retained.values()];
-    // Apart, so that many ordinary processes do not shorten a time that a client asked for, nor the reverse.
-    this.#limit(all.filter((retained) => retained.retainMs <= retainMs));
-    this.#limit(all.filter((retained) => retained.retainMs > retainMs));
-    this.#setTimer(nowMs);
-  }
-
-  #limit(retained: readonly Retained[]): void {
     const { maxProcesses } = this.#limits;
-    const excess = retained.length - maxProcesses;
-    if (excess <= 0) return;
-    // Stable: of several with one time, the one that ended first.
-    const byTime = [...retained].sort((a, b) => a.untilMs - b.untilMs);
-    for (const one of byTime.slice(0, excess)) this.#forget(one, { kind: "count", maxProcesses });
+    for (const list of [this.#ordinary, this.#asked]) {
+      for (let first = list.first; first !== undefined && first.untilMs <= nowMs; first = list.first)
+        this.#forget(first, { kind: "time", retainMs: first.retainMs });
+      for (let { first } = list; first !== undefined && list.size > maxProcesses; first = list.first)
+        this.#forget(first, { kind: "count", maxProcesses });
+    }
+    this.#setTimer(nowMs);
   }
 
   /** One timer, for the next one. It may fire early: the process that it was set for may be forgotten already. */
@@ -100,16 +126,17 @@ export class EndedProcesses {
     this.#timer?.cancel();
     this.#timer = undefined;
     if (this.#retained.size === 0) return;
-    let nextMs = Number.POSITIVE_INFINITY;
-    for (const { untilMs } of this.#retained.values()) nextMs = Math.min(nextMs, untilMs);
+    const nextMs = Math.min(...[this.#ordinary, this.#asked].map(({ first }) => first?.untilMs ?? Infinity));
     this.#timer = startTimer(Math.ceil(nextMs - nowMs), () => {
       this.#timer = undefined;
       this.#enforce();
     });
   }
 
-  #forget({ process, end }: Retained, reason: ForgetReason): void {
+  #forget(retained: Retained, reason: ForgetReason): void {
+    const { process, end } = retained;
     this.#retained.delete(process.processId);
+    this.#listOf(retained).remove(retained);
     process.output.release();
     this.#onForget({ process, end, reason });
   }

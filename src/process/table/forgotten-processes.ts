@@ -2,6 +2,8 @@
 // learns why their result is gone, and not only that it is.
 
 import { realClock } from "../../clock.ts";
+import { fromLastingMs, toLastingMs } from "../../lasting-time.ts";
+import type { ForgottenState } from "../table-state.ts";
 import type { ForgetReason, Forgotten } from "./ended-processes.ts";
 import { findLastSelected, type ProcessSelector } from "./process-selector.ts";
 
@@ -27,6 +29,22 @@ export class ForgottenProcesses {
     const { pid, processId, request, endedAtMs = 0 } = process;
     this.#forgotten.push({ pid, tag: request.tag, processId, status, reason, endedAtMs });
     if (this.#forgotten.length > MAX_REMEMBERED) this.#forgotten.shift();
+  }
+
+  save(): ForgottenState[] {
+    const nowMs = realClock.nowMs();
+    return this.#forgotten.map((one) => ({ ...one, endedAtMs: toLastingMs(one.endedAtMs, nowMs) }));
+  }
+
+  restore(saved: readonly ForgottenState[]): void {
+    const nowMs = realClock.nowMs();
+    for (const { endedAtMs, reason, tag, ...rest } of saved)
+      this.#forgotten.push({
+        ...rest,
+        tag,
+        reason: reason as ForgetReason,
+        endedAtMs: fromLastingMs(endedAtMs, nowMs),
+      });
   }
 
   /** Why the last such process is no longer there, for a message; undefined if none is known. */

@@ -7,6 +7,7 @@ import { startTimer } from "../../clock.ts";
 import {
   adoptOrphans,
   type ChildProperties,
+  type InheritedDescriptors,
   InheritedProperties,
   keepCapabilities,
   kernelRandomUuid,
@@ -19,11 +20,13 @@ import { MemoryBudget } from "../../multiplexer/index.ts";
 import { PROCESS_DEFAULTS } from "../defaults.ts";
 import type { ProcessEnd } from "../end-status.ts";
 import { Generation } from "../generation.ts";
+import { discardFrom, restoreStdio } from "../io/attached-stdio.ts";
+import { discardedSources, type SourceDescriptors } from "../io/output-reader.ts";
 import { Process, type ProcessSettings } from "../process.ts";
-import { startReaping, type WatchedChild } from "../reaper.ts";
+import { startReaping, type WatchedChild, watchInherited } from "../reaper.ts";
 import { type AgentDefaults, agentDefaults } from "../start/agent-defaults.ts";
 import { Cgroups } from "../start/cgroups.ts";
-import { type HeldRequest, holdRequest } from "../start/held-request.ts";
+import { type HeldRequest, holdInherited, holdRequest } from "../start/held-request.ts";
 import {
   checkProcessCount,
   checkRequestSize,
@@ -33,12 +36,19 @@ import {
 import { type StartContext, shuttingDown, startChild } from "../start/start.ts";
 import { checkStartRequest, type OutputPolicy, type StartRequest } from "../start/start-request.ts";
 import { ownProcessUser } from "../start/user.ts";
+import type { ProcessState, TableState } from "../table-state.ts";
 import { EndedProcesses } from "./ended-processes.ts";
 import { ForgottenProcesses } from "./forgotten-processes.ts";
 import { identityOf, ProcessLog } from "./process-log.ts";
 import { findAmong, type ProcessSelector } from "./process-selector.ts";
 import { StartIds } from "./start-ids.ts";
-import { addProcess, createStatistics, type ProcessStatistics } from "./statistics.ts";
+import {
+  addProcess,
+  createStatistics,
+  type ProcessStatistics,
+  restoreStatistics,
+  saveStatistics,
+} from "./statistics.ts";
 
 export interface ProcessTableOptions
   extends Partial<Omit<ProcessSettings, "budget" | "output" | "statistics">> {
@@ -60,6 +70,8 @@ export interface ProcessTableOptions
   readonly cgroup?: string | undefined;
   /** Read at each start: its owner may change it while the agent runs. */
   readonly defaults?: AgentDefaults;
+  /** What another image of this agent left. Nothing is read, written or reaped before `goOn`. */
+  readonly saved?: { readonly state: TableState; readonly descriptors: InheritedDescriptors } | undefined;
 }
 
 const { SIGCONT, SIGHUP, SIGKILL, SIGTERM } = constants.signals;
@@ -72,7 +84,7 @@ export class ProcessTable {
   readonly #processes = new Set<Process>();
   readonly #ended: EndedProcesses;
   readonly #forgotten = new ForgottenProcesses();
-  readonly generation = new Generation(() => [...this.#processes, ...this.#ended.list()]);
+  readonly generation: Generation;
   readonly #startIds = new StartIds();
   readonly #memoryBudgetBytes: number;
   readonly #settings: ProcessSettings;
@@ -86,6 +98,9 @@ export class ProcessTable {
   readonly #launching = new Set<WatchedChild>();
   /** Each is called once, when the last process has ended. */
   #onEmpty: (() => void)[] = [];
+  /** Until `goOn`. */
+  #lingering: Process[] = [];
+  #discarded: SourceDescriptors[] = [];
 
   /**
    * Makes this agent the reaper of everything that runs below it. One table per program: see
@@ -100,13 +115,14 @@ export class ProcessTable {
       stallMs: options.stallMs ?? PROCESS_DEFAULTS.stallMs,
       budget: new MemoryBudget(this.#memoryBudgetBytes),
       output: { ...PROCESS_DEFAULTS.output, ...options.output },
-      statistics: createStatistics(),
+      statistics:
+        options.saved === undefined ? createStatistics() : restoreStatistics(options.saved.state.statistics),
       onBlocked: (process) => this.#log.blocked(process),
     };
     this.#ended = new EndedProcesses(
       {
         retainMs: options.retainEndedMs ?? PROCESS_DEFAULTS.retainEndedMs,
-        maxProcesses: PROCESS_DEFAULTS.maxRetainedProcesses,
+        maxProcesses: options.limits?.maxRetainedProcesses ?? PROCESS_DEFAULTS.limits.maxRetainedProcesses,
       },
       (forgotten) => {
         const { process } = forgotten;
@@ -115,6 +131,10 @@ export class ProcessTable {
         const { startId } = process.request;
         if (startId !== undefined) this.#startIds.forget(startId);
       },
+    );
+    this.generation = new Generation(
+      () => [...this.#processes, ...this.#ended.list()],
+      options.saved?.state.generation,
     );
     this.#limits = { ...PROCESS_DEFAULTS.limits, ...options.limits };
     this.#logger = options.logger;
@@ -139,7 +159,90 @@ export class ProcessTable {
         {},
         "orphans are not adopted: the kernel does not know how; process 1 has to reap them",
       );
+    if (options.saved === undefined) startReaping();
+    else this.#restore(options.saved.state, options.saved.descriptors);
+  }
+
+  /**
+   * Everything as plain data, and changes nothing. Its buffers are to be copied before anything else happens.
+   * `streaming` are the processes whose streams are carried: some may be retained no longer.
+   */
+  save(streaming: Iterable<Process>): TableState {
+    const ended = this.#ended.save();
+    const known = new Set([...this.#processes, ...ended.map(({ process }) => process)]);
+    const lingering = [...new Set(streaming)].filter((process) => !known.has(process));
+    return {
+      live: this.list().map((process) => process.save()),
+      ended: ended.map(({ process, ...rest }) => ({ process: process.save(), ...rest })),
+      lingering: lingering.map((process) => process.save()),
+      forgotten: this.#forgotten.save(),
+      startIds: this.#startIds.save(),
+      generation: this.generation.save(),
+      discarded: discardedSources(),
+      statistics: saveStatistics(this.#settings.statistics),
+    };
+  }
+
+  /** The process of a carried stream; only before `goOn`. */
+  findCarried(processId: string): Process | undefined {
+    const all = [...this.#processes, ...this.#ended.list(), ...this.#lingering];
+    return all.find((process) => process.processId === processId);
+  }
+
+  /** Of a restored one, once carried streams are attached. */
+  goOn(): void {
+    for (const process of [...this.#processes, ...this.#ended.list(), ...this.#lingering]) process.goOn();
+    this.#lingering = [];
+    for (const source of this.#discarded.splice(0)) discardFrom(source);
+    this.#ended.goOn();
+    // Some may have ended while no image of the agent ran: they are zombies until now.
     startReaping();
+  }
+
+  /** Ends the starts that are under way: the next image of this agent cannot continue them. */
+  abandonLaunches(): void {
+    for (const child of this.#launching) child.kill();
+  }
+
+  #restore(
+    { live, ended, lingering, forgotten, startIds, generation, discarded }: TableState,
+    descriptors: InheritedDescriptors,
+  ): void {
+    for (const state of live) this.#processes.add(this.#restoreProcess(state, descriptors));
+    for (const { process, retainMs, untilMs } of ended)
+      this.#ended.restore(this.#restoreProcess(process, descriptors), retainMs, untilMs);
+    this.#lingering = lingering.map((state) => this.#restoreProcess(state, descriptors));
+    this.#forgotten.restore(forgotten);
+    for (const saved of startIds) {
+      const process = this.findCarried(saved.processId);
+      if (process !== undefined) this.#startIds.restore(saved, process);
+    }
+    this.generation.restoreEnds(generation);
+    this.#discarded = discarded.map(({ fd, copy }) => ({
+      fd: descriptors.claim(fd, "read"),
+      copy: copy === undefined ? undefined : descriptors.claim(copy, "read"),
+    }));
+  }
+
+  #restoreProcess(state: ProcessState, descriptors: InheritedDescriptors): Process {
+    const { pid, processId, request, user, phase } = state;
+    const isReaped = phase.kind !== "running";
+    const child = watchInherited(pid, isReaped ? 0 : state.waitStatus);
+    const process = new Process(
+      {
+        ...{ child, processId, user },
+        held: holdInherited(request, this.#settings.budget),
+        stdio: {
+          attach: (name, budget, sinkOf) =>
+            restoreStdio(state.stdio, state.input, descriptors, { name, budget, sinkOf }),
+        },
+      },
+      this.#settings,
+      (ended, end) => this.#retain(ended, end),
+      state,
+    );
+    if (!isReaped) child.onReaped((waitStatus) => process.onReaped(waitStatus));
+    return process;
   }
 
   /**

@@ -5,8 +5,17 @@ import { HoldfastError } from "../../errors.ts";
 import type { Process } from "../process.ts";
 import { fingerprintOf, type StartRequest } from "../start/start-request.ts";
 
+/** For src/handover. */
+export interface SavedStartId {
+  readonly startId: string;
+  readonly fingerprint: string;
+  readonly processId: string;
+}
+
 export class StartIds {
   readonly #starts = new Map<string, { readonly fingerprint: string; readonly process: Promise<Process> }>();
+  /** The ids of processes that are started. */
+  readonly #saved = new Map<string, SavedStartId>();
 
   /**
    * The first request with this id calls `start`; later ones get the same process, until `forget`.
@@ -19,7 +28,13 @@ export class StartIds {
     if (first === undefined) {
       const process = start();
       this.#starts.set(startId, { fingerprint, process });
-      process.catch(() => this.#starts.delete(startId));
+      process.then(
+        ({ processId }) => {
+          // It may be forgotten already.
+          if (this.#starts.has(startId)) this.#saved.set(startId, { startId, fingerprint, processId });
+        },
+        () => this.#starts.delete(startId),
+      );
       return process;
     }
     if (first.fingerprint === fingerprint) return first.process;
@@ -29,5 +44,18 @@ export class StartIds {
   /** Frees the id: its process is no longer retained. */
   forget(startId: string): void {
     this.#starts.delete(startId);
+    this.#saved.delete(startId);
+  }
+
+  /** A start that is under way is not part of it. */
+  save(): SavedStartId[] {
+    return [...this.#saved.values()];
+  }
+
+  /** `process` was started by another image of this agent. */
+  restore(saved: SavedStartId, process: Process): void {
+    const { startId, fingerprint } = saved;
+    this.#starts.set(startId, { fingerprint, process: Promise.resolve(process) });
+    this.#saved.set(startId, saved);
   }
 }

@@ -2,6 +2,7 @@
 
 import type { OutputStream } from "../../multiplexer/index.ts";
 import type { InputKind } from "../io/input.ts";
+import type { LatenciesState, StatisticsState } from "../table-state.ts";
 
 /** A histogram of durations with fixed buckets. */
 export class Latencies {
@@ -17,6 +18,18 @@ export class Latencies {
   constructor(bounds: readonly number[]) {
     this.bounds = bounds;
     this.#counts = bounds.map(() => 0);
+  }
+
+  save(): LatenciesState {
+    return { counts: [...this.#counts], count: this.#count, sum: this.#sum };
+  }
+
+  /** If its buckets are others now, it begins anew. */
+  restore({ counts, count, sum }: LatenciesState): void {
+    if (counts.length !== this.#counts.length) return;
+    for (const [index, value] of counts.entries()) this.#counts[index] = value;
+    this.#count = count;
+    this.#sum = sum;
   }
 
   observe(ms: number): void {
@@ -78,6 +91,22 @@ export function createStatistics(): ProcessStatistics {
     startLatencies: new Latencies(START_BOUNDS),
     drainLatencies: new Latencies(DRAIN_BOUNDS),
   };
+}
+
+export function saveStatistics(statistics: ProcessStatistics): StatisticsState {
+  const { startLatencies, drainLatencies, ...counts } = statistics;
+  return { ...counts, startLatencies: startLatencies.save(), drainLatencies: drainLatencies.save() };
+}
+
+/** A count that the other version did not have begins at 0. */
+export function restoreStatistics(saved: StatisticsState): ProcessStatistics {
+  const { startLatencies, drainLatencies, outputBytes, inputBytes, ...counts } = saved;
+  const statistics = createStatistics();
+  statistics.startLatencies.restore(startLatencies);
+  statistics.drainLatencies.restore(drainLatencies);
+  Object.assign(statistics.outputBytes, outputBytes);
+  Object.assign(statistics.inputBytes, inputBytes);
+  return Object.assign(statistics, counts);
 }
 
 /** The counts that a process keeps itself while it runs. */

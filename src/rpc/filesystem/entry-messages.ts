@@ -2,9 +2,9 @@
 
 import { create } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { HandlerContext } from "@connectrpc/connect";
 import type { Entry, EntryType } from "../../filesystem/index.ts";
 import { type EntryInfo, EntryInfoSchema, FileType } from "../../gen/filesystem_pb.ts";
+import type { RpcContext } from "../call-context.ts";
 
 const types: Readonly<Record<EntryType, FileType>> = {
   file: FileType.FILE,
@@ -20,7 +20,7 @@ export type ToEntryInfo = (entry: Entry) => EntryInfo;
  * The first Python SDK fails on fields that it does not know. It calls itself exactly `connect-python` and gets name,
  * type and path; the header tells proxies so, as envd's does.
  */
-export function entryMessages({ requestHeader, responseHeader }: HandlerContext): ToEntryInfo {
+export function entryMessages({ requestHeader, responseHeader }: RpcContext): ToEntryInfo {
   if (requestHeader.get("User-Agent") !== "connect-python") return toEntryInfo;
   responseHeader.set("X-E2B-Legacy-SDK", "true");
   return ({ name, type, path }) =>

@@ -1,8 +1,8 @@
 // Whose request it is, and the path that it names.
 
-import type { HandlerContext } from "@connectrpc/connect";
 import { type FileAccess, findFileUser, resolvePath, type UserFiles } from "../../filesystem/index.ts";
 import type { AgentDefaults } from "../../process/index.ts";
+import type { RpcContext } from "../call-context.ts";
 import { basicUser } from "../request-headers.ts";
 
 export interface FileRequestSettings {
@@ -19,7 +19,7 @@ export interface FileRequest {
 /** Throws what findFileUser throws. */
 export async function fileRequest(
   { files, defaults }: FileRequestSettings,
-  { requestHeader }: HandlerContext,
+  { requestHeader }: RpcContext,
 ): Promise<FileRequest> {
   const user = await findFileUser(basicUser(requestHeader) ?? defaults.user);
   return {

@@ -1,10 +1,10 @@
 // ListDir: in one answer, or page by page.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { HandlerContext } from "@connectrpc/connect";
 import { HoldfastError } from "../../errors.ts";
 import { cleanPath, type Entry } from "../../filesystem/index.ts";
 import type { EntryInfo, ListDirRequest, ListDirResponseSchema } from "../../gen/filesystem_pb.ts";
+import type { RpcContext } from "../call-context.ts";
 import { entryMessages } from "./entry-messages.ts";
 import { type FileRequestSettings, fileRequest } from "./file-request.ts";
 
@@ -16,7 +16,7 @@ const MAX_PAGE_ENTRIES = 10_000;
 export async function listDir(
   settings: FileRequestSettings,
   { path, depth, pageSize, page }: ListDirRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): Promise<MessageInitShape<typeof ListDirResponseSchema>> {
   const { files, resolve } = await fileRequest(settings, context);
   const hasPages = pageSize > 0;

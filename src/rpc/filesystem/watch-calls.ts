@@ -1,7 +1,6 @@
 // The RPCs of watches: WatchDir streams the events, the others create a watch, poll it and remove it.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { HandlerContext } from "@connectrpc/connect";
 import { realClock, startTimer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { NumberedEvent, Watcher, Watchers } from "../../filesystem/index.ts";
@@ -12,6 +11,7 @@ import type {
   WatchDirRequest,
   WatchDirResponseSchema,
 } from "../../gen/filesystem_pb.ts";
+import type { RpcContext } from "../call-context.ts";
 import { keepaliveMs } from "../request-headers.ts";
 import type { ServingState } from "../serving-state.ts";
 import { type FileRequestSettings, fileRequest } from "./file-request.ts";
@@ -28,7 +28,7 @@ type WatchDirEvent = MessageInitShape<typeof WatchDirResponseSchema>;
 export async function createWatcher(
   settings: WatchCallSettings,
   request: CreateWatcherRequest | WatchDirRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): Promise<Watcher> {
   const { files, resolve } = await fileRequest(settings, context);
   const { recursive, includeEntry, exclude } = request;
@@ -42,7 +42,7 @@ export async function createWatcher(
 export async function getWatcherEvents(
   { watchers }: WatchCallSettings,
   { watcherId, fromOffset }: GetWatcherEventsRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): Promise<MessageInitShape<typeof GetWatcherEventsResponseSchema>> {
   const watcher = watchers.find(watcherId);
   const stopReading = watchers.read(watcherId);
@@ -68,7 +68,7 @@ export async function getWatcherEvents(
 export async function* watchDir(
   settings: WatchCallSettings,
   request: WatchDirRequest,
-  context: HandlerContext,
+  context: RpcContext,
 ): AsyncIterable<WatchDirEvent> {
   const { watchers, serving } = settings;
   const isResumable = request.fromOffset !== undefined || request.watcherId !== "";

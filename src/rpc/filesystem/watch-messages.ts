@@ -1,10 +1,10 @@
 // Events of watches as the wire shows them.
 
 import { create } from "@bufbuild/protobuf";
-import type { HandlerContext } from "@connectrpc/connect";
 import { HoldfastError } from "../../errors.ts";
 import type { NumberedEvent, WatchEventType } from "../../filesystem/index.ts";
 import { EventType, type FilesystemEvent, FilesystemEventSchema } from "../../gen/filesystem_pb.ts";
+import type { RpcContext } from "../call-context.ts";
 import { entryMessages } from "./entry-messages.ts";
 
 const types: Readonly<Record<WatchEventType, EventType>> = {
@@ -18,7 +18,7 @@ const types: Readonly<Record<WatchEventType, EventType>> = {
 export type ToWireEvent = (event: NumberedEvent) => FilesystemEvent;
 
 /** `offsets`: the client asked for the additions. */
-export function watchMessages(context: HandlerContext, offsets: boolean): ToWireEvent {
+export function watchMessages(context: RpcContext, offsets: boolean): ToWireEvent {
   const toInfo = entryMessages(context);
   return ({ name, type, entry, offset, rescan }) =>
     create(FilesystemEventSchema, {

@@ -22,12 +22,14 @@ import {
   type FramePart,
   gapFrame,
   keepaliveFrame,
+  sizeFrame,
   stoppingFrame,
   type TerminalMessage,
   timesFrame,
 } from "./event-frames.ts";
 import { createFrameSink, type FrameSink } from "./frame-sink.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
+import type { StreamPlace } from "./stream-state.ts";
 
 /** The process ended, the client is gone, or it held up others and was disconnected (rule 11). */
 export type StreamOutcome =
@@ -39,11 +41,15 @@ export interface AttachedStreamOptions {
   readonly encoding: Encoding;
   /** See Fork. */
   readonly from?: Offset | undefined;
+  /** How far another image of the agent is with this stream, from `from` on. */
+  readonly begun?: StreamPlace | undefined;
   readonly isObserver?: boolean;
   /** No output, but a gap in its place before the end. Only for an observer: nobody waits for it. */
   readonly isEndOnly?: boolean;
   /** Whether the client is sent the times of the output. */
   readonly times?: boolean;
+  /** Whether the client is sent the size of the terminal, and its changes. */
+  readonly sizes?: boolean;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
   /** The state of the terminal at an offset, for a client that asked for it. */
@@ -70,8 +76,12 @@ export class AttachedStream {
   #progress = 0;
   #lastWriteAtMs = 0;
   #isWriting = false;
+  #onWritten: (() => void) | undefined;
   /** Of a notice that is sent before the next output. */
   #notice: readonly FramePart[] | undefined;
+  /** Whether the client has not been sent the present size of the terminal. */
+  #isSizeDue = false;
+  #stopSizes: (() => void) | undefined;
   #skippedTo: Offset;
 
   constructor(process: Process, options: AttachedStreamOptions) {
@@ -79,11 +89,16 @@ export class AttachedStream {
     this.#options = options;
     this.#subscriber = process.output.fork({
       from: options.from,
+      readTo: options.begun && offset(options.begun.readTo),
       isObserver: options.isObserver,
       onReadable: () => this.#pump(),
       onCut: (offset) => this.#conclude({ kind: "cut", offset }),
     });
-    this.#skippedTo = this.#subscriber.start;
+    this.#skippedTo = offset(options.begun?.skippedTo ?? this.#subscriber.start);
+    if (options.sizes === true && process.terminalSize !== undefined) {
+      this.#isSizeDue = options.begun?.isSizeDue ?? true;
+      this.#stopSizes = process.onResize(() => this.#resized());
+    }
     if (options.signal.aborted) this.#onAbort();
     else options.signal.addEventListener("abort", this.#onAbort);
   }
@@ -103,20 +118,60 @@ export class AttachedStream {
    * gone. Call it once, when the response's head and the start event are written.
    */
   run(response: NodeResponse): Promise<StreamOutcome> {
+    return this.#send(createFrameSink(response), () => this.#pump());
+  }
+
+  /** The same for a stream that another image of the agent began: first the rest of its last write. */
+  continue(sink: FrameSink): Promise<StreamOutcome> {
+    return this.#send(sink, () => {
+      this.#isWriting = true;
+      sink.writeRest(this.#options.begun?.unsent ?? Buffer.alloc(0), (error) => this.#onAccepted(error));
+    });
+  }
+
+  /** Whether output is being sent: the head is written, and the end is not due. */
+  get isFlowing(): boolean {
+    return this.#sink !== undefined && this.#outcome === undefined;
+  }
+
+  /** How far it is; undefined if another image of the agent could not continue it. Changes nothing. */
+  save(): StreamPlace | undefined {
+    if (!this.isFlowing || this.#notice !== undefined) return undefined;
+    const unsent = this.#sink?.unsent();
+    if (unsent === undefined) return undefined;
+    const { deliveredTo, readTo } = this.#subscriber;
+    return { deliveredTo, readTo, skippedTo: this.#skippedTo, isSizeDue: this.#isSizeDue, unsent };
+  }
+
+  /** Resolves when the connection has accepted the last write, or never will. */
+  written(): Promise<void> {
+    if (!this.#isWriting) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onWritten = resolve;
+    });
+  }
+
+  #send(sink: FrameSink, begin: () => void): Promise<StreamOutcome> {
     return new Promise((resolve) => {
       if (this.#outcome !== undefined) return resolve(this.#outcome);
       this.#resolve = resolve;
-      this.#sink = createFrameSink(response);
+      this.#sink = sink;
       this.#lastWriteAtMs = realClock.nowMs();
       this.#options.progressWatch.add(this.#checkProgress);
       this.#keepalive = startTimer(this.#options.keepaliveMs, () => this.#keepAlive());
-      this.#pump();
+      begin();
     });
   }
 
   /** Tells the client that the agent stops. */
   notify(stopping: Stopping): void {
     this.#notice = stoppingFrame(stopping, this.#options.encoding.codec);
+    this.#pump();
+  }
+
+  /** Several changes before the next write are one event. */
+  #resized(): void {
+    this.#isSizeDue = true;
     this.#pump();
   }
 
@@ -132,9 +187,8 @@ export class AttachedStream {
    */
   #pump(): void {
     if (this.#sink === undefined || this.#isWriting || this.#outcome !== undefined) return;
-    if (this.#notice !== undefined) {
-      const notice = this.#notice;
-      this.#notice = undefined;
+    const notice = this.#takeNotice();
+    if (notice !== undefined) {
       this.#write(this.#sink, notice);
       return;
     }
@@ -161,6 +215,16 @@ export class AttachedStream {
     );
   }
 
+  /** An event that is sent before the next output. */
+  #takeNotice(): readonly FramePart[] | undefined {
+    const notice = this.#notice;
+    this.#notice = undefined;
+    if (notice !== undefined || !this.#isSizeDue) return notice;
+    this.#isSizeDue = false;
+    const size = this.#process.terminalSize;
+    return size && sizeFrame(size, this.#options.encoding.codec);
+  }
+
   #timesFrame({ offset: from, data }: Chunk): readonly FramePart[] {
     const times = this.#process.output.timesOf(from, offset(from + data.length));
     return times.length === 0 ? [] : timesFrame(times, this.#options.encoding.codec);
@@ -185,13 +249,19 @@ export class AttachedStream {
   #write(sink: FrameSink, parts: readonly FramePart[]): void {
     this.#isWriting = true;
     this.#lastWriteAtMs = realClock.nowMs();
-    sink.write(parts, (error) => {
-      this.#isWriting = false;
-      if (this.#outcome !== undefined) return;
-      if (error) return this.#conclude({ kind: "gone" });
-      this.#subscriber.delivered();
-      this.#pump();
-    });
+    sink.write(parts, (error) => this.#onAccepted(error));
+  }
+
+  #onAccepted(error: Error | null | undefined): void {
+    this.#isWriting = false;
+    this.#onWritten?.();
+    if (this.#outcome !== undefined) return;
+    if (error) {
+      this.#conclude({ kind: "gone" });
+      return;
+    }
+    this.#subscriber.delivered();
+    this.#pump();
   }
 
   /** A connection that is busy with the last write is not idle: a KeepAlive would only queue behind that write. */
@@ -221,6 +291,7 @@ export class AttachedStream {
     this.#keepalive?.cancel();
     this.#options.progressWatch.remove(this.#checkProgress);
     this.#options.signal.removeEventListener("abort", this.#onAbort);
+    this.#stopSizes?.();
     this.#subscriber.detach();
     this.#resolve?.(outcome);
   }

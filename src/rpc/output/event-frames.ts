@@ -102,6 +102,14 @@ export function stoppingFrame(
   return eventFrame({ case: "agentStopping", value }, codec);
 }
 
+/** A SizeEvent. */
+export function sizeFrame(
+  size: { readonly cols: number; readonly rows: number },
+  codec: Codec,
+): readonly FramePart[] {
+  return eventFrame({ case: "size", value: { cols: size.cols, rows: size.rows } }, codec);
+}
+
 /** A KeepAlive event. */
 export const keepaliveFrame: Readonly<Record<Codec, readonly FramePart[]>> = {
   binary: [`${envelope(4)}${latin1(EVENT_TAG, 2, 0x22, 0)}`],

@@ -4,7 +4,7 @@ import type { ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import type { NodeResponse } from "../../http/index.ts";
-import { peerProgress } from "../../linux/index.ts";
+import { acceptedBytes, peerProgress } from "../../linux/index.ts";
 import { type FramePart, SHORT_PART_BYTES } from "./event-frames.ts";
 import { SessionProgress } from "./session-progress.ts";
 
@@ -16,6 +16,13 @@ export interface FrameSink {
    * change until then.
    */
   write(parts: readonly FramePart[], onAccepted: (error?: Error | null) => void): void;
+  /** Writes bytes as they are: the rest of a write that another image of the agent began. */
+  writeRest(bytes: Buffer, onAccepted: (error?: Error | null) => void): void;
+  /**
+   * The bytes of the present write that the connection has not accepted; none between writes. Undefined if that
+   * cannot be known, or something else waits for the connection.
+   */
+  unsent(): Buffer | undefined;
   /** A number that changes while the peer accepts part of a write, as seen by the kernel. Call it at intervals. */
   progress(): number;
 }
@@ -27,10 +34,20 @@ export function createFrameSink(response: NodeResponse): FrameSink {
   // Not chunked: HTTP/1.0.
   if (socket === null || !response.chunkedEncoding)
     return {
+      ...notCarried((bytes, onAccepted) => writeGathered(response, [bytes], onAccepted)),
       write: (parts, onAccepted) => writeGathered(response, merge(parts), onAccepted),
       progress: () => (socket === null ? 0 : peerProgress(socket)),
     };
   return chunkedSink(response, socket);
+}
+
+/** For a connection with a chunked response of HTTP/1.1 on it that another image of the agent began. */
+export function createChunkedSink(socket: Socket): FrameSink {
+  return chunkedSink(socket, socket);
+}
+
+function notCarried(writeRest: FrameSink["writeRest"]): Pick<FrameSink, "writeRest" | "unsent"> {
+  return { writeRest, unsent: () => undefined };
 }
 
 /** A slow client accepts a piece of this length well within the stall timeout. */
@@ -54,6 +71,7 @@ function http2Sink(stream: ServerHttp2Stream): FrameSink {
     () => progress?.onPieceAccepted(),
   );
   return {
+    ...notCarried((bytes, onAccepted) => write([bytes], onAccepted)),
     write: (parts, onAccepted) => write(merge(parts), onAccepted),
     progress: () => progress?.check() ?? 0,
   };
@@ -109,15 +127,45 @@ function splitAfter(
 /** Encodes HTTP/1.1 chunks itself and writes to the socket: 1.3 times the throughput of `response.write`. */
 function chunkedSink(response: Writable, socket: Socket): FrameSink {
   const write = isUnixSocket(socket) ? unixWriter(socket) : gatheringWriter(socket);
+  /** Undefined while a write waits for the response. */
+  let underWay: UnderWay | undefined = none;
+  const begin: Write = (parts, onAccepted) => {
+    const from = socket.writableLength > 0 ? undefined : acceptedBytes(socket);
+    underWay = from === undefined ? undefined : { parts, from };
+    write(parts, (error) => {
+      underWay = none;
+      onAccepted(error);
+    });
+  };
   return {
+    unsent: () => underWay && unsentOf(underWay, response, socket),
+    writeRest: (bytes, onAccepted) => begin([bytes], onAccepted),
     progress: () => peerProgress(socket),
     write: (parts, onAccepted) => {
       let bytes = 0;
       for (const part of parts) bytes += part.length;
       const chunk = merge([`${bytes.toString(16)}\r\n`, ...parts, "\r\n"]);
-      whenFlushed(response, socket, () => write(chunk, onAccepted));
+      underWay = undefined;
+      whenFlushed(response, socket, () => begin(chunk, onAccepted));
     },
   };
+}
+
+/** A write, and how many bytes the connection had accepted when it began. */
+interface UnderWay {
+  readonly parts: readonly FramePart[];
+  readonly from: number;
+}
+
+const none: UnderWay = { parts: [], from: 0 };
+
+function unsentOf({ parts, from }: UnderWay, response: Writable, socket: Socket): Buffer | undefined {
+  if (response.writableLength > socket.writableLength) return undefined;
+  if (parts.length === 0) return socket.writableLength === 0 ? Buffer.alloc(0) : undefined;
+  const accepted = acceptedBytes(socket);
+  if (accepted === undefined) return undefined;
+  const all = parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part));
+  return Buffer.concat(all).subarray(accepted - from);
 }
 
 function gatheringWriter(socket: Socket): Write {

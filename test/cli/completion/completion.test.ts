@@ -1,6 +1,6 @@
 // `holdfast completion`: the candidates, and the scripts in real shells.
 import { execFile } from "node:child_process";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { beforeEach, expect, test } from "vitest";
@@ -127,4 +127,20 @@ test("bash completes on a terminal when Tab is pressed", async () => {
   bash.type("holdfast logs nig\t");
   await bash.waitFor(/holdfast logs nightly-build/, from);
   bash.type("\u0003exit\r");
+});
+
+test("paths that begin with a colon are files of the agent, others those of this machine", async () => {
+  const folder = createTempFolder();
+  mkdirSync(join(folder, "directory"));
+  for (const name of ["document", ".hidden", "with space"]) writeFileSync(join(folder, name), "");
+  const complete = async (...words: string[]) =>
+    (await finished(holdfast(agent.url, ["__complete", "--", ...words]))).stdout;
+  expect(await complete("cat", `:${folder}/d`)).toBe(`:${folder}/directory/\n:${folder}/document\n`);
+  expect(await complete("cp", `:${folder}/.`)).toBe(`:${folder}/.hidden\n`);
+  expect(await complete("ls", "-l", "")).toBe(":\n");
+  expect(known("cp", "a").ask).toBe("files");
+  expect(known("cp", "a", ":").ask).toBe("remote files");
+  const line = `holdfast cp x :${folder}/doc`;
+  const script = `source <(holdfast completion bash); COMP_LINE='${line}' COMP_POINT=${line.length}; _holdfast; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  expect((await run("bash", ["--norc", "-c", script], { env })).stdout).toBe(`${folder}/document\n`);
 });

@@ -90,7 +90,7 @@ test.each(pages)("every command line in $path uses flags that its command has", 
       const known = new Set(own.flatMap(({ long, short }) => [long, short]));
       return words
         .map((word) => word.replace(/=.*/, ""))
-        .filter((word) => !known.has(word) && !/^(-h|--help|-V|--version)$/.test(word))
+        .filter((word) => !known.has(word) && !/^(-h|--help|-V|--version|-)$/.test(word))
         .map((word) => `holdfast ${name} ${word}`);
     });
   expect(wrong).toEqual([]);

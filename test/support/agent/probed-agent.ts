@@ -1,4 +1,4 @@
-// An agent that reports, at SIGUSR2, what it still holds after a garbage collection. It shows leaks
+// An agent that reports, at SIGPWR, what it still holds after a garbage collection. It shows leaks
 // that resident memory alone hides. The agent is unchanged: a module that Node preloads answers.
 
 import { fdCount } from "../proc/proc.ts";
@@ -30,7 +30,7 @@ export async function startProbedAgent(options: CommandOptions = {}): Promise<Pr
   let asked = 0;
   const probe = async (): Promise<Holdings> => {
     const answer = agent.waitFor("stderr", new RegExp(`^probe ${++asked} (.*)$`, "m"));
-    agent.kill("SIGUSR2");
+    agent.kill("SIGPWR");
     return { ...(JSON.parse((await answer)[1] ?? "") as Omit<Holdings, "fds">), fds: fdCount(agent.pid) };
   };
   return { ...agent, probe };
@@ -39,7 +39,7 @@ export async function startProbedAgent(options: CommandOptions = {}): Promise<Pr
 // Twice: the second collection frees the objects that the first one finalized.
 const answerer = `
 let asked = 0;
-process.on("SIGUSR2", async () => {
+process.on("SIGPWR", async () => {
   for (let i = 0; i < 2; i++) {
     gc();
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,10 +1,27 @@
 // What the kernel reports about a process in /proc, and how to wait for it.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-/** How many descriptors it has open. */
+/** An epoll, an event descriptor and a pipe. */
+const FDS_OF_AN_EVENT_LOOP = 4;
+
+/**
+ * How many descriptors it has open, without those of event loops. Each thread for files has one. A request starts it, and it
+ * ends after ten seconds without any.
+ */
 export function fdCount(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
+  const fds = readdirSync(`/proc/${pid}/fd`).map((fd) => targetOf(`/proc/${pid}/fd/${fd}`));
+  const eventLoops = fds.filter((target) => target === "anon_inode:[eventpoll]").length;
+  return fds.length - FDS_OF_AN_EVENT_LOOP * eventLoops;
+}
+
+function targetOf(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch {
+    // ENOENT: closed since.
+    return undefined;
+  }
 }
 
 export function rssBytes(pid: number): number {

@@ -13,6 +13,9 @@ import { untilFound } from "../until-found.ts";
 
 const run = promisify(execFile);
 
+/** A command of tmux takes some milliseconds. One that hangs is named by the error, which the time limit of a test is not. */
+const COMMAND_MS = 10_000;
+
 export interface Window {
   /** Keys by their names: "Enter", "C-p", "Escape"; anything else is typed as it is. */
   press(...keys: readonly string[]): Promise<void>;
@@ -54,6 +57,7 @@ export function openTmux(url: string): OpenWindow {
   const tmux = async (...args: readonly string[]): Promise<string> => {
     const { stdout } = await run("tmux", ["-S", join(folder, "socket"), "-f", "/dev/null", ...args], {
       env: cleanEnvironment({ LANG: "C.UTF-8", TERM: "xterm-256color", TMUX: undefined }),
+      timeout: COMMAND_MS,
     });
     return stdout;
   };

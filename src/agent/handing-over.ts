@@ -1,0 +1,92 @@
+// How the agent saves its parts for its next image, and how it continues with what the image before left. The order
+// matters: streams are attached before processes are read, or what a slow client still needs could be dropped.
+
+import { closeSync } from "node:fs";
+import type { Initialization } from "../control/index.ts";
+import type { AgentState, Inheritance, SavedParts } from "../handover/index.ts";
+import type { AccessToken, RunningServer } from "../http/index.ts";
+import { lastingNowMs } from "../lasting-time.ts";
+import type { Fd, InheritedDescriptors } from "../linux/index.ts";
+import type { Logger } from "../logger.ts";
+import { type AgentDefaults, dismissGuard, type ProcessTable } from "../process/index.ts";
+import type { ClientActivity, LoadedRpcs, OutputStreams } from "../rpc/index.ts";
+import type { GenerationWatch } from "./generation-watch.ts";
+
+/** A state, and the descriptors that belong to it. */
+export interface Inherited {
+  readonly state: AgentState;
+  readonly descriptors: InheritedDescriptors;
+}
+
+export interface Parts {
+  readonly table: ProcessTable;
+  readonly server: () => Pick<RunningServer, "save"> | undefined;
+  readonly streams: OutputStreams;
+  readonly token: AccessToken;
+  readonly defaults: AgentDefaults;
+  readonly initialization: Initialization;
+  readonly generations: GenerationWatch;
+  readonly activity: ClientActivity;
+}
+
+export function saveParts(parts: Parts): SavedParts {
+  const { states, processes } = parts.streams.save();
+  const carried = new Set(states.map(({ fd }) => fd));
+  const { requestBytes: _, ...clients } = parts.activity.statistics;
+  return {
+    table: parts.table.save(processes),
+    server: parts.server()?.save(carried) ?? { listening: [], silent: [], parting: [] },
+    streams: states,
+    token: parts.token.save(),
+    defaults: { ...parts.defaults },
+    initialization: parts.initialization.save(),
+    vmGeneration: parts.generations.vmGeneration,
+    clients,
+  };
+}
+
+/** Those that no part claims when it is restored. Throws if then some are left that this version does not know. */
+export function claimRest({ state, descriptors }: Inherited): void {
+  const { server, streams, guard, previous } = state;
+  const sockets = [...server.listening.map(({ fd }) => fd), ...server.silent, ...server.parting];
+  const own = [guard, previous.executable].filter((fd) => fd !== undefined);
+  for (const fd of [...sockets, ...streams.map(({ fd }) => fd), ...own]) descriptors.claim(fd, "other");
+  descriptors.assertAllClaimed();
+}
+
+/** The point of no return: everything continues. */
+export function continueAll(
+  { state, accept }: Pick<Inheritance, "state" | "accept">,
+  {
+    table,
+    server,
+    rpcs,
+    logger,
+  }: {
+    readonly table: ProcessTable;
+    readonly server: RunningServer;
+    /** Undefined if no stream is carried. */
+    readonly rpcs: LoadedRpcs | undefined;
+    readonly logger: Logger;
+  },
+): void {
+  const { upgrades, version, stoppedAtMs, guard, previous } = state;
+  accept();
+  const begin = state.streams.flatMap((stream) => {
+    const process = table.findCarried(stream.processId);
+    const connection = server.resume(stream.fd);
+    if (process === undefined || rpcs === undefined) {
+      connection.socket.destroy();
+      return [];
+    }
+    return [rpcs.continueStream(stream, process, connection)];
+  });
+  table.goOn();
+  for (const continueStream of begin)
+    continueStream().catch((error: unknown) => logger.error({ err: error }, "a stream could not continue"));
+  server.goOn();
+  if (guard !== undefined) dismissGuard(guard as Fd);
+  if (previous.executable !== undefined) closeSync(previous.executable);
+  const pauseMs = Math.round(lastingNowMs() - stoppedAtMs);
+  logger.info({ from: version, upgrades, pauseMs }, "upgraded");
+}

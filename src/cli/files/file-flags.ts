@@ -1,0 +1,27 @@
+// The flags that commands about files share. Loads no client: the help needs only the flags.
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { readText } from "../options/values.ts";
+
+/** The agent's limits. */
+const MAX_GLOBS = 64;
+const MAX_GLOB_LENGTH = 256;
+
+export function addUserFlag(command: Command): Command {
+  return command.option("-u, --user <user>", "whose home and, for what is made, whose files", readText);
+}
+
+export function excludeFlag(): Option {
+  return new Option("--exclude <glob>", "leave out what matches; may be repeated")
+    .argParser(readGlob)
+    .default([], "none");
+}
+
+function readGlob(text: string, earlier: readonly string[] = []): string[] {
+  if (text === "" || text.length > MAX_GLOB_LENGTH)
+    throw new InvalidArgumentError(
+      `A glob has 1 to ${MAX_GLOB_LENGTH} characters: node_modules, *.tmp, build/**.`,
+    );
+  if (earlier.length >= MAX_GLOBS) throw new InvalidArgumentError(`At most ${MAX_GLOBS} globs are allowed.`);
+  return [...earlier, text];
+}

@@ -1,0 +1,82 @@
+// Everything that an agent is in addition to its settings, as plain data and descriptors.
+//
+// `format` is raised when an older reader would misread the state; a reader accepts its own format and the one before.
+// `needs` names additions without which the state must not be accepted. Other additions are passed over by older
+// readers. A field is never renamed or used for something else. test/handover/states has what earlier versions wrote.
+
+import type { InitializationState } from "../control/index.ts";
+import { type ServerState, serverDescriptors } from "../http/index.ts";
+import type { AgentDefaults, TableState } from "../process/index.ts";
+import { tableDescriptors } from "../process/index.ts";
+import type { SavedClientStatistics, StreamState } from "../rpc/index.ts";
+
+export const FORMAT = 1;
+const OLDEST_FORMAT = 1;
+
+/** What this version knows of `AgentState.needs`. */
+const knownNeeds: ReadonlySet<string> = new Set();
+
+/** Read by any version, whatever the format: what an image needs that gives the state back. */
+export interface StateHead {
+  readonly format: number;
+  readonly needs: readonly string[];
+  /** The version that wrote it. */
+  readonly version: string;
+  /** Every descriptor that is kept open. */
+  readonly descriptors: readonly number[];
+  /** The image that wrote it, which continues if the next one cannot. */
+  readonly previous: {
+    readonly path: string;
+    readonly argv: readonly string[];
+    /** The file of a single executable, which may be replaced by now. */
+    readonly executable?: number | undefined;
+  };
+}
+
+/** What became of the last upgrade that did not happen. */
+export interface UpgradeFailure {
+  readonly message: string;
+  /** Since the epoch. */
+  readonly atMs: number;
+}
+
+/** What the parts of an agent save. */
+export interface SavedParts {
+  readonly table: TableState;
+  readonly server: ServerState;
+  readonly streams: readonly StreamState[];
+  readonly token?: string | undefined;
+  readonly defaults: AgentDefaults;
+  readonly initialization: InitializationState;
+  /** The counter of VMClock that was seen last. */
+  readonly vmGeneration?: string | undefined;
+  readonly clients: SavedClientStatistics;
+}
+
+export interface AgentState extends StateHead, SavedParts {
+  /** How often this agent became another image, the one that this state is for included. */
+  readonly upgrades: number;
+  readonly failure?: UpgradeFailure | undefined;
+  /** When the writer stopped, as a lasting time. */
+  readonly stoppedAtMs: number;
+  /** See startGuard. */
+  readonly guard?: number | undefined;
+}
+
+/** The descriptors of the parts, each once. */
+export function partDescriptors({ table, server, streams }: SavedParts): number[] {
+  return [...tableDescriptors(table), ...serverDescriptors(server), ...streams.map(({ fd }) => fd)];
+}
+
+/** Throws with the reason why this version cannot continue with `state`. */
+export function checkHead({ format, needs, version }: StateHead): void {
+  if (format > FORMAT || format < OLDEST_FORMAT)
+    throw new Error(
+      `version ${version} wrote its state in format ${format}; this one reads ${OLDEST_FORMAT} to ${FORMAT}`,
+    );
+  const unknown = needs.filter((need) => !knownNeeds.has(need));
+  if (unknown.length > 0)
+    throw new Error(
+      `the state of version ${version} needs what this one does not know: ${unknown.join(", ")}`,
+    );
+}

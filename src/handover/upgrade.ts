@@ -1,0 +1,174 @@
+// Becoming the next version: tries it beside this one (rehearsal.ts), waits for a moment in which little is half
+// answered, and then, in one turn of the event loop, writes the state and executes it. Until the exec everything is
+// as it was, so a failure before it changes nothing.
+//
+// Why one turn: libuv reads straight into the windows, so between turns no output is anywhere but there or in the
+// kernel; and of a write that the kernel accepted, the callback has run by the next turn.
+
+import { closeSync } from "node:fs";
+import { realClock, startTimer } from "../clock.ts";
+import { HoldfastError } from "../errors.ts";
+import { lastingNowMs } from "../lasting-time.ts";
+import { becomeImage, type Fd, openOwnExecutable } from "../linux/index.ts";
+import type { Logger } from "../logger.ts";
+import { dismissGuard, startGuard } from "../process/index.ts";
+import { messageOf } from "../text.ts";
+import {
+  type AgentState,
+  FORMAT,
+  partDescriptors,
+  type SavedParts,
+  type UpgradeFailure,
+} from "./agent-state.ts";
+import { imageOf, isSingleExecutable, ownProgram, type Program, programOf } from "./images.ts";
+import { rehearse } from "./rehearsal.ts";
+import { writeState } from "./state-file.ts";
+
+export interface UpgradeStatus {
+  readonly version: string;
+  readonly upgrades: number;
+  readonly isUnderWay: boolean;
+  /** Of the last upgrade that did not happen, since the last one that did. */
+  readonly failure?: UpgradeFailure | undefined;
+}
+
+export interface UpgradeOptions {
+  readonly version: string;
+  /** What the image before left. */
+  readonly upgrades: number;
+  readonly failure?: UpgradeFailure | undefined;
+  /** All parts, as they are now. Changes nothing. */
+  readonly save: () => SavedParts;
+  /** Sends away the clients that cannot be carried, as far as nothing is answered to them. */
+  readonly partFromIdle: () => void;
+  /** Whether no request is half answered now. */
+  readonly isSettled: () => boolean;
+  /** Ends the starts that are under way. Called directly before the exec. */
+  readonly abandonLaunches: () => void;
+  /** Resolves when the log is written, or after a short while. */
+  readonly flushLog: () => Promise<void>;
+  /** How long commands may take to end if the agent dies on the way. */
+  readonly graceMs: number;
+  readonly logger: Logger;
+}
+
+/** The answer to the request for the upgrade must be sent before. */
+const ANSWER_MS = 20;
+/** How long to wait for a moment in which no request is half answered. */
+const LULL_MS = 250;
+const LOOK_MS = 1;
+
+export class Upgrade {
+  readonly #options: UpgradeOptions;
+  readonly #stop = new AbortController();
+  #failure: UpgradeFailure | undefined;
+  #isUnderWay = false;
+
+  constructor(options: UpgradeOptions) {
+    this.#options = options;
+    this.#failure = options.failure;
+  }
+
+  get status(): UpgradeStatus {
+    const { version, upgrades } = this.#options;
+    return { version, upgrades, isUnderWay: this.#isUnderWay, failure: this.#failure };
+  }
+
+  /** The agent stops: it upgrades no more. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /**
+   * `file` is an executable or script; default: the file that this agent was started from. Resolves when it was tried
+   * and will be executed soon. Rejects with the reason if it will not: then nothing has changed.
+   */
+  async begin(file?: string): Promise<void> {
+    if (this.#stop.signal.aborted)
+      throw new HoldfastError("failed_precondition", "the agent is shutting down: it upgrades nothing");
+    if (this.#isUnderWay)
+      throw new HoldfastError("failed_precondition", "an upgrade is under way; wait for its end");
+    this.#isUnderWay = true;
+    this.#failure = undefined;
+    const begunAtMs = performance.now();
+    try {
+      const program = file === undefined ? ownProgram() : programOf(file);
+      const { version } = await rehearse(program, this.#stateNow(undefined), this.#stop.signal);
+      const ms = Math.round(performance.now() - begunAtMs);
+      this.#options.logger.info({ path: program.argv[0], next: version, ms }, "the next version was tried");
+      startTimer(ANSWER_MS, () => void this.#becomeSoon(program));
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  async #becomeSoon(program: Program): Promise<void> {
+    const { partFromIdle, isSettled, flushLog } = this.#options;
+    partFromIdle();
+    const untilMs = realClock.nowMs() + LULL_MS;
+    await flushLog();
+    const look = () => {
+      if (this.#stop.signal.aborted) this.#fail(new Error("the agent is shutting down"));
+      else if (isSettled() || realClock.nowMs() >= untilMs) this.#become(program);
+      else startTimer(LOOK_MS, () => setImmediate(look));
+    };
+    setImmediate(look);
+  }
+
+  /** Returns only if it fails. */
+  #become(program: Program): void {
+    const { save, logger, graceMs, abandonLaunches } = this.#options;
+    const opened: Fd[] = [];
+    let guard: Fd | undefined;
+    try {
+      const begunAtMs = performance.now();
+      const parts = save();
+      const running = parts.table.live.filter(({ phase }) => phase.kind === "running");
+      guard = startGuard(
+        running.map(({ pid }) => pid),
+        graceMs,
+      );
+      const executable = isSingleExecutable() ? openOwnExecutable() : undefined;
+      if (executable !== undefined) opened.push(executable);
+      const state = this.#stateOf(parts, guard, executable);
+      const { fd, bytes } = writeState(state, true);
+      opened.push(fd);
+      abandonLaunches();
+      const ms = Math.round(performance.now() - begunAtMs);
+      logger.info({ bytes, ms }, "becoming the next version");
+      becomeImage(imageOf(program, String(fd)), [...(state.descriptors as Fd[]), fd]);
+    } catch (error) {
+      for (const fd of opened) closeSync(fd);
+      if (guard !== undefined) dismissGuard(guard);
+      logger.error({ err: error }, "could not become the next version: this one continues");
+      this.#fail(error);
+    }
+  }
+
+  #stateNow(guard: Fd | undefined): AgentState {
+    return this.#stateOf(this.#options.save(), guard, undefined);
+  }
+
+  #stateOf(parts: SavedParts, guard: Fd | undefined, executable: Fd | undefined): AgentState {
+    const { version, upgrades } = this.#options;
+    const own = [guard, executable].filter((fd) => fd !== undefined);
+    return {
+      format: FORMAT,
+      needs: [],
+      version,
+      descriptors: [...partDescriptors(parts), ...own],
+      previous: { ...ownProgram(), executable },
+      upgrades: upgrades + 1,
+      failure: this.#failure,
+      stoppedAtMs: lastingNowMs(),
+      guard,
+      ...parts,
+    };
+  }
+
+  #fail(error: unknown): void {
+    this.#isUnderWay = false;
+    this.#failure = { message: messageOf(error), atMs: Date.now() };
+  }
+}

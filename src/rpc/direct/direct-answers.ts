@@ -1,0 +1,143 @@
+// Answers calls of a common form (common-form.ts) without the library, whose pipeline of generators, Headers and signals
+// takes more CPU time than starting a process, and 25 KB for as long as a stream lasts. A message that is not as usual
+// goes to the library with its bytes, so that there is one place that refuses messages.
+
+import type { Message } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { NodeRequest, NodeResponse } from "../../http/index.ts";
+import { COPIES, envelopePieces } from "../request-body.ts";
+import type { RequestMemory } from "../request-memory.ts";
+import { createValueLimit } from "../value-limit.ts";
+import { commonForm } from "./common-form.ts";
+import { StreamAnswer, writeUnary, writeUnaryError } from "./direct-answer.ts";
+import { DirectCall } from "./direct-call.ts";
+import type { Answer, DirectMethod } from "./direct-method.ts";
+import { envelopedMessages } from "./enveloped-messages.ts";
+import { readSmallBody } from "./small-body.ts";
+
+/** A SendInput of 64 KiB, in base64 also. What is longer costs more to decode than the library costs. */
+const MAX_BYTES = 128 * 1024;
+const HEAD_BYTES = 5;
+
+export interface DirectOptions {
+  readonly maxMessageBytes: number;
+  readonly requestMs: number;
+  readonly memory: RequestMemory;
+}
+
+/** What the library has to answer. */
+export interface HandOver {
+  /** The body has been begun: this is all of it. */
+  withBody(body: AsyncIterable<Uint8Array>): void;
+  /** Ends a call that failed for a reason that is not the client's. */
+  fail(error: unknown): void;
+}
+
+/** Returns false for a request that the library has to answer from its beginning. */
+export function answerDirectly(
+  direct: DirectMethod,
+  request: NodeRequest,
+  response: NodeResponse,
+  { maxMessageBytes, requestMs, memory }: DirectOptions,
+  handOver: HandOver,
+): boolean {
+  const form = commonForm(request, direct.path, direct.method);
+  if (form === undefined) return false;
+  // The response reports it also.
+  request.on("error", () => undefined);
+  const call = new DirectCall(request, response, direct, form, memory.open());
+  const { implementation } = direct;
+  if (implementation.kind === "client stream") {
+    const pieces = envelopePieces(
+      request.iterator({ destroyOnReturn: false }),
+      ...([direct.method, form.codec, { share: call.share, maxMessageBytes }] as const),
+    );
+    const messages = envelopedMessages(pieces, (bytes) => direct.decode(bytes, form.codec));
+    void answerClientStream(call, implementation.call(messages, call)).catch(handOver.fail);
+    return true;
+  }
+  const maxBytes = Math.min(MAX_BYTES, maxMessageBytes);
+  readSmallBody(request, response, { maxBytes, limitMs: requestMs }, (body) => {
+    // The client left before its message was complete.
+    if (call.isOver) return;
+    const message = body.kind === "whole" ? messageOf(body.bytes, call) : undefined;
+    if (message !== undefined) {
+      const answering =
+        implementation.kind === "unary"
+          ? answerUnary(call, implementation.call(message, call))
+          : answerServerStream(call, implementation.call(message, call));
+      answering.catch(handOver.fail);
+      return;
+    }
+    call.finish();
+    handOver.withBody(body.kind === "whole" ? only(body.bytes) : body.body);
+  });
+  return true;
+}
+
+async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}
+
+/** Undefined for everything that the library refuses, or understands in another way. */
+function messageOf(body: Uint8Array, { form, direct, share }: DirectCall): Message | undefined {
+  const bytes = form.isStream ? insideEnvelope(body) : body;
+  if (bytes === undefined) return undefined;
+  try {
+    share.reserve(body.length, COPIES[form.codec]);
+    createValueLimit(direct.method, form.codec, share).add(bytes);
+    return direct.decode(bytes, form.codec);
+  } catch {
+    // The library says what is wrong with it.
+    return undefined;
+  }
+}
+
+/** The message, if the body is one envelope without flags. */
+function insideEnvelope(body: Uint8Array): Uint8Array | undefined {
+  if (body.length < HEAD_BYTES || body[0] !== 0) return undefined;
+  const length = new DataView(body.buffer, body.byteOffset, HEAD_BYTES).getUint32(1);
+  return length === body.length - HEAD_BYTES ? body.subarray(HEAD_BYTES) : undefined;
+}
+
+async function answerUnary(call: DirectCall, answering: Promise<Answer>): Promise<void> {
+  try {
+    const bytes = call.direct.encode(await answering, call.codec);
+    await writeUnary(call, bytes);
+  } catch (error) {
+    await writeUnaryError(call, asConnectError(error));
+  }
+  call.finish();
+}
+
+async function answerServerStream(call: DirectCall, messages: AsyncIterable<Answer>): Promise<void> {
+  const stream = new StreamAnswer(call);
+  let failure: ConnectError | undefined;
+  try {
+    for await (const message of messages) {
+      // The request is handled: nothing more of it arrives.
+      call.share.close();
+      await stream.write(call.direct.encode(message, call.codec));
+    }
+  } catch (error) {
+    failure = asConnectError(error);
+  }
+  await stream.end(failure);
+  call.finish();
+}
+
+async function answerClientStream(call: DirectCall, answering: Promise<Answer>): Promise<void> {
+  const stream = new StreamAnswer(call);
+  let failure: ConnectError | undefined;
+  try {
+    await stream.write(call.direct.encode(await answering, call.codec));
+  } catch (error) {
+    failure = asConnectError(error);
+  }
+  await stream.end(failure);
+  call.finish();
+}
+
+function asConnectError(error: unknown): ConnectError {
+  return error instanceof ConnectError ? error : new ConnectError("internal error", Code.Internal);
+}

@@ -1,0 +1,184 @@
+// Continues a stream of output that another image of the agent began, to its end: output, end event, end of the
+// stream in the format of its protocol, end of the response. The connection is then free for the next request.
+
+import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { endStreamToJson } from "@connectrpc/connect/protocol-connect";
+import { realClock, startTimer, type Timer } from "../../clock.ts";
+import { ConnectResponseSchema } from "../../gen/process_pb.ts";
+import { type BusyConnection, encodeGrpcMessage } from "../../http/index.ts";
+import { fromLastingMs } from "../../lasting-time.ts";
+import type { Logger } from "../../logger.ts";
+import { offset } from "../../multiplexer/index.ts";
+import type { Process, ProcessEnd, ProcessTable } from "../../process/index.ts";
+import type { ClientActivity } from "../client-activity.ts";
+import { toDetailedEnd, toTerminal } from "../conversions.ts";
+import { toConnectError } from "../error-mapping.ts";
+import type { ServingState } from "../serving-state.ts";
+import { AttachedStream, type StreamOutcome } from "./attached-stream.ts";
+import { createChunkedSink } from "./frame-sink.ts";
+import type { OutputStreams } from "./output-streams.ts";
+import type { ProgressWatch } from "./progress-watch.ts";
+import { CUT_LINGER_MS, cutError, timeLimitError } from "./stream-errors.ts";
+import type { StreamState, StreamTerms } from "./stream-state.ts";
+
+export interface ContinuedStreamSettings {
+  readonly table: ProcessTable;
+  readonly activity: ClientActivity;
+  readonly serving: ServingState;
+  readonly progressWatch: ProgressWatch;
+  readonly streams: OutputStreams;
+  readonly logger: Logger;
+}
+
+/** Attaches at once. Returns the function that begins to send. */
+export function continueStream(
+  state: StreamState,
+  process: Process,
+  { socket, release }: BusyConnection,
+  settings: ContinuedStreamSettings,
+): () => Promise<void> {
+  const { table, activity, serving, progressWatch, streams, logger } = settings;
+  const { codec, offsets, terminal } = state;
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  const limit = limitTime(state, leave);
+  const stream = new AttachedStream(process, {
+    encoding: { codec, offsets },
+    from: offset(state.deliveredTo),
+    begun: state,
+    times: state.times,
+    isObserver: state.isObserver,
+    isEndOnly: state.isEndOnly,
+    sizes: state.sizes === true,
+    keepaliveMs: state.keepaliveMs,
+    progressWatch,
+    terminalAt: terminal ? (at) => toTerminal(process, at) : undefined,
+    onGap: (from, to) => activity.gap(from, to),
+    signal: gone.signal,
+  });
+  const remove = streams.add(stream, { process, terms: termsOf(state), socket });
+  const stopNotices = state.notices ? serving.onStop((stopping) => stream.notify(stopping)) : () => undefined;
+  // A client whose side ends is gone: it cannot send the next request before this response ends.
+  socket.once("end", leave).once("close", leave);
+  const early = keepEarly(socket);
+  return async () => {
+    const outcome = await stream.continue(createChunkedSink(socket));
+    limit.timer?.cancel();
+    stopNotices();
+    remove();
+    activity.detached(
+      process,
+      outcome.kind === "gone" && serving.isStopping ? "stopped" : outcome.kind,
+      stream.deliveredTo,
+    );
+    const error = errorOf(outcome, state, process, limit.hasPassed());
+    if (outcome.kind === "gone" && error === undefined) return void socket.destroy();
+    const linger = startTimer(CUT_LINGER_MS, () => socket.destroy());
+    socket.once("close", () => linger.cancel());
+    await stream.written();
+    const failure = error && toConnectError(error, logger);
+    if (outcome.kind === "end" && failure === undefined)
+      writeChunk(socket, endFrame(process, outcome.end, state));
+    writeChunk(socket, endOfStream(state.protocol, failure));
+    socket.off("end", leave).off("close", leave);
+    socket.write("0\r\n\r\n", () => {
+      linger.cancel();
+      early.putBack();
+      // Not closed: a client with a keep-alive connection may send its next request at this moment.
+      release();
+    });
+    if (outcome.kind === "end" && failure === undefined && !state.isObserver) table.endDelivered(process);
+  };
+}
+
+function termsOf(state: StreamState): StreamTerms {
+  const { fd: _, processId: __, unsent: ___, isSizeDue: ____, ...rest } = state;
+  const { deliveredTo: _____, readTo: ______, skippedTo: _______, ...terms } = rest;
+  return terms;
+}
+
+interface TimeLimit {
+  readonly timer: Timer | undefined;
+  hasPassed(): boolean;
+}
+
+function limitTime({ dueAtMs }: StreamState, onPassed: () => void): TimeLimit {
+  let passed = false;
+  const nowMs = realClock.nowMs();
+  const timer =
+    dueAtMs === undefined
+      ? undefined
+      : startTimer(Math.max(0, fromLastingMs(dueAtMs, nowMs) - nowMs), () => {
+          passed = true;
+          onPassed();
+        });
+  return { timer, hasPassed: () => passed };
+}
+
+function errorOf(
+  outcome: StreamOutcome,
+  { isStart }: StreamState,
+  process: Process,
+  isTimedOut: boolean,
+): Error | undefined {
+  if (outcome.kind === "cut") return cutError(outcome.offset);
+  if (isTimedOut) return new ConnectError("the operation timed out", Code.DeadlineExceeded);
+  return outcome.kind === "end" && isStart && process.deadlinePassed ? timeLimitError(process) : undefined;
+}
+
+/** More of requests that come before their turn is not read. */
+const MAX_EARLY_BYTES = 64 * 1024;
+
+/** Reads the connection, so that its end is noticed. What arrives belongs to the next request. */
+function keepEarly(socket: BusyConnection["socket"]): { putBack(): void } {
+  let early: Buffer[] = [];
+  let bytes = 0;
+  const onData = (data: Buffer) => {
+    early.push(data);
+    bytes += data.length;
+    if (bytes > MAX_EARLY_BYTES) socket.pause();
+  };
+  socket.on("data", onData);
+  return {
+    putBack: () => {
+      socket.off("data", onData).pause();
+      if (bytes > 0 && !socket.destroyed) socket.unshift(Buffer.concat(early));
+      early = [];
+    },
+  };
+}
+
+/** The same bytes for Start and Connect. */
+function endFrame(process: Process, end: ProcessEnd, { codec, offsets }: StreamState): Buffer {
+  const value = offsets ? toDetailedEnd(process, end) : end;
+  const message = create(ConnectResponseSchema, { event: { event: { case: "end", value } } });
+  const bytes =
+    codec === "json"
+      ? Buffer.from(toJsonString(ConnectResponseSchema, message))
+      : toBinary(ConnectResponseSchema, message);
+  return enveloped(0, bytes);
+}
+
+const END_STREAM_FLAG = 0x02;
+const TRAILER_FLAG = 0x80;
+
+function endOfStream(protocol: string, error: ConnectError | undefined): Buffer {
+  if (protocol === "connect") {
+    const end = endStreamToJson(new Headers(), error, undefined);
+    return enveloped(END_STREAM_FLAG, Buffer.from(JSON.stringify(end)));
+  }
+  const message = error === undefined ? "" : `grpc-message: ${encodeGrpcMessage(error.rawMessage)}\r\n`;
+  return enveloped(TRAILER_FLAG, Buffer.from(`grpc-status: ${error?.code ?? 0}\r\n${message}`));
+}
+
+function enveloped(flags: number, bytes: Uint8Array): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(flags);
+  head.writeUInt32BE(bytes.length, 1);
+  return Buffer.concat([head, bytes]);
+}
+
+function writeChunk(socket: BusyConnection["socket"], bytes: Buffer): void {
+  socket.write(Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]));
+}

@@ -1,0 +1,63 @@
+// The Start and Connect streams that are open now, for the moment in which the agent becomes another image.
+
+import type { Socket } from "node:net";
+import type { NodeResponse } from "../../http/index.ts";
+import { descriptorOf } from "../../linux/index.ts";
+import type { Process } from "../../process/index.ts";
+import type { AttachedStream } from "./attached-stream.ts";
+import type { StreamState, StreamTerms } from "./stream-state.ts";
+
+interface OpenStream {
+  readonly process: Process;
+  readonly terms: StreamTerms;
+  /** Undefined if its connection cannot be carried. */
+  readonly socket: Socket | undefined;
+}
+
+export class OutputStreams {
+  readonly #open = new Map<AttachedStream, OpenStream>();
+  #endless = 0;
+
+  /** Returns the function that removes it. */
+  add(stream: AttachedStream, open: OpenStream): () => void {
+    this.#open.set(stream, open);
+    return () => void this.#open.delete(stream);
+  }
+
+  /** A call of another kind that may stay open. Returns the function that removes it, once. */
+  addEndless(): () => void {
+    this.#endless++;
+    let isOpen = true;
+    return () => {
+      if (isOpen) this.#endless--;
+      isOpen = false;
+    };
+  }
+
+  /** Calls for whose end nobody waits: all other requests are half answered. */
+  get unboundedCalls(): number {
+    let count = this.#endless;
+    for (const stream of this.#open.keys()) if (stream.isFlowing) count++;
+    return count;
+  }
+
+  /** Those that can be carried, and their processes. */
+  save(): { readonly states: StreamState[]; readonly processes: Process[] } {
+    const states: StreamState[] = [];
+    const processes: Process[] = [];
+    for (const [stream, { process, terms, socket }] of this.#open) {
+      const fd = socket === undefined ? undefined : descriptorOf(socket);
+      const place = stream.save();
+      if (fd === undefined || place === undefined) continue;
+      states.push({ ...terms, ...place, fd, processId: process.processId });
+      processes.push(process);
+    }
+    return { states, processes };
+  }
+}
+
+/** The connection of a response, if it is plain HTTP/1.1. */
+export function carriableSocket(response: NodeResponse): Socket | undefined {
+  if ("stream" in response || response.socket === null) return undefined;
+  return "encrypted" in response.socket ? undefined : response.socket;
+}

@@ -1,0 +1,131 @@
+// reconnectNow: after a sleep or a change of the network, a client does not wait for anything.
+
+import { expect, test } from "vitest";
+import type { ConnectionState } from "../../src/client/index.ts";
+import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
+import { untilFound } from "../support/until-found.ts";
+import { agentForFile } from "./file-agent.ts";
+import { connectTo, httpVersions } from "./test-client.ts";
+
+const agent = agentForFile();
+/** No wait and no silence would end within a test. */
+const patient = { initialDelayMs: 600_000, maxDelayMs: 600_000, keepaliveSeconds: 600, random: () => 0.999 };
+
+test.each(httpVersions)(
+  "a stream over a connection that went silent continues at once over HTTP/%s",
+  async (httpVersion) => {
+    const proxy = await startCuttingProxy({ port: agent.port });
+    const client = connectTo(proxy.url, { httpVersion, reconnect: patient });
+    const states: ConnectionState[] = [];
+    const process = await client.start(
+      { cmd: "bash", args: ["-c", "echo one; read x; echo two"], stdin: true },
+      { onState: (state) => states.push(state) },
+    );
+    const iterator = process[Symbol.asyncIterator]();
+    await iterator.next();
+    const next = iterator.next();
+    expect(proxy.cut("silent")).toBeGreaterThan(0);
+    const written = process.write("\n");
+    client.reconnectNow();
+    await written;
+    await expect(next).resolves.toMatchObject({ value: { kind: "stdout", offset: 4 } });
+    expect(states).toMatchObject([
+      { kind: "connected", offset: 0 },
+      { kind: "reconnecting", attempt: 1, delayMs: 0 },
+      { kind: "connected", offset: 4 },
+    ]);
+  },
+);
+
+test("a client that waits before its next try begins it at once, and a call that waits also", async () => {
+  const proxy = await startCuttingProxy({ port: agent.port });
+  const client = connectTo(proxy.url, { reconnect: { ...patient, callRetryMs: 10_000_000 } });
+  const states: ConnectionState[] = [];
+  const process = await client.start(
+    { cmd: "bash", args: ["-c", "echo one; read x; echo two"], stdin: true },
+    { onState: (state) => states.push(state) },
+  );
+  const iterator = process[Symbol.asyncIterator]();
+  await iterator.next();
+  const next = iterator.next();
+  proxy.refusing = true;
+  proxy.cut("rst");
+  await untilFound(
+    () => states.find(({ kind }) => kind === "reconnecting"),
+    () => states,
+  );
+  expect(states.at(-1)).toMatchObject({ delayMs: expect.closeTo(599_400, -1) });
+  const listed = client.list({ includeEnded: true });
+  const written = process.write("\n");
+  // Both calls are refused, and wait.
+  await new Promise((resolve) => setImmediate(resolve));
+  proxy.refusing = false;
+  const retry = setInterval(() => client.reconnectNow(), 20);
+  try {
+    await written;
+    await expect(next).resolves.toMatchObject({ value: { kind: "stdout", offset: 4 } });
+    expect(await listed).toContainEqual(expect.objectContaining({ processId: process.processId }));
+  } finally {
+    clearInterval(retry);
+  }
+});
+
+test("a call that must not be repeated keeps its connection", async () => {
+  const proxy = await startCuttingProxy({ port: agent.port });
+  const client = connectTo(proxy.url, { reconnect: patient });
+  const process = await client.start({ cmd: "sleep", args: ["1000"] });
+  const signalled = process.signal("SIGTERM");
+  client.reconnectNow();
+  await signalled;
+  expect(await process.discardOutput()).toMatchObject({ signal: "SIGTERM" });
+});
+
+test("onSize has the size of the terminal, and each change by any client", async () => {
+  const client = connectTo(agent.url);
+  const sizes: object[] = [];
+  const shell = await client.start(
+    { cmd: "bash", args: ["-c", "read x; stty size; read x"], pty: { cols: 80, rows: 24 } },
+    { onSize: (size) => sizes.push(size) },
+  );
+  const seen: object[] = [];
+  const watcher = await client.attach(shell.processId, {
+    fromOffset: 0,
+    lag: "skip",
+    onSize: (size) => seen.push(size),
+  });
+  const ends = [shell.discardOutput(), watcher.discardOutput()];
+  await untilFound(
+    () => (sizes.length > 0 && seen.length > 0 ? true : undefined),
+    () => ({ sizes, seen }),
+  );
+  await connectTo(agent.url)
+    .attach(shell.processId)
+    .then(async (other) => {
+      await other.resize({ cols: 40, rows: 10 });
+      other.detach();
+    });
+  await untilFound(
+    () => (sizes.length > 1 && seen.length > 1 ? true : undefined),
+    () => ({ sizes, seen }),
+  );
+  for (const list of [sizes, seen])
+    expect(list).toEqual([
+      { cols: 80, rows: 24 },
+      { cols: 40, rows: 10 },
+    ]);
+  await shell.write("\n\n");
+  await Promise.all(ends);
+});
+
+test("changes lists all processes first, then only those that changed, and describes the agent", async () => {
+  const client = connectTo(agent.url);
+  const process = await client.start({ cmd: "cat", stdin: true });
+  const first = await client.changes({ agent: true });
+  expect(first).toMatchObject({ isComplete: true, removed: [], agent: { budgetSpent: false } });
+  expect(first.processes).toContainEqual(expect.objectContaining({ processId: process.processId }));
+  await process.closeStdin();
+  await process.discardOutput();
+  const second = await client.changes({ since: first.revision });
+  expect(second).toMatchObject({ isComplete: false, removed: [process.processId] });
+  expect(second.processes.map(({ processId }) => processId)).not.toContain(process.processId);
+});
