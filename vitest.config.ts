@@ -18,8 +18,8 @@ export const common = {
   reporters: process.env["CI"] ? ["default"] : [["default", { summary: false }]],
 } satisfies TestUserConfig;
 
-/** Slow, or in need of more than a machine to develop on has: `npm run test:packaging`, `npm run fuzz`, `npm run soak`. */
-const apart = ["packaging", "fuzz", "soak"].map((name) => `test/${name}/**`);
+/** Slow, or in need of more than a machine to develop on has: `npm run test:packaging`, `npm run fuzz`, `npm run soak`, `npm run test:console`. */
+const apart = ["packaging", "fuzz", "soak", "console/pages"].map((name) => `test/${name}/**`);
 /** Tests of the repository itself, of an agent that is paused, and of threads that change their identity. */
 const alone = ["project", "pause", "filesystem"].map((name) => `test/${name}/**/*.test.ts`);
 

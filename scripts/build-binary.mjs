@@ -57,7 +57,7 @@ function build(arch, main) {
   const node = nodeFor(arch);
   const addon = koffiFor(arch);
   const fallbackNode = runnerFor(arch) === undefined ? nodeFor(archesOf([process.arch])[0] ?? arch) : node;
-  const content = makeContent({ arch, node, fallbackNode, main, addon, work });
+  const content = makeContent({ root, arch, node, fallbackNode, main, addon, work });
   const fresh = join(work, `holdfast-linux-${arch}`);
   writeFileSync(fresh, makeExecutable(readFileSync(node), content, arch));
   chmodSync(fresh, 0o755);

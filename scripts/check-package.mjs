@@ -15,6 +15,9 @@ const required = [
   "README.md",
   "dist/cli/main.cjs",
   "dist/bundle/command-line.cjs",
+  "dist/console/index.html",
+  "dist/console/licences.txt",
+  "dist/console/manifest.json",
   "docs/background/architecture.md",
   "package.json",
   "proto/process.proto",
@@ -25,6 +28,9 @@ const permitted = [
   /^package\.json$/,
   // The command.
   /^dist\/(cli\/main|bundle\/[\w-]+)\.cjs$/,
+  // The web console.
+  /^dist\/console\/(index\.html|manifest\.json|licences\.txt(\.br|\.gz)?)$/,
+  /^dist\/console\/assets\/[\w-]+\.(js|css)(\.br|\.gz)?$/,
   // The client and its shared modules.
   /^dist\/((client|gen)\/.+|clock|deferred|errors|text)\.js$/,
   // Types of the client and of its shared modules.

@@ -1,5 +1,5 @@
 // @ts-check
-// Prepares a fresh clone for a command: installs packages, generates code, builds src. Runs before
+// Prepares a fresh clone for a command: installs packages, generates code, builds src and console. Runs before
 // `npm start`, `npm test` and `npm run bench`. Silent and quick when nothing is to be done;
 // otherwise it writes to stderr, because stdout belongs to the command that follows. Two runs at
 // the same time wait for each other.
@@ -176,7 +176,11 @@ export function buildInputs(root) {
     "scripts/bundle.mjs",
     "scripts/launcher-head.mjs",
   ];
-  return [...configuration.map((name) => join(root, name)), ...filesUnder(join(root, "src"))]
+  const folders = ["src", "console", "scripts/console"];
+  return [
+    ...configuration.map((name) => join(root, name)),
+    ...folders.flatMap((name) => filesUnder(join(root, name))),
+  ]
     .map((file) => `${file.slice(root.length)} ${statSync(file).size} ${modifiedMs(file)}\n`)
     .join("");
 }
@@ -201,6 +205,8 @@ function buildAll(root) {
     chmodSync(command, 0o755);
     mkdirSync(join(fresh, "bundle"));
     run(root, process.execPath, [join(root, "scripts/bundle.mjs"), join(fresh, "bundle")]);
+    mkdirSync(join(fresh, "console"));
+    run(root, process.execPath, [join(root, "scripts/console/build.mjs"), join(fresh, "console")]);
     writeFileSync(join(fresh, STAMP), inputs);
     if (existsSync(output)) renameSync(output, old);
     renameSync(fresh, output);

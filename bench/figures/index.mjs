@@ -3,6 +3,7 @@
 import { attachedFigure } from "./attached.mjs";
 import { echoFigure } from "./echo.mjs";
 import { fanOutFigure } from "./fan-out.mjs";
+import { fileListFigure, filesFigure, watchFigure } from "./files.mjs";
 import { inputFigure } from "./input.mjs";
 import { idleFigure, streamedFigure } from "./memory.mjs";
 import { outputFigure } from "./output.mjs";
@@ -49,6 +50,9 @@ export const figures = [
   streamedFigure(),
   attachedFigure(),
   scaleFigure(),
+  filesFigure(),
+  fileListFigure(),
+  watchFigure(),
 ];
 
 const quickNames = [

@@ -23,6 +23,18 @@ export function cpuSeconds(server) {
   });
 }
 
+/**
+ * The same with threads that have ended, in steps of 10 ms: the agent's threads for files end when they are idle.
+ * @param {Measured} server
+ */
+export function processCpuSeconds(server) {
+  return sumOf(server, (pid) => {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  });
+}
+
 /** Its peak resident memory, in MB of 10^6 bytes. @param {Measured} server */
 export function peakResidentMb(server) {
   return statusMb(server, "VmHWM");

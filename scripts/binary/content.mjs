@@ -2,9 +2,9 @@
 // The content of the single executable: src/cli bundled to one file, its compiled form, and koffi's
 // addon for the target.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { bundleExecutable } from "../bundle.mjs";
 import { resultAddress } from "./entry.mjs";
 import { print, run } from "./run.mjs";
@@ -36,6 +36,7 @@ export async function bundle(root, work) {
  * The Node that will contain it makes it, because it holds code that this V8 compiled, with the same
  * options. If that Node cannot run here, another one makes it, without compiled code.
  * @param {object} parts
+ * @param {string} parts.root
  * @param {import("./targets.mjs").Arch} parts.arch
  * @param {string} parts.node
  * @param {string} parts.fallbackNode  of the same version, for this machine
@@ -43,7 +44,7 @@ export async function bundle(root, work) {
  * @param {string} parts.addon
  * @param {string} parts.work
  */
-export function makeContent({ arch, node, fallbackNode, main, addon, work }) {
+export function makeContent({ root, arch, node, fallbackNode, main, addon, work }) {
   const runner = runnerFor(arch);
   const output = join(work, `${arch}.blob`);
   const config = join(work, `${arch}.json`);
@@ -52,7 +53,7 @@ export function makeContent({ arch, node, fallbackNode, main, addon, work }) {
   const settings = {
     main,
     output,
-    assets: { "koffi.node": addon, [RESULT_ADDRESS]: address },
+    assets: { "koffi.node": addon, [RESULT_ADDRESS]: address, ...consoleAssets(root) },
     useCodeCache: runner !== undefined,
     disableExperimentalSEAWarning: true,
     execArgv: V8_OPTIONS,
@@ -68,6 +69,19 @@ export function makeContent({ arch, node, fallbackNode, main, addon, work }) {
 }
 
 /**
+ * The files of the web console, as console-source.mjs names them.
+ * @param {string} root
+ */
+function consoleAssets(root) {
+  const folder = join(root, "dist/console");
+  if (!existsSync(folder)) return {};
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  return Object.fromEntries(names.map((name) => [`console/${name}`, join(folder, name)]));
+}
+
+/**
  * Replaces the files that are found by their path, because the bundle has no path beside them.
  * @param {string} root
  */
@@ -75,6 +89,7 @@ function standIns(root) {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const others = new Map([
     [join(root, "src/linux/native-pty.ts"), join(root, "scripts/binary/native-pty.mjs")],
+    [join(root, "src/control/console-source.ts"), join(root, "scripts/binary/console-source.mjs")],
     [join(root, "src/cli/launcher-report.ts"), join(root, "scripts/binary/launcher-report.mjs")],
     [
       join(dirname(require.resolve("koffi")), "src/koffi/src/static.js"),

@@ -1,8 +1,22 @@
 // The life of an agent: start, announce the address, serve until a signal, stop. This file owns the
 // order. The answers to calls belong to rpc/, the processes to process/.
 
-import { createControl, Initialization } from "../control/index.ts";
-import { createFileAccess, type FileAccess, removeAbandonedSpools, Watchers } from "../filesystem/index.ts";
+import { startTimer, type Timer } from "../clock.ts";
+import {
+  CONSOLE_PATH,
+  type ConsoleSessions,
+  createControl,
+  endpointRequirement,
+  Initialization,
+  newConsoleSessions,
+} from "../control/index.ts";
+import {
+  completeUploads,
+  createFileAccess,
+  type FileAccess,
+  removeAbandonedSpools,
+  Watchers,
+} from "../filesystem/index.ts";
 import {
   type Inheritance,
   readRehearsedState,
@@ -10,11 +24,27 @@ import {
   Upgrade,
   type UpgradeOptions,
 } from "../handover/index.ts";
-import { AccessToken, type NodeRequest, type RunningServer, startServer } from "../http/index.ts";
+import {
+  AccessToken,
+  Credentials,
+  HIGHEST,
+  type NodeRequest,
+  pathOf,
+  type Requirement,
+  type RunningServer,
+  startServer,
+  TokenFile,
+} from "../http/index.ts";
 import { returnFreeMemory } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../process/index.ts";
-import { ClientActivity, createRpcAnswer, OutputStreams, ServingState } from "../rpc/index.ts";
+import {
+  ClientActivity,
+  createRpcAnswer,
+  OutputStreams,
+  rpcRequirement,
+  ServingState,
+} from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
 import { GenerationWatch } from "./generation-watch.ts";
@@ -59,6 +89,7 @@ export async function runAgent(
   const signal = await signals.stop;
   agent.upgrade.stop();
   agent.idlePages.stop();
+  agent.tokenFile?.close();
   return shutDown(agent, { signal, stopNow: signals.stopNow, graceMs: settings.shutdownGraceMs, logger });
 }
 
@@ -68,7 +99,9 @@ interface Agent {
   readonly table: ProcessTable;
   readonly files: FileAccess;
   readonly watchers: Watchers;
-  readonly token: AccessToken;
+  readonly credentials: Credentials;
+  readonly tokenFile: TokenFile | undefined;
+  readonly sessions: ConsoleSessions | undefined;
   readonly idlePages: IdlePages;
   readonly upgrade: Upgrade;
 }
@@ -95,6 +128,18 @@ async function start(
   }
 }
 
+/** How long a start waits for the completion of earlier uploads, which goes on afterwards. */
+const COMPLETION_MS = 5_000;
+
+async function soon(work: Promise<void>): Promise<void> {
+  let timer: Timer | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = startTimer(COMPLETION_MS, resolve);
+  });
+  await Promise.race([work, limit]);
+  timer?.cancel();
+}
+
 /** Restores all parts, listens nowhere, and lets nothing happen. */
 async function rehearse(settings: AgentSettings, logger: Logger): Promise<{ readonly kind: "stopped" }> {
   const inherited = readRehearsedState();
@@ -113,8 +158,9 @@ async function compose(
 ): Promise<Agent> {
   const { access, limits } = settings;
   const state = inheritance?.state;
+  if (inheritance === undefined) await soon(completeUploads(logger));
   const parts = await composeParts(settings, logger, inheritance, () => ({ server, upgrade }));
-  const { table, token, activity, answer, idlePages, streams, generations } = parts;
+  const { table, credentials, sessions, activity, answer, idlePages, streams, generations } = parts;
   const rpcs = state !== undefined && state.streams.length > 0 ? await answer.load() : undefined;
   const upgrade = new Upgrade({
     version: settings.version,
@@ -134,7 +180,9 @@ async function compose(
     ...access,
     addresses: state?.server.listening.map(({ address }) => address) ?? settings.addresses,
     saved: state?.server,
-    token,
+    credentials,
+    requirementOf,
+    servesPages: sessions !== undefined,
     limits: limits.server,
     answer: settings.pageOut ? idlePages.watch(watched) : watched,
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
@@ -144,10 +192,12 @@ async function compose(
   // Not before: until then the image before continues after a crash.
   endOnCrash(logger, { killAll: () => table.killAll(), exits });
   void removeAbandonedSpools();
+  if (inheritance !== undefined) void completeUploads(logger);
   process.on("SIGUSR2", () => {
     upgrade.begin().catch((error: unknown) => logger.error({ err: error }, "no upgrade"));
   });
   if (settings.pageOut) idlePages.start();
+  parts.tokenFile?.watch();
   return { ...parts, server, upgrade };
 }
 
@@ -175,6 +225,13 @@ async function composeParts(
   const saved = inherited?.state;
   const token = new AccessToken();
   token.set(saved === undefined ? access.token : saved.token);
+  const { tokenFile: found } = access;
+  const tokenFile = found && new TokenFile(found.path, found.text, logger);
+  const sessions = settings.console && (await newConsoleSessions(logger, saved?.sessions));
+  const credentials = new Credentials(
+    token,
+    [tokenFile, sessions].filter((source) => source !== undefined),
+  );
   const defaults = saved === undefined ? await checkedDefaults(commands) : agentDefaults(saved.defaults);
   const { children, cgroup } = commands;
   const files = createFileAccess(settings.files.access);
@@ -191,22 +248,31 @@ async function composeParts(
   const serving = new ServingState();
   const server = () => running?.().server;
   const savedVmGeneration = saved?.vmGeneration;
-  const generations = new GenerationWatch({ table, server, logger, savedVmGeneration });
+  const onBegin = () => sessions?.void();
+  const generations = new GenerationWatch({ table, server, onBegin, logger, savedVmGeneration });
+  const watchers = new Watchers({
+    maxWatchers: settings.files.maxWatchers,
+    retainMs: settings.files.retainWatchersMs,
+    reserve: (bytes) => table.memoryBudget.reserve(bytes),
+  });
   const onNewLifecycle = (asking: NodeRequest) => generations.begin("lifecycleID", asking);
   const initialization = new Initialization({
-    ...{ defaults, token, logger, onNewLifecycle },
+    ...{ defaults, credentials, logger, onNewLifecycle },
     saved: saved?.initialization,
   });
   const control = createControl({
     table,
     defaults,
-    token,
+    credentials,
     statistics: () => activity.statistics,
     requestMs: limits.server.requestMs,
     files,
+    watchers,
     transferIdleMs: limits.transferIdleMs,
     envdVersion: settings.envdVersion,
     connections: () => server()?.connections ?? 0,
+    console: sessions && settings.console && { ...settings.console, sessions },
+    version: settings.version,
     onNewLifecycle,
     initialization,
     ...(running && {
@@ -218,11 +284,6 @@ async function composeParts(
       },
     }),
     logger,
-  });
-  const watchers = new Watchers({
-    maxWatchers: settings.files.maxWatchers,
-    retainMs: settings.files.retainWatchersMs,
-    reserve: (bytes) => table.memoryBudget.reserve(bytes),
   });
   const streams = new OutputStreams();
   const answer = createRpcAnswer({
@@ -242,8 +303,13 @@ async function composeParts(
   const idlePages = new IdlePages({ idleMs: AGENT_DEFAULTS.pageOutIdleMs, logger });
   return {
     ...{ table, files, watchers, token, defaults, serving, activity, streams, answer, idlePages },
-    ...{ generations, initialization },
+    ...{ generations, initialization, credentials, tokenFile, sessions },
   };
+}
+
+/** Whatever neither table names needs the highest scope. */
+function requirementOf(request: NodeRequest): Requirement | "none" | "own" {
+  return rpcRequirement(pathOf(request)) ?? endpointRequirement(request) ?? HIGHEST;
 }
 
 /** Rejects when the default user does not exist. */
@@ -255,14 +321,24 @@ async function checkedDefaults({
   return agentDefaults({ user, workdir });
 }
 
-function announce({ server, token }: Agent, logger: Logger): void {
+function announce({ server, credentials, sessions }: Agent, logger: Logger): void {
   const { url, isExposed } = server;
-  // First, and the only line on stdout: supervisors and scripts wait for it.
+  // The first line on stdout: supervisors and scripts wait for it.
   process.stdout.write(`holdfast listening on ${url}\n`);
+  if (sessions !== undefined) announceConsole(url, sessions);
   logger.info({ url, pid: process.pid, node: process.version }, "ready");
-  if (isExposed && !token.isSet)
+  if (isExposed && !credentials.areRequired)
     logger.warn(
       { url },
       "the address can be reached from outside this machine and no access token is set: every client that reaches it can run commands",
     );
+}
+
+/** A person at a terminal gets a link that works once. Where stdout is recorded, the link has no code in it. */
+function announceConsole(url: string, sessions: ConsoleSessions): void {
+  if (!url.startsWith("http")) return;
+  const code = process.stdout.isTTY
+    ? `#code=${sessions.issueCode({ scope: "admin", process: undefined })}`
+    : "";
+  process.stdout.write(`console at ${url}${CONSOLE_PATH}${code}\n`);
 }

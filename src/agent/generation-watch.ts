@@ -11,6 +11,8 @@ import type { ProcessTable } from "../process/index.ts";
 export interface GenerationWatchOptions {
   readonly table: Pick<ProcessTable, "generation">;
   readonly server: () => Pick<RunningServer, "closeConnections" | "checkListeners"> | undefined;
+  /** Called in each new generation: what clients were given before is void. */
+  readonly onBegin?: () => void;
   readonly logger: Logger;
   /** For tests. */
   readonly vmClock?: VmClock | undefined;
@@ -43,6 +45,7 @@ export class GenerationWatch {
   begin(reason: "lifecycleID" | "vmclock", asking?: NodeRequest): void {
     const { table, logger } = this.#options;
     table.generation.begin();
+    this.#options.onBegin?.();
     const server = this.#options.server();
     const closed = server?.closeConnections(asking) ?? 0;
     logger.info(

@@ -2,7 +2,7 @@
 // matters: streams are attached before processes are read, or what a slow client still needs could be dropped.
 
 import { closeSync } from "node:fs";
-import type { Initialization } from "../control/index.ts";
+import type { ConsoleSessions, Initialization } from "../control/index.ts";
 import type { AgentState, Inheritance, SavedParts } from "../handover/index.ts";
 import type { AccessToken, RunningServer } from "../http/index.ts";
 import { lastingNowMs } from "../lasting-time.ts";
@@ -23,6 +23,7 @@ export interface Parts {
   readonly server: () => Pick<RunningServer, "save"> | undefined;
   readonly streams: OutputStreams;
   readonly token: AccessToken;
+  readonly sessions: ConsoleSessions | undefined;
   readonly defaults: AgentDefaults;
   readonly initialization: Initialization;
   readonly generations: GenerationWatch;
@@ -42,6 +43,7 @@ export function saveParts(parts: Parts): SavedParts {
     initialization: parts.initialization.save(),
     vmGeneration: parts.generations.vmGeneration,
     clients,
+    sessions: parts.sessions?.save(),
   };
 }
 

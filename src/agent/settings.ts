@@ -11,6 +11,8 @@ export interface AgentSettings {
   /** At least one. */
   readonly addresses: readonly ListenAddress[];
   readonly access: AccessSettings;
+  /** Undefined: no web console. */
+  readonly console: ConsoleSettings | undefined;
   readonly limits: LimitSettings;
   readonly commands: CommandSettings;
   readonly files: FileSettings;
@@ -35,12 +37,19 @@ export interface AgentSettings {
 
 export interface AccessSettings {
   readonly token: string | undefined;
+  /** Tokens with scopes; see TokenFile. */
+  readonly tokenFile: { readonly path: string; readonly text: string } | undefined;
   /** What is unsafe about it, for the log. */
   readonly tokenRemarks: readonly string[];
   readonly allowUnauthenticated: boolean;
   readonly allowHosts: readonly string[];
   readonly allowOrigins: readonly string[];
   readonly tls: TlsIdentity | undefined;
+}
+
+export interface ConsoleSettings {
+  /** Origins whose pages may show it in a frame. */
+  readonly frameAncestors: readonly string[];
 }
 
 /** What commands get where a request does not say. */

@@ -72,6 +72,7 @@ const knownWords: readonly KnownWord[] = [
   { typed: "copy", here: "holdfast cp FILE :FILE" },
   { typed: "list", here: "holdfast ps" },
   { typed: "status", here: "holdfast ps" },
+  { typed: "dashboard", here: "holdfast console" },
   { typed: "log", here: "holdfast logs NAME" },
   { typed: "tail", here: "holdfast logs -f NAME" },
   { typed: "show", here: "holdfast inspect NAME" },

@@ -73,21 +73,17 @@ function compile(file: string): ModuleFunction {
 /** Scripts whose compiled form is to be stored, by its file. */
 const unstored = new Map<string, vm.Script>();
 
-/** Whether the command ends before the forms were stored. */
-let isShort = true;
-
 /** After a while, or at the end of a command that ends earlier: most do. */
 function storeLater(script: vm.Script, file: string): void {
   unstored.set(file, script);
   setTimeout(() => {
-    isShort = false;
     if (unstored.delete(file)) storeCompiled(script, file);
   }, COMPILED_AFTER_MS).unref();
 }
 
 process.once("exit", () => {
   // Without the permission to write, every command would do this for nothing.
-  if (isShort && unstored.size > 0 && canWrite(BUNDLE))
+  if (unstored.size > 0 && canWrite(BUNDLE))
     for (const [file, script] of unstored) storeCompiled(script, file);
 });
 

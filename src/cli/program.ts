@@ -2,6 +2,7 @@
 // the exit code for usage, never a stack trace. Build scripts import createProgram to describe the commands.
 
 import { Command, CommanderError } from "commander";
+import { addConsole } from "./commands/console.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addPs } from "./commands/ps.ts";
@@ -37,7 +38,7 @@ type AddCommand = (
 
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
-  ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addInspect],
+  ...[addServe, addRun, addShell, addAttach, addPs, addLogs, addTop, addConsole, addInspect],
   ...[addCp, addLs, addCat, addEdit],
   ...[addWait, addKill, addSignal, addUpgrade, addContext, addCompletion, addVersion, addDoctor],
 ];

@@ -3,9 +3,9 @@
 
 import { Code } from "@connectrpc/connect";
 import { HoldfastError } from "../errors.ts";
-import type { FileAccess } from "../filesystem/index.ts";
+import type { FileAccess, Watchers } from "../filesystem/index.ts";
 import {
-  type AccessToken,
+  type Credentials,
   headerReader,
   isGoneClient,
   type NodeRequest,
@@ -20,6 +20,7 @@ import type { Logger } from "../logger.ts";
 import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import type { ClientStatistics } from "../rpc/index.ts";
 import { clip } from "../text.ts";
+import { type ConsoleOptions, consoleRouteOf, consoleRoutes } from "./console-routes.ts";
 import { createFileRoutes, TransferMemory, UPLOADS_PATH } from "./files/index.ts";
 import { Initialization } from "./init.ts";
 import { MachineMetrics } from "./machine-metrics.ts";
@@ -30,17 +31,21 @@ export interface ControlOptions {
   readonly table: ProcessTable;
   /** Changed by POST /init. */
   readonly defaults: AgentDefaults;
-  readonly token: AccessToken;
+  readonly credentials: Credentials;
   readonly statistics: () => ClientStatistics;
   /** How long the body of POST /init may take to arrive; 10 s at most. */
   readonly requestMs: number;
   readonly files: FileAccess;
+  readonly watchers: Watchers;
   /** How long an upload or download may make no progress. */
   readonly transferIdleMs: number;
   /** The version of envd that the agent names to E2B's SDKs and orchestrators. */
   readonly envdVersion: string;
   /** How many connections clients have. */
   readonly connections: () => number;
+  /** Undefined: no web console, and its paths do not exist. */
+  readonly console: ConsoleOptions | undefined;
+  readonly version: string;
   /** Called when POST /init names a new life of the machine. */
   readonly onNewLifecycle: (asking: NodeRequest) => void;
   /** Becoming the next version; absent: not possible. */
@@ -59,10 +64,12 @@ export function createControl(options: ControlOptions): RequestListener {
   const initialization = options.initialization ?? new Initialization(options);
   const bodies = new BodyReader(options.requestMs);
   const machine = new MachineMetrics();
+  const memory = new TransferMemory(options.table.memoryBudget);
+  const transfers = () => memory.transfers;
   const fileRoutes = createFileRoutes({
     access: options.files,
     defaults,
-    memory: new TransferMemory(options.table.memoryBudget),
+    memory,
     idleMs: options.transferIdleMs,
     logger,
   });
@@ -96,17 +103,29 @@ export function createControl(options: ControlOptions): RequestListener {
     "/envs": { GET: (_, response) => answerJson(response, 200, defaults.environment) },
     "/metrics": { GET: (_, response) => answerJson(response, 200, machine.read()) },
     ...fileRoutes,
+    ...(options.console === undefined
+      ? {}
+      : consoleRoutes({
+          ...options.console,
+          credentials: options.credentials,
+          instanceId: () => options.table.generation.id,
+          version: options.version,
+          idleMs: options.transferIdleMs,
+          logger,
+          readBody: (request) => bodies.read(request),
+          answerJson,
+        })),
     "/metrics/prometheus": {
       GET: async (_, response) => {
         // An agent that is not scraped does not load it.
         const { PROMETHEUS_CONTENT_TYPE, prometheusMetrics } = await import("./prometheus.ts");
-        answer(response, 200, PROMETHEUS_CONTENT_TYPE, await prometheusMetrics(options));
+        answer(response, 200, PROMETHEUS_CONTENT_TYPE, await prometheusMetrics({ ...options, transfers }));
       },
     },
   };
   return (request, response) => {
     const path = pathOf(request);
-    const route = path.startsWith(UPLOADS_PATH) ? UPLOADS_PATH : path;
+    const route = path.startsWith(UPLOADS_PATH) ? UPLOADS_PATH : consoleRouteOf(path);
     const methods = Object.hasOwn(routes, route) ? routes[route] : undefined;
     if (methods === undefined) return refuse(request, response, unknownPath(path));
     const handler = methods[request.method === "HEAD" ? "GET" : (request.method as Method)];
@@ -150,6 +169,10 @@ function statusOf({ code }: HoldfastError): number {
       return 400;
     case "unauthenticated":
       return 401;
+    case "not_found":
+      return 404;
+    case "permission_denied":
+      return 403;
     case "deadline_exceeded":
       return 408;
     case "resource_exhausted":

@@ -1,3 +1,7 @@
+export type { ConsoleSessions, SavedSession } from "./console/index.ts";
+export { CONSOLE_PATH } from "./console-paths.ts";
 export { type ControlOptions, createControl } from "./control.ts";
 export { Initialization, type InitializationState } from "./init.ts";
+export { newConsoleSessions } from "./new-console-sessions.ts";
+export { endpointRequirement } from "./requirements.ts";
 export type { UpgradeControl } from "./upgrade-request.ts";

@@ -2,7 +2,7 @@
 // This agent does not set the clock, mount volumes or write /etc/hosts; it logs the fields for these and ignores them.
 
 import { HoldfastError } from "../errors.ts";
-import type { AccessToken, NodeRequest } from "../http/index.ts";
+import type { Credentials, NodeRequest } from "../http/index.ts";
 import { addKernelEntropy } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults } from "../process/index.ts";
@@ -32,7 +32,7 @@ export interface InitializationState {
 
 export interface InitializationOptions {
   readonly defaults: AgentDefaults;
-  readonly token: AccessToken;
+  readonly credentials: Credentials;
   readonly logger: Logger;
   /** Called when a request names another life of the machine than the last one. */
   readonly onNewLifecycle: (asking: NodeRequest) => void;
@@ -64,8 +64,9 @@ export class Initialization {
    */
   apply(body: string, headerToken: string | undefined, asking: NodeRequest): void {
     const request = parse(body);
-    const { defaults, token, logger } = this.#options;
-    assertMay(request, headerToken, token);
+    const { defaults, credentials, logger } = this.#options;
+    assertMay(request, headerToken, credentials);
+    const token = credentials.accessToken;
     const {
       timestamp,
       envVars,
@@ -99,13 +100,26 @@ export class Initialization {
   }
 }
 
-function assertMay({ accessToken }: InitRequest, headerToken: string | undefined, token: AccessToken): void {
-  if (!token.isSet) return;
-  const offered = accessToken ?? headerToken;
-  if (offered === undefined)
-    throw new HoldfastError("unauthenticated", "accessToken: missing; this agent has one");
-  if (!token.matches(offered))
+function assertMay(
+  { accessToken }: InitRequest,
+  headerToken: string | undefined,
+  credentials: Credentials,
+): void {
+  const replaced = credentials.accessToken;
+  if (accessToken !== undefined && replaced.isSet) {
+    if (replaced.matches(accessToken)) return;
     throw new HoldfastError("unauthenticated", "accessToken: not the one of this agent");
+  }
+  const verdict = credentials.verdictOnToken(headerToken);
+  if (verdict.kind === "missing")
+    throw new HoldfastError("unauthenticated", "accessToken: missing; this agent has one");
+  if (verdict.kind !== "granted")
+    throw new HoldfastError("unauthenticated", "accessToken: not the one of this agent");
+  if (!verdict.grant.covers("admin") || verdict.grant.processes !== undefined)
+    throw new HoldfastError(
+      "permission_denied",
+      "X-Access-Token: its scope must be admin, for all processes",
+    );
 }
 
 /** An empty body changes nothing. */

@@ -1,6 +1,7 @@
 // GET /metrics/prometheus: one row for each of the agent's metrics, then Node's own. Loaded at the first scrape. Nothing is
 // counted here: each row reads the agent's own numbers when it is scraped.
 
+import type { Watchers, WatchStatistics } from "../filesystem/index.ts";
 import type { Latencies, ProcessStatistics, ProcessTable } from "../process/index.ts";
 import type { ClientStatistics } from "../rpc/index.ts";
 import { NodeMetrics } from "./node-metrics.ts";
@@ -12,6 +13,9 @@ export interface PrometheusOptions {
   readonly table: ProcessTable;
   readonly statistics: () => ClientStatistics;
   readonly connections: () => number;
+  readonly watchers: Watchers;
+  /** Uploads and downloads that run. */
+  readonly transfers: () => number;
 }
 
 /** Everything that one scrape reads, so that its metrics fit together. */
@@ -20,6 +24,8 @@ interface Snapshot {
   readonly processes: ProcessStatistics;
   readonly clients: ClientStatistics;
   readonly connections: number;
+  readonly watches: WatchStatistics;
+  readonly transfers: number;
 }
 
 /** One value, one for each value of the row's label, or a histogram. */
@@ -176,6 +182,42 @@ const ROWS: readonly Row[] = [
     read: ({ connections }) => connections,
   },
   {
+    name: "transfers",
+    type: "gauge",
+    help: "Uploads and downloads of files that run.",
+    read: ({ transfers }) => transfers,
+  },
+  {
+    name: "watchers",
+    type: "gauge",
+    help: "Watches of directories.",
+    read: ({ watches }) => watches.watchers,
+  },
+  {
+    name: "watched_directories",
+    type: "gauge",
+    help: "Directories that the kernel watches for all watches together.",
+    read: ({ watches }) => watches.directories,
+  },
+  {
+    name: "watch_queue_bytes",
+    type: "gauge",
+    help: "The part of held_bytes that belongs to events of watches.",
+    read: ({ watches }) => watches.heldBytes,
+  },
+  {
+    name: "watch_events_total",
+    type: "counter",
+    help: "Events of watches, each counted once for each watch.",
+    read: ({ watches }) => watches.events,
+  },
+  {
+    name: "watch_rescans_total",
+    type: "counter",
+    help: "Events that say that others are missing, because a queue was full.",
+    read: ({ watches }) => watches.rescans,
+  },
+  {
     name: "start_seconds",
     type: "histogram",
     help: "From a request to its started process.",
@@ -201,6 +243,8 @@ export async function prometheusMetrics(options: PrometheusOptions): Promise<str
     processes: options.table.statistics(),
     clients: options.statistics(),
     connections: options.connections(),
+    watches: options.watchers.statistics(),
+    transfers: options.transfers(),
   };
   return prometheusText([...node, ...ROWS.map((row) => metricOf(row, snapshot))]);
 }

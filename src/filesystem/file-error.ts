@@ -33,7 +33,7 @@ const outcomes = new Map<number, readonly [code: ErrorCode, problem: string]>([
   [E.EFBIG, ["resource_exhausted", "the file would become too large for its file system"]],
   [E.EMLINK, ["resource_exhausted", "the file has too many links"]],
   [E.ENAMETOOLONG, ["invalid_argument", "a name may have 255 bytes and a path 4095"]],
-  [E.ELOOP, ["failed_precondition", "it has too many symbolic links, or they form a circle"]],
+  [E.ELOOP, ["failed_precondition", "it has too many symbolic links, or one that is not followed"]],
   [E.EINVAL, ["invalid_argument", "the file system refuses it"]],
   [E.EISDIR, ["invalid_argument", "it is a directory"]],
   [E.EEXIST, ["already_exists", "it exists"]],

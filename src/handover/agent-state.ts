@@ -4,7 +4,7 @@
 // `needs` names additions without which the state must not be accepted. Other additions are passed over by older
 // readers. A field is never renamed or used for something else. test/handover/states has what earlier versions wrote.
 
-import type { InitializationState } from "../control/index.ts";
+import type { InitializationState, SavedSession } from "../control/index.ts";
 import { type ServerState, serverDescriptors } from "../http/index.ts";
 import type { AgentDefaults, TableState } from "../process/index.ts";
 import { tableDescriptors } from "../process/index.ts";
@@ -51,6 +51,8 @@ export interface SavedParts {
   /** The counter of VMClock that was seen last. */
   readonly vmGeneration?: string | undefined;
   readonly clients: SavedClientStatistics;
+  /** Of the web console. */
+  readonly sessions?: readonly SavedSession[] | undefined;
 }
 
 export interface AgentState extends StateHead, SavedParts {

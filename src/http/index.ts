@@ -1,5 +1,16 @@
 export { AccessToken, offeredToken } from "./admission/access-token.ts";
+export {
+  Credentials,
+  digestOf,
+  grantOf,
+  SESSION_PREFIX,
+  type TokenSource,
+  type Verdict,
+} from "./admission/credentials.ts";
+export { FULL_GRANT, Grant, SCOPES, type Scope } from "./admission/grant.ts";
 export { encodeGrpcMessage, type Refusal, refuse } from "./admission/refusal.ts";
+export { HIGHEST, type Requirement, type RequirementOf } from "./admission/requirement.ts";
+export { TokenFile } from "./admission/token-file.ts";
 export { type ServerState, serverDescriptors } from "./carried-connections.ts";
 export type { TlsIdentity } from "./connection/tls-entry.ts";
 export {

@@ -9,6 +9,8 @@ import { descriptorOf } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import { AccessToken } from "./admission/access-token.ts";
 import { type AdmissionOptions, admit, type ReportRefusal } from "./admission/admission.ts";
+import { Credentials } from "./admission/credentials.ts";
+import { HIGHEST, type RequirementOf } from "./admission/requirement.ts";
 import { openConnection, partFrom, type ServerState } from "./carried-connections.ts";
 import { createConnectionEntry } from "./connection/connection-entry.ts";
 import { IdleConnections } from "./connection/idle-connections.ts";
@@ -26,11 +28,15 @@ const LAST_FRAMES_MS = 100;
 export interface ServerOptions {
   /** At least one. */
   readonly addresses: readonly ListenAddress[];
-  /** Answers every request that is admitted. POST /init is admitted without a token: it checks that itself. */
+  /** Answers every request that is admitted. */
   readonly answer: RequestListener;
   readonly logger: Logger;
-  /** Undefined, or while no token is set: every client that reaches the agent is admitted. */
-  readonly token?: AccessToken;
+  /** Undefined, or while it requires no token: every client that reaches the agent is admitted. */
+  readonly credentials?: Credentials;
+  /** Default: every request needs the highest scope. */
+  readonly requirementOf?: RequirementOf;
+  /** Whether pages that the agent itself serves may call it. */
+  readonly servesPages?: boolean;
   /** Allows addresses that other machines can reach without a token being set. */
   readonly allowUnauthenticated?: boolean;
   /** Names of this agent in addition to those it listens on. See createHostCheck. */
@@ -92,11 +98,13 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
   const { allowOrigins = [], allowUnauthenticated = false } = options;
-  const token = options.token ?? new AccessToken();
-  if (allowOrigins.includes("*") && !token.isSet && !allowUnauthenticated) throw openToPages();
+  const credentials = options.credentials ?? new Credentials(new AccessToken());
+  if (allowOrigins.includes("*") && !credentials.areRequired && !allowUnauthenticated) throw openToPages();
   const requests = new RequestCount();
   const idle = new IdleConnections(limits.maxIdleConnections);
-  const listener = idle.watch(requests.watch(admit(admissionOf(options, token, limits), options.answer)));
+  const listener = idle.watch(
+    requests.watch(admit(admissionOf(options, credentials, limits), options.answer)),
+  );
   const entry = createConnectionEntry({ listener, idle, limits, tls: options.tls, logger: options.logger });
   const { headersMs, idleConnectionMs: idleMs } = limits;
   const sweep = createSweep(entry.connections, { headersMs, idleMs }, entry.checkTimes);
@@ -115,7 +123,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   const listenings = await listenOnAll(servers, options.addresses, inherited, closeUnlessInherited);
   const exposed = listenings.find(({ isLocal }) => !isLocal);
-  if (exposed !== undefined && !token.isSet && !allowUnauthenticated) {
+  if (exposed !== undefined && !credentials.areRequired && !allowUnauthenticated) {
     // In the turn in which it began to listen: no connection was accepted.
     closeUnlessInherited();
     throw openToStrangers(exposed.name);
@@ -271,11 +279,14 @@ function openToPages(): HoldfastError {
 
 /** Browsers cannot reach a Unix socket: every Host is allowed there. */
 function admissionOf(
-  { addresses, allowHosts = [], allowOrigins = [], onRefused }: ServerOptions,
-  token: AccessToken,
+  options: ServerOptions,
+  credentials: Credentials,
   { maxHeaderBytes }: HttpLimits,
 ): AdmissionOptions {
+  const { addresses, allowHosts = [], allowOrigins = [], servesPages = false, onRefused } = options;
+  const { requirementOf = () => HIGHEST } = options;
   const own = addresses.flatMap((address) => (address.kind === "tcp" ? [address.host] : []));
   const hosts = addresses.some(isTcp) ? [...own, ...allowHosts] : undefined;
-  return { token, hosts, origins: allowOrigins, maxHeaderBytes, onRefused };
+  const origins = allowOrigins;
+  return { credentials, requirementOf, servesPages, hosts, origins, maxHeaderBytes, onRefused };
 }

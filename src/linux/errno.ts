@@ -30,6 +30,7 @@ const codes = new Map<number, ErrorCode>([
 
 /** The errors for which libuv, and so Node, has no text. */
 const unnamed = new Map<number, readonly [name: string, text: string]>([
+  [E.EDQUOT, ["EDQUOT", "disk quota exceeded"]],
   [E.ENOEXEC, ["ENOEXEC", "exec format error"]],
   [E.ESTALE, ["ESTALE", "stale file handle"]],
 ]);

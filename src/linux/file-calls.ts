@@ -8,6 +8,8 @@ import { libc } from "./libc.ts";
 export const RESOLVE = { NO_MAGICLINKS: 0x2, NO_SYMLINKS: 0x4, BENEATH: 0x8 } as const;
 
 export const AT_FDCWD = -100;
+/** Opens a place in the tree of files, without a right to its content and without waiting for it. */
+export const O_PATH = 0o10000000;
 /** The same on x64 and arm64. */
 const SYS_OPENAT2 = 437;
 
@@ -27,6 +29,16 @@ export function openResolved(
   const how = Buffer.from(new BigUint64Array([BigInt(flags), BigInt(mode), BigInt(resolve)]).buffer);
   const fd = Number(openat2(SYS_OPENAT2, folder, Buffer.concat([path, Buffer.alloc(1)]), how, how.length));
   return fd >= 0 ? fd : -koffi.errno();
+}
+
+const readlinkat = libc.func("long readlinkat(int folder, const char *path, void *text, size_t size)");
+const MAX_LINK_BYTES = 4096;
+
+/** The text of a symbolic link that was opened with O_PATH and O_NOFOLLOW: of this link, whatever its name is now. */
+export function readOpenLink(fd: number): Buffer | number {
+  const text = Buffer.alloc(MAX_LINK_BYTES);
+  const bytes = Number(readlinkat(fd, "", text, text.length));
+  return bytes >= 0 ? text.subarray(0, bytes) : -koffi.errno();
 }
 
 /** How many bytes the kernel copied: without reading them where the file system can share them. */

@@ -33,6 +33,15 @@ export function linkNameless(fd: number, path: Uint8Array): number {
     : -koffi.errno();
 }
 
+const flock = libc.func("int flock(int fd, int operation)");
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/** Locks an open file until its descriptor is closed, also by the end of the agent. False if another one has the lock. */
+export function lockFile(fd: number): boolean {
+  return flock(fd, LOCK_EX | LOCK_NB) === 0;
+}
+
 export interface Extent {
   readonly start: number;
   /** Not included. */

@@ -41,11 +41,20 @@ export {
   copyRange,
   makeNode,
   nextData,
+  O_PATH,
   openResolved,
   RESOLVE,
+  readOpenLink,
   setTimes,
 } from "./file-calls.ts";
-export { dataExtents, type Extent, linkNameless, O_TMPFILE, reserveBlocks } from "./file-contents.ts";
+export {
+  dataExtents,
+  type Extent,
+  linkNameless,
+  lockFile,
+  O_TMPFILE,
+  reserveBlocks,
+} from "./file-contents.ts";
 export { groupName, refreshIdNames, userName } from "./id-names.ts";
 export { keepIgnored, keptSignals } from "./ignored-signals.ts";
 export {

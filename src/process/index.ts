@@ -9,7 +9,7 @@ export type { ProcessLimits } from "./start/process-limits.ts";
 export type { OutputPolicy, StartRequest } from "./start/start-request.ts";
 export { checkUser } from "./start/user.ts";
 export { identityOf } from "./table/process-log.ts";
-export type { ProcessSelector } from "./table/process-selector.ts";
+export { findAmong, type ProcessSelector } from "./table/process-selector.ts";
 export { ProcessTable, type ProcessTableOptions } from "./table/process-table.ts";
 export type { Latencies, ProcessStatistics } from "./table/statistics.ts";
 export { type ProcessState, type TableState, tableDescriptors } from "./table-state.ts";

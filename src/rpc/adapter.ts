@@ -21,6 +21,7 @@ import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { MAX_TIMEOUT_MS } from "../clock.ts";
 import {
   encodeGrpcMessage,
+  grantOf,
   type NodeRequest,
   type NodeResponse,
   pathOf,
@@ -34,6 +35,7 @@ import { acceptedCompressions } from "./answer-compression.ts";
 import { setCallContext } from "./call-context.ts";
 import { answerDirectly } from "./direct/direct-answers.ts";
 import { type DirectMethod, directMethod } from "./direct/direct-method.ts";
+import { type EncodedMessage, withEncodedMessage } from "./encoded-message.ts";
 import { readAnswer } from "./error-answer.ts";
 import { strictTextDecoder, textDecoderFor } from "./json-text.ts";
 import { loadLate } from "./load-late.ts";
@@ -187,12 +189,17 @@ async function serve(
   const share = memory.open();
   response.once("close", () => share.close());
   const body = requestBody({ ...universal, body: received }, handler.method, { share, maxMessageBytes });
+  let encoded: EncodedMessage | undefined;
   setCallContext(values, {
     response,
     codec: codecOf(request),
+    grant: grantOf(request),
     timeoutMs: boundsProcess ? limitMs : undefined,
     dueAtMs: isHidden ? undefined : lastingNowMs() + limitMs,
     releaseRequest: () => share.release(),
+    answerWith: (message) => {
+      encoded = message;
+    },
   });
   const contentType = universal.header.get("Content-Type") ?? "";
   const handled = await handler({ ...universal, body });
@@ -200,7 +207,9 @@ async function serve(
   if (handler.method.methodKind !== "bidi_streaming") share.close();
   const { refusal, answer } = await readAnswer(handled, handler, contentType);
   if (refusal !== undefined) return refuse(request, response, refusal);
-  await universalResponseToNodeResponse(withPlainMessage(answer), response);
+  const isEnveloped = /^application\/grpc/i.test(contentType);
+  const whole = encoded === undefined ? answer : withEncodedMessage(answer, encoded, isEnveloped);
+  await universalResponseToNodeResponse(withPlainMessage(whole), response);
 }
 
 /** `application/connect+json` and the like, in upper or lower case. Every other type that the library accepts is binary. */

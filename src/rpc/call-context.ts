@@ -2,7 +2,8 @@
 // them: the response itself, its encoding, and the client's time limit, which on Start bounds the process and not the call.
 
 import { type ContextValues, createContextKey } from "@connectrpc/connect";
-import type { HeaderReader, NodeResponse } from "../http/index.ts";
+import type { Grant, HeaderReader, NodeResponse } from "../http/index.ts";
+import type { EncodedMessage } from "./encoded-message.ts";
 import type { Codec } from "./output/event-frames.ts";
 
 /** A part of Connect-ES's HandlerContext. Calls that the library does not handle (direct/) have only this. */
@@ -21,12 +22,16 @@ export interface RpcContext {
 export interface CallContext {
   readonly response: NodeResponse;
   readonly codec: Codec;
+  /** What the client's token allows. */
+  readonly grant: Grant;
   /** Only on Start, where the adapter hides it from the library. Elsewhere `RpcContext.signal` follows it. */
   readonly timeoutMs: number | undefined;
   /** When the library ends the call by the client's time limit, as a lasting time. */
   readonly dueAtMs: number | undefined;
   /** To be called when the messages received so far are processed (request-memory.ts): a client stream has no end. */
   readonly releaseRequest: () => void;
+  /** The message of the answer, in place of the one that the handler returns. */
+  readonly answerWith: (message: EncodedMessage) => void;
 }
 
 const contextKey = createContextKey<CallContext | undefined>(undefined, { description: "call context" });

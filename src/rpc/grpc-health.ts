@@ -5,6 +5,7 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../gen/grpc/health/v1/health_pb.ts";
 import { clip } from "../text.ts";
 import type { ServingState } from "./serving-state.ts";
+import { setStreamHeaders } from "./stream-headers.ts";
 
 /** `services`: the full names of the services that share the agent's health. */
 export function healthRoutes(
@@ -23,7 +24,8 @@ export function healthRoutes(
       list: () => ({
         statuses: Object.fromEntries(["", ...services].map((service) => [service, statusNow()])),
       }),
-      watch: async function* ({ service }, { signal }) {
+      watch: async function* ({ service }, { signal, responseHeader }) {
+        setStreamHeaders(responseHeader);
         yield isKnown(service) ? statusNow() : { status: Status.SERVICE_UNKNOWN };
         if (state.isStopping) return;
         await state.stopped(signal);

@@ -17,6 +17,7 @@ import {
   ServerReflection as AlphaServerReflection,
 } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { clip } from "../text.ts";
+import { setStreamHeaders } from "./stream-headers.ts";
 
 type Response = MessageInitShape<typeof ServerReflectionResponseSchema>;
 type MessageResponse = NonNullable<Response["messageResponse"]>;
@@ -26,12 +27,14 @@ export function reflectionRoutes(files: readonly DescFile[]): (router: ConnectRo
   const schema = new ReflectedSchema([...files, ServerReflection.file, AlphaServerReflection.file]);
   return (router) => {
     router.service(ServerReflection, {
-      serverReflectionInfo: async function* (requests) {
+      serverReflectionInfo: async function* (requests, { responseHeader }) {
+        setStreamHeaders(responseHeader);
         for await (const request of requests) yield answer(schema, request);
       },
     });
     router.service(AlphaServerReflection, {
-      serverReflectionInfo: async function* (requests) {
+      serverReflectionInfo: async function* (requests, { responseHeader }) {
+        setStreamHeaders(responseHeader);
         for await (const request of requests) {
           const same = fromBinary(ServerReflectionRequestSchema, toBinary(AlphaRequestSchema, request));
           const response = create(ServerReflectionResponseSchema, answer(schema, same));

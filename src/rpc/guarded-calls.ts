@@ -8,9 +8,7 @@ import type { RpcContext } from "./call-context.ts";
 import type { ClientActivity } from "./client-activity.ts";
 import { toConnectError } from "./error-mapping.ts";
 import type { ServingState } from "./serving-state.ts";
-
-/** For proxies: pass output on at once (nginx), and neither keep nor compress it. */
-const STREAM_HEADERS = { "X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform" };
+import { setStreamHeaders } from "./stream-headers.ts";
 
 export interface CallGuards {
   readonly logger: Logger;
@@ -47,7 +45,7 @@ export function guardedCalls({ logger, activity, serving }: CallGuards): Guarded
       async function* (request, context) {
         try {
           // Before the first event: it takes the headers with it.
-          for (const [name, value] of Object.entries(STREAM_HEADERS)) context.responseHeader.set(name, value);
+          setStreamHeaders(context.responseHeader);
           if (serving.isStopping) throw new HoldfastError("unavailable", "the agent is shutting down");
           yield* stream(request, context);
         } catch (error) {

@@ -3,8 +3,9 @@
 
 import { HoldfastError } from "../errors.ts";
 import type { SendInputRequest, StreamInputRequest } from "../gen/process_pb.ts";
-import type { Process, ProcessTable } from "../process/index.ts";
+import type { Process } from "../process/index.ts";
 import { toInput, toInputPlace, toSelector } from "./conversions.ts";
+import type { SeenProcesses } from "./seen-processes.ts";
 
 /** The answer: how much input was accepted. Without an offset in the request the field is absent; old clients do not know it. */
 export type InputAccepted = { offset?: bigint };
@@ -14,7 +15,7 @@ export type InputAccepted = { offset?: bigint };
  * `signal` aborts is dropped.
  */
 export async function sendInput(
-  table: ProcessTable,
+  table: SeenProcesses,
   request: SendInputRequest,
   releaseRequest: () => void,
   signal: AbortSignal,
@@ -31,7 +32,7 @@ export async function sendInput(
 
 /** Reads the next piece only when the process has accepted the last one: a slow process slows its client. */
 export async function streamInput(
-  table: ProcessTable,
+  table: SeenProcesses,
   requests: AsyncIterable<StreamInputRequest>,
   releaseRequest: () => void,
   signal: AbortSignal,

@@ -62,6 +62,7 @@ export function createLoadedRpcs({
     routes: serviceRoutes({
       ...{ table, files, watchers, defaults, logger, activity, serving, version, connections },
       ...{ maxStreamsPerProcess, keepaliveMs, progressWatch, streams },
+      reserve: (bytes) => table.memoryBudget.reserve(bytes),
     }),
     lateRoutes: reflection,
     directPaths,

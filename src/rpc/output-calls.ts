@@ -6,7 +6,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
 import type { ConnectRequest, ProcessEventSchema, StartRequest } from "../gen/process_pb.ts";
-import type { NodeResponse } from "../http/index.ts";
+import { FULL_GRANT, type NodeResponse } from "../http/index.ts";
 import { type Offset, offset } from "../multiplexer/index.ts";
 import type { Generation, Process, ProcessEnd, ProcessTable } from "../process/index.ts";
 import { callContext, type RpcContext } from "./call-context.ts";
@@ -25,6 +25,7 @@ import { carriableSocket, type OutputStreams } from "./output/output-streams.ts"
 import type { ProgressWatch } from "./output/progress-watch.ts";
 import { CUT_LINGER_MS, cutError, timeLimitError } from "./output/stream-errors.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
+import { type SeenProcesses, seenBy } from "./seen-processes.ts";
 import type { ServingState } from "./serving-state.ts";
 
 /** One message of a Start or Connect stream, before it is encoded. */
@@ -76,13 +77,15 @@ export async function* connect(
   context: RpcContext,
 ): AsyncIterable<StreamEvent> {
   const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
-  const process = settings.table.findRetained(toSelector(request.process));
-  callContext(context.values).releaseRequest();
+  const { grant, releaseRequest } = callContext(context.values);
+  const process = seenBy(grant, settings.table).findRetained(toSelector(request.process));
+  releaseRequest();
   const asked = toOffset("from_offset", request.fromOffset);
   const rewound = rewoundFrom(asked, request.generation, process, settings.table.generation);
   const from = rewound?.now ?? asked;
   const { terminal, notices, sizes, endOnly: isEndOnly } = request;
-  const observes = isObserver(request.lag);
+  // A token that only observes never has influence, whatever the client asks for.
+  const observes = isObserver(request.lag) || !grant.covers("admin");
   if (isEndOnly && !observes)
     throw new HoldfastError("invalid_argument", "end_only is for observers; give lag LAG_SKIP with it");
   const offsets = request.offsets || terminal || from !== undefined || isEndOnly;
@@ -140,7 +143,7 @@ async function* stream(
   { table, activity, serving, progressWatch, streams, maxStreamsPerProcess }: OutputCallSettings,
   { values, signal, protocolName: protocol }: RpcContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
-  const { response, codec, dueAtMs } = callContext(values);
+  const { response, codec, grant, dueAtMs } = callContext(values);
   const { offsets, times, terminal, isObserver, isEndOnly, notices, sizes, keepaliveMs } = terms;
   checkStreamLimit(process, maxStreamsPerProcess);
   const terminalAt = terminal ? (at: Offset) => toTerminal(process, at) : undefined;
@@ -161,12 +164,14 @@ async function* stream(
   const remove = streams.add(output, {
     process,
     terms: { ...terms, protocol, codec, dueAtMs },
-    socket: carriableSocket(response),
+    // The next image does not know which token this stream is limited to.
+    socket: grant === FULL_GRANT ? carriableSocket(response) : undefined,
   });
   const stopNotices = notices ? serving.onStop((stopping) => output.notify(stopping)) : () => undefined;
   let reason: DetachReason = "gone";
   try {
-    yield startEvent(process, output.start, offsets ? table : undefined, terminalAt?.(output.start));
+    const details = offsets ? { seen: seenBy(grant, table), generation: table.generation.id } : undefined;
+    yield startEvent(process, output.start, details, terminalAt?.(output.start));
     if (rewound !== undefined) yield rewoundEvent(rewound);
     // The library asks for more once it has handed the start event to the response. From here on, output may
     // bypass the library.
@@ -200,23 +205,23 @@ function closeSoon(response: NodeResponse): void {
   response.once("close", () => timer.cancel());
 }
 
-/** The additions are for clients that asked for offsets: only for these is there a `table`. */
+/** The additions are for clients that asked for offsets: only for these there are `details`. */
 function startEvent(
   process: Process,
   start: Offset,
-  table: ProcessTable | undefined,
+  details: { readonly seen: SeenProcesses; readonly generation: string } | undefined,
   terminal: TerminalMessage | undefined,
 ): StreamEvent {
   const { pid, processId, request } = process;
-  if (table === undefined) return { event: { event: { case: "start", value: { pid } } } };
+  if (details === undefined) return { event: { event: { case: "start", value: { pid } } } };
   const { stdio } = request;
   const value = {
     pid,
     processId,
     offset: BigInt(start),
     pty: stdio.kind === "pty",
-    generation: table.generation.id,
-    sameTag: table.countSameTag(process),
+    generation: details.generation,
+    sameTag: details.seen.countSameTag(process),
     acceptsInput: stdio.kind === "pty" || stdio.stdin,
     ...(terminal && { terminal }),
   };

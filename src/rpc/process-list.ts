@@ -11,10 +11,12 @@ import {
   type ProcessInfo,
   ProcessUsageSchema,
 } from "../gen/process_pb.ts";
+import type { Grant } from "../http/index.ts";
 import type { Process, ProcessSelector, ProcessTable } from "../process/index.ts";
 import { clip } from "../text.ts";
 import { toConfig, toDetails, toProcessInfo, toSelector } from "./conversions.ts";
-import type { ChangesSince, ListChanges, ListedProcess } from "./list-changes.ts";
+import { type ChangesSince, ListChanges, type ListedProcess } from "./list-changes.ts";
+import { type SeenProcesses, seenBy } from "./seen-processes.ts";
 
 /** The most processes in a page. */
 const MAX_PAGE_SIZE = 1000;
@@ -37,15 +39,19 @@ export interface ProcessList {
 
 export interface ListSettings {
   readonly table: ProcessTable;
-  readonly changes: ListChanges;
   /** The agent's. */
   readonly version: string;
   /** How many connections clients have. */
   readonly connections: () => number;
 }
 
-export async function listProcesses(settings: ListSettings, request: ListRequest): Promise<ProcessList> {
-  const { table } = settings;
+/** `grant` is the client's: what its token does not see is not there. */
+export async function listProcesses(
+  settings: ListSettings,
+  request: ListRequest,
+  grant: Grant,
+): Promise<ProcessList> {
+  const table = seenBy(grant, settings.table);
   // Old clients send none of these fields, do not know pages, and must not see the additions.
   const knowsAdditions =
     request.includeEnded ||
@@ -56,18 +62,18 @@ export async function listProcesses(settings: ListSettings, request: ListRequest
     request.usage ||
     request.agent ||
     request.sinceRevision !== undefined;
-  if (!knowsAdditions) return { processes: all(table) };
+  if (!knowsAdditions) return { processes: all(table, configFor(grant)) };
   const changed =
     request.sinceRevision === undefined
       ? undefined
-      : settings.changes.since(request.sinceRevision, request.includeEnded);
-  const { found, nextPageToken } = page(table, request, changed);
+      : changesFor(settings, grant).since(request.sinceRevision, request.includeEnded);
+  const { found, nextPageToken } = page(table, request, changed, configFor(grant));
   const infos = found.map(({ info }) => info);
   if (request.usage) await addUsage(found);
   return {
     processes: endedFirst(infos),
     ...(nextPageToken === undefined ? {} : { nextPageToken }),
-    ...(request.agent ? { agent: agentInfo(settings) } : {}),
+    ...(request.agent ? { agent: agentInfo(settings, grant) } : {}),
     ...(changed === undefined ? {} : changesOf(changed, request)),
   };
 }
@@ -80,6 +86,24 @@ function changesOf({ revision, isComplete, removed }: ChangesSince, request: Lis
     complete: isComplete,
     removed: isFirstPage ? removed.filter(matches).map(({ processId }) => processId) : [],
   };
+}
+
+/** A token that is limited has its own: its revisions must not show that other processes changed. */
+const changesOfGrants = new WeakMap<ProcessTable, WeakMap<Grant | ProcessTable, ListChanges>>();
+
+function changesFor({ table }: ListSettings, grant: Grant): ListChanges {
+  const ofTable = changesOfGrants.get(table) ?? new WeakMap<Grant | ProcessTable, ListChanges>();
+  changesOfGrants.set(table, ofTable);
+  const key = grant.processes === undefined ? table : grant;
+  const changes =
+    ofTable.get(key) ?? new ListChanges({ ...seenLists(grant, table), generation: table.generation });
+  ofTable.set(key, changes);
+  return changes;
+}
+
+function seenLists(grant: Grant, table: ProcessTable): Pick<ProcessTable, "list" | "listEnded"> {
+  const seen = seenBy(grant, table);
+  return { list: () => seen.list(), listEnded: () => seen.listEnded() };
 }
 
 interface Listed {
@@ -101,15 +125,20 @@ async function addUsage(found: readonly Listed[]): Promise<void> {
   }
 }
 
-function agentInfo({ table, version, connections }: ListSettings): AgentInfo {
+function agentInfo({ table, version, connections }: ListSettings, grant: Grant): AgentInfo {
   const { bytes, heldBytes, isSpent } = table.memoryBudget;
   const nowMs = Date.now();
   const startedAtMs = Math.round(nowMs - process.uptime() * 1000);
-  return create(AgentInfoSchema, {
+  const itself = {
     version,
     startedAtMs: BigInt(startedAtMs),
     nowMs: BigInt(nowMs),
     instanceId: table.generation.id,
+  };
+  // The rest shows what other processes and clients do.
+  if (grant.processes !== undefined) return create(AgentInfoSchema, itself);
+  return create(AgentInfoSchema, {
+    ...itself,
     budgetBytes: BigInt(bytes),
     heldBytes: BigInt(heldBytes),
     budgetSpent: isSpent,
@@ -118,20 +147,29 @@ function agentInfo({ table, version, connections }: ListSettings): AgentInfo {
   });
 }
 
-function all(table: ProcessTable): ProcessInfo[] {
+type ConfigOf = (process: Process) => ProcessConfig;
+
+/** Variables often hold passwords: a token that only observes does not see them. */
+function configFor(grant: Grant): ConfigOf {
+  if (grant.covers("admin")) return toConfig;
+  return (process) => ({ ...toConfig(process), envs: {} });
+}
+
+function all(table: SeenProcesses, configOf: ConfigOf): ProcessInfo[] {
   let shownBytes = 0;
   return table.list().map((process) => {
     const info = toProcessInfo(process);
     shownBytes += configBytes(process);
-    if (shownBytes <= MAX_COMPLETE_BYTES) return { ...info, config: toConfig(process) };
-    return { ...info, config: shortened(toConfig(process)) };
+    if (shownBytes <= MAX_COMPLETE_BYTES) return { ...info, config: configOf(process) };
+    return { ...info, config: shortened(configOf(process)) };
   });
 }
 
 function page(
-  table: ProcessTable,
+  table: SeenProcesses,
   request: ListRequest,
   changed: ChangesSince | undefined,
+  configOf: ConfigOf,
 ): { readonly found: Listed[]; readonly nextPageToken?: string } {
   const matches = matcherOf(request);
   const after = toPosition(request.pageToken);
@@ -148,7 +186,7 @@ function page(
     bytes += request.omitConfig ? 0 : configBytes(process);
     const isFull = found.length === size || (bytes > MAX_PAGE_BYTES && found.length > 0);
     if (isFull) return { found, nextPageToken: String(last) };
-    const config = request.omitConfig ? {} : { config: toConfig(process) };
+    const config = request.omitConfig ? {} : { config: configOf(process) };
     found.push({ process, info: { ...toProcessInfo(process), ...config, ...toDetails(process) } });
     last = positionOf(process);
   }
@@ -162,7 +200,7 @@ function endedFirst(processes: readonly ProcessInfo[]): ProcessInfo[] {
 
 /** By position, which is about the order in which they started. */
 function inOrder(
-  table: ProcessTable,
+  table: SeenProcesses,
   includeEnded: boolean,
   isListed: (process: Process) => boolean,
 ): Process[] {

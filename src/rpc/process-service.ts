@@ -4,15 +4,15 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Process as ProcessService } from "../gen/process_pb.ts";
 import type { ProcessTable } from "../process/index.ts";
-import { callContext } from "./call-context.ts";
+import { callContext, type RpcContext } from "./call-context.ts";
 import { toPtySize, toSelector, toSignal, toWholeGroup } from "./conversions.ts";
 import { type CallGuards, guardedCalls } from "./guarded-calls.ts";
 import { sendInput, streamInput } from "./input-calls.ts";
-import { ListChanges } from "./list-changes.ts";
 import type { OutputStreams } from "./output/output-streams.ts";
 import type { ProgressWatch } from "./output/progress-watch.ts";
 import { connect, start } from "./output-calls.ts";
 import { listProcesses } from "./process-list.ts";
+import { seenBy } from "./seen-processes.ts";
 
 export interface ProcessServiceOptions extends CallGuards {
   readonly table: ProcessTable;
@@ -29,31 +29,31 @@ export interface ProcessServiceOptions extends CallGuards {
 export function processRoutes(options: ProcessServiceOptions): (router: ConnectRouter) => void {
   const { table } = options;
   const { unary, streaming } = guardedCalls(options);
-  const lists = { ...options, changes: new ListChanges(table) };
+  const seen = (values: RpcContext["values"]) => seenBy(callContext(values).grant, table);
   return (router) => {
     router.service(ProcessService, {
-      list: unary((request) => listProcesses(lists, request)),
+      list: unary((request, { values }) => listProcesses(options, request, callContext(values).grant)),
       start: streaming((request, context) => start(options, request, context)),
       connect: streaming((request, context) => connect(options, request, context)),
-      update: unary(({ process, pty }) => {
-        table.find(toSelector(process)).resize(toPtySize(pty));
+      update: unary(({ process, pty }, { values }) => {
+        seen(values).find(toSelector(process)).resize(toPtySize(pty));
         return {};
       }),
       sendInput: unary((request, { values, signal }) =>
-        sendInput(table, request, callContext(values).releaseRequest, signal),
+        sendInput(seen(values), request, callContext(values).releaseRequest, signal),
       ),
       streamInput: unary((requests, { values, signal }) =>
-        streamInput(table, requests, callContext(values).releaseRequest, signal),
+        streamInput(seen(values), requests, callContext(values).releaseRequest, signal),
       ),
-      sendSignal: unary(({ process, signal, scope }) => {
-        const target = table.find(toSelector(process));
+      sendSignal: unary(({ process, signal, scope }, { values }) => {
+        const target = seen(values).find(toSelector(process));
         const number = toSignal(signal);
         if (toWholeGroup(scope)) target.signalGroup(number);
         else target.signal(number);
         return {};
       }),
-      closeStdin: unary(({ process }) => {
-        table.find(toSelector(process)).closeStdin();
+      closeStdin: unary(({ process }, { values }) => {
+        seen(values).find(toSelector(process)).closeStdin();
         return {};
       }),
     });

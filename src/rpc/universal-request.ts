@@ -4,7 +4,7 @@
 
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
-import type { NodeRequest, NodeResponse } from "../http/index.ts";
+import { grantOf, type NodeRequest, type NodeResponse } from "../http/index.ts";
 import { clip } from "../text.ts";
 
 /** Throws `invalid_argument` if Host and target together are not a URL. */
@@ -15,7 +15,11 @@ export function universalRequest(
   contextValues: ContextValues,
 ): UniversalServerRequest {
   const controller = new AbortController();
+  const unfollow = grantOf(request).onEnd((reason) =>
+    controller.abort(new ConnectError(reason, Code.Unauthenticated)),
+  );
   response.once("close", () => {
+    unfollow();
     if (!response.writableEnded) controller.abort(new ConnectError("the client is gone", Code.Canceled));
   });
   // The reader of the body receives the error also.

@@ -1,7 +1,8 @@
 // reconnectNow: after a sleep or a change of the network, a client does not wait for anything.
 
 import { expect, test } from "vitest";
-import type { ConnectionState } from "../../src/client/index.ts";
+import type { Clock, ConnectionState } from "../../src/client/index.ts";
+import { realClock } from "../../src/clock.ts";
 import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { untilFound } from "../support/until-found.ts";
 import { agentForFile } from "./file-agent.ts";
@@ -9,6 +10,7 @@ import { connectTo, httpVersions } from "./test-client.ts";
 
 const agent = agentForFile();
 /** No wait and no silence would end within a test. */
+const WAIT_MS = 599_400;
 const patient = { initialDelayMs: 600_000, maxDelayMs: 600_000, keepaliveSeconds: 600, random: () => 0.999 };
 
 test.each(httpVersions)(
@@ -37,9 +39,17 @@ test.each(httpVersions)(
   },
 );
 
-test("a client that waits before its next try begins it at once, and a call that waits also", async () => {
+test("a client that waits before its next try begins it at once, and calls that wait also", async () => {
   const proxy = await startCuttingProxy({ port: agent.port });
-  const client = connectTo(proxy.url, { reconnect: { ...patient, callRetryMs: 10_000_000 } });
+  let waits = 0;
+  const clock: Clock = {
+    nowMs: () => realClock.nowMs(),
+    startTimer: (delayMs, onTime) => {
+      if (Math.round(delayMs) === WAIT_MS) waits++;
+      return realClock.startTimer(delayMs, onTime);
+    },
+  };
+  const client = connectTo(proxy.url, { reconnect: { ...patient, callRetryMs: 10_000_000, clock } });
   const states: ConnectionState[] = [];
   const process = await client.start(
     { cmd: "bash", args: ["-c", "echo one; read x; echo two"], stdin: true },
@@ -50,24 +60,17 @@ test("a client that waits before its next try begins it at once, and a call that
   const next = iterator.next();
   proxy.refusing = true;
   proxy.cut("rst");
-  await untilFound(
-    () => states.find(({ kind }) => kind === "reconnecting"),
-    () => states,
-  );
-  expect(states.at(-1)).toMatchObject({ delayMs: expect.closeTo(599_400, -1) });
   const listed = client.list({ includeEnded: true });
   const written = process.write("\n");
-  // Both calls are refused, and wait.
-  await new Promise((resolve) => setImmediate(resolve));
+  await untilFound(
+    () => (waits === 3 ? true : undefined),
+    () => ({ waits, states }),
+  );
   proxy.refusing = false;
-  const retry = setInterval(() => client.reconnectNow(), 20);
-  try {
-    await written;
-    await expect(next).resolves.toMatchObject({ value: { kind: "stdout", offset: 4 } });
-    expect(await listed).toContainEqual(expect.objectContaining({ processId: process.processId }));
-  } finally {
-    clearInterval(retry);
-  }
+  client.reconnectNow();
+  await written;
+  await expect(next).resolves.toMatchObject({ value: { kind: "stdout", offset: 4 } });
+  expect(await listed).toContainEqual(expect.objectContaining({ processId: process.processId }));
 });
 
 test("a call that must not be repeated keeps its connection", async () => {

@@ -1,13 +1,17 @@
 // The metrics, each checked against a session in which its value is known.
 
+import { mkdirSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { fileClient } from "../support/agent/file-agent.ts";
 import { killAll, plainClient } from "../support/agent/running-processes.ts";
 import { answerOf } from "../support/clients/command-answer.ts";
-import { openConnection } from "../support/clients/raw-http.ts";
+import { openConnection, requestBytes } from "../support/clients/raw-http.ts";
 import { receive } from "../support/clients/received-events.ts";
 import { encodeBody } from "../support/clients/rpc-call.ts";
 import { eventually } from "../support/proc/proc.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
 
 type Samples = Readonly<Record<string, number>>;
 
@@ -199,4 +203,43 @@ test("GET /metrics describes the machine in envd's format", async () => {
   expect(report["cpu_used_pct"]).toBeGreaterThanOrEqual(0);
   expect(report["cpu_used_pct"]).toBeLessThanOrEqual(100);
   expect(report["mem_total_mib"]).toBe(Math.floor((report["mem_total"] ?? 0) / 2 ** 20));
+});
+
+test("watches, their directories, events and queues are counted, and so are transfers", async () => {
+  const agent = await startAgent();
+  const client = fileClient(agent.url);
+  const folder = createTempFolder();
+  mkdirSync(join(folder, "sub"));
+  const { watcherId } = await client.createWatcher({ path: folder, recursive: true });
+  expect(await scrape(agent)).toMatchObject({
+    holdfast_watchers: 1,
+    holdfast_watched_directories: 2,
+    holdfast_watch_events_total: 0,
+    holdfast_watch_queue_bytes: 0,
+  });
+  mkdirSync(join(folder, "one"));
+  rmdirSync(join(folder, "one"));
+  await eventuallySample(agent, "holdfast_watch_events_total", 2);
+  const { holdfast_watch_queue_bytes: queueBytes, holdfast_held_bytes: heldBytes } = await scrape(agent);
+  expect(queueBytes).toBeGreaterThan(0);
+  expect(heldBytes).toBeGreaterThanOrEqual(queueBytes ?? 0);
+  await client.removeWatcher({ watcherId });
+  expect(await scrape(agent)).toMatchObject({
+    holdfast_watchers: 0,
+    holdfast_watched_directories: 0,
+    holdfast_watch_events_total: 2,
+    holdfast_watch_queue_bytes: 0,
+    holdfast_watch_rescans_total: 0,
+    holdfast_transfers: 0,
+  });
+  const upload = await openConnection(agent.port);
+  onTestFinished(() => upload.cut());
+  const headers = { "content-type": "application/octet-stream" };
+  upload.send(
+    requestBytes({ path: `/files?path=${folder}/file`, headers, body: "0123456789" }).subarray(0, -1),
+  );
+  await eventuallySample(agent, "holdfast_transfers", 1);
+  upload.send(Buffer.from("9"));
+  expect((await upload.response()).status).toBe(200);
+  await eventuallySample(agent, "holdfast_transfers", 0);
 });

@@ -73,6 +73,61 @@ report(seen);`,
 );
 
 test.runIf(hasBrowser)(
+  "with --console a page under a name of the agent calls it, and a page of another origin still reads and starts nothing",
+  async () => {
+    const own = await startAgent({ args: ["--console", "--allow-host", "app.test"] });
+    const listed = await visit({
+      name: "app.test",
+      agentPort: own.port,
+      script: `${startThatTouches("/dev/null")}
+await rebind();
+report({
+  list: await statusOf("/process.Process/List", post("application/json", "{}")),
+  console: await statusOf("/console/session"),
+});`,
+    });
+    expect(listed).toEqual({ list: 200, console: 200 });
+
+    const agent = await startAgent({ args: ["--console"] });
+    const file = join(createTempFolder(), "touched");
+    const found = await visit({
+      name: "evil.test",
+      agentPort: agent.port,
+      script: `${startThatTouches(file)}
+const start = agent + "/process.Process/Start";
+const seen = {
+  list: await statusOf(agent + "/process.Process/List", post("application/json", "{}")),
+  code: await statusOf(agent + "/console/code", post("application/json", "{}")),
+  session: await statusOf(agent + "/console/session"),
+  simpleCode: await statusOf(agent + "/console/code", { method: "POST", mode: "no-cors", body: "{}" }),
+  start: await statusOf(start, post("application/connect+json", touchBody)),
+  simple: await statusOf(start, { method: "POST", mode: "no-cors", body: touchBody }),
+};
+const frame = Object.assign(document.createElement("iframe"), { src: agent + "/console/" });
+document.body.append(frame);
+await new Promise((resolve) => { frame.onload = resolve; });
+try {
+  seen.frame = frame.contentDocument === null ? "closed" : "open";
+} catch {
+  seen.frame = "closed";
+}
+report(seen);`,
+    });
+    expect(found).toEqual({
+      list: "TypeError",
+      code: "TypeError",
+      session: "TypeError",
+      simpleCode: 0,
+      start: "TypeError",
+      simple: 0,
+      frame: "closed",
+    });
+    expect(agent.stderr()).not.toContain("console code issued");
+    await expectNothingRan(agent, file);
+  },
+);
+
+test.runIf(hasBrowser)(
   "a page whose name is rebound to the agent reads nothing and starts nothing",
   async () => {
     const agent = await startAgent();

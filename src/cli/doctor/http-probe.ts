@@ -1,4 +1,4 @@
-// One HTTP request of `holdfast doctor`, over TCP, TLS or a Unix socket, with a time limit.
+// One HTTP request of `holdfast doctor` or `holdfast console`, over TCP, TLS or a Unix socket, with a time limit.
 
 import { request as plainRequest } from "node:http";
 import { request as secureRequest } from "node:https";
@@ -18,12 +18,13 @@ export interface ProbeOptions {
   /** False: accepts every certificate. */
   readonly isStrict?: boolean;
   readonly json?: object;
+  readonly token?: string | undefined;
   readonly answerMs?: number;
 }
 
 /** Rejects with the error of the connection. */
 export function probe(url: string, path: string, options: ProbeOptions = {}): Promise<ProbeAnswer> {
-  const { ca, isStrict = true, json, answerMs = ANSWER_MS } = options;
+  const { ca, isStrict = true, json, token, answerMs = ANSWER_MS } = options;
   const address = parseAgentAddress(url);
   if (address === undefined) throw new TypeError(`${url} is not an address`);
   const { baseUrl, socketPath } = address;
@@ -36,7 +37,10 @@ export function probe(url: string, path: string, options: ProbeOptions = {}): Pr
         agent: false,
         timeout: answerMs,
         rejectUnauthorized: isStrict,
-        headers: json === undefined ? {} : { "Content-Type": "application/json" },
+        headers: {
+          ...(json === undefined ? {} : { "Content-Type": "application/json" }),
+          ...(token === undefined ? {} : { "X-Access-Token": token }),
+        },
         ...(socketPath === undefined ? {} : { socketPath }),
         ...(ca === undefined ? {} : { ca }),
       },

@@ -1,5 +1,7 @@
 // The clients that `serve` accepts.
 
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import type { AccessSettings } from "../../agent/settings.ts";
 import { type FoundToken, readTokenFile, TOKEN_VARIABLE, tokenOfVariable } from "../connect/access-token.ts";
@@ -9,6 +11,7 @@ import { readFileBytes, readHostPattern, readList, readOrigin, readYesNo } from 
 export interface AccessFlags {
   /** The content of the file. */
   readonly accessTokenFile?: FoundToken;
+  readonly tokenFile?: FoundTokens;
   readonly allowUnauthenticated?: boolean;
   readonly allowHost?: readonly string[];
   readonly allowOrigin?: readonly string[];
@@ -28,6 +31,11 @@ const rows: readonly SettingRow[] = [
     flags: "--access-token-file <file>",
     description: `file with the access token (or ${TOKEN_VARIABLE})`,
     read: readTokenFile,
+  },
+  {
+    flags: "--token-file <file>",
+    description: "file with hashed tokens and their scopes",
+    read: readTokensFile,
   },
   {
     flags: "--allow-unauthenticated [yes|no]",
@@ -58,12 +66,30 @@ export function accessSettings(flags: AccessFlags, env: NodeJS.ProcessEnv, comma
   const found = flags.accessTokenFile ?? variable;
   return {
     token: found?.token,
-    tokenRemarks: found?.remarks ?? [],
+    tokenFile: flags.tokenFile,
+    tokenRemarks: [...(found?.remarks ?? []), ...(flags.tokenFile?.remarks ?? [])],
     allowUnauthenticated: flags.allowUnauthenticated ?? false,
     allowHosts: flags.allowHost ?? [],
     allowOrigins: flags.allowOrigin ?? [],
     tls: tlsIdentity(flags, command),
   };
+}
+
+interface FoundTokens {
+  /** Absolute: it is read again later. */
+  readonly path: string;
+  readonly text: string;
+  readonly remarks: readonly string[];
+}
+
+const WRITABLE_BY_OTHERS = 0o022;
+
+function readTokensFile(name: string): FoundTokens {
+  const path = resolve(name);
+  const text = readFileBytes(path).toString();
+  const isOpen = (statSync(path).mode & WRITABLE_BY_OTHERS) !== 0;
+  const remark = `other users of this machine can change the tokens in ${path}: chmod 600 ${path}`;
+  return { path, text, remarks: isOpen ? [remark] : [] };
 }
 
 function takeVariable(env: NodeJS.ProcessEnv, command: Command): FoundToken | undefined {

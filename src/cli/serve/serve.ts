@@ -11,6 +11,7 @@ import { blockingSockets, endAfterFlush, printError } from "../stdio.ts";
 import { version } from "../version.ts";
 import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
 import { addCommandFlags, COMMAND_FLAGS_HELP, type CommandFlags, commandSettings } from "./command-flags.ts";
+import { addConsoleFlags, type ConsoleFlags, consoleSettings } from "./console-flags.ts";
 import { addFileFlags, type FileFlags, fileSettings } from "./file-flags.ts";
 import { addLimitFlags, type LimitFlags, limitSettings } from "./limit-flags.ts";
 import { addListeningFlags, type ListeningFlags, listenAddresses } from "./listening-flags.ts";
@@ -30,6 +31,7 @@ const STATE_VARIABLE = "HOLDFAST_STATE";
 /** As commander names the values of the flags. */
 type ServeFlags = ListeningFlags &
   AccessFlags &
+  ConsoleFlags &
   ProcessFlags &
   OutputFlags &
   LimitFlags &
@@ -50,6 +52,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
   for (const addFlags of [
     addListeningFlags,
     addAccessFlags,
+    addConsoleFlags,
     addProcessFlags,
     addOutputFlags,
     addCommandFlags,
@@ -88,6 +91,7 @@ async function agentSettings(flags: ServeFlags, program: Command, command: Comma
   return {
     addresses: await listenAddresses(flags, process.env),
     access: accessSettings(flags, process.env, command),
+    console: consoleSettings(flags, command),
     limits: limitSettings(flags),
     commands: commandSettings(flags),
     files: fileSettings(flags),

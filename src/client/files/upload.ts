@@ -5,9 +5,10 @@ import { AbortScope } from "../abort.ts";
 import { ClientError } from "../client-errors.ts";
 import type { AgentLink } from "../connection.ts";
 import type { HttpAnswer } from "../http-client.ts";
+import { contentDigest } from "./digest.ts";
 import { textOf } from "./file-errors.ts";
 import { sizeOf } from "./pieces.ts";
-import { Exchange, type FileRequest, filesPath, finalFailure, Tries } from "./transfer.ts";
+import { Exchange, FailedTransfer, type FileRequest, filesPath, finalFailure, Tries } from "./transfer.ts";
 import type { StoredFile, UploadContent, UploadOptions } from "./types.ts";
 import { UnacceptedContent } from "./unaccepted.ts";
 
@@ -15,6 +16,8 @@ import { UnacceptedContent } from "./unaccepted.ts";
 const MIN_PART_BYTES = 64 * 1024;
 const FIRST_PART_BYTES = 1024 * 1024;
 const MAX_PART_BYTES = 8 * 1024 * 1024;
+/** How the agent's message begins. The part can be sent again. */
+const WRONG_DIGEST = "Content-Digest is ";
 const QUICK_PART_MS = 500;
 const SLOW_PART_MS = 2000;
 
@@ -96,12 +99,15 @@ class Upload {
   async #sendPart(): Promise<StoredFile | undefined> {
     const { clock } = this.#link.settings;
     const part = this.#content.part(this.#partBytes);
+    const digest = await contentDigest(part.slices(), part.bytes);
     const exchange = new Exchange(this.#link, this.#options);
     const startedMs = clock.nowMs();
     this.#isTried = true;
     try {
+      const head = this.#head(part.isLast);
       const answer = await exchange.send({
-        ...this.#head(part.isLast),
+        ...head,
+        headers: { ...head.headers, ...(digest === undefined ? {} : { "Content-Digest": digest }) },
         ...(part.bytes === 0 ? {} : { body: part.slices() }),
         length: part.bytes,
       });
@@ -125,12 +131,21 @@ class Upload {
     if (status === 412 && this.#options.ifAbsent === true)
       throw new ClientError("already_exists", `"${this.#path}" exists, and ifAbsent is set`);
     // 409 with an offset: parts of an earlier try arrived.
-    if (!isAccepted && !(status === 409 && offset !== undefined)) await exchange.refuse(answer, this.#path);
+    if (!isAccepted && !(status === 409 && offset !== undefined)) await this.#refuse(exchange, answer);
     // An answer that is not read to its end costs the connection.
     await textOf(answer);
     if (offset === undefined || !/^\d{1,15}$/.test(offset))
       throw new ClientError("unimplemented", "the answer has no Upload-Offset");
     this.#continueAt(Number(offset));
+  }
+
+  async #refuse(exchange: Exchange, answer: HttpAnswer): Promise<never> {
+    try {
+      return await exchange.refuse(answer, this.#path);
+    } catch (error) {
+      if (!(error instanceof FailedTransfer) || !error.message.startsWith(WRONG_DIGEST)) throw error;
+      throw new ClientError("unavailable", `a part changed on its way: ${error.message}`);
+    }
   }
 
   #continueAt(offset: number): void {

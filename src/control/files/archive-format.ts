@@ -4,6 +4,7 @@ import * as zlib from "node:zlib";
 import { HoldfastError } from "../../errors.ts";
 import type { Query } from "../../http/index.ts";
 import { clip, messageOf } from "../../text.ts";
+import { ExpansionLimit } from "./expansion-limit.ts";
 
 export type ArchiveFormat = "tar" | "tar.gz" | "tar.zst";
 
@@ -62,12 +63,21 @@ export async function* decompressed(
         ? zstd()?.createZstdDecompress()
         : undefined;
   if (decoder === undefined) return yield* pieces;
-  yield* through(
-    decoder,
-    pieces,
-    (error) =>
-      new HoldfastError("invalid_argument", `the body is not valid ${format} data: ${messageOf(error)}`),
-  );
+  const limit = new ExpansionLimit();
+  const arriving = counted(pieces, (bytes) => limit.noteReceived(bytes));
+  const describe = (error: unknown) =>
+    new HoldfastError("invalid_argument", `the body is not valid ${format} data: ${messageOf(error)}`);
+  yield* counted(through(decoder, arriving, describe), (bytes) => limit.noteProduced(bytes));
+}
+
+async function* counted(
+  pieces: AsyncIterable<Uint8Array>,
+  note: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void, void> {
+  for await (const piece of pieces) {
+    note(piece.length);
+    yield piece;
+  }
 }
 
 /** Passes `pieces` through a codec. An error of `pieces` is thrown as it is, one of the codec as `describe` has it. */

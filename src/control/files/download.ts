@@ -16,7 +16,7 @@ import { checkConditions, doesRangeApply, hasConditions } from "./conditions.ts"
 import { chooseCoding } from "./content-coding.ts";
 import { contentDisposition } from "./content-disposition.ts";
 import { answerFileJson } from "./file-answer.ts";
-import { flagIn, requesterOf } from "./file-request.ts";
+import { followingIn, requesterOf } from "./file-request.ts";
 import type { FileService } from "./file-service.ts";
 import { isCompressible, mediaType, SNIFFED_BYTES } from "./media-type.ts";
 import { createSender, type Sender } from "./send.ts";
@@ -38,8 +38,7 @@ export async function download(
     service.defaults,
   );
   const path = resolve(query.bytes("path") ?? Buffer.alloc(0));
-  const isFollowing = !flagIn(query, "no_follow");
-  const opened = await files.call("openFile", [path, isFollowing, SNIFFED_BYTES]);
+  const opened = await files.call("openFile", [path, followingIn(query), SNIFFED_BYTES]);
   try {
     await answer(service, request, response, { path, opened });
   } finally {

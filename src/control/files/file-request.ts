@@ -5,6 +5,7 @@ import { HoldfastError } from "../../errors.ts";
 import {
   type FileAccess,
   type FileUser,
+  type Following,
   findFileUser,
   type Owner,
   resolvePath,
@@ -63,6 +64,12 @@ export function flagIn(query: Query, name: string): boolean {
   if (value === undefined || value === "false" || value === "0") return false;
   if (value === "true" || value === "1" || value === "") return true;
   throw new HoldfastError("invalid_argument", `${name} is true or false, not "${clip(value)}"`);
+}
+
+/** `no_follow`: whether links of the path are followed. */
+export function followingIn(query: Query): Following {
+  if (query.text("no_follow") === "all") return "none";
+  return flagIn(query, "no_follow") ? "not-last" : "all";
 }
 
 /** Permission bits in octal. */

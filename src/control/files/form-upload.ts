@@ -52,7 +52,7 @@ export async function uploadForm(
       const key = path.toString("latin1");
       if (seen.has(key)) throw twice(path, named !== undefined);
       seen.add(key);
-      const target = await lookAt(requester, path, request);
+      const target = await lookAt(requester, path, request, options.following);
       if (staged.length >= MAX_STAGED) await storeNext();
       const content = stagedFor(requester, path, share.bufferBytes);
       staged.push({ path, content, target, options });

@@ -38,7 +38,7 @@ export async function createUpload(
   const requester = await requesterOf(request, query.text("username"), service.access, service.defaults);
   const path = requiredPath(requester, query);
   const options = storeOptionsOf(request, query);
-  const target = await lookAt(requester, path, request);
+  const target = await lookAt(requester, path, request, options.following);
   const share = service.memory.open();
   try {
     const content = stagedFor(requester, path, share.bufferBytes);

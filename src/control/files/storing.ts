@@ -3,6 +3,7 @@
 import { HoldfastError } from "../../errors.ts";
 import {
   baseOf,
+  type Following,
   inTurn,
   NO_FILE,
   type PlacedFile,
@@ -13,13 +14,14 @@ import {
 import { headerReader, type NodeRequest, type Query } from "../../http/index.ts";
 import { clip } from "../../text.ts";
 import { checkConditions } from "./conditions.ts";
-import { flagIn, modeIn, type Requester } from "./file-request.ts";
+import { flagIn, followingIn, modeIn, type Requester } from "./file-request.ts";
 import { metadataOf } from "./metadata-headers.ts";
 
 /** How a file is stored, from the request's query and headers. */
 export interface StoreOptions {
   readonly metadata: Readonly<Record<string, string>>;
   readonly mode: number | undefined;
+  readonly following: Following;
   readonly isAtomic: boolean;
   readonly isSynced: boolean;
 }
@@ -28,6 +30,7 @@ export function storeOptionsOf(request: NodeRequest, query: Query): StoreOptions
   return {
     metadata: Object.fromEntries(metadataOf(request)),
     mode: modeIn(query),
+    following: followingIn(query),
     isAtomic: flagIn(query, "atomic"),
     isSynced: flagIn(query, "sync"),
   };
@@ -47,8 +50,13 @@ export interface Target {
 }
 
 /** Throws if no file can be stored at `path`, or if the conditions of the request do not hold. */
-export async function lookAt({ files }: Requester, path: Buffer, request: NodeRequest): Promise<Target> {
-  const state = await files.call("targetState", [path]);
+export async function lookAt(
+  { files }: Requester,
+  path: Buffer,
+  request: NodeRequest,
+  following: Following = "all",
+): Promise<Target> {
+  const state = await files.call("targetState", [path, following]);
   const header = headerReader(request);
   const current =
     state.version === NO_FILE ? undefined : { etag: `"${state.version}"`, modifiedMs: state.modifiedMs };

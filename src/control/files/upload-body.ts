@@ -2,20 +2,16 @@
 // compressed it.
 
 import { once } from "node:events";
-import { constants } from "node:os";
 import { createGunzip } from "node:zlib";
 import { HoldfastError } from "../../errors.ts";
-import { FileError } from "../../filesystem/index.ts";
 import type { NodeRequest } from "../../http/index.ts";
 import { clip, messageOf } from "../../text.ts";
 import { digestCheck } from "./digests.ts";
+import { ExpansionLimit } from "./expansion-limit.ts";
 import { watchIdle } from "./idle-watch.ts";
 
 type Header = { get(name: string): string | null };
 
-/** A body may grow by this factor when it is decompressed, once it is larger than `FREE_BYTES`. */
-const MAX_EXPANSION = 200;
-const FREE_BYTES = 64 * 1024 * 1024;
 const PIECE_BYTES = 64 * 1024;
 
 /**
@@ -94,11 +90,11 @@ async function* digested(
 
 async function* gunzipped(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
   const decoder = createGunzip({ chunkSize: PIECE_BYTES });
-  let received = 0;
+  const limit = new ExpansionLimit();
   let failure: unknown;
   const feed = async () => {
     for await (const piece of pieces) {
-      received += piece.length;
+      limit.noteReceived(piece.length);
       if (!decoder.write(piece)) await once(decoder, "drain");
     }
     decoder.end();
@@ -110,11 +106,9 @@ async function* gunzipped(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
     failure = error;
     decoder.destroy();
   });
-  let produced = 0;
   try {
     for await (const piece of decoder as AsyncIterable<Buffer>) {
-      produced += piece.length;
-      if (produced > FREE_BYTES && produced > received * MAX_EXPANSION) throw bomb(received, produced);
+      limit.noteProduced(piece.length);
       yield piece;
     }
     await feeding;
@@ -126,12 +120,4 @@ async function* gunzipped(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
     decoder.destroy();
   }
   if (failure !== undefined) throw failure;
-}
-
-function bomb(received: number, produced: number): HoldfastError {
-  return new FileError(
-    "resource_exhausted",
-    `${received} compressed bytes became ${produced}: more than ${MAX_EXPANSION} times as many; send it uncompressed`,
-    constants.errno.EFBIG,
-  );
 }

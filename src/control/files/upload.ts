@@ -41,7 +41,7 @@ async function uploadRaw(
 ): Promise<void> {
   const path = requiredPath(requester, query);
   const options = storeOptionsOf(request, query);
-  const target = await lookAt(requester, path, request);
+  const target = await lookAt(requester, path, request, options.following);
   const share = service.memory.open(lengthOf(request));
   const content = stagedFor(requester, path, share.bufferBytes);
   try {

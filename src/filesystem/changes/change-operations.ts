@@ -1,12 +1,13 @@
 // Operations that change the tree of files.
 
 import { refreshIdNames } from "../../linux/index.ts";
+import { atEntry } from "../entries/at-entry.ts";
 import { type Entry, readEntry } from "../entries/entry.ts";
 import { baseName } from "../entries/entry-operations.ts";
 import { withPath } from "../file-error.ts";
 import type { Owner } from "../threads/basic-operations.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
-import { makeDirectory, makeMissing } from "./make-directory.ts";
+import { makeDirectory } from "./make-directory.ts";
 import { move } from "./move.ts";
 import { removeTree } from "./remove.ts";
 
@@ -16,10 +17,6 @@ export const changeOperations = {
     makeDirectory(context, Buffer.from(path), owner);
     return entryAt(path);
   },
-
-  /** Makes `path` and everything missing above it; what exists stays as it is. */
-  makeMissingDirectories: (context: OperationContext, path: string, owner: Owner): void =>
-    makeMissing(context, Buffer.from(path), owner, Buffer.from(path)),
 
   move: (context: OperationContext, from: string, to: string, owner: Owner): Entry => {
     move(context, Buffer.from(from), Buffer.from(to), owner);
@@ -31,5 +28,7 @@ export const changeOperations = {
 
 function entryAt(path: string): Entry {
   refreshIdNames();
-  return withPath("look up", path, () => readEntry(Buffer.from(path), path, baseName(path)));
+  return withPath("look up", path, () =>
+    atEntry(Buffer.from(path), (place) => readEntry(place, path, baseName(path))),
+  );
 }

@@ -38,14 +38,15 @@ const E = system.errno;
 const STEP_BYTES = 16 * 1024 * 1024;
 const TYPE_BITS = 0o170000;
 
-/** `to` does not exist. On failure, the caller removes what was copied. */
-export function copyTree(context: OperationContext, from: Buffer, to: Buffer): void {
-  new Copy(context).one(from, to, { from, to });
+/** `to` does not exist. On failure, the caller removes what was copied. `shownPath` is `from` in messages. */
+export function copyTree(context: OperationContext, from: Buffer, to: Buffer, shownPath: Buffer): void {
+  new Copy(context).one(from, to, { from: shownPath, to });
 }
 
-/** Absolute: paths through descriptors end with these. */
 interface Paths {
+  /** For messages. */
   readonly from: Buffer;
+  /** From the open directory of the copy on: paths through descriptors end with it. */
   readonly to: Buffer;
 }
 

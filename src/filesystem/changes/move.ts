@@ -1,41 +1,71 @@
 // Moves a file or directory, as rename(2) does; to another file system by a copy that takes the
 // destination's place when it is complete.
 
-import { lstatSync, renameSync } from "node:fs";
+import { closeSync, lstatSync, renameSync } from "node:fs";
 import { constants } from "node:os";
 import { kernelRandomUuid } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
 import type { Owner } from "../threads/basic-operations.ts";
-import { splitPath } from "../threads/open-folder.ts";
+import { type OpenFolder, openFolderOf, splitPath } from "../threads/open-folder.ts";
+import { atPlace } from "../threads/open-path.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { copyTree } from "./copy-tree.ts";
-import { makeMissing } from "./make-directory.ts";
-import { removeTree } from "./remove.ts";
+import { openMissing } from "./make-directory.ts";
+import { removeTree, removeTreeIn } from "./remove.ts";
 
 const E = constants.errno;
 
 /** Makes the directories above `to` and gives them to `owner`. */
 export function move(context: OperationContext, from: Buffer, to: Buffer, owner: Owner | undefined): void {
-  withPath("move", from, () => lstatSync(from));
-  const { folder } = splitPath(to);
-  makeMissing(context, folder, owner, folder);
-  context.step();
-  const errno = renameFailure(from, to);
-  if (errno === undefined) return;
-  if (errno !== E.EXDEV) throw moveError(from, to, errno);
-  moveByCopy(context, from, to);
+  withPath("move", from, () =>
+    atPlace(from, (source) => {
+      lstatSync(source.path);
+      const { folder, name } = splitPath(to);
+      const fd = openMissing(context, folder, owner, folder);
+      try {
+        const target = openFolderOf(fd);
+        const places = { from, to, source: source.path, folder: target, name };
+        moveTo(context, places);
+      } finally {
+        closeSync(fd);
+      }
+    }),
+  );
 }
 
-function moveByCopy(context: OperationContext, from: Buffer, to: Buffer): void {
-  const { folder, name } = splitPath(to);
-  const copy = Buffer.from(`${folder.toString("latin1")}/.holdfast-${kernelRandomUuid()}.move`, "latin1");
+/** The directories of both are open: whatever other programs swap meanwhile, nothing else is moved. */
+interface MovePlaces {
+  readonly from: Buffer;
+  readonly to: Buffer;
+  /** The path by which the kernel finds the source. */
+  readonly source: Buffer;
+  readonly folder: OpenFolder;
+  readonly name: Buffer;
+}
+
+function moveTo(context: OperationContext, places: MovePlaces): void {
+  const { from, to, source, folder, name } = places;
+  context.step();
+  // A slash at the end asks for a directory.
+  const withSlash = (path: Buffer, asked: Buffer) =>
+    asked[asked.length - 1] === SLASH[0] && asked.length > 1 ? Buffer.concat([path, SLASH]) : path;
+  const errno = renameFailure(withSlash(source, from), withSlash(folder.at(name), to));
+  if (errno === undefined) return;
+  if (errno !== E.EXDEV) throw moveError(from, to, errno);
+  moveByCopy(context, places);
+}
+
+const SLASH = Buffer.from("/");
+
+function moveByCopy(context: OperationContext, { from, to, source, folder, name }: MovePlaces): void {
   if (name.length === 0) throw moveError(from, to, E.EBUSY);
+  const copy = Buffer.from(`.holdfast-${kernelRandomUuid()}.move`);
   try {
-    copyTree(context, from, copy);
-    const errno = renameFailure(copy, to);
+    copyTree(context, source, folder.at(copy), from);
+    const errno = renameFailure(folder.at(copy), folder.at(name));
     if (errno !== undefined) throw moveError(from, to, errno);
   } catch (error) {
-    removeTree({ ...context, step: () => undefined }, copy);
+    removeTreeIn({ ...context, step: () => undefined }, folder, copy, to);
     throw error;
   }
   try {

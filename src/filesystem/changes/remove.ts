@@ -3,8 +3,9 @@
 
 import { rmdirSync, unlinkSync } from "node:fs";
 import { constants } from "node:os";
-import { errnoOf, FileError, pathError } from "../file-error.ts";
-import { namesIn, type OpenFolder, splitPath, withFolder } from "../threads/open-folder.ts";
+import { errnoOf, FileError, pathError, withPath } from "../file-error.ts";
+import { namesIn, type OpenFolder, withFolder } from "../threads/open-folder.ts";
+import { atPlace } from "../threads/open-path.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 
 const E = constants.errno;
@@ -14,14 +15,25 @@ const MAX_ROUNDS = 8;
 
 /** Removes what it can, then throws the first failure. */
 export function removeTree(context: OperationContext, path: Buffer): void {
-  const { folder, name } = splitPath(path);
   const removal = new Removal(context);
   try {
-    withFolder("remove", folder, folder, (above) => removal.one(above, name, path), true);
+    withPath("remove", path, () => atPlace(path, ({ folder, name }) => removal.one(folder, name, path)));
   } catch (error) {
     if (error instanceof FileError && (error.errno === E.ENOENT || error.errno === E.ENOTDIR)) return;
     throw error;
   }
+  removal.finish();
+}
+
+/** The same for what is in an open directory. */
+export function removeTreeIn(
+  context: OperationContext,
+  folder: OpenFolder,
+  name: Buffer,
+  shownPath: Buffer,
+): void {
+  const removal = new Removal(context);
+  removal.one(folder, name, shownPath);
   removal.finish();
 }
 

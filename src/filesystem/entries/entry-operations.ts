@@ -4,14 +4,17 @@ import { basename } from "node:path";
 import { refreshIdNames } from "../../linux/index.ts";
 import { withPath } from "../file-error.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
-import { type Entry, readEntry, readEntryOr } from "./entry.ts";
+import { atEntry } from "./at-entry.ts";
+import { type Entry, orGone, readEntry } from "./entry.ts";
 import { listDirectory } from "./listing.ts";
 
 export const entryOperations = {
   /** Throws `not_found` if there is none. */
   entry: (_context: OperationContext, path: string): Entry => {
     refreshIdNames();
-    return withPath("look up", path, () => readEntry(Buffer.from(path), path, baseName(path)));
+    return withPath("look up", path, () =>
+      atEntry(Buffer.from(path), (place) => readEntry(place, path, baseName(path))),
+    );
   },
 
   /** Undefined for each that is gone. */
@@ -19,7 +22,7 @@ export const entryOperations = {
     refreshIdNames();
     return paths.map((path) => {
       context.step();
-      return readEntryOr(Buffer.from(path), path, baseName(path));
+      return orGone(() => atEntry(Buffer.from(path), (place) => readEntry(place, path, baseName(path))));
     });
   },
 

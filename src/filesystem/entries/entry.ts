@@ -1,9 +1,10 @@
 // What is known of one file, as answers show it.
 
-import { type BigIntStats, lstatSync, realpathSync, statSync } from "node:fs";
+import { type BigIntStats, closeSync, fstatSync, lstatSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
-import { groupName, userName } from "../../linux/index.ts";
+import { groupName, O_PATH, userName } from "../../linux/index.ts";
 import { errnoOf } from "../file-error.ts";
+import { openPath, type Place } from "../threads/open-path.ts";
 import { readMetadata } from "./metadata.ts";
 import { permissionText } from "./permission-text.ts";
 
@@ -29,15 +30,15 @@ const E = constants.errno;
 const TYPE_BITS = 0o170000;
 const S_IFLNK = 0o120000;
 
-/** `path` is what the kernel gets, `shownPath` and `name` what the answer shows. Throws system errors. */
-export function readEntry(path: Buffer, shownPath: string, name: string): Entry {
-  return toEntry(lstatSync(path, { bigint: true }), path, shownPath, name);
+/** `shownPath` and `name` are what the answer shows. Throws system errors. */
+export function readEntry(place: Place, shownPath: string, name: string): Entry {
+  return toEntry(lstatSync(place.path, { bigint: true }), place, shownPath, name);
 }
 
-/** Undefined if it is gone. */
-export function readEntryOr(path: Buffer, shownPath: string, name: string): Entry | undefined {
+/** Undefined if the entry that `read` reads is gone. */
+export function orGone(read: () => Entry): Entry | undefined {
   try {
-    return readEntry(path, shownPath, name);
+    return read();
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === E.ENOENT || errno === E.ENOTDIR) return undefined;
@@ -45,10 +46,10 @@ export function readEntryOr(path: Buffer, shownPath: string, name: string): Entr
   }
 }
 
-function toEntry(stats: BigIntStats, path: Buffer, shownPath: string, name: string): Entry {
+function toEntry(stats: BigIntStats, place: Place, shownPath: string, name: string): Entry {
   const mode = Number(stats.mode);
   const isLink = (mode & TYPE_BITS) === S_IFLNK;
-  const target = isLink ? targetOf(path) : undefined;
+  const target = isLink ? targetOf(place) : undefined;
   const reached = isLink ? target?.mode : mode;
   return {
     name,
@@ -61,23 +62,31 @@ function toEntry(stats: BigIntStats, path: Buffer, shownPath: string, name: stri
     group: groupName(Number(stats.gid)),
     modifiedNs: stats.mtimeNs,
     symlinkTarget: isLink ? (target?.path ?? shownPath) : undefined,
-    metadata: reached === undefined ? {} : readMetadata(path),
+    metadata: isLink ? (target?.metadata ?? {}) : readMetadata(place.path),
   };
 }
 
 interface Target {
   readonly mode: number;
   readonly path: string;
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Undefined for a link that leads nowhere, for whatever reason. */
-function targetOf(path: Buffer): Target | undefined {
+/** Undefined for a link that leads nowhere or is not followed, for whatever reason. */
+function targetOf({ folder, name }: Place): Target | undefined {
+  let fd: number;
   try {
-    const mode = Number(statSync(path, { bigint: true }).mode);
-    return { mode, path: realpathSync.native(path, "buffer").toString() };
+    fd = openPath(name, O_PATH, { from: folder.fd });
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     return undefined;
+  }
+  try {
+    const reached = Buffer.from(`/proc/self/fd/${fd}`);
+    const { mode } = fstatSync(fd);
+    return { mode, path: readlinkSync(reached, "buffer").toString(), metadata: readMetadata(reached) };
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -2,14 +2,15 @@
 // Opens no directory below the asked depth. Follows the link at the root only. What disappears
 // meanwhile is left out; a directory that cannot be read is reported, and the others are listed.
 
-import { realpathSync, statSync } from "node:fs";
+import { closeSync, constants as flags } from "node:fs";
 import { constants } from "node:os";
-import { refreshIdNames } from "../../linux/index.ts";
+import { O_PATH, refreshIdNames } from "../../linux/index.ts";
 import { clip } from "../../text.ts";
-import { errnoOf, FileError, pathError, withPath } from "../file-error.ts";
-import { namesIn, type OpenFolder, withFolder } from "../threads/open-folder.ts";
+import { errnoOf, FileError, pathError } from "../file-error.ts";
+import { namesIn, type OpenFolder, withFolder, withOpened } from "../threads/open-folder.ts";
+import { openPath } from "../threads/open-path.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
-import { type Entry, readEntryOr } from "./entry.ts";
+import { type Entry, orGone, readEntry } from "./entry.ts";
 
 const E = constants.errno;
 
@@ -43,22 +44,43 @@ export interface ListResult {
 export function listDirectory(context: OperationContext, request: ListRequest): ListResult {
   refreshIdNames();
   const list = new List(context, request);
-  const root = withPath("list", request.path, () => realpathSync.native(request.path, "buffer"));
-  if (!withPath("list", request.path, () => statSync(root)).isDirectory())
-    throw new FileError(
-      "invalid_argument",
-      `cannot list "${clip(request.path)}": it is not a directory (ENOTDIR)`,
-      E.ENOTDIR,
-    );
-  withFolder("list", root, request.path, (folder) =>
-    list.folder(folder, {
-      shownPath: request.shownPath,
-      above: [],
-      after: request.after,
-      depth: Math.min(request.depth, MAX_DEPTH),
-    }),
+  withOpened(
+    "list",
+    request.path,
+    () => openRoot(request.path),
+    (folder) =>
+      list.folder(folder, {
+        shownPath: request.shownPath,
+        above: [],
+        after: request.after,
+        depth: Math.min(request.depth, MAX_DEPTH),
+      }),
   );
   return list.finish();
+}
+
+function openRoot(path: string): number {
+  const bytes = Buffer.from(path);
+  try {
+    return openPath(bytes, flags.O_RDONLY | flags.O_DIRECTORY);
+  } catch (error) {
+    if (errnoOf(error) !== E.ENOTDIR || !exists(bytes)) throw error;
+    throw new FileError(
+      "invalid_argument",
+      `cannot list "${clip(path)}": it is not a directory (ENOTDIR)`,
+      E.ENOTDIR,
+    );
+  }
+}
+
+function exists(path: Buffer): boolean {
+  try {
+    closeSync(openPath(path, O_PATH));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
 }
 
 interface Place {
@@ -89,7 +111,8 @@ class List {
       if (order < 0) continue;
       this.#context.step();
       const child = `${shownPath === "/" ? "" : shownPath}/${name.toString()}`;
-      const entry = readEntryOr(folder.at(name), child, name.toString());
+      const place = { folder, name, path: folder.at(name) };
+      const entry = orGone(() => readEntry(place, child, name.toString()));
       if (entry === undefined) continue;
       const names = [...above, name];
       // At or above the place where the last page ended: it was listed there.

@@ -6,7 +6,14 @@ import { SHARE_ENV, Worker } from "node:worker_threads";
 import { startTimer, type Timer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
 import { FileError } from "../file-error.ts";
-import { type AnswerMessage, type CallMessage, GIVEN_UP, STEPS, type ThreadSettings } from "./messages.ts";
+import {
+  type AnswerMessage,
+  type CallMessage,
+  GIVEN_UP,
+  STEPS,
+  TAKEN_PARTS,
+  type ThreadSettings,
+} from "./messages.ts";
 import { RESOLVE_FROM, THREAD_SOURCE } from "./thread-source.ts";
 
 /** How much code and data an operation may use: a list of 100,000 entries leaves in parts. */
@@ -49,7 +56,7 @@ export class FileThread {
   #hasEnded = false;
 
   constructor(identity: ThreadSettings["identity"], limits: ThreadLimits, events: ThreadEvents) {
-    const progress = new SharedArrayBuffer(8);
+    const progress = new SharedArrayBuffer(12);
     this.#counters = new Int32Array(progress);
     this.#events = events;
     this.#limits = limits;
@@ -104,6 +111,8 @@ export class FileThread {
   }
 
   #take(message: AnswerMessage): void {
+    // In a later turn: all messages that are there are taken in one turn.
+    if (message.kind === "part") setImmediate(() => this.#noteTaken());
     const call = this.#running;
     if (call === undefined || message.id !== this.#id) return;
     if (message.kind === "part") {
@@ -118,6 +127,11 @@ export class FileThread {
       call.reject(new FileError(message.code, message.message, message.errno));
     else call.reject(message.error);
     this.#events.onFree();
+  }
+
+  #noteTaken(): void {
+    Atomics.add(this.#counters, TAKEN_PARTS, 1);
+    Atomics.notify(this.#counters, TAKEN_PARTS);
   }
 
   #end(error: unknown): void {

@@ -7,7 +7,7 @@ export interface ThreadSettings {
   readonly identity:
     | { readonly uid: number; readonly gid: number; readonly groups: readonly number[] }
     | undefined;
-  /** Two 32-bit numbers: how many steps were done, and the id of the call to give up. */
+  /** 32-bit numbers: how many steps were done, the id of the call to give up, how many parts the agent has taken. */
   readonly progress: SharedArrayBuffer;
   /** The file from which the thread resolves packages. */
   readonly resolveFrom: string;
@@ -35,3 +35,6 @@ export type AnswerMessage =
 /** Of `ThreadSettings.progress`. */
 export const STEPS = 0;
 export const GIVEN_UP = 1;
+export const TAKEN_PARTS = 2;
+/** Parts on their way to the agent: more would wait in its memory, and be taken in one turn of its event loop. */
+export const MAX_WAITING_PARTS = 2;

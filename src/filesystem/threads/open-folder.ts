@@ -1,7 +1,7 @@
 // An open directory, and paths of what is in it. Names are looked up in the directory that was
 // opened, wherever it is now and whatever took its old place: a swapped link cannot lead elsewhere.
 
-import { closeSync, constants, type Dirent, opendirSync, openSync } from "node:fs";
+import { closeSync, constants, type Dirent, fstatSync, opendirSync, openSync } from "node:fs";
 import { withPath } from "../file-error.ts";
 
 /** How many names one read of the kernel gives. */
@@ -15,20 +15,53 @@ export interface OpenFolder {
   at(name: Uint8Array): Buffer;
 }
 
-/** Runs `use` with the directory at `path`, which is not a link unless `followLink`. */
+/** A directory that is open already. */
+export function openFolderOf(fd: number): OpenFolder {
+  return { fd, at: (name) => Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]) };
+}
+
+/** Runs `use` with the directory at `path`, which is not a link. For paths through open directories. */
 export function withFolder<T>(
   action: string,
   path: Buffer,
   shownPath: Uint8Array | string,
   use: (folder: OpenFolder) => T,
-  followLink = false,
 ): T {
-  const flags = O_RDONLY | O_DIRECTORY | (followLink ? 0 : O_NOFOLLOW);
-  const fd = withPath(action, shownPath, () => openSync(path, flags));
+  return withOpened(action, shownPath, () => openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), use);
+}
+
+/** The same for a directory that `open` opens. */
+export function withOpened<T>(
+  action: string,
+  shownPath: Uint8Array | string,
+  open: () => number,
+  use: (folder: OpenFolder) => T,
+): T {
+  const fd = withPath(action, shownPath, open);
   try {
-    return use({ fd, at: (name) => Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]) });
+    return use(openFolderOf(fd));
   } finally {
     closeSync(fd);
+  }
+}
+
+/** The kernel's time stamps are up to a clock tick older than the moment. */
+const CLOCK_MS = 50;
+
+/**
+ * Whether the open directory is the one that was made after `sinceMs`, and not another one that took its name: such a one
+ * must not get the owner of the new one. Other requests may have filled the new one already.
+ */
+export function isNewFolder(fd: number, sinceMs: number): boolean {
+  return fstatSync(fd).birthtimeMs >= sinceMs - CLOCK_MS || isEmptyFolder(fd);
+}
+
+function isEmptyFolder(fd: number): boolean {
+  const folder = opendirSync(`/proc/self/fd/${fd}`);
+  try {
+    return folder.readSync() === null;
+  } finally {
+    folder.closeSync();
   }
 }
 

@@ -5,11 +5,22 @@ import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { HoldfastError } from "../../errors.ts";
 import { setThreadUmask, takeFileIdentity } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError } from "../file-error.ts";
-import { type AnswerMessage, type CallMessage, GIVEN_UP, STEPS, type ThreadSettings } from "./messages.ts";
+import {
+  type AnswerMessage,
+  type CallMessage,
+  GIVEN_UP,
+  MAX_WAITING_PARTS,
+  STEPS,
+  TAKEN_PARTS,
+  type ThreadSettings,
+} from "./messages.ts";
 import { operations } from "./operations.ts";
 
 /** Of what is made here, as for commands. */
 const UMASK = 0o022;
+
+/** How often a thread whose parts nobody takes looks whether its caller gave up. */
+const GIVE_UP_CHECK_MS = 100;
 
 type AnyOperation = (context: object, ...values: readonly unknown[]) => unknown;
 
@@ -19,14 +30,24 @@ function serve(port: NonNullable<typeof parentPort>, { identity, progress }: Thr
   if (identity !== undefined) takeFileIdentity(identity);
   const counters = new Int32Array(progress);
   const answer = (message: AnswerMessage) => port.postMessage(message);
+  let emitted = 0;
   port.on("message", ({ id, name, values }: CallMessage) => {
-    const context = {
-      step: () => {
-        Atomics.add(counters, STEPS, 1);
-        if (Atomics.load(counters, GIVEN_UP) === id) throw new FileError("unavailable", "the caller gave up");
-      },
-      emit: (part: unknown) => answer({ kind: "part", id, part }),
+    const step = () => {
+      Atomics.add(counters, STEPS, 1);
+      if (Atomics.load(counters, GIVEN_UP) === id) throw new FileError("unavailable", "the caller gave up");
     };
+    const emit = (part: unknown) => {
+      answer({ kind: "part", id, part });
+      emitted++;
+      for (;;) {
+        const taken = Atomics.load(counters, TAKEN_PARTS);
+        // The counters are 32-bit numbers that start again.
+        if (((emitted - taken) | 0) <= MAX_WAITING_PARTS) return;
+        step();
+        Atomics.wait(counters, TAKEN_PARTS, taken, GIVE_UP_CHECK_MS);
+      }
+    };
+    const context = { step, emit };
     try {
       const operation = operations[name as keyof typeof operations] as AnyOperation;
       answer({ kind: "result", id, result: operation(context, ...values) });

@@ -1,16 +1,18 @@
 // Joins files into one and removes them: the end of an upload in parallel parts. Runs on a file thread.
 
-import { closeSync, constants, fstatSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, unlinkSync } from "node:fs";
 import { nameOf } from "../../linux/index.ts";
 import { clip } from "../../text.ts";
-import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
+import { errnoOf, FileError, pathError, pathText } from "../file-error.ts";
+import { atPlace } from "../threads/open-path.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { copyAll } from "./copy-in.ts";
 import { type PlacedFile, type PlaceRequest, place } from "./place.ts";
 import { openSpool } from "./spool.ts";
-import { assertFileName, openFileTarget, parentOf } from "./target.ts";
+import { assertFileName, openFileTarget, parentOf, withFileTarget } from "./target.ts";
 
-export interface ComposeRequest extends Omit<PlaceRequest, "content" | "spool" | "isAtomic" | "path"> {
+export interface ComposeRequest
+  extends Omit<PlaceRequest, "content" | "spool" | "isAtomic" | "path" | "following"> {
   /** In the order of the content. Each is a different file. */
   readonly sources: readonly Uint8Array[];
   readonly destination: Uint8Array;
@@ -39,8 +41,16 @@ export function compose(context: OperationContext, request: ComposeRequest): Com
       bytes += size;
     }
     const content = { kind: "spool", bytes, fd: spool.fd } as const;
-    const placed = place(context, { ...request, path: destination, content, spool, isAtomic: true });
-    return { ...placed, remaining: request.sources.filter((path) => !remove(path)) };
+    const placed = place(context, {
+      ...request,
+      path: destination,
+      content,
+      spool,
+      following: "all",
+      isAtomic: true,
+    });
+    const remaining = request.sources.filter((path, index) => !remove(path, opened[index] ?? -1));
+    return { ...placed, remaining };
   } finally {
     for (const fd of opened) closeSync(fd);
   }
@@ -79,18 +89,23 @@ function assertDifferent({ sources, destination }: ComposeRequest, opened: reado
 
 function existing(path: Uint8Array): string | undefined {
   try {
-    const { dev, ino } = statSync(Buffer.from(path), { bigint: true });
-    return `${dev}-${ino}`;
+    return withFileTarget(Buffer.from(path), "all", (_fd, { dev, ino }) => `${dev}-${ino}`);
   } catch {
     // It does not exist, or placing it reports why it cannot be written.
     return undefined;
   }
 }
 
-function remove(path: Uint8Array): boolean {
+/** Only if the path still names the file that was read, or a link to it. */
+function remove(path: Uint8Array, source: number): boolean {
   try {
-    withPath("remove", path, () => unlinkSync(Buffer.from(path)));
-    return true;
+    const { dev, ino } = fstatSync(source, { bigint: true });
+    return atPlace(path, (place) => {
+      const now = lstatSync(place.path, { bigint: true });
+      if (!now.isSymbolicLink() && (now.dev !== dev || now.ino !== ino)) return false;
+      unlinkSync(place.path);
+      return true;
+    });
   } catch {
     // Named in the answer.
     return false;

@@ -1,11 +1,11 @@
 // Opens a file to send it: a regular file, without waiting for anything but its file system. Runs on a file thread.
 
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, openSync, readlinkSync, readSync } from "node:fs";
 import { nameOf } from "../../linux/index.ts";
 import { clip } from "../../text.ts";
 import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
-import { assertFileTarget } from "./target.ts";
+import { type Following, withFileTarget } from "./target.ts";
 import { versionIn } from "./version.ts";
 
 export interface OpenFile {
@@ -19,21 +19,17 @@ export interface OpenFile {
   readonly firstBytes: Uint8Array;
 }
 
-/** The path may be swapped between the two looks; O_NONBLOCK then keeps a FIFO from blocking. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 /** Rejects with `not_found` in envd's words, which clients compare. */
 export function openFile(
   _context: OperationContext,
   path: Uint8Array,
-  isFollowing: boolean,
+  following: Following,
   sniffBytes: number,
 ): OpenFile {
-  const place = Buffer.from(path);
-  const fd = open(place, isFollowing);
+  const { fd, stats, reached } = open(Buffer.from(path), following);
   try {
-    const stats = withPath("read", path, () => fstatSync(fd, { bigint: true }));
-    assertFileTarget({ mode: Number(stats.mode) }, path);
     const first = Buffer.alloc(Math.min(sniffBytes, Number(stats.size)));
     const read =
       first.length === 0 ? 0 : withPath("read", path, () => readSync(fd, first, 0, first.length, 0));
@@ -42,7 +38,7 @@ export function openFile(
       version: versionIn(stats),
       bytes: Number(stats.size),
       modifiedMs: Number(stats.mtimeMs),
-      reached: withPath("read", path, () => realpathSync.native(place, "buffer")),
+      reached,
       firstBytes: first.subarray(0, read),
     };
   } catch (error) {
@@ -51,10 +47,16 @@ export function openFile(
   }
 }
 
-function open(path: Buffer, isFollowing: boolean): number {
+function open(
+  path: Buffer,
+  following: Following,
+): { readonly fd: number; readonly stats: BigIntStats; readonly reached: Buffer } {
   try {
-    assertFileTarget(statSync(path), path);
-    return openSync(path, isFollowing ? FLAGS : FLAGS | constants.O_NOFOLLOW);
+    return withFileTarget(path, following, (found, stats) => {
+      const place = `/proc/self/fd/${found}`;
+      const reached = readlinkSync(place, "buffer");
+      return { fd: openSync(place, FLAGS), stats, reached };
+    });
   } catch (error) {
     const errno = error instanceof FileError ? undefined : errnoOf(error);
     if (errno === undefined) throw error;

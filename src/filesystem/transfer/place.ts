@@ -10,25 +10,30 @@ import {
   fchownSync,
   fstatSync,
   fsyncSync,
+  lstatSync,
   openSync,
+  readlinkSync,
   readSync,
-  realpathSync,
   renameSync,
   type Stats,
-  statSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
+import { constants as system } from "node:os";
 import { linkNameless, nameOf } from "../../linux/index.ts";
 import { readMetadata } from "../entries/metadata.ts";
 import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
 import { giveTo, type Owner } from "../threads/basic-operations.ts";
+import { openFolderOf } from "../threads/open-folder.ts";
+import { atPlace, type Place } from "../threads/open-path.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { type CompleteContent, copyIn, writeAll } from "./copy-in.ts";
+import { danglingTarget } from "./dangling-link.ts";
 import { replaceMetadata } from "./metadata-replacement.ts";
-import { makeParents } from "./parents.ts";
+import { openParent } from "./parents.ts";
+import { writeRedo } from "./redo-record.ts";
 import { momentaryName, openSpool, type Spool } from "./spool.ts";
-import { assertFileTarget, openFileTarget, parentOf } from "./target.ts";
+import { baseOf, type Following, openFileTarget, parentOf } from "./target.ts";
 import { versionOf } from "./version.ts";
 
 export interface PlaceRequest {
@@ -41,6 +46,7 @@ export interface PlaceRequest {
   readonly owner: Owner | undefined;
   /** Permission bits; undefined: 0644 for a new file, unchanged for an existing one. */
   readonly mode: number | undefined;
+  readonly following: Following;
   /** Replaces the file by a rename, instead of writing it in place. */
   readonly isAtomic: boolean;
   /** Waits until the disk has it. */
@@ -63,11 +69,13 @@ const NEW_MODE = 0o644;
 const MAX_ATTEMPTS = 16;
 
 export function place(context: OperationContext, request: PlaceRequest): PlacedFile {
-  const path = Buffer.from(request.path);
+  let path: Buffer = Buffer.from(request.path);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     context.step();
     const placed = placeOnce(context, { ...request, path });
-    if (placed !== undefined) return placed;
+    if (placed === undefined) continue;
+    if (!("continueAt" in placed)) return placed;
+    path = placed.continueAt;
   }
   throw new FileError(
     "unavailable",
@@ -76,11 +84,12 @@ export function place(context: OperationContext, request: PlaceRequest): PlacedF
 }
 
 type Placing = Omit<PlaceRequest, "path"> & { readonly path: Buffer };
+/** Undefined if the file appeared or disappeared meanwhile; `continueAt`: the path is a link to nothing, which is there. */
+type Outcome = PlacedFile | { readonly continueAt: Buffer } | undefined;
 
-/** Undefined if the file appeared or disappeared meanwhile. */
-function placeOnce(context: OperationContext, request: Placing): PlacedFile | undefined {
+function placeOnce(context: OperationContext, request: Placing): Outcome {
   const { path, expected } = request;
-  const fd = openExisting(path);
+  const fd = openExisting(request);
   if (fd === undefined) {
     assertVersion(path, NO_FILE, expected);
     return placeNew(context, request);
@@ -88,7 +97,7 @@ function placeOnce(context: OperationContext, request: Placing): PlacedFile | un
   return closing(fd, path, () => {
     assertVersion(path, versionOf(fd), expected);
     const stats = fstatSync(fd);
-    return request.isAtomic ? replace(context, request, stats) : overwrite(context, request, fd, stats);
+    return request.isAtomic ? replace(context, request, fd, stats) : overwrite(context, request, fd, stats);
   });
 }
 
@@ -114,10 +123,9 @@ function closing<T>(fd: number, path: Buffer, use: () => T): T {
 }
 
 /** Undefined if it does not exist. */
-function openExisting(path: Buffer): number | undefined {
+function openExisting({ path, following }: Placing): number | undefined {
   try {
-    assertFileTarget(statSync(path), path);
-    return openFileTarget(path, constants.O_RDWR);
+    return openFileTarget(path, constants.O_RDWR, following);
   } catch (error) {
     const errno = error instanceof FileError ? undefined : errnoOf(error);
     if (errno === undefined) throw error;
@@ -130,8 +138,14 @@ function overwrite(context: OperationContext, request: Placing, fd: number, befo
   replaceMetadata(fd, request.metadata, request.path);
   // Changes nothing but the time. Watchers of E2B's SDKs expect this event of every write.
   giveTo(fd, { uid: before.uid, gid: before.gid });
-  copyIn(context, request.content, fd, request.path);
-  finish(request, fd, request.mode);
+  const { content, spool, mode, isSynced } = request;
+  const redo = writeRedo({ target: fd, content, spool, mode, isSynced });
+  try {
+    copyIn(context, content, fd, request.path);
+    finish(request, fd, mode);
+  } finally {
+    redo?.remove();
+  }
   return describe(fd);
 }
 
@@ -140,21 +154,32 @@ function finish({ path, isSynced }: Placing, fd: number, mode: number | undefine
   if (isSynced) withPath("store", path, () => fsyncSync(fd));
 }
 
-function placeNew(context: OperationContext, request: Placing): PlacedFile | undefined {
-  const { path } = request;
-  makeParents(path, request.owner);
-  const spool = linkable(request) ?? openSpool(parentOf(path));
+function placeNew(context: OperationContext, request: Placing): Outcome {
+  const { path, following } = request;
+  const parent = openParent(path, request.owner, { refuseLinks: following === "none" });
+  const name = baseOf(path);
+  const folder = openFolderOf(parent);
+  const place = { folder, name, path: folder.at(name) };
   try {
-    if (!spool.isLinkable) return createAndCopy(context, request);
+    return createAt(context, request, place);
+  } finally {
+    closeSync(parent);
+  }
+}
+
+function createAt(context: OperationContext, request: Placing, place: Place): Outcome {
+  const spool = linkable(request) ?? openSpool(parentOf(request.path));
+  try {
+    if (!spool.isLinkable) return createAndCopy(context, request, place);
     prepare(context, request, spool.fd, request.mode ?? NEW_MODE, request.owner);
-    const result = linkNameless(spool.fd, path);
+    const result = linkNameless(spool.fd, place.path);
     if (result === 0) {
-      announce(request);
+      announce(spool.fd, place, request.content.bytes);
       return describe(spool.fd);
     }
-    if (nameOf(-result) === "EEXIST") return throughDanglingLink(context, request);
+    if (nameOf(-result) === "EEXIST") return throughLink(request, place);
     // The file system, or a rule of the kernel, gives no names to nameless files.
-    return createAndCopy(context, request);
+    return createAndCopy(context, request, place);
   } finally {
     if (spool !== request.spool) closeSync(spool.fd);
   }
@@ -182,12 +207,12 @@ function prepare(
 }
 
 /** The events that watchers expect of a new file: after its name came its owner and its content. */
-function announce({ path, content }: Placing): void {
+function announce(placed: number, { path }: Place, bytes: number): void {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const { uid, gid, nlink, size } = fstatSync(fd);
-    if (nlink !== 1 || size !== content.bytes) return;
+    if (nlink !== 1 || size !== bytes || !isSame(fd, placed)) return;
     fchownSync(fd, uid, gid);
     const first = Buffer.alloc(1);
     if (readSync(fd, first, 0, 1, 0) === 1) writeSync(fd, first, 0, 1, 0);
@@ -198,22 +223,29 @@ function announce({ path, content }: Placing): void {
   }
 }
 
-/** `path` exists: a link to nothing, through which the file is created, or a file that has appeared (undefined). */
-function throughDanglingLink(context: OperationContext, request: Placing): PlacedFile | undefined {
-  const target = statSync(request.path, { throwIfNoEntry: false });
-  return target === undefined ? createAndCopy(context, request) : undefined;
+function isSame(one: number, other: number): boolean {
+  const [a, b] = [fstatSync(one, { bigint: true }), fstatSync(other, { bigint: true })];
+  return a.dev === b.dev && a.ino === b.ino;
 }
 
-/** For file systems without nameless files, and links to nothing. Undefined if the file has appeared meanwhile. */
-function createAndCopy(context: OperationContext, request: Placing): PlacedFile | undefined {
+/** Something exists at the place of a new file: a link to nothing, or a file that has appeared. */
+function throughLink({ path, following }: Placing, place: Place): Outcome {
+  const target = danglingTarget(place, path);
+  if (target === undefined || following === "all") return target;
+  throw pathError("write", path, system.errno.ELOOP);
+}
+
+/** For file systems without nameless files. */
+function createAndCopy(context: OperationContext, request: Placing, place: Place): Outcome {
   const { path } = request;
-  // Without O_EXCL, which refuses a link to nothing.
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
-  const fd = withPath("create", path, () => openSync(path, flags, request.mode ?? NEW_MODE));
-  const stats = fstatSync(fd);
-  if (stats.size > 0 || !stats.isFile()) {
-    closeSync(fd);
-    return undefined;
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+  let fd: number;
+  try {
+    fd = openSync(place.path, flags, request.mode ?? NEW_MODE);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno !== undefined && nameOf(errno) === "EEXIST") return throughLink(request, place);
+    throw errno === undefined ? error : pathError("create", path, errno);
   }
   try {
     return closing(fd, path, () => {
@@ -225,7 +257,7 @@ function createAndCopy(context: OperationContext, request: Placing): PlacedFile 
     });
   } catch (error) {
     try {
-      unlinkSync(path);
+      unlinkSync(place.path);
     } catch {
       // The error that is reported matters more.
     }
@@ -233,20 +265,47 @@ function createAndCopy(context: OperationContext, request: Placing): PlacedFile 
   }
 }
 
-/** By rename: readers see the old file or the new one, and programs that have the old one open keep it. */
-function replace(context: OperationContext, request: Placing, old: Stats): PlacedFile {
+/**
+ * By rename: readers see the old file or the new one, and programs that have the old one open keep it. Undefined if the
+ * open file `existing` has another name now.
+ */
+function replace(context: OperationContext, request: Placing, existing: number, old: Stats): Outcome {
+  // Of the file that was opened: the path could lead to another one by now, which would get the owner of this one.
+  const real = readlinkSync(`/proc/self/fd/${existing}`, "buffer");
+  return withPath("replace", request.path, () =>
+    atPlace(
+      real,
+      (place) => {
+        const now = lstatSync(place.path, { bigint: true, throwIfNoEntry: false });
+        const { dev, ino } = fstatSync(existing, { bigint: true });
+        if (now?.dev !== dev || now.ino !== ino) return undefined;
+        return renameOver(context, request, place, parentOf(real), old);
+      },
+      { refuseLinks: true },
+    ),
+  );
+}
+
+function renameOver(
+  context: OperationContext,
+  request: Placing,
+  place: Place,
+  directory: Buffer,
+  old: Stats,
+): PlacedFile {
   const { path } = request;
-  const real = withPath("replace", path, () => realpathSync.native(path, "buffer"));
-  const spool = linkable(request) ?? openSpool(parentOf(real));
+  const spool = linkable(request) ?? openSpool(directory);
   // From another directory, the rename is one event for watchers of the target's.
-  const name = momentaryName(spool.isLinkable ? Buffer.from(spool.directory) : parentOf(real));
+  const name = spool.isLinkable
+    ? momentaryName(Buffer.from(spool.directory))
+    : momentaryName(place.folder.at(Buffer.from(".")));
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
   const fd = spool.isLinkable ? spool.fd : withPath("replace", path, () => openSync(name, flags, 0o600));
   try {
     prepare(context, request, fd, request.mode ?? old.mode & 0o777, { uid: old.uid, gid: old.gid });
     const linked = spool.isLinkable ? linkNameless(fd, name) : 0;
     if (linked < 0) throw pathError("replace", path, -linked);
-    withPath("replace", path, () => renameSync(name, real));
+    withPath("replace", path, () => renameSync(name, place.path));
     return describe(fd);
   } catch (error) {
     try {

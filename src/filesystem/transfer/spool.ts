@@ -9,7 +9,7 @@ import { kernelRandomUuid, nameOf, O_TMPFILE } from "../../linux/index.ts";
 import { errnoOf, pathError } from "../file-error.ts";
 
 /** Directories that every user may write to, one of which is usually on the target's file system. */
-const SHARED = ["/var/tmp", "/tmp"];
+export const SHARED_DIRECTORIES = ["/var/tmp", "/tmp"];
 /** Of files that have a name for a moment: where a file system has no nameless ones, and before a rename. */
 const NAME_PREFIX = ".holdfast-spool-";
 const MAX_ANCESTORS = 256;
@@ -31,7 +31,7 @@ export function openSpool(directory: Uint8Array): Spool {
     if (fd !== undefined) return { fd, isLinkable: true, directory: candidate };
   }
   let failure: unknown;
-  for (const candidate of SHARED) {
+  for (const candidate of SHARED_DIRECTORIES) {
     try {
       const fd = openNameless(candidate) ?? openUnlinked(candidate);
       return { fd, isLinkable: false, directory: candidate };
@@ -39,7 +39,7 @@ export function openSpool(directory: Uint8Array): Spool {
       failure = error;
     }
   }
-  throw pathError("create a spool file in", SHARED.join(" or "), errnoOf(failure) ?? 0);
+  throw pathError("create a spool file in", SHARED_DIRECTORIES.join(" or "), errnoOf(failure) ?? 0);
 }
 
 /** A name in `directory` for a file that is renamed in the next step. */
@@ -49,7 +49,7 @@ export function momentaryName(directory: Uint8Array): Buffer {
 
 /** At the start of an agent: removes what agents that were killed in such a moment left in the shared directories. */
 export async function removeAbandonedSpools(): Promise<void> {
-  for (const directory of SHARED) {
+  for (const directory of SHARED_DIRECTORIES) {
     const names = await promises.readdir(directory).catch(() => []);
     for (const name of names) {
       const [, pid] = /^\.holdfast-spool-(\d+)-/.exec(name) ?? [];
@@ -74,7 +74,7 @@ async function isAlive(pid: number): Promise<boolean> {
 function neighboursOf(directory: Uint8Array): string[] {
   const own = nearest(directory);
   if (own === undefined) return [];
-  return [...SHARED, topOf(own.path, own.dev)].filter((candidate): candidate is string => {
+  return [...SHARED_DIRECTORIES, topOf(own.path, own.dev)].filter((candidate): candidate is string => {
     if (candidate === undefined) return false;
     const stats = statSync(candidate, { bigint: true, throwIfNoEntry: false });
     return stats !== undefined && stats.dev === own.dev && stats.ino !== own.ino;

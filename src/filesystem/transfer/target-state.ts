@@ -1,12 +1,11 @@
 // What is at the place of an upload, before its content arrives: a mistake in the path costs no transfer then. Runs on a
 // file thread.
 
-import { statSync } from "node:fs";
 import { nameOf } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError } from "../file-error.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { NO_FILE } from "./place.ts";
-import { assertFileName, assertFileTarget } from "./target.ts";
+import { assertFileName, type Following, withFileTarget } from "./target.ts";
 import { versionIn } from "./version.ts";
 
 export interface TargetState {
@@ -17,16 +16,14 @@ export interface TargetState {
 }
 
 /** Throws if no file can be there. Changes nothing. */
-export function targetState(_context: OperationContext, path: Uint8Array): TargetState {
+export function targetState(_context: OperationContext, path: Uint8Array, following: Following): TargetState {
   assertFileName(Buffer.from(path));
   try {
-    const stats = statSync(Buffer.from(path), { bigint: true });
-    assertFileTarget({ mode: Number(stats.mode) }, path);
-    return {
+    return withFileTarget(Buffer.from(path), following, (_fd, stats) => ({
       version: versionIn(stats),
       modifiedMs: Number(stats.mtimeMs),
       identity: `${stats.dev}-${stats.ino}`,
-    };
+    }));
   } catch (error) {
     const errno = error instanceof FileError ? undefined : errnoOf(error);
     if (errno === undefined) throw error;

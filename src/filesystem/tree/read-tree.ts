@@ -1,17 +1,9 @@
 // Reads a directory tree to send it: one directory or one file at a time. Runs on a file thread.
 
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-} from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, readdirSync, readlinkSync, readSync } from "node:fs";
 import { dataExtents, type Extent, nameOf } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError, withPath } from "../file-error.ts";
+import { openPath } from "../threads/open-path.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { inFolder, openBelow } from "./below.ts";
 
@@ -47,7 +39,7 @@ const kinds = new Map<number, TreeEntryKind>([
 export function openTree(_context: OperationContext, path: Uint8Array): TreeRoot {
   const flags = constants.O_RDONLY | constants.O_DIRECTORY;
   try {
-    const fd = openSync(Buffer.from(path), flags);
+    const fd = openPath(path, flags);
     return { fd, entry: describe(Buffer.alloc(0), inFolder(fd, Buffer.from("."))) };
   } catch (error) {
     const errno = errnoOf(error);

@@ -20,10 +20,11 @@ import {
 } from "node:fs";
 import { dataExtents, linkNameless, nameOf } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError, pathText } from "../file-error.ts";
-import type { Owner } from "../threads/basic-operations.ts";
+import { giveTo, type Owner } from "../threads/basic-operations.ts";
+import { isNewFolder } from "../threads/open-folder.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { copyAll, writeAll } from "../transfer/copy-in.ts";
-import { makeParents } from "../transfer/parents.ts";
+import { openParent } from "../transfer/parents.ts";
 import { momentaryName } from "../transfer/spool.ts";
 import { inFolder, inParent, openBelow } from "./below.ts";
 
@@ -57,9 +58,13 @@ export function openUnpackRoot(
   path: Uint8Array,
   owner: Owner | undefined,
 ): number {
-  const place = Buffer.from(path);
-  makeParents(Buffer.concat([place, Buffer.from("/x")]), owner);
-  return openSync(place, constants.O_RDONLY | constants.O_DIRECTORY);
+  const fd = openParent(Buffer.concat([path, Buffer.from("/x")]), owner);
+  try {
+    // The one that was found may be open without the right to read it.
+    return openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY | constants.O_DIRECTORY);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 export function unpackEntries(context: OperationContext, root: number, steps: readonly UnpackStep[]): void {
@@ -148,13 +153,20 @@ function openFolder(root: number, path: Buffer, owner: Owner | undefined): numbe
 
 /** Searchable and writable for its owner until it is finished. */
 function makeDirectory(place: Buffer, { mode, owner }: EntryAttributes): void {
+  const sinceMs = Date.now();
   try {
     mkdirSync(place, mode | 0o700);
   } catch (error) {
     if (nameOf(errnoOf(error) ?? 0) !== "EEXIST" || !lstatSync(place).isDirectory()) throw error;
     return;
   }
-  if (owner !== undefined) lchownSync(place, owner.uid, owner.gid);
+  if (owner === undefined) return;
+  const fd = openSync(place, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    if (isNewFolder(fd, sinceMs)) giveTo(fd, owner);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function finishDirectory(root: number, path: Buffer, attributes: EntryAttributes): void {

@@ -2,11 +2,12 @@
 // directory is watched before it is listed, so whatever appears in it is either listed or reported
 // by the kernel. What disappears meanwhile is left out.
 
-import { fstatSync, lstatSync, realpathSync, statfsSync } from "node:fs";
+import { closeSync, constants as flags, fstatSync, lstatSync, statfsSync } from "node:fs";
 import { constants } from "node:os";
-import { addWatch, type Fd, IN, type WatchDescriptor } from "../../linux/index.ts";
+import { addWatch, type Fd, IN, O_PATH, type WatchDescriptor } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
-import { childrenOf, type OpenFolder, withFolder } from "../threads/open-folder.ts";
+import { childrenOf, type OpenFolder, withFolder, withOpened } from "../threads/open-folder.ts";
+import { openPath } from "../threads/open-path.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { createGlobs } from "./globs.ts";
 
@@ -63,26 +64,41 @@ const NETWORK_TYPES = new Map<number, string>([
 export function armTree(context: OperationContext, request: ArmRequest): void {
   const path = Buffer.from(request.path);
   const isRoot = request.names.length === 0;
-  // The link at the root of a watch is followed, and no other.
-  const real = isRoot ? withPath("watch", path, () => realpathSync.native(path, "buffer")) : path;
-  if (isRoot) checkRoot(real, path, request.allowNetwork);
   const arming = new Arming(context, request);
+  // The link at the root of a watch is followed, and no other.
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = flags;
+  const open = () => openPath(path, O_RDONLY | O_DIRECTORY | (isRoot ? 0 : O_NOFOLLOW));
   try {
-    withFolder("watch", real, path, (folder) => arming.directory(folder, request.names, path));
+    withOpened(
+      "watch",
+      path,
+      () => (isRoot ? openRoot(path, open) : open()),
+      (folder) => {
+        if (isRoot) checkRoot(folder, path, request.allowNetwork);
+        arming.directory(folder, request.names, path);
+      },
+    );
   } finally {
     // Also after a failure: the caller removes the watches that were added.
     arming.flush();
   }
 }
 
-function checkRoot(real: Buffer, path: Buffer, allowNetwork: boolean): void {
-  if (!withPath("watch", path, () => lstatSync(real)).isDirectory())
+function openRoot(path: Buffer, open: () => number): number {
+  try {
+    return open();
+  } catch (error) {
+    if (errnoOf(error) !== E.ENOTDIR || !exists(path)) throw error;
     throw new FileError(
       "invalid_argument",
       `cannot watch "${pathText(path)}": it is not a directory`,
       E.ENOTDIR,
     );
-  const { type } = withPath("watch", path, () => statfsSync(real));
+  }
+}
+
+function checkRoot(root: OpenFolder, path: Buffer, allowNetwork: boolean): void {
+  const { type } = withPath("watch", path, () => statfsSync(root.at(Buffer.from("."))));
   // The type is signed on some systems.
   const network = NETWORK_TYPES.get(Number(type) >>> 0);
   if (network === undefined || allowNetwork) return;
@@ -189,18 +205,35 @@ export function armNearest(context: OperationContext, fd: Fd, path: Uint8Array):
   for (let count = names.length - 1; count >= 0; count--) {
     context.step();
     const folder = `/${names.slice(0, count).join("/")}`;
-    const added = addWatch(fd, Buffer.from(folder, "latin1"), MASK | IN.ONLYDIR);
-    if (!("watch" in added)) continue;
+    const added = watchFolder(fd, Buffer.from(folder, "latin1"));
+    if (added === undefined) continue;
     // It may have returned before it was watched.
     const next = Buffer.from(`/${names.slice(0, count + 1).join("/")}`, "latin1");
-    return exists(next) ? undefined : added.watch;
+    return exists(next) ? undefined : added;
   }
   throw pathError("watch", path, E.ENOENT);
 }
 
+function watchFolder(fd: Fd, path: Buffer): WatchDescriptor | undefined {
+  let folder: number;
+  try {
+    folder = openPath(path, O_PATH | flags.O_DIRECTORY);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
+  try {
+    const added = addWatch(fd, Buffer.from(`/proc/self/fd/${folder}/.`), MASK | IN.ONLYDIR);
+    return "watch" in added ? added.watch : undefined;
+  } finally {
+    closeSync(folder);
+  }
+}
+
 function exists(path: Buffer): boolean {
   try {
-    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+    closeSync(openPath(path, O_PATH | flags.O_NOFOLLOW));
+    return true;
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     return false;

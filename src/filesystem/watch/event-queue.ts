@@ -26,6 +26,7 @@ export class EventQueue {
   #heldBytes = 0;
   #read = 0;
   #next = 0;
+  #rescans = 0;
   readonly #waiting = new Set<() => void>();
 
   constructor(options: QueueOptions) {
@@ -39,6 +40,11 @@ export class EventQueue {
   /** The number of the next event. */
   get next(): number {
     return this.#next;
+  }
+
+  /** How many events said that others are missing. */
+  get rescans(): number {
+    return this.#rescans;
   }
 
   /** Where a reader without an offset continues. */
@@ -127,6 +133,7 @@ export class EventQueue {
 
   #append(event: WatchEvent): void {
     this.#events.push({ ...event, offset: this.#next++ });
+    if (event.rescan) this.#rescans++;
     this.#hold(this.#heldBytes + bytesOf(event));
     this.wake();
   }

@@ -38,6 +38,18 @@ export interface NewWatch extends WatchRequest {
   readonly includeEntry: boolean;
 }
 
+export interface WatchStatistics {
+  readonly watchers: number;
+  /** Directories that the kernel watches for all of them. */
+  readonly directories: number;
+  /** What the queues hold. */
+  readonly heldBytes: number;
+  /** Of all watches so far, removed ones included. */
+  readonly events: number;
+  /** How many of these said that others are missing. */
+  readonly rescans: number;
+}
+
 interface Kept {
   readonly watcher: Watcher;
   readonly reservation: Reservation;
@@ -51,24 +63,22 @@ export class Watchers {
   readonly #hub = new InotifyHub();
   readonly #kept = new Map<string, Kept>();
   #starting = 0;
+  readonly #ofRemoved = { events: 0, rescans: 0 };
 
   constructor(options: WatchersOptions) {
     this.#options = options;
   }
 
-  get count(): number {
-    return this.#kept.size;
-  }
-
-  /** Directories that the kernel watches for all of them. */
-  get directoryCount(): number {
-    return this.#hub.watchCount;
-  }
-
-  get heldBytes(): number {
-    let bytes = 0;
-    for (const { watcher } of this.#kept.values()) bytes += watcher.queue.heldBytes;
-    return bytes;
+  statistics(): WatchStatistics {
+    let { events, rescans } = this.#ofRemoved;
+    let heldBytes = 0;
+    for (const { watcher } of this.#kept.values()) {
+      const { queue } = watcher;
+      events += queue.next;
+      rescans += queue.rescans;
+      heldBytes += queue.heldBytes;
+    }
+    return { watchers: this.#kept.size, directories: this.#hub.watchCount, heldBytes, events, rescans };
   }
 
   /** Changes are noticed from the moment it resolves. Rejects with a FileError. */
@@ -125,6 +135,8 @@ export class Watchers {
     const { watcher, reservation, expiry } = this.#find(id);
     this.#kept.delete(id);
     expiry?.cancel();
+    this.#ofRemoved.events += watcher.queue.next;
+    this.#ofRemoved.rescans += watcher.queue.rescans;
     watcher.close();
     reservation.release();
   }

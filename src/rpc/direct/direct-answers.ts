@@ -48,16 +48,16 @@ export function answerDirectly(
   const call = new DirectCall(request, response, direct, form, memory.open());
   const { implementation } = direct;
   if (implementation.kind === "client stream") {
-    const pieces = envelopePieces(
-      request.iterator({ destroyOnReturn: false }),
-      ...([direct.method, form.codec, { share: call.share, maxMessageBytes }] as const),
-    );
+    const body = request.iterator({ destroyOnReturn: false });
+    const limits = { share: call.share, maxMessageBytes };
+    const pieces = envelopePieces(body, direct.method, form.codec, limits);
     const messages = envelopedMessages(pieces, (bytes) => direct.decode(bytes, form.codec));
     void answerClientStream(call, implementation.call(messages, call)).catch(handOver.fail);
     return true;
   }
   const maxBytes = Math.min(MAX_BYTES, maxMessageBytes);
-  readSmallBody(request, response, { maxBytes, limitMs: requestMs }, (body) => {
+  const reserve = (bytes: number) => call.share.reserve(bytes, COPIES[form.codec]);
+  readSmallBody(request, response, { maxBytes, limitMs: requestMs, reserve }, (body) => {
     // The client left before its message was complete.
     if (call.isOver) return;
     const message = body.kind === "whole" ? messageOf(body.bytes, call) : undefined;
@@ -84,7 +84,6 @@ function messageOf(body: Uint8Array, { form, direct, share }: DirectCall): Messa
   const bytes = form.isStream ? insideEnvelope(body) : body;
   if (bytes === undefined) return undefined;
   try {
-    share.reserve(body.length, COPIES[form.codec]);
     createValueLimit(direct.method, form.codec, share).add(bytes);
     return direct.decode(bytes, form.codec);
   } catch {

@@ -2,7 +2,14 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { MAX_TIMEOUT_MS, startTimer, type Timer } from "../../clock.ts";
-import { type HeaderReader, headerReader, type NodeRequest, type NodeResponse } from "../../http/index.ts";
+import {
+  type Grant,
+  grantOf,
+  type HeaderReader,
+  headerReader,
+  type NodeRequest,
+  type NodeResponse,
+} from "../../http/index.ts";
 import { lastingNowMs } from "../../lasting-time.ts";
 import type { CallContext, RpcContext } from "../call-context.ts";
 import type { Codec } from "../output/event-frames.ts";
@@ -17,6 +24,7 @@ export class DirectCall implements RpcContext, CallContext {
   readonly form: CommonForm;
   readonly direct: DirectMethod;
   readonly share: RequestShare;
+  readonly grant: Grant;
   readonly requestHeader: HeaderReader;
   readonly protocolName = "connect";
   readonly dueAtMs: number | undefined;
@@ -24,6 +32,7 @@ export class DirectCall implements RpcContext, CallContext {
   #controller: AbortController | undefined;
   #abortReason: ConnectError | undefined;
   #limit: Timer | undefined;
+  readonly #unfollow: () => void;
   #isOver = false;
 
   constructor(
@@ -39,6 +48,10 @@ export class DirectCall implements RpcContext, CallContext {
     this.form = form;
     this.share = share;
     this.requestHeader = headerReader(request);
+    this.grant = grantOf(request);
+    this.#unfollow = this.grant.onEnd((reason) =>
+      this.#abort(new ConnectError(reason, Code.Unauthenticated)),
+    );
     response.once("close", () => this.#onClose());
     const { timeoutMs } = form;
     if (this.#boundsProcess || timeoutMs === undefined || timeoutMs > MAX_TIMEOUT_MS) return;
@@ -61,6 +74,11 @@ export class DirectCall implements RpcContext, CallContext {
   }
 
   readonly releaseRequest = (): void => this.share.release();
+
+  /** No method that is answered directly has a message in parts. */
+  readonly answerWith = (): never => {
+    throw new Error(`${this.direct.path} has no answer in parts`);
+  };
 
   get values(): RpcContext["values"] {
     // The call context is the only value that handlers look up.
@@ -98,6 +116,7 @@ export class DirectCall implements RpcContext, CallContext {
   finish(): void {
     this.#isOver = true;
     this.#limit?.cancel();
+    this.#unfollow();
     this.share.close();
   }
 

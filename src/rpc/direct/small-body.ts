@@ -6,36 +6,39 @@ import { failAtLimit, limitTime } from "../timely-body.ts";
 
 export type SmallBody =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
-  /** It is longer than asked for. */
-  | { readonly kind: "longer"; readonly body: AsyncIterable<Uint8Array> };
+  /** It is longer than asked for, or there is no memory for it. */
+  | { readonly kind: "other"; readonly body: AsyncIterable<Uint8Array> };
 
 export interface SmallBodyOptions {
   readonly maxBytes: number;
   /** How long the request may take to arrive; afterwards it is answered. */
   readonly limitMs: number;
+  /** Called before each piece is held. What it throws is left to the library, which will find the same. */
+  readonly reserve: (bytes: number) => void;
 }
 
 /** `onBody` is called once, in this turn if everything has arrived, and never for a client that leaves before. */
 export function readSmallBody(
   request: NodeRequest,
   response: NodeResponse,
-  { maxBytes, limitMs }: SmallBodyOptions,
+  { maxBytes, limitMs, reserve }: SmallBodyOptions,
   onBody: (body: SmallBody) => void,
 ): void {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
-  const take = (): void => {
-    for (let piece = request.read(); bytes <= maxBytes && piece !== null; ) {
+  /** Takes what has arrived. Returns false at the first piece that is too much. */
+  const take = (): boolean => {
+    for (let piece = request.read(); piece !== null; piece = request.read()) {
       pieces.push(piece);
       bytes += piece.length;
-      piece = bytes > maxBytes ? null : request.read();
+      if (bytes > maxBytes || !canReserve(reserve, piece.length)) return false;
     }
+    return true;
   };
+  const whole = (): SmallBody => ({ kind: "whole", bytes: joined(pieces) });
   // Over HTTP/2 `complete` says less: there the body always comes by events.
   if (!("stream" in request) && request.complete) {
-    take();
-    if (bytes <= maxBytes) onBody({ kind: "whole", bytes: joined(pieces) });
-    else onBody({ kind: "longer", body: resumed(pieces, request) });
+    onBody(take() ? whole() : { kind: "other", body: resumed(pieces, request) });
     return;
   }
   const isLate = limitTime(request, response, limitMs);
@@ -44,12 +47,19 @@ export function readSmallBody(
     if (!isLate()) onBody(body);
   };
   const onReadable = (): void => {
-    take();
-    if (bytes <= maxBytes) return;
-    finish({ kind: "longer", body: failAtLimit(resumed(pieces, request), () => isLate) });
+    if (!take()) finish({ kind: "other", body: failAtLimit(resumed(pieces, request), () => isLate) });
   };
-  const onEnd = (): void => finish({ kind: "whole", bytes: joined(pieces) });
+  const onEnd = (): void => finish(whole());
   request.on("readable", onReadable).on("end", onEnd);
+}
+
+function canReserve(reserve: (bytes: number) => void, bytes: number): boolean {
+  try {
+    reserve(bytes);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {

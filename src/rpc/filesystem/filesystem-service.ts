@@ -8,10 +8,10 @@ import type { RpcContext } from "../call-context.ts";
 import { type CallGuards, guardedCalls } from "../guarded-calls.ts";
 import { entryMessages } from "./entry-messages.ts";
 import { fileRequest } from "./file-request.ts";
-import { listDir } from "./list-calls.ts";
+import { type ListSettings, listDir } from "./list-calls.ts";
 import { createWatcher, getWatcherEvents, type WatchCallSettings, watchDir } from "./watch-calls.ts";
 
-export type FilesystemServiceOptions = CallGuards & WatchCallSettings;
+export type FilesystemServiceOptions = CallGuards & WatchCallSettings & ListSettings;
 
 export function filesystemRoutes(options: FilesystemServiceOptions): (router: ConnectRouter) => void {
   const { unary, streaming } = guardedCalls(options);

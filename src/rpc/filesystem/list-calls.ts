@@ -2,9 +2,10 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { HoldfastError } from "../../errors.ts";
-import { cleanPath, type Entry } from "../../filesystem/index.ts";
-import type { EntryInfo, ListDirRequest, ListDirResponseSchema } from "../../gen/filesystem_pb.ts";
-import type { RpcContext } from "../call-context.ts";
+import { cleanPath, type Entry, type Reservation } from "../../filesystem/index.ts";
+import type { ListDirRequest, ListDirResponseSchema } from "../../gen/filesystem_pb.ts";
+import { callContext, type RpcContext } from "../call-context.ts";
+import { EntryList } from "./entry-list.ts";
 import { entryMessages } from "./entry-messages.ts";
 import { type FileRequestSettings, fileRequest } from "./file-request.ts";
 
@@ -13,8 +14,14 @@ const MAX_ENTRIES = 100_000;
 /** In one page. */
 const MAX_PAGE_ENTRIES = 10_000;
 
+export interface ListSettings extends FileRequestSettings {
+  /** Part of the memory budget; undefined if there is no room. */
+  reserve(bytes: number): Reservation | undefined;
+}
+
+/** Answers through the call's context: a large list is encoded while it is read. */
 export async function listDir(
-  settings: FileRequestSettings,
+  settings: ListSettings,
   { path, depth, pageSize, page }: ListDirRequest,
   context: RpcContext,
 ): Promise<MessageInitShape<typeof ListDirResponseSchema>> {
@@ -29,18 +36,38 @@ export async function listDir(
     after: page === "" ? undefined : parsePage(page),
   };
   const toInfo = entryMessages(context);
-  const entries: EntryInfo[] = [];
-  const { last, unreadable } = await files.call("list", [request], {
-    signal: context.signal,
-    onPart: (part) => entries.push(...(part as Entry[]).map(toInfo)),
+  const { codec, response, answerWith } = callContext(context.values);
+  const list = new EntryList({ codec, reserve: settings.reserve });
+  response.once("close", () => list.release());
+  const giveUp = new AbortController();
+  let failure: unknown;
+  const onPart = (part: unknown) => {
+    if (failure !== undefined) return;
+    try {
+      list.add((part as Entry[]).map(toInfo));
+    } catch (error) {
+      failure = error;
+      giveUp.abort();
+    }
+  };
+  const signal = AbortSignal.any([context.signal, giveUp.signal]);
+  const { last, unreadable } = await files.call("list", [request], { signal, onPart }).catch((error) => {
+    list.release();
+    throw failure ?? error;
   });
-  if (hasPages)
-    return { entries, unreadable: [...unreadable], nextPage: last === undefined ? "" : formatPage(last) };
-  if (last === undefined) return { entries };
-  throw new HoldfastError(
-    "resource_exhausted",
-    `"${request.shownPath}" has more than ${MAX_ENTRIES} entries at depth ${request.depth}: list a smaller depth, or give page_size`,
-  );
+  if (failure !== undefined) throw failure;
+  if (!hasPages && last !== undefined) {
+    list.release();
+    throw new HoldfastError(
+      "resource_exhausted",
+      `"${request.shownPath}" has more than ${MAX_ENTRIES} entries at depth ${request.depth}: list a smaller depth, or give page_size`,
+    );
+  }
+  const nextPage = last === undefined ? "" : formatPage(last);
+  // Its answer is an error already.
+  context.signal.throwIfAborted();
+  answerWith(list.end({ nextPage, unreadable: hasPages ? unreadable : [] }));
+  return {};
 }
 
 /** The names to the last entry of a page, each in base64. */

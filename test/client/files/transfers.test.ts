@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ClientError, FileChangedError, type TransferProgress } from "../../../src/client/index.ts";
 import { startCuttingProxy } from "../../support/network/cutting-proxy.ts";
+import { startRelay } from "../../support/network/relay.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 import { agentForFile } from "../file-agent.ts";
 import { connectTo, httpVersions } from "../test-client.ts";
@@ -49,6 +50,28 @@ describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
     const steps = progress.map(({ transferredBytes }) => transferredBytes);
     expect(steps).toEqual([...new Set(steps)].sort((one, other) => one - other));
     expect(steps.length).toBeGreaterThan(2);
+  });
+
+  test("a part that changes on its way is refused by its digest, and sent again", async () => {
+    const content = contentOf(3 * MIB);
+    const marker = content.subarray(2 * MIB, 2 * MIB + 16);
+    let changed = 0;
+    const url = await startRelay(agent.port, {
+      fromClient: (data) => {
+        const at = changed === 0 ? data.indexOf(marker) : -1;
+        if (at < 0) return data;
+        changed++;
+        const other = Buffer.from(data);
+        other.writeUInt8(other.readUInt8(at) ^ 1, at);
+        return other;
+      },
+    });
+    const reasons: string[] = [];
+    await connect(url).files.upload(path, content, {
+      onReconnect: ({ reason }) => reasons.push(reason.message),
+    });
+    expect(digestOf(readFileSync(path))).toBe(digestOf(content));
+    expect([changed, reasons]).toEqual([1, [expect.stringContaining("a part changed on its way")]]);
   });
 
   test("a download tells size, version and progress", async () => {

@@ -3,13 +3,14 @@
 
 import { connect as connectHttp2 } from "node:http2";
 import { expect, onTestFinished, test } from "vitest";
-import { requestBytes } from "../../support/clients/raw-http.ts";
+import { openConnection, requestBytes } from "../../support/clients/raw-http.ts";
 import { contentType, encodeBody } from "../../support/clients/rpc-call.ts";
+import { eventually } from "../../support/proc/proc.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { volume } from "../../support/volume.ts";
-import { exchange, exchangeHttp2 } from "./exchange.ts";
+import { exchange, exchangeHttp2, type Received } from "./exchange.ts";
 import { requestOf, type SentRequest, split } from "./requests.ts";
-import { openTwoPaths, type Path } from "./two-paths.ts";
+import { openTwoPaths, type Path, REQUEST_MEMORY_BYTES } from "./two-paths.ts";
 
 const REQUESTS = volume(600, 10_000);
 const AT_ONCE = 20;
@@ -99,4 +100,46 @@ test("a client stream that arrives byte by byte is the same stream on both paths
   expect(paths.direct.asked).toHaveLength(2 * messages.length);
   expect(paths.direct.asked).toEqual(paths.library.asked);
   expect(paths.direct.direct()).toBe(2 * messages.length);
+});
+
+test("the bytes of a message that is still arriving count in the memory for requests on both paths", async () => {
+  const { direct, library } = await openTwoPaths();
+  const input = (bytes: number) =>
+    requestBytes({
+      path: "/process.Process/SendInput",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ process: { pid: 1 }, input: { stdin: "" }, padding: "x".repeat(bytes) }),
+    });
+  for (const { port, memory } of [direct, library]) {
+    const slow = await openConnection(port);
+    onTestFinished(() => slow.cut());
+    slow.send(input(REQUEST_MEMORY_BYTES - 1000).subarray(0, -1));
+    await eventually(
+      "the slow message is counted",
+      () => memory.heldBytes > REQUEST_MEMORY_BYTES - 1000,
+      () => memory.heldBytes,
+    );
+    const refused = await exchange(port, [input(1000)]);
+    expect(refused).toMatchObject({ statusLine: "HTTP/1.1 429 Too Many Requests" });
+    expect(((await exchange(port, [input(100)])) as Received).statusLine).toBe("HTTP/1.1 200 OK");
+    slow.send("}");
+    expect((await slow.response()).status).toBe(200);
+    expect(memory.heldBytes).toBe(0);
+  }
+});
+
+test("a message that does not arrive in time is answered on both paths, and not handled", async () => {
+  const { direct, library } = await openTwoPaths(50);
+  const bytes = requestBytes({
+    path: "/process.Process/Start",
+    headers: { "content-type": "application/connect+json" },
+    body: encodeBody("Connect JSON", "Start", [{ process: { cmd: "true" } }]),
+  });
+  const [ours, theirs] = await Promise.all(
+    [direct, library].map(({ port }) => exchange(port, [bytes.subarray(0, -1)])),
+  );
+  expect(ours).toEqual(theirs);
+  expect(ours).toMatchObject({ body: expect.stringContaining("deadline_exceeded") });
+  expect([direct.asked, library.asked]).toEqual([[], []]);
+  expect([direct.memory.heldBytes, library.memory.heldBytes]).toEqual([0, 0]);
 });

@@ -59,7 +59,8 @@ export function useFileAgent(args: readonly string[]): FileAgent {
   };
 }
 
-function fileClient(baseUrl: string, user?: string): Client<typeof Filesystem> {
+/** JSON over HTTP/1.1, as E2B's clients send. `user`: undefined names none. */
+export function fileClient(baseUrl: string, user?: string): Client<typeof Filesystem> {
   const transport = createConnectTransport({
     baseUrl,
     httpVersion: "1.1",

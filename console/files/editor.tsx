@@ -1,0 +1,90 @@
+// Shows and edits a text. It is stored only over the version that was opened.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { FileChangedError, type FileEntry } from "../../src/client/browser.ts";
+import { client, say, sayError } from "../session/state.ts";
+import { strings } from "../strings.ts";
+import { Dialog } from "../ui/dialog.tsx";
+
+export const MAX_TEXT_BYTES = 1_000_000;
+
+export function Editor({ entry, onClose }: { readonly entry: FileEntry; readonly onClose: () => void }) {
+  const [text, setText] = useState<string>();
+  const [saved, setSaved] = useState("");
+  const [isText, setIsText] = useState(true);
+  const etag = useRef("");
+  useEffect(() => {
+    const load = async () => {
+      const download = await client.value?.files.download(entry.path);
+      if (download === undefined) return;
+      const content = decoded(await download.bytes());
+      etag.current = download.etag;
+      setIsText(content !== undefined);
+      setText(content ?? "");
+      setSaved(content ?? "");
+    };
+    load().catch((error: unknown) => {
+      sayError(error);
+      onClose();
+    });
+  }, []);
+  const save = async () => {
+    try {
+      const stored = await client.value?.files.write(entry.path, text ?? "", { ifMatch: etag.current });
+      etag.current = stored?.etag ?? "";
+      setSaved(text ?? "");
+      say(strings.saved);
+    } catch (error) {
+      if (error instanceof FileChangedError) say(strings.changedMeanwhile, true);
+      else sayError(error);
+    }
+  };
+  return (
+    <Dialog title={entry.path} onClose={onClose}>
+      {isText ? (
+        <textarea
+          class="mono editor"
+          aria-label={entry.path}
+          spellcheck={false}
+          disabled={text === undefined}
+          value={text ?? ""}
+          onInput={({ currentTarget }) => setText(currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key !== "s" || !(event.ctrlKey || event.metaKey)) return;
+            event.preventDefault();
+            void save();
+          }}
+        />
+      ) : (
+        <p>{strings.notText}</p>
+      )}
+      <div class="buttons">
+        {text !== undefined && text !== saved && <span class="note">{strings.unsavedChanges}</span>}
+        <span class="grow" />
+        <button type="button" onClick={onClose}>
+          {strings.close}
+        </button>
+        {isText && (
+          <button
+            type="button"
+            class="primary"
+            disabled={text === undefined || text === saved}
+            onClick={() => void save()}
+          >
+            {strings.save}
+          </button>
+        )}
+      </div>
+    </Dialog>
+  );
+}
+
+function decoded(bytes: Uint8Array): string | undefined {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return text.includes("\0") ? undefined : text;
+  } catch {
+    // Not UTF-8.
+    return undefined;
+  }
+}

@@ -1,0 +1,176 @@
+// One pane: its title and tools, the terminal, the status line.
+
+import { effect, signal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { nameOf } from "../dashboard/rows.ts";
+import { type PaneAction, paneActions } from "../palette/pane-actions.ts";
+import type { PaneAddress } from "../session/route.ts";
+import { closePane } from "../session/state.ts";
+import { strings } from "../strings.ts";
+import { plainLine } from "../ui/format.ts";
+import { guardClipboard } from "./clipboard.ts";
+import { FindBar } from "./find-bar.tsx";
+import { KeyBar } from "./key-bar.tsx";
+import { watchKeys, watchPaste } from "./keys.ts";
+import { actionsOf, type PaneTools } from "./pane-tools.ts";
+import { PaneSession } from "./session.ts";
+import { StatusLine } from "./status-line.tsx";
+import { TextView } from "./text-view.tsx";
+import { watchPinch } from "./touch.ts";
+
+export function Pane({ address }: { readonly address: PaneAddress }) {
+  const [session] = useState(() => new PaneSession(address));
+  const [title] = useState(() => signal(""));
+  const [question] = useState(() => signal<Question | undefined>(undefined));
+  const [find, setFind] = useState(false);
+  const [text, setText] = useState<string>();
+  const [keys, setKeys] = useState(matchMedia("(pointer: coarse)").matches);
+  const box = useRef<HTMLDivElement>(null);
+  const name = session.info.value === undefined ? "…" : nameOf(session.info.value);
+
+  const tools: PaneTools = {
+    session,
+    name,
+    find: () => setFind(true),
+    showText: () => setText(session.screen.text()),
+    toggleKeys: () => setKeys(!keys),
+  };
+  const latest = useRef(tools);
+  latest.current = tools;
+
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const { screen } = session;
+    const { terminal } = screen;
+    const ask = (asked: Question) => {
+      question.value = asked;
+    };
+    screen.open(element, strings.terminalLabel(name));
+    watchKeys(session, {
+      find: () => latest.current.find(),
+      showText: () => latest.current.showText(),
+      leave: () => element.closest(".pane")?.querySelector<HTMLElement>(".pane-head button")?.focus(),
+    });
+    const stops = [watchPaste(element, session, ask), watchPinch(element, session)];
+    guardClipboard(terminal, ask);
+    terminal.onTitleChange((changed) => {
+      title.value = plainLine(changed, 100);
+    });
+    const observer = new ResizeObserver(() => session.layout());
+    observer.observe(element);
+    const onFocus = () => session.layout();
+    addEventListener("focus", onFocus);
+    session.begin();
+    if (session.address.mode !== "log") terminal.focus();
+    return () => {
+      removeEventListener("focus", onFocus);
+      observer.disconnect();
+      for (const stop of stops) stop();
+      session.close();
+    };
+  }, []);
+
+  useEffect(
+    () =>
+      effect(() => {
+        const info = session.info.value;
+        const label = info === undefined ? strings.product : nameOf(info);
+        document.title = title.value === "" ? label : `${label} · ${title.value}`;
+        session.screen.terminal.textarea?.setAttribute("aria-label", strings.terminalLabel(label));
+      }),
+    [],
+  );
+  useEffect(() => {
+    paneActions.value = actionsOf(latest.current);
+    return () => {
+      paneActions.value = [];
+    };
+  });
+
+  return (
+    <section class="pane" aria-label={name}>
+      <div class="pane-head">
+        <span class="pane-name">{name}</span>
+        {title.value !== "" && <span class="pane-title">{title.value}</span>}
+        <span class="grow" />
+        <Tools actions={actionsOf(tools)} />
+        <button
+          type="button"
+          class="ghost"
+          aria-label={strings.close}
+          title={strings.close}
+          onClick={() => closePane(address.processId)}
+        >
+          ✕
+        </button>
+      </div>
+      {find && (
+        <FindBar
+          search={session.screen.search}
+          onClose={() => {
+            setFind(false);
+            session.screen.terminal.focus();
+          }}
+        />
+      )}
+      <div class="terminal-box" ref={box} />
+      {question.value !== undefined && (
+        <div class="question" role="alertdialog" aria-label={question.value.text}>
+          <span>{question.value.text}</span>
+          <button
+            type="button"
+            class="primary"
+            ref={(button) => button?.focus()}
+            onClick={() => {
+              question.value?.onYes();
+              question.value = undefined;
+              session.screen.terminal.focus();
+            }}
+          >
+            {question.value.yes}
+          </button>
+          <button
+            type="button"
+            onClick={() => {
+              question.value?.onNo?.();
+              question.value = undefined;
+              session.screen.terminal.focus();
+            }}
+          >
+            {strings.deny}
+          </button>
+        </div>
+      )}
+      <StatusLine session={session} />
+      {keys && address.mode === "control" && <KeyBar session={session} onHide={() => setKeys(false)} />}
+      {text !== undefined && <TextView text={text} onClose={() => setText(undefined)} />}
+    </section>
+  );
+}
+
+/** A question in the pane that waits for the user. */
+export interface Question {
+  readonly text: string;
+  readonly yes: string;
+  readonly onYes: () => void;
+  readonly onNo?: () => void;
+}
+
+function Tools({ actions }: { readonly actions: readonly PaneAction[] }) {
+  return (
+    <details class="menu pane-menu">
+      <summary aria-label={strings.columns.actions}>⋯</summary>
+      <div
+        class="menu-items"
+        onClick={({ currentTarget }) => currentTarget.parentElement?.removeAttribute("open")}
+      >
+        {actions.map(({ text, keys, act }) => (
+          <button key={text} type="button" onClick={act}>
+            {text} {keys !== undefined && <kbd>{keys}</kbd>}
+          </button>
+        ))}
+      </div>
+    </details>
+  );
+}

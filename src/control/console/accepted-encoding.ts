@@ -1,0 +1,18 @@
+// Accept-Encoding (RFC 9110, 12.5.3) for files that lie there in several forms.
+
+import type { Encoding } from "./manifest.ts";
+
+/** The first of `available` that the client accepts; undefined: the file itself. */
+export function acceptedEncoding(
+  header: string | null,
+  available: readonly Encoding[],
+): Encoding | undefined {
+  const weights = new Map<string, number>();
+  for (const item of (header ?? "").toLowerCase().split(",")) {
+    const [name = "", ...parameters] = item.split(";").map((part) => part.trim());
+    const [, q = "1"] =
+      parameters.map((text) => /^q\s*=\s*([\d.]+)$/.exec(text)).find((found) => found !== null) ?? [];
+    if (name !== "") weights.set(name, Number(q));
+  }
+  return available.find((encoding) => (weights.get(encoding) ?? weights.get("*") ?? 0) > 0);
+}

@@ -1,0 +1,13 @@
+// An agent without a console does not load the modules of its sessions.
+
+import type { Logger } from "../logger.ts";
+import type { ConsoleSessions, SavedSession } from "./console/index.ts";
+
+/** `saved`: those of the image before. */
+export async function newConsoleSessions(
+  logger: Logger,
+  saved?: readonly SavedSession[],
+): Promise<ConsoleSessions> {
+  const { ConsoleSessions } = await import("./console/index.ts");
+  return new ConsoleSessions(logger, saved);
+}
