@@ -117,6 +117,11 @@ const keepChecks = {
         /^const childProcess = require\('node:child_process'\);/m,
         "const childProcess = { get spawn() { return require('node:child_process').spawn; } };",
       )
+      // string-width needs it for text beyond ASCII only; it takes every table 5 ms.
+      .replace(
+        /^const segmenter = new Intl\.Segmenter\(\);/m,
+        "let made; const segmenter = { segment: (text) => (made ??= new Intl.Segmenter()).segment(text) };",
+      )
       // Connect-Node compresses only on request; see lateModules.
       .replace(
         /^const (\w+) = promisify\(zlib\.(\w+)\);/gm,
