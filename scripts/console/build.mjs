@@ -58,6 +58,7 @@ async function bundleScripts(root) {
   const build = await rolldown({
     input: { main: join(root, "console/main.tsx") },
     platform: "browser",
+    checks: { bundlerTimings: false },
     transform: {
       // xterm.js answers some queries wrongly if it is lowered further.
       target: "es2022",

@@ -159,11 +159,14 @@ test.runIf(hasBrowser)("nine windows over HTTP/1.1 work side by side", async () 
 // cockpit#20532 (44 of 66 lines).
 test.runIf(hasBrowser)("a long paste arrives whole", async () => {
   const { start, open } = await startConsole();
-  const { processId } = await start({ ...bash });
+  // Without bracketed paste, which would become a part of the input.
+  const { processId } = await start({
+    cmd: "sh",
+    args: ["-c", "stty -echo; printf go; head -c 2000000 | sha256sum; read x"],
+    pty: terminal,
+  });
   const page = await open(`#/p/c:${processId}`);
-  await page.until(screenHas("ready>"));
-  await type(page, "stty -echo; head -c 2000000 | sha256sum");
-  await page.until(screenHas("sha256sum"));
+  await page.until(screenHas("go"));
   const line = `${"0123456789".repeat(7)}abcdefghi`;
   const text = `${line}\n`.repeat(25_000);
   const paste = (pasted: string) => `(() => {
@@ -173,7 +176,6 @@ test.runIf(hasBrowser)("a long paste arrives whole", async () => {
     area.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
   })()`;
   await page.evaluate(paste(`${JSON.stringify(`${line}\n`)}.repeat(25_000)`));
-  // bash's line editor has switched bracketed paste on, but not while a command runs: the page asks.
   await page.until(`document.querySelector(".question button")`);
   await page.evaluate(`document.querySelector(".question button").click()`);
   const hash = createHash("sha256").update(text).digest("hex");
@@ -196,7 +198,9 @@ test.runIf(hasBrowser)("Ctrl-C stops a flood of output", async () => {
     times.push(Date.now() - pressedAt);
   }
   process.stderr.write(`Ctrl-C under a flood: ${times.join(", ")} ms to the prompt\n`);
-  expect(Math.max(...times)).toBeLessThan(3_000);
+  // Of several, because another program on the machine can take the time of one.
+  const median = times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
+  expect(median).toBeLessThan(1_000);
 });
 
 // Spexcode#13, tmux#2243, ateam PR 229.

@@ -8,6 +8,8 @@ export default defineConfig({
     include: ["test/console/pages/**/*.test.ts"],
     exclude: [],
     fileParallelism: false,
+    // A busy machine answers late.
+    expect: { poll: { timeout: 20_000 } },
     testTimeout: 120_000,
     hookTimeout: 60_000,
   },

@@ -132,7 +132,11 @@ function commandLines(script: string): { readonly name: string; readonly words: 
 test.each(pages)("every HOLDFAST_ variable in $path is a setting", (page) => {
   const known = new Set([...commands.values()].flat().map(({ envVar }) => envVar));
   // Read by hand: a token has no flag, and neither have choices for tests.
-  known.add("HOLDFAST_ACCESS_TOKEN").add("HOLDFAST_PTY").add("HOLDFAST_TEST_VOLUME");
+  known
+    .add("HOLDFAST_ACCESS_TOKEN")
+    .add("HOLDFAST_PTY")
+    .add("HOLDFAST_TEST_VOLUME")
+    .add("HOLDFAST_SCREENSHOTS");
   const named = page.text.match(/\bHOLDFAST_[A-Z_]*[A-Z]\b/g) ?? [];
   expect(named.filter((name) => !known.has(name))).toEqual([]);
 });
