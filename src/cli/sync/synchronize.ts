@@ -32,10 +32,13 @@ export interface SyncFlags extends UrlFlag {
   readonly giveUpAfter?: number;
 }
 
+/** Then the user is told that the connection is lost, and the round is repeated. */
+const CALL_RETRY_MS = 1_000;
+
 /** Resolves with the exit code. */
 export function synchronize(from: string, to: string, flags: SyncFlags): Promise<number> {
   const { url, user, json = false, giveUpAfter } = flags;
-  const reconnect = reconnectFor(giveUpAfter);
+  const reconnect = { ...reconnectFor(giveUpAfter), callRetryMs: CALL_RETRY_MS };
   return withClient({ url, reconnect, user, failureCode: () => exitCodes.failed }, (client) =>
     untilSignal(async (signal) => {
       const places = placesOf(from, to);
