@@ -9,6 +9,8 @@ import {
   endpointRequirement,
   Initialization,
   newConsoleSessions,
+  restoreUpload,
+  UploadTable,
 } from "../control/index.ts";
 import {
   completeUploads,
@@ -168,6 +170,7 @@ async function compose(
     save: () => saveParts({ ...parts, server: () => server }),
     partFromIdle: () => server?.partFromIdle(),
     isSettled: () => (server?.requests ?? 0) <= streams.unboundedCalls,
+    runningPids: () => table.list().flatMap(({ isRunning, pid }) => (isRunning ? [pid] : [])),
     abandonLaunches: () => table.abandonLaunches(),
     flushLog: logWritten,
     graceMs: settings.shutdownGraceMs,
@@ -248,7 +251,10 @@ async function composeParts(
   const serving = new ServingState();
   const server = () => running?.().server;
   const savedVmGeneration = saved?.vmGeneration;
-  const onBegin = () => sessions?.void();
+  const onBegin = () => {
+    sessions?.void();
+    if (access.tls !== undefined) reseedTls(running?.().upgrade, logger);
+  };
   const generations = new GenerationWatch({ table, server, onBegin, logger, savedVmGeneration });
   const watchers = new Watchers({
     maxWatchers: settings.files.maxWatchers,
@@ -260,8 +266,13 @@ async function composeParts(
     ...{ defaults, credentials, logger, onNewLifecycle },
     saved: saved?.initialization,
   });
+  const uploads = new UploadTable();
+  if (inherited !== undefined)
+    for (const state of inherited.state.uploads ?? [])
+      uploads.restore(restoreUpload(state, files, inherited.descriptors));
   const control = createControl({
     table,
+    uploads,
     defaults,
     credentials,
     statistics: () => activity.statistics,
@@ -303,13 +314,19 @@ async function composeParts(
   const idlePages = new IdlePages({ idleMs: AGENT_DEFAULTS.pageOutIdleMs, logger });
   return {
     ...{ table, files, watchers, token, defaults, serving, activity, streams, answer, idlePages },
-    ...{ generations, initialization, credentials, tokenFile, sessions },
+    ...{ generations, initialization, uploads, credentials, tokenFile, sessions },
   };
 }
 
 /** Whatever neither table names needs the highest scope. */
 function requirementOf(request: NodeRequest): Requirement | "none" | "own" {
   return rpcRequirement(pathOf(request)) ?? endpointRequirement(request) ?? HIGHEST;
+}
+
+/** OpenSSL draws from a generator in this program, which clones of the machine share, and which only a new image has anew. */
+function reseedTls(upgrade: Upgrade | undefined, logger: Logger): void {
+  logger.info({}, "TLS needs new random numbers after a restore: this version is executed again");
+  upgrade?.begin().catch((error: unknown) => logger.error({ err: error }, "no upgrade"));
 }
 
 /** Rejects when the default user does not exist. */

@@ -2,7 +2,7 @@
 // matters: streams are attached before processes are read, or what a slow client still needs could be dropped.
 
 import { closeSync } from "node:fs";
-import type { ConsoleSessions, Initialization } from "../control/index.ts";
+import type { ConsoleSessions, Initialization, UploadTable } from "../control/index.ts";
 import type { AgentState, Inheritance, SavedParts } from "../handover/index.ts";
 import type { AccessToken, RunningServer } from "../http/index.ts";
 import { lastingNowMs } from "../lasting-time.ts";
@@ -28,6 +28,7 @@ export interface Parts {
   readonly initialization: Initialization;
   readonly generations: GenerationWatch;
   readonly activity: ClientActivity;
+  readonly uploads: UploadTable;
 }
 
 export function saveParts(parts: Parts): SavedParts {
@@ -43,6 +44,7 @@ export function saveParts(parts: Parts): SavedParts {
     initialization: parts.initialization.save(),
     vmGeneration: parts.generations.vmGeneration,
     clients,
+    uploads: parts.uploads.save(),
     sessions: parts.sessions?.save(),
   };
 }

@@ -21,7 +21,7 @@ import type { AgentDefaults, ProcessTable } from "../process/index.ts";
 import type { ClientStatistics } from "../rpc/index.ts";
 import { clip } from "../text.ts";
 import { type ConsoleOptions, consoleRouteOf, consoleRoutes } from "./console-routes.ts";
-import { createFileRoutes, TransferMemory, UPLOADS_PATH } from "./files/index.ts";
+import { createFileRoutes, TransferMemory, UPLOADS_PATH, type UploadTable } from "./files/index.ts";
 import { Initialization } from "./init.ts";
 import { MachineMetrics } from "./machine-metrics.ts";
 import { BodyReader } from "./read-body.ts";
@@ -50,6 +50,8 @@ export interface ControlOptions {
   readonly onNewLifecycle: (asking: NodeRequest) => void;
   /** Becoming the next version; absent: not possible. */
   readonly upgrade?: UpgradeControl;
+  /** Resumable uploads; by default there are none at first. */
+  readonly uploads?: UploadTable;
   /** Of POST /init; by default one that has applied nothing. */
   readonly initialization?: Initialization;
   readonly logger: Logger;
@@ -71,6 +73,7 @@ export function createControl(options: ControlOptions): RequestListener {
     defaults,
     memory,
     idleMs: options.transferIdleMs,
+    ...(options.uploads && { uploads: options.uploads }),
     logger,
   });
   const nameVersion = (response: NodeResponse) =>

@@ -4,7 +4,12 @@
 // `needs` names additions without which the state must not be accepted. Other additions are passed over by older
 // readers. A field is never renamed or used for something else. test/handover/states has what earlier versions wrote.
 
-import type { InitializationState, SavedSession } from "../control/index.ts";
+import {
+  type InitializationState,
+  type SavedSession,
+  type UploadState,
+  uploadDescriptors,
+} from "../control/index.ts";
 import { type ServerState, serverDescriptors } from "../http/index.ts";
 import type { AgentDefaults, TableState } from "../process/index.ts";
 import { tableDescriptors } from "../process/index.ts";
@@ -51,6 +56,7 @@ export interface SavedParts {
   /** The counter of VMClock that was seen last. */
   readonly vmGeneration?: string | undefined;
   readonly clients: SavedClientStatistics;
+  readonly uploads?: readonly UploadState[] | undefined;
   /** Of the web console. */
   readonly sessions?: readonly SavedSession[] | undefined;
 }
@@ -66,8 +72,13 @@ export interface AgentState extends StateHead, SavedParts {
 }
 
 /** The descriptors of the parts, each once. */
-export function partDescriptors({ table, server, streams }: SavedParts): number[] {
-  return [...tableDescriptors(table), ...serverDescriptors(server), ...streams.map(({ fd }) => fd)];
+export function partDescriptors({ table, server, streams, uploads = [] }: SavedParts): number[] {
+  return [
+    ...tableDescriptors(table),
+    ...serverDescriptors(server),
+    ...streams.map(({ fd }) => fd),
+    ...uploadDescriptors(uploads),
+  ];
 }
 
 /** Throws with the reason why this version cannot continue with `state`. */

@@ -9,7 +9,7 @@ import { closeSync } from "node:fs";
 import { realClock, startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";
 import { lastingNowMs } from "../lasting-time.ts";
-import { becomeImage, type Fd, openOwnExecutable } from "../linux/index.ts";
+import { becomeImage, endByStopSignals, type Fd, openOwnExecutable, type Pid } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import { dismissGuard, startGuard } from "../process/index.ts";
 import { messageOf } from "../text.ts";
@@ -43,11 +43,13 @@ export interface UpgradeOptions {
   readonly partFromIdle: () => void;
   /** Whether no request is half answered now. */
   readonly isSettled: () => boolean;
+  /** The processes that must not live on if the agent dies on the way. */
+  readonly runningPids: () => readonly Pid[];
   /** Ends the starts that are under way. Called directly before the exec. */
   readonly abandonLaunches: () => void;
   /** Resolves when the log is written, or after a short while. */
   readonly flushLog: () => Promise<void>;
-  /** How long commands may take to end if the agent dies on the way. */
+  /** How long these may take to end then. */
   readonly graceMs: number;
   readonly logger: Logger;
 }
@@ -110,25 +112,31 @@ export class Upgrade {
     await flushLog();
     const look = () => {
       if (this.#stop.signal.aborted) this.#fail(new Error("the agent is shutting down"));
-      else if (isSettled() || realClock.nowMs() >= untilMs) this.#become(program);
+      else if (isSettled() || realClock.nowMs() >= untilMs) this.#prepare(program);
       else startTimer(LOOK_MS, () => setImmediate(look));
     };
     setImmediate(look);
   }
 
+  /** One turn before the exec: signals that libuv has received and not passed on still arrive. */
+  #prepare(program: Program): void {
+    const guard = startGuard(this.#options.runningPids(), this.#options.graceMs);
+    const restoreSignals = endByStopSignals();
+    setImmediate(() => {
+      if (this.#stop.signal.aborted) this.#fail(new Error("the agent is shutting down"));
+      else this.#become(program, guard);
+      restoreSignals();
+      if (guard !== undefined) dismissGuard(guard);
+    });
+  }
+
   /** Returns only if it fails. */
-  #become(program: Program): void {
-    const { save, logger, graceMs, abandonLaunches } = this.#options;
+  #become(program: Program, guard: Fd | undefined): void {
+    const { save, logger, abandonLaunches } = this.#options;
     const opened: Fd[] = [];
-    let guard: Fd | undefined;
     try {
       const begunAtMs = performance.now();
       const parts = save();
-      const running = parts.table.live.filter(({ phase }) => phase.kind === "running");
-      guard = startGuard(
-        running.map(({ pid }) => pid),
-        graceMs,
-      );
       const executable = isSingleExecutable() ? openOwnExecutable() : undefined;
       if (executable !== undefined) opened.push(executable);
       const state = this.#stateOf(parts, guard, executable);
@@ -140,7 +148,6 @@ export class Upgrade {
       becomeImage(imageOf(program, String(fd)), [...(state.descriptors as Fd[]), fd]);
     } catch (error) {
       for (const fd of opened) closeSync(fd);
-      if (guard !== undefined) dismissGuard(guard);
       logger.error({ err: error }, "could not become the next version: this one continues");
       this.#fail(error);
     }

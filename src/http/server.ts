@@ -140,7 +140,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     partFromIdle: entry.partFromIdle,
     save: (carried) => ({
-      listening: options.addresses.flatMap((address, index) => savedListener(address, servers[index])),
+      listening: options.addresses.map((address, index) => savedListener(address, servers[index])),
       ...entry.save(carried),
     }),
     resume: (fd) => {
@@ -153,7 +153,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         socket,
         release: () => {
           end();
-          if (!socket.destroyed) accept(socket);
+          if (socket.destroyed) return;
+          accept(socket);
+          // It may have been paused: a new listener alone does not make it flow again.
+          socket.resume();
         },
       };
     },
@@ -222,15 +225,14 @@ async function listenOnAll(
   return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
 }
 
-function savedListener(
-  address: ListenAddress,
-  server: Server | undefined,
-): ServerState["listening"][number][] {
+/** Throws if the socket is not known: the next image would listen nowhere. */
+function savedListener(address: ListenAddress, server: Server | undefined): ServerState["listening"][number] {
   const fd = server && descriptorOf(server);
-  const bound = server?.address();
-  if (fd === undefined || bound === undefined || bound === null) return [];
-  if (address.kind !== "tcp" || typeof bound === "string") return [{ address, fd }];
-  return [{ address: { ...address, port: bound.port }, fd }];
+  if (fd === undefined) throw new Error("a listening socket has no descriptor");
+  // Node does not know the path of a Unix socket that was inherited.
+  const bound = address.kind === "tcp" ? server?.address() : undefined;
+  if (address.kind !== "tcp" || typeof bound !== "object" || bound === null) return { address, fd };
+  return { address: { ...address, port: bound.port }, fd };
 }
 
 /** Replaces a listening socket that accepts nothing. Returns the old one if that is not possible. */

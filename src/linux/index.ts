@@ -97,7 +97,13 @@ export {
   setCloseOnExecEverywhere,
 } from "./libc.ts";
 export { wouldWriterWait } from "./output-room.ts";
-export { becomeImage, type Image, openOwnExecutable, openUnnamedFile } from "./own-image.ts";
+export {
+  becomeImage,
+  endByStopSignals,
+  type Image,
+  openOwnExecutable,
+  openUnnamedFile,
+} from "./own-image.ts";
 export { type AddressRange, pageOut, readOnlyFileRanges } from "./page-out.ts";
 export { openPolled, preparePolled } from "./polled-descriptor.ts";
 export { type ChildStdio, executeError, type SpawnRequest, spawn, trySpawn } from "./posix-spawn.ts";

@@ -23,7 +23,8 @@ export interface Image {
 const MFD_CLOEXEC = 1;
 const DEFAULT_ACTION = 0;
 const IGNORE = 1;
-const { SIGPIPE } = osConstants.signals;
+const { SIGPIPE, SIGTERM, SIGINT, SIGQUIT, SIGHUP } = osConstants.signals;
+const STOP_SIGNALS = [SIGTERM, SIGINT, SIGQUIT, SIGHUP];
 
 const memfdCreate = libc.func("int memfd_create(const char *name, unsigned int flags)");
 const setAction = libc.func("intptr_t signal(int signal, intptr_t action)");
@@ -48,6 +49,19 @@ export function becomeImage(image: Image, kept: readonly Fd[]): never {
     keepCapabilities();
     throw error;
   }
+}
+
+/**
+ * From now on a signal to stop ends this program at once. libuv only writes it into a pipe, which nobody reads after
+ * an exec: the signal would be lost. Returns the function that restores what was.
+ */
+export function endByStopSignals(): () => void {
+  const before = STOP_SIGNALS.filter((signal) => !keptSignals().has(signal)).map(
+    (signal) => [signal, setAction(signal, DEFAULT_ACTION)] as const,
+  );
+  return () => {
+    for (const [signal, action] of before) setAction(signal, action);
+  };
 }
 
 /** A file without a name, in memory where the kernel can. Close-on-exec; the caller closes it. */

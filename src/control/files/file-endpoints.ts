@@ -34,8 +34,10 @@ export type FileRoutes = Readonly<
 export const UPLOADS_PATH = "/files/uploads/";
 
 /** Every handler answers its request, whatever happens. */
-export function createFileRoutes(options: Omit<FileService, "uploads">): FileRoutes {
-  const service: FileService = { ...options, uploads: new UploadTable() };
+export function createFileRoutes(
+  options: Omit<FileService, "uploads"> & { readonly uploads?: UploadTable },
+): FileRoutes {
+  const service: FileService = { ...options, uploads: options.uploads ?? new UploadTable() };
   const answering = (handler: FileHandler) => async (request: NodeRequest, response: NodeResponse) => {
     try {
       await handler(service, request, response, queryOf(request));

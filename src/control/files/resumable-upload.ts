@@ -6,15 +6,19 @@
 
 import { createHash, type Hash } from "node:crypto";
 import { HoldfastError } from "../../errors.ts";
-import type { PlacedFile, StagedContent } from "../../filesystem/index.ts";
+import { type PlacedFile, readAt, type StagedContent } from "../../filesystem/index.ts";
 import { reprDigest } from "./digests.ts";
 import type { Requester } from "./file-request.ts";
 import { type StoreOptions, store, type Target } from "./storing.ts";
+import type { UploadState } from "./upload-state.ts";
+
+/** Read at once when an upload of another image of this agent continues. */
+const REHASH_BYTES = 1024 * 1024;
 
 export interface UploadPlan {
   readonly id: string;
   readonly path: Buffer;
-  readonly requester: Requester;
+  readonly requester: Pick<Requester, "files" | "owner">;
   readonly target: Target;
   readonly options: StoreOptions;
   /** Of the whole content, as in the header Repr-Digest. */
@@ -34,11 +38,35 @@ export class ResumableUpload {
   #hash: Hash = createHash("sha256");
   #run: Run | undefined;
   #stored: PlacedFile | undefined;
+  #storedDigest: string | undefined;
+  /** Of the content that another image of this agent accepted. */
+  #unhashedBytes: number;
   #storing: Promise<unknown> | undefined;
 
-  constructor(plan: UploadPlan, content: StagedContent) {
+  /** `stored`: the result, if another image of this agent has stored it. */
+  constructor(
+    plan: UploadPlan,
+    content: StagedContent,
+    stored?: { readonly file: PlacedFile; readonly digest: string },
+  ) {
     this.plan = plan;
     this.#content = content;
+    this.#stored = stored?.file;
+    this.#storedDigest = stored?.digest;
+    this.#unhashedBytes = stored === undefined ? content.bytes : 0;
+  }
+
+  /** Changes nothing. A request that sends content now ends with this image of the agent. */
+  save(): UploadState {
+    const { id, path, requester, target, options, digest } = this.plan;
+    return {
+      ...{ id, target, options, digest },
+      path: path.toString("latin1"),
+      user: requester.files.user,
+      owner: requester.owner,
+      content: this.#stored === undefined ? this.#content.save() : undefined,
+      stored: this.#stored && { file: this.#stored, digest: this.digest },
+    };
   }
 
   /** How many bytes of the content are accepted. */
@@ -53,7 +81,7 @@ export class ResumableUpload {
 
   /** `Repr-Digest` of what is accepted so far. */
   get digest(): string {
-    return reprDigest(this.#hash);
+    return this.#storedDigest ?? reprDigest(this.#hash);
   }
 
   /**
@@ -79,6 +107,7 @@ export class ResumableUpload {
     });
     const run: Run = { ended, stop };
     this.#run = run;
+    await this.#hashInherited();
     const start = { bytes: this.#content.bytes, hash: this.#hash.copy() };
     try {
       for await (const piece of pieces) {
@@ -114,6 +143,21 @@ export class ResumableUpload {
     this.#stored = await storing;
     await this.#content.close();
     return this.#stored;
+  }
+
+  /** A hash cannot be handed over: what is in the spool file is read once more. */
+  async #hashInherited(): Promise<void> {
+    const fd = this.#content.spoolFile?.fd;
+    const bytes = this.#unhashedBytes;
+    this.#unhashedBytes = 0;
+    if (fd === undefined || bytes === 0) return;
+    const buffer = Buffer.allocUnsafeSlow(Math.min(bytes, REHASH_BYTES));
+    for (let at = 0; at < bytes; ) {
+      const read = await readAt(fd, buffer.subarray(0, Math.min(buffer.length, bytes - at)), at);
+      if (read === 0) throw new Error(`the spool file of an upload ends at ${at} of ${bytes} bytes`);
+      this.#hash.update(buffer.subarray(0, read));
+      at += read;
+    }
   }
 
   async close(): Promise<void> {

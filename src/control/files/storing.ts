@@ -86,7 +86,7 @@ export interface Storing {
 
 /** Uploads to one file are stored one after the other. */
 export async function store(
-  requester: Requester,
+  requester: Pick<Requester, "files" | "owner">,
   { path, content, target, options }: Storing,
 ): Promise<PlacedFile> {
   const complete = await content.complete();

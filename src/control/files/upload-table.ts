@@ -5,6 +5,7 @@ import { startTimer, type Timer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
 import { clip } from "../../text.ts";
 import type { ResumableUpload } from "./resumable-upload.ts";
+import type { UploadState } from "./upload-state.ts";
 
 /** Each open upload holds a descriptor and disk space. */
 const MAX_OPEN_UPLOADS = 256;
@@ -19,6 +20,16 @@ interface Entry {
 
 export class UploadTable {
   readonly #entries = new Map<string, Entry>();
+
+  save(): UploadState[] {
+    return [...this.#entries.values()].map(({ upload }) => upload.save());
+  }
+
+  /** One that another image of this agent had. */
+  restore(upload: ResumableUpload): void {
+    const { id } = upload.plan;
+    this.#entries.set(id, { upload, timer: this.#expiry(id) });
+  }
 
   find(id: string): ResumableUpload | undefined {
     const entry = this.#entries.get(id);

@@ -15,6 +15,12 @@ const GATHER_BYTES = 16 * 1024;
 /** Opens the spool file, at the first content that does not stay in memory. */
 export type OpenSpool = () => Promise<Spool>;
 
+/** What the spool file of an upload certainly has; for src/handover. */
+export interface StagedContentState {
+  readonly spool: Spool;
+  readonly bytes: number;
+}
+
 export class StagedContent {
   readonly #openSpool: OpenSpool;
   readonly #batchBytes: number;
@@ -25,6 +31,8 @@ export class StagedContent {
   #bytes = 0;
   /** What the spool file has, or will have when `#writing` is done. */
   #spooledBytes = 0;
+  /** What the spool file certainly has. */
+  #writtenBytes = 0;
   #spool: Spool | undefined;
   #writing: Promise<void> = Promise.resolve();
   /** The spool file may be longer than the content. */
@@ -35,9 +43,22 @@ export class StagedContent {
    * Content smaller than `batchBytes` stays in memory. Larger content goes to the spool file in batches of this size, of
    * which two are held: one that is written and one that arrives.
    */
-  constructor(openSpool: OpenSpool, batchBytes: number) {
+  constructor(openSpool: OpenSpool, batchBytes: number, saved?: StagedContentState) {
     this.#openSpool = openSpool;
     this.#batchBytes = batchBytes;
+    if (saved === undefined) return;
+    this.#spool = saved.spool;
+    this.#bytes = saved.bytes;
+    this.#spooledBytes = saved.bytes;
+    this.#writtenBytes = saved.bytes;
+    // A write may have been under way.
+    this.#wasTruncated = true;
+  }
+
+  /** Undefined without a spool file, or if its writing failed. What is only in memory is not part of it. */
+  save(): StagedContentState | undefined {
+    if (this.#spool === undefined || this.#isClosed) return undefined;
+    return { spool: this.#spool, bytes: Math.min(this.#writtenBytes, this.#bytes) };
   }
 
   /** The spool file, once there is one. It is closed by `close`. */
@@ -94,6 +115,7 @@ export class StagedContent {
     const dropped = this.#bytes - bytes;
     if (dropped > this.#chunkBytes) {
       this.#spooledBytes = bytes;
+      this.#writtenBytes = Math.min(this.#writtenBytes, bytes);
       this.#wasTruncated = true;
       this.#chunks = [];
       this.#chunkBytes = 0;
@@ -147,6 +169,7 @@ export class StagedContent {
     this.#spool ??= await this.#openSpool();
     try {
       await writeAllAt(this.#spool.fd, chunks, position);
+      this.#writtenBytes = position + chunks.reduce((sum, { length }) => sum + length, 0);
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;

@@ -29,7 +29,9 @@ export async function startProbedAgent(options: CommandOptions = {}): Promise<Pr
   });
   let asked = 0;
   const probe = async (): Promise<Holdings> => {
-    const answer = agent.waitFor("stderr", new RegExp(`^probe ${++asked} (.*)$`, "m"));
+    // An image of the agent after an upgrade does not know of earlier probes.
+    const earlier = `(?:^probe .*$[^]*?){${asked++}}`;
+    const answer = agent.waitFor("stderr", new RegExp(`${earlier}^probe (.*)$`, "m"));
     agent.kill("SIGPWR");
     return { ...(JSON.parse((await answer)[1] ?? "") as Omit<Holdings, "fds">), fds: fdCount(agent.pid) };
   };
@@ -38,7 +40,6 @@ export async function startProbedAgent(options: CommandOptions = {}): Promise<Pr
 
 // Twice: the second collection frees the objects that the first one finalized.
 const answerer = `
-let asked = 0;
 process.on("SIGPWR", async () => {
   for (let i = 0; i < 2; i++) {
     gc();
@@ -47,6 +48,6 @@ process.on("SIGPWR", async () => {
   const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
   const resources = process.getActiveResourcesInfo().sort();
   const found = { rssBytes: rss, heapBytes: heapUsed, bufferBytes: arrayBuffers, resources };
-  process.stderr.write("probe " + ++asked + " " + JSON.stringify(found) + "\\n");
+  process.stderr.write("probe " + JSON.stringify(found) + "\\n");
 });
 `;

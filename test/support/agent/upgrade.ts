@@ -79,3 +79,15 @@ export function versionThat(code: string, { inRehearsal = false } = {}): string 
   chmodSync(file, 0o755);
   return file;
 }
+
+/** Resolves when the agent holds so much for clients: output and waiting input. */
+export async function untilHeld({ url, stderr }: Reachable, bytes: number): Promise<void> {
+  await eventually(
+    `${bytes} bytes are held`,
+    async () => {
+      const text = await (await fetch(`${url}/metrics/prometheus`)).text();
+      return Number(/^holdfast_held_bytes (\d+)/m.exec(text)?.[1]) >= bytes;
+    },
+    () => stderr?.() ?? "",
+  );
+}
