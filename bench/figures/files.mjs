@@ -167,6 +167,7 @@ export function watchFigure() {
     references: [],
     metrics: [
       { key: "eventsPerSecond", label: "events/s", digits: 0 },
+      { key: "toldPercent", label: "told %", digits: 0 },
       { key: "cpuPerMillion", label: "server CPU s/million", digits: 2 },
       { key: "peakMb", label: "peak MB", digits: 0 },
     ],
@@ -213,9 +214,10 @@ for i in range(${files}):
   }
   await changing;
   const seconds = (performance.now() - startedMs) / 1000;
-  if (told < 2 * files) throw new Error(`${told} of ${2 * files} events were told`);
   const cpu = difference(before, processCpuSeconds(server)) ?? 0;
   const peakMb = peakResidentMb(server);
   await server.stop();
-  return { eventsPerSecond: told / seconds, cpuPerMillion: (cpu / told) * 1e6, peakMb };
+  // The queue holds 1 MiB: a client that polls too slowly is told that events are missing.
+  const toldPercent = (100 * told) / (2 * files);
+  return { eventsPerSecond: told / seconds, toldPercent, cpuPerMillion: (cpu / told) * 1e6, peakMb };
 }
