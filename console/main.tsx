@@ -8,9 +8,11 @@ import { watchAttention } from "./session/attention.ts";
 import { begin } from "./session/begin.ts";
 import { followAddress } from "./session/state.ts";
 import { beginStreams } from "./session/streams.ts";
+import { closeMenus } from "./ui/menus.ts";
 import { stampStyles } from "./ui/style-nonce.ts";
 
 stampStyles();
+closeMenus();
 followAddress();
 watchAttention();
 beginStreams();

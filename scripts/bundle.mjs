@@ -92,6 +92,8 @@ function open(root, options) {
     plugins: [keepChecks, options.plugins],
     input: join(root, "src/cli/command-line.ts"),
     platform: "node",
+    // On a busy machine the times of plugins are warnings, and each warning is an error here.
+    checks: { bundlerTimings: false },
     onLog(level, log) {
       // Code that the bundler warns about does not work in the bundle.
       if (level === "warn") throw new Error(log.message);
@@ -114,6 +116,11 @@ const keepChecks = {
       .replace(
         /^const childProcess = require\('node:child_process'\);/m,
         "const childProcess = { get spawn() { return require('node:child_process').spawn; } };",
+      )
+      // string-width needs it for text beyond ASCII only; it takes every table 5 ms.
+      .replace(
+        /^const segmenter = new Intl\.Segmenter\(\);/m,
+        "let made; const segmenter = { segment: (text) => (made ??= new Intl.Segmenter()).segment(text) };",
       )
       // Connect-Node compresses only on request; see lateModules.
       .replace(

@@ -1,6 +1,7 @@
 // The figures in the order of measurement.
 
 import { attachedFigure } from "./attached.mjs";
+import { copyTreeFigure } from "./copy-tree.mjs";
 import { echoFigure } from "./echo.mjs";
 import { fanOutFigure } from "./fan-out.mjs";
 import { fileListFigure, filesFigure, watchFigure } from "./files.mjs";
@@ -50,6 +51,8 @@ export const figures = [
   streamedFigure(),
   attachedFigure(),
   scaleFigure(),
+  copyTreeFigure("up"),
+  copyTreeFigure("down"),
   filesFigure(),
   fileListFigure(),
   watchFigure(),

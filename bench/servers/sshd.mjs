@@ -66,6 +66,8 @@ export async function startSshd() {
     "PidFile none",
     "PrintMotd no",
     "MaxSessions 100",
+    // For scp.
+    "Subsystem sftp internal-sftp",
     // Without it bash detects a remote login and reads the user's start-up files for each command.
     "SetEnv SHLVL=2",
   ].flatMap((option) => ["-o", option]);

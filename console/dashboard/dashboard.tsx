@@ -1,7 +1,7 @@
 // The page of all processes: gauges, filter, table.
 
 import { computed, signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { go, isLimited, mayChange } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { Gauges } from "./gauges.tsx";
@@ -48,6 +48,7 @@ export function Dashboard() {
   return (
     <div class="dashboard">
       <h1 class="unseen">{strings.processes}</h1>
+      <Summary />
       {!isLimited.value && <Gauges />}
       <div class="tools">
         <div class="segments" role="group" aria-label={strings.showWhich}>
@@ -85,6 +86,21 @@ export function Dashboard() {
       )}
       {signalTarget.value !== undefined && <SignalDialog info={signalTarget.value} />}
     </div>
+  );
+}
+
+/** For screen readers, at most every five seconds. */
+function Summary() {
+  const [text, setText] = useState("");
+  useEffect(() => {
+    const tell = () => setText(strings.summary(counts.value.live, counts.value.ended));
+    const timer = setInterval(tell, 5_000);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <p class="unseen" aria-live="polite">
+      {text}
+    </p>
   );
 }
 

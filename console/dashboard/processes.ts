@@ -6,7 +6,7 @@ import type { AgentInfo, ProcessInfo } from "../../src/client/browser.ts";
 import { isVisible } from "../session/attention.ts";
 import { sessionLost } from "../session/begin.ts";
 import { agentUrl, tokenHeaders } from "../session/session.ts";
-import { client, isLimited, login, wasRestarted } from "../session/state.ts";
+import { client, isLimited, login, route, wasRestarted } from "../session/state.ts";
 import { Rates } from "./rates.ts";
 
 const POLL_MS = 1_000;
@@ -62,7 +62,7 @@ async function poll(): Promise<void> {
       signal,
     });
     if (client.value === from) take(answer);
-    if (!isLimited.value) await readMachine(signal);
+    if (!isLimited.value && route.value.page === "processes") await readMachine(signal);
   } catch (error) {
     if ((error as { code?: string }).code === "unauthenticated") sessionLost();
     else silentSince.value ??= Date.now();

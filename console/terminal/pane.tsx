@@ -91,7 +91,7 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
   return (
     <section class="pane" aria-label={name}>
       <div class="pane-head">
-        <span class="pane-name">{name}</span>
+        <h1 class="pane-name">{name}</h1>
         {title.value !== "" && <span class="pane-title">{title.value}</span>}
         <span class="grow" />
         <Tools actions={actionsOf(tools)} />

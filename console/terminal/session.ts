@@ -72,6 +72,8 @@ export class PaneSession {
   readonly #closing = new AbortController();
   #pieces = new Pieces();
   #process: RemoteProcess | undefined;
+  /** The loop over the present stream, or over the one before. */
+  #reading: Promise<void> = Promise.resolve();
   #begun = false;
   #liveFrom = 0;
   /** What the terminal has parsed, and whether that ends between sequences. */
@@ -80,6 +82,7 @@ export class PaneSession {
   #storedOffset = -1;
   #isAnswering = false;
   #generation: string | undefined;
+  #hasShown = false;
   /** The place behind everything that was received. */
   #next: number | undefined;
   /** This page has typed, or has started the process: the size is that of its pane. */
@@ -293,7 +296,12 @@ export class PaneSession {
       this.#process = process;
       this.#generation = process.generation;
       this.#connected();
-      await this.#read(process);
+      // The loop of the stream before may still give the terminal its last event.
+      await this.#reading.catch(() => {
+        // Its own caller has handled the error.
+      });
+      this.#reading = this.#read(process);
+      await this.#reading;
     } catch (error) {
       this.#failed(error);
     }
@@ -319,18 +327,19 @@ export class PaneSession {
 
   async #read(process: RemoteProcess): Promise<void> {
     const { terminal } = process;
-    if (this.#next === undefined && process.offset > 0 && terminal !== undefined)
+    if (!this.#hasShown && process.offset > 0 && terminal !== undefined)
       this.screen.terminal.write(terminal.restore);
     for await (const event of process) {
+      // Before the event is shown: the next stream begins behind it, however long that takes.
+      this.#next = process.offset;
       if (this.#log !== undefined) await this.#showLog(this.#log.take(event), process.offset);
       else if (event.kind === "gap") await this.#showGap(event);
       else await this.#show(event.data, event.offset);
-      this.#next = process.offset;
       this.offset.value = process.offset;
     }
-    for (const piece of this.#pieces.rest()) this.#give(piece);
     // Left: the loop of a detached process ends without an error.
     if (this.#process !== process) return;
+    for (const piece of this.#pieces.rest()) this.#give(piece);
     this.#end({ kind: "ended", exit: await process.exit });
   }
 
@@ -360,6 +369,7 @@ export class PaneSession {
     streams.release(this.#key);
     this.screen.terminal.options.disableStdin = true;
     this.screen.terminal.options.cursorInactiveStyle = "none";
+    this.layout();
     this.state.value = state;
   }
 
@@ -374,6 +384,7 @@ export class PaneSession {
   }
 
   #give({ data, to, isBetween }: Piece): void {
+    this.#hasShown = true;
     this.#flow.given(data.length);
     this.screen.terminal.write(data, () => {
       this.#isAnswering = false;
@@ -394,7 +405,7 @@ export class PaneSession {
   }
 
   async #showGap({ from, to, terminal }: GapEvent): Promise<void> {
-    const isFirst = this.#next === undefined && from === 0;
+    const isFirst = !this.#hasShown && from === 0;
     this.#pieces.restart();
     // After what the terminal was given before, so that its screen is known.
     await new Promise<void>((resolve) => this.screen.terminal.write("", resolve));
@@ -430,6 +441,7 @@ export class PaneSession {
     this.#next = offset;
     this.#parsed = offset;
     this.#storedOffset = offset;
+    this.#hasShown = true;
     this.#generation = generation;
     this.offset.value = offset;
   }

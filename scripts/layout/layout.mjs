@@ -16,12 +16,14 @@ export const shared = [
 ];
 
 /**
- * Settings and their defaults: the second door of their folder. They load nothing but each other, so that a help text can
- * show a default without loading the agent.
+ * The second door of their folder, because it loads little. Most are settings and their defaults, which load nothing but
+ * each other, so that a help text can show a default without loading the agent; the client of an agent at an address loads
+ * no library for transports.
  */
 export const lightDoors = [
   "agent/settings.ts",
   "client/agent-address.ts",
+  "client/agent-client.ts",
   "filesystem/defaults.ts",
   "http/limits.ts",
   "process/defaults.ts",
@@ -84,4 +86,10 @@ export const restricted = {
 };
 
 /** The files of src/client that need Node; all others run in browsers also. */
-export const clientFilesForNode = ["node-connection.ts", "http2-session.ts", "node-http.ts"];
+export const clientFilesForNode = [
+  "node-connection.ts",
+  "http2-session.ts",
+  "node-http.ts",
+  "node-random-id.ts",
+  "node-gunzip.ts",
+];

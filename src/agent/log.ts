@@ -26,15 +26,11 @@ export async function createLogger({ level, format }: LogSettings): Promise<Logg
   return logger;
 }
 
-/** Writes the lines that wait for the end of this turn. */
-let writeLines = (): void => undefined;
-
 /** Enough for a reader that reads. */
 const FLUSH_MS = 50;
 
 /** Resolves when the log is written, at most FLUSH_MS later: what waits in this program is lost when another one takes its place. */
 export function logWritten(): Promise<void> {
-  writeLines();
   if (process.stderr.writableLength === 0) return Promise.resolve();
   return new Promise((resolve) => {
     const timer = startTimer(FLUSH_MS, resolve);
@@ -61,15 +57,13 @@ const MAX_WAITING_BYTES = 1024 * 1024;
  * stderr, as the destination of pino. pino's own destination does not do: its synchronous write blocks the whole agent
  * when stderr is a full pipe, and its asynchronous one leaves a thread in write(2), for which process.exit() waits
  * (Node 20: for as long as the pipe stays full). process.stderr does neither on a pipe or socket; on a file or
- * terminal it is synchronous. The lines of one turn are one write: a start and its attached client log two, their end also.
+ * terminal it is synchronous.
  */
 function boundedLines(
   render: (line: string) => string,
   report: (dropped: number) => void,
 ): { write(line: string): void } {
   let dropped = 0;
-  /** The lines of this turn. */
-  let lines = "";
   const reportDropped = (): void => {
     if (dropped === 0) return;
     const count = dropped;
@@ -77,26 +71,16 @@ function boundedLines(
     dropped = 0;
     report(count);
   };
-  const flush = (): void => {
-    if (lines === "") return;
-    const text = lines;
-    lines = "";
-    process.stderr.write(text);
-  };
   // Also without a further line.
   process.stderr.on("drain", reportDropped);
-  // The turn in which the agent ends has no next one.
-  process.on("exit", flush);
-  writeLines = flush;
   return {
     write(line) {
-      if (process.stderr.writableLength + lines.length > MAX_WAITING_BYTES) {
+      if (process.stderr.writableLength > MAX_WAITING_BYTES) {
         dropped += 1;
         return;
       }
       reportDropped();
-      if (lines === "") setImmediate(flush);
-      lines += render(line);
+      process.stderr.write(render(line));
     },
   };
 }

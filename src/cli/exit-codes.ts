@@ -31,7 +31,7 @@ export const exitCodeRows: readonly (readonly [code: string, commands: string, m
   [
     `${exitCodes.failed}`,
     "all others",
-    "failed: no agent, no such process or file, or it refused; `serve`: it could not start",
+    "failed: no agent, no such process or file, or it refused; `sync`: also a conflict; `serve`: it could not start",
   ],
   [`${exitCodes.usage}`, "all others", "the command line or a variable is wrong"],
   [`${exitCodes.crashed}`, "`serve`", "crashed"],
@@ -48,7 +48,7 @@ export const exitCodeRows: readonly (readonly [code: string, commands: string, m
   [`${exitCodes.notExecutable}`, "`run`, `shell`", "the command exists and cannot be executed"],
   [`${exitCodes.notFound}`, "`run`, `shell`", "the command does not exist"],
   ["128+N", "`run`, `shell`, `attach`, `wait`", "signal N killed the process, or ended this command"],
-  ["128+N", "`cp`", "signal N ended it"],
+  ["128+N", "`cp`, `sync`", "signal N ended it"],
   ["128+N", "`serve`", "stopped at once by a second signal, number N"],
   [`${exitCodes.interrupted(13)}`, "all that print", "the reader of stdout is gone"],
 ];

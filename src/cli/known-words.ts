@@ -66,6 +66,7 @@ const knownWords: readonly KnownWord[] = [
   { typed: "ssh", here: "holdfast --url HOST:PORT shell" },
   { typed: "scp", here: "holdfast cp FILE :FILE" },
   { typed: "sftp", here: "holdfast cp :FILE FILE" },
+  { typed: "rsync", here: "holdfast sync DIR :DIR" },
   { typed: "vi", here: "holdfast edit :FILE" },
   { typed: "vim", here: "holdfast edit :FILE" },
   { typed: "nano", here: "holdfast edit :FILE" },

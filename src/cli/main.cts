@@ -4,11 +4,9 @@
 // (module.enableCompileCache exists from Node 22 on, and other users can write to its default folder.)
 // CommonJS, because loading the ES module loader takes Node 5 ms more.
 
-import crypto = require("node:crypto");
 import fs = require("node:fs");
-import nodeModule = require("node:module");
 import path = require("node:path");
-import v8 = require("node:v8");
+import type v8 = require("node:v8");
 import vm = require("node:vm");
 
 type Require = (name: string) => unknown;
@@ -24,8 +22,11 @@ const BUNDLE = path.join(__dirname, "../bundle");
 /** When the compiled form is stored. Functions that are first used later do not delay a start. */
 const COMPILED_AFTER_MS = 1000;
 const HASH_CHARACTERS = 16;
-/** The size of a SHA-256 hash. */
-const CHECKSUM_BYTES = 32;
+/** The length of the compiled form, its checksum, and two words that keep it aligned: V8 copies it otherwise. */
+const HEAD_BYTES = 16;
+/** The checksum is of every 16th word. */
+const WORD_BYTES = 4;
+const CHECKED_WORDS = 16;
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
@@ -34,9 +35,8 @@ const WRITABLE_BY_OTHERS = 0o022;
  * with, so this flag is set before the first file is compiled, and the agent's forms are apart.
  */
 const isAgent = process.argv.includes("serve");
-if (isAgent) v8.setFlagsFromString("--semi-space-growth-factor=1");
+if (isAgent) (require("node:v8") as typeof v8).setFlagsFromString("--semi-space-growth-factor=1");
 
-const requireOther = nodeModule.createRequire(path.join(BUNDLE, "command-line.cjs"));
 const loaded = new Map<string, { exports: object }>();
 
 /** Loads a file of the bundle by its name. The file is trusted like the program itself. One that failed can be loaded again. */
@@ -46,15 +46,16 @@ function load(name: string): object {
   const module = { exports: {} };
   loaded.set(name, module);
   const file = path.join(BUNDLE, name);
-  const require: Require = (other) => (other.startsWith("./") ? load(other.slice(2)) : requireOther(other));
   try {
-    compile(file)(module.exports, require, module, file, BUNDLE);
+    compile(file)(module.exports, requireFromBundle, module, file, BUNDLE);
   } catch (error) {
     loaded.delete(name);
     throw error;
   }
   return module.exports;
 }
+
+const requireFromBundle: Require = (name) => (name.startsWith("./") ? load(name.slice(2)) : require(name));
 
 /** `file` is a comment with a hash, then one function expression in ASCII, which V8 uses without a copy. */
 function compile(file: string): ModuleFunction {
@@ -72,21 +73,17 @@ function compile(file: string): ModuleFunction {
 /** Scripts whose compiled form is to be stored, by its file. */
 const unstored = new Map<string, vm.Script>();
 
-/** Whether the command ends before the forms were stored. */
-let isShort = true;
-
 /** After a while, or at the end of a command that ends earlier: most do. */
 function storeLater(script: vm.Script, file: string): void {
   unstored.set(file, script);
   setTimeout(() => {
-    isShort = false;
     if (unstored.delete(file)) storeCompiled(script, file);
   }, COMPILED_AFTER_MS).unref();
 }
 
 process.once("exit", () => {
   // Without the permission to write, every command would do this for nothing.
-  if (isShort && unstored.size > 0 && canWrite(BUNDLE))
+  if (unstored.size > 0 && canWrite(BUNDLE))
     for (const [file, script] of unstored) storeCompiled(script, file);
 });
 
@@ -101,11 +98,12 @@ function canWrite(folder: string): boolean {
 
 /** Runs when the functions that a start needs are compiled. If storing fails, every start is slow. */
 function storeCompiled(script: vm.Script, file: string): void {
-  const fresh = `${file}.${process.pid}-${crypto.randomBytes(4).toString("hex")}`;
+  // No other process has this pid at this time.
+  const fresh = `${file}.${process.pid}-${process.hrtime.bigint()}`;
   try {
     const data = script.createCachedData();
     // A concurrent start finds the whole file or none. Other users cannot write it, with any umask.
-    fs.writeFileSync(fresh, Buffer.concat([checksum(data), data]), { flag: "wx", mode: 0o644 });
+    fs.writeFileSync(fresh, Buffer.concat([head(data), data]), { flag: "wx", mode: 0o644 });
     fs.renameSync(fresh, file);
   } catch {
     fs.rmSync(fresh, { force: true });
@@ -119,8 +117,8 @@ function readCompiled(file: string): Buffer | undefined {
     fd = fs.openSync(file, "r");
     if ((fs.fstatSync(fd).mode & WRITABLE_BY_OTHERS) !== 0) return undefined;
     const content = fs.readFileSync(fd);
-    const data = content.subarray(CHECKSUM_BYTES);
-    return checksum(data).equals(content.subarray(0, CHECKSUM_BYTES)) ? data : undefined;
+    const data = content.subarray(HEAD_BYTES);
+    return head(data).equals(content.subarray(0, HEAD_BYTES)) ? data : undefined;
   } catch {
     return undefined;
   } finally {
@@ -128,8 +126,20 @@ function readCompiled(file: string): Buffer | undefined {
   }
 }
 
-function checksum(data: Buffer): Buffer {
-  return crypto.createHash("sha256").update(data).digest();
+/**
+ * Detects a file that is too short and blocks that a crash lost: eight words of each sector of 512 bytes are checked. A hash
+ * of everything takes every command 10 ms, most of them to load Node's cryptography.
+ */
+function head(data: Buffer): Buffer {
+  // A view of words must be aligned.
+  const aligned = data.byteOffset % WORD_BYTES === 0 ? data : Buffer.from(new Uint8Array(data).buffer);
+  const words = new Int32Array(aligned.buffer, aligned.byteOffset, Math.floor(data.length / WORD_BYTES));
+  let sum = data.length;
+  for (let at = 0; at < words.length; at += CHECKED_WORDS) sum = (Math.imul(sum, 31) + (words[at] ?? 0)) | 0;
+  const bytes = Buffer.alloc(HEAD_BYTES);
+  bytes.writeUInt32LE(data.length);
+  bytes.writeInt32LE(sum, WORD_BYTES);
+  return bytes;
 }
 
 // While the next image of a running agent is loaded, a signal must neither end it nor be lost:

@@ -2,8 +2,8 @@
 
 import { newClient } from "./client.ts";
 import { toSettings } from "./client-settings.ts";
-import { givenConnection } from "./connection.ts";
 import { fetchHttp } from "./fetch-http.ts";
+import { givenConnection } from "./transport-rpc.ts";
 import type { Client, ClientOptions } from "./types.ts";
 
 export * from "./exports.ts";

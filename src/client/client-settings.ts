@@ -1,6 +1,7 @@
 // The options of a client with their defaults filled in, checked once.
 
 import { type Clock, realClock } from "../clock.ts";
+import { randomId } from "./random-id.ts";
 import type { ClientOptions } from "./types.ts";
 
 export interface Settings {
@@ -12,6 +13,8 @@ export interface Settings {
   readonly keepaliveSeconds: number;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Names what must not be done twice. */
+  readonly randomId: () => string;
   readonly user: string | undefined;
   /** Sent with every call. */
   readonly headers: Readonly<Record<string, string>>;
@@ -20,7 +23,10 @@ export interface Settings {
 /** The agent's limit. */
 const MAX_KEEPALIVE_SECONDS = 2_147_483;
 
-export function toSettings({ user, token, reconnect = {} }: ClientOptions): Settings {
+export function toSettings(
+  { user, token, reconnect = {} }: ClientOptions,
+  newId: () => string = randomId,
+): Settings {
   const settings = {
     initialDelayMs: reconnect.initialDelayMs ?? 200,
     maxDelayMs: reconnect.maxDelayMs ?? 10_000,
@@ -30,6 +36,7 @@ export function toSettings({ user, token, reconnect = {} }: ClientOptions): Sett
     keepaliveSeconds: reconnect.keepaliveSeconds ?? 10,
     clock: reconnect.clock ?? realClock,
     random: reconnect.random ?? Math.random,
+    randomId: newId,
     user,
     headers: token === undefined ? {} : { "X-Access-Token": token },
   };

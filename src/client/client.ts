@@ -8,7 +8,6 @@ import { startHeaders, toConnectMessage, toProcessInfo, toStartMessage } from ".
 import { type Opening, Output } from "./output.ts";
 import type { EarlierPosition } from "./output-position.ts";
 import { describeAgent, listChanges, listProcesses } from "./process-list.ts";
-import { randomId } from "./random-id.ts";
 import { AttachedProcess } from "./remote-process.ts";
 import { sendSignal } from "./send-signal.ts";
 import type {
@@ -42,7 +41,8 @@ async function start(
   request: StartRequest,
   options: ProcessOptions,
 ): Promise<RemoteProcess> {
-  const message = toStartMessage(request, request.startId ?? randomId(), options.onSize !== undefined);
+  const startId = request.startId ?? link.settings.randomId();
+  const message = toStartMessage(request, startId, options.onSize !== undefined);
   const sizes = options.onSize === undefined ? {} : { onSize: options.onSize };
   const headers = startHeaders(request.user ?? link.settings.user, request.timeoutMs);
   return begin(link, options, {

@@ -1,16 +1,14 @@
-// What calls go over: the transports that a client uses one after the other, and the present one.
+// What calls go over: the routes that a client uses one after the other, and the present one.
 
-import { createClient, type Client as RpcClient, type Transport } from "@connectrpc/connect";
-import { Filesystem } from "../gen/filesystem_pb.ts";
-import { Process } from "../gen/process_pb.ts";
 import { messageOf } from "../text.ts";
 import { ClientError, DetachedError } from "./client-errors.ts";
 import type { Settings } from "./client-settings.ts";
 import type { HttpClient } from "./http-client.ts";
+import type { Rpc } from "./rpc.ts";
 
 /** What the calls of one moment go over. */
 export interface Route {
-  readonly transport: Transport;
+  readonly rpc: Rpc;
   /** Absent: the contents of files cannot be reached. */
   readonly http?: HttpClient | undefined;
 }
@@ -25,36 +23,13 @@ export interface Connection {
   readonly goaways?: number;
 }
 
-/** Over transports that the caller provides, and for the contents of files over `http`. */
-export function givenConnection(
-  transport: Transport | (() => Transport),
-  http?: HttpClient | undefined,
-): Connection {
-  return {
-    open: () => ({ transport: typeof transport === "function" ? transport() : transport, http }),
-    close: () => {
-      // The caller owns its transports and closes them.
-    },
-  };
-}
-
-/** The calls of both services over one transport. */
-export interface Rpc extends RpcClient<typeof Process> {
-  readonly filesystem: RpcClient<typeof Filesystem>;
-}
-
-interface OpenRoute {
-  readonly rpc: Rpc;
-  readonly http: HttpClient | undefined;
-}
-
 /** One client's link to its agent. */
 export class AgentLink {
   readonly settings: Settings;
   readonly #connection: Connection;
   readonly #closing = new AbortController();
   readonly #followers = new Set<() => void>();
-  #route: OpenRoute | undefined;
+  #route: Route | undefined;
 
   constructor(connection: Connection, settings: Settings) {
     this.#connection = connection;
@@ -94,11 +69,8 @@ export class AgentLink {
     if (this.#route?.rpc === silent) this.#route = undefined;
   }
 
-  #current(): OpenRoute {
-    if (this.#route !== undefined) return this.#route;
-    const { transport, http } = this.#open();
-    const filesystem = createClient(Filesystem, transport);
-    this.#route = { rpc: { ...createClient(Process, transport), filesystem }, http };
+  #current(): Route {
+    this.#route ??= this.#open();
     return this.#route;
   }
 

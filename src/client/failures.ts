@@ -1,10 +1,6 @@
 // What a failed call means: whether to retry, and which error the caller gets.
-//
-// Connect-ES reports a broken connection with many codes, among them `invalid_argument` (a
-// truncated message) and `internal` (an HTTP/2 reset), which the agent also uses for refusals. One
-// thing distinguishes them: an error that the agent sent carries the response's headers.
 
-import { Code, ConnectError } from "@connectrpc/connect";
+import { AnswerError } from "./answer-error.ts";
 import { CleanEndError, ClientError, type ClientErrorCode, ProcessGoneError } from "./client-errors.ts";
 import { retryAfterMs } from "./retry-after.ts";
 
@@ -24,25 +20,6 @@ export interface Failure {
   /** The other side ended on purpose, for example to restart, so many clients lose it at the same moment. */
   readonly isPlanned?: boolean;
 }
-
-const clientCodes: Readonly<Record<Code, ClientErrorCode>> = {
-  [Code.Canceled]: "canceled",
-  [Code.Unknown]: "unknown",
-  [Code.InvalidArgument]: "invalid_argument",
-  [Code.DeadlineExceeded]: "deadline_exceeded",
-  [Code.NotFound]: "not_found",
-  [Code.AlreadyExists]: "already_exists",
-  [Code.PermissionDenied]: "permission_denied",
-  [Code.ResourceExhausted]: "resource_exhausted",
-  [Code.FailedPrecondition]: "failed_precondition",
-  [Code.Aborted]: "aborted",
-  [Code.OutOfRange]: "out_of_range",
-  [Code.Unimplemented]: "unimplemented",
-  [Code.Internal]: "internal",
-  [Code.Unavailable]: "unavailable",
-  [Code.DataLoss]: "data_loss",
-  [Code.Unauthenticated]: "unauthenticated",
-};
 
 const verdicts: Readonly<Partial<Record<ClientErrorCode, Verdict>>> = {
   unavailable: "lost",
@@ -66,9 +43,8 @@ export function toFailure(thrown: unknown): Failure {
       error: thrown,
       isPlanned: thrown instanceof CleanEndError,
     };
-  const error = ConnectError.from(thrown);
-  if (isAnswer(error)) return fromAgent(error);
-  const message = `the connection to the agent failed: ${describe(error)}`;
+  if (thrown instanceof AnswerError) return fromAgent(thrown);
+  const message = `the connection to the agent failed: ${describe(thrown)}`;
   return { verdict: "lost", error: new ClientError("unavailable", message, { cause: thrown }) };
 }
 
@@ -91,12 +67,12 @@ const unconnected = new Set([
   "EHOSTDOWN",
 ]);
 
-function fromAgent(cause: ConnectError): Failure {
-  const code = clientCodes[cause.code];
+function fromAgent(cause: AnswerError): Failure {
+  const { code, message } = cause;
   const error =
     code === "not_found"
-      ? new ProcessGoneError(cause.rawMessage, { cause })
-      : new ClientError(code, cause.rawMessage, { cause });
+      ? new ProcessGoneError(message, { cause })
+      : new ClientError(code, message, { cause });
   const waitMs = retryAfterMs(cause);
   return {
     verdict: verdicts[code] ?? "final",
@@ -106,14 +82,11 @@ function fromAgent(cause: ConnectError): Failure {
   };
 }
 
-function isAnswer({ metadata }: ConnectError): boolean {
-  return [...metadata.keys()].length > 0;
-}
-
 /** Node's error for a host with several addresses has a code, but no message of its own. */
-function describe(error: ConnectError): string {
-  if (error.rawMessage !== "") return error.rawMessage;
-  return causesOf(error)
+function describe(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  if (thrown.message !== "") return thrown.message;
+  return causesOf(thrown)
     .map((cause) => Reflect.get(cause, "code"))
     .filter((code) => typeof code === "string")
     .join(", ");

@@ -29,7 +29,8 @@ async function send(baseUrl: string, request: HttpRequest): Promise<HttpAnswer> 
 }
 
 /** A Blob may be larger than the memory of the page. */
-async function collected(body: AsyncIterable<Uint8Array>): Promise<Blob> {
+async function collected(body: AsyncIterable<Uint8Array> | Uint8Array): Promise<Blob> {
+  if (body instanceof Uint8Array) return new Blob([new Uint8Array(body)]);
   let blob = new Blob([]);
   let waiting: Uint8Array<ArrayBuffer>[] = [];
   let waitingBytes = 0;

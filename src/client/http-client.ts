@@ -6,7 +6,7 @@ export interface HttpRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   /** Read at the pace of the connection, where the runtime can do that. */
-  readonly body?: AsyncIterable<Uint8Array> | undefined;
+  readonly body?: AsyncIterable<Uint8Array> | Uint8Array | undefined;
   readonly signal: AbortSignal;
 }
 

@@ -12,7 +12,6 @@ import { untilAbort } from "./abort.ts";
 import { ClientError, ProcessGoneError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
 import { timeoutHeaders, toSelectorMessage } from "./messages.ts";
-import { randomId } from "./random-id.ts";
 import { callWithRetries } from "./retried-call.ts";
 import type { CallOptions } from "./types.ts";
 
@@ -34,7 +33,7 @@ export interface InputTarget {
 export class InputWriter {
   readonly #link: AgentLink;
   readonly #target: InputTarget;
-  #writer = randomId();
+  #writer: string;
   #acceptedBytes = 0;
   #pieceBytes = FIRST_PIECE_BYTES;
   /** Resolves when all earlier writes have settled. Never rejects. */
@@ -42,6 +41,7 @@ export class InputWriter {
 
   constructor(link: AgentLink, target: InputTarget) {
     this.#link = link;
+    this.#writer = link.settings.randomId();
     this.#target = target;
   }
 
@@ -71,7 +71,7 @@ export class InputWriter {
   }
 
   #rename(): void {
-    this.#writer = randomId();
+    this.#writer = this.#link.settings.randomId();
     this.#acceptedBytes = 0;
   }
 

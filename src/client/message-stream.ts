@@ -4,8 +4,8 @@
 
 import { AbortScope, untilAbort } from "./abort.ts";
 import { ClientError, ReconnectError } from "./client-errors.ts";
-import type { AgentLink, Rpc } from "./connection.ts";
-import type { RpcOptions } from "./retried-call.ts";
+import type { AgentLink } from "./connection.ts";
+import type { Rpc, RpcOptions } from "./rpc.ts";
 
 /** Opens the stream. */
 export type OpenMessages<Message> = (rpc: Rpc, options: RpcOptions) => AsyncIterable<Message>;

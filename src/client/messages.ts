@@ -1,27 +1,16 @@
 // Converts between the client's types and the messages of the wire.
 
-import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import {
-  type ConnectRequest,
-  ConnectRequest_Lag,
-  ConnectRequestSchema,
-  OutputPolicy_Detached,
-  PausedReason,
-  type ProcessEvent_EndEvent,
-  type ProcessEvent_Terminal,
-  type ProcessEvent_TimesEvent,
-  type ProcessSelector,
-  ProcessSelectorSchema,
-  Signal,
-  StartRequestSchema,
-  type UpdateRequest,
-  UpdateRequestSchema,
-  type AgentInfo as WireAgentInfo,
-  type ProcessInfo as WireProcessInfo,
-  type StartRequest as WireStartRequest,
+import type {
+  ProcessEvent_EndEvent,
+  ProcessEvent_Terminal,
+  ProcessEvent_TimesEvent,
+  AgentInfo as WireAgentInfo,
+  ProcessInfo as WireProcessInfo,
 } from "../gen/process_pb.ts";
+import { ConnectRequest_Lag, OutputPolicy_Detached, PausedReason, Signal } from "../gen/tables.ts";
 import { messageOf } from "../text.ts";
 import { ClientError } from "./client-errors.ts";
+import { encodeMessage, type Init, type MessageName } from "./message-codec.ts";
 import { signalOfStatus } from "./signal-names.ts";
 import type {
   AgentInfo,
@@ -39,9 +28,13 @@ import type {
 /** The agent accepts ten digits. */
 const MAX_TIMEOUT_MS = 9_999_999_999;
 
-export function toStartMessage(request: StartRequest, startId: string, sizes = false): WireStartRequest {
+export function toStartMessage(
+  request: StartRequest,
+  startId: string,
+  sizes = false,
+): Init<"process.StartRequest"> {
   const { cmd, args = [], env = {}, cwd, tag, pty, stdin, output, retainEndedMs, group } = request;
-  return checked(StartRequestSchema, {
+  return checked("process.StartRequest", {
     process: { cmd, args: [...args], envs: { ...env }, ...(cwd === undefined ? {} : { cwd }) },
     ...(pty === undefined ? {} : { pty: { size: { cols: pty.cols, rows: pty.rows } } }),
     ...(tag === undefined ? {} : { tag }),
@@ -115,8 +108,8 @@ export function timeoutHeaders(timeoutMs: number): Readonly<Record<string, strin
 export function toConnectMessage(
   selector: Selector,
   { fromOffset, lag, generation, times = false, endOnly = false, onSize }: AttachOptions,
-): ConnectRequest {
-  return checked(ConnectRequestSchema, {
+): Init<"process.ConnectRequest"> {
+  return checked("process.ConnectRequest", {
     process: toSelectorMessage(selector),
     ...(fromOffset === undefined ? {} : { fromOffset: toOffset("fromOffset", fromOffset) }),
     lag: lag === "skip" || endOnly ? ConnectRequest_Lag.SKIP : ConnectRequest_Lag.BLOCK,
@@ -130,25 +123,27 @@ export function toConnectMessage(
   });
 }
 
-export function toSelectorMessage(selector: Selector): ProcessSelector {
-  return checked(ProcessSelectorSchema, { selector: selected(selector) });
+export function toSelectorMessage(selector: Selector): Init<"process.ProcessSelector"> {
+  return checked("process.ProcessSelector", { selector: selected(selector) });
 }
 
 /** Whether `selector` matches a process. A tag may match several, of which the agent chooses the last. */
 export function isSelected(selector: Selector): (process: WireProcessInfo) => boolean {
   const { case: name, value } = selected(selector);
-  return ({ pid, tag, processId }) => ({ pid, tag, processId })[name ?? "processId"] === value;
+  return ({ pid, tag, processId }) => ({ pid, tag, processId })[name] === value;
 }
 
-function selected(selector: Selector): ProcessSelector["selector"] {
+type Selected = { case: "processId" | "tag"; value: string } | { case: "pid"; value: number };
+
+function selected(selector: Selector): Selected {
   if (typeof selector === "string") return { case: "processId", value: selector };
   if ("processId" in selector) return { case: "processId", value: selector.processId };
   if ("pid" in selector) return { case: "pid", value: selector.pid };
   return { case: "tag", value: selector.tag };
 }
 
-export function toUpdateMessage(processId: string, { cols, rows }: PtySize): UpdateRequest {
-  return checked(UpdateRequestSchema, {
+export function toUpdateMessage(processId: string, { cols, rows }: PtySize): Init<"process.UpdateRequest"> {
+  return checked("process.UpdateRequest", {
     process: toSelectorMessage(processId),
     pty: { size: { cols, rows } },
   });
@@ -295,13 +290,11 @@ function toWhole(name: string, value: number, unit: string): bigint {
  * Encodes the message once. A message that cannot be encoded must fail here; otherwise every try
  * would look like a failed connection.
  */
-function checked<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>) {
+function checked<Name extends MessageName>(name: Name, message: Init<Name>): Init<Name> {
   try {
-    const message = create(schema, init);
-    toBinary(schema, message);
+    encodeMessage(name, message);
     return message;
   } catch (cause) {
-    const message = messageOf(cause);
-    throw new ClientError("invalid_argument", message, { cause });
+    throw new ClientError("invalid_argument", messageOf(cause), { cause });
   }
 }

@@ -1,11 +1,11 @@
 // Connections that Node makes to the agent, over HTTP/1.1 or h2c (HTTP/2 with TLS for https). Only
-// this file, http2-session.ts and node-http.ts need Node.
+// http2-session.ts and the files node-*.ts need Node.
 
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { parseAgentAddress } from "./agent-address.ts";
 import type { Connection, Route } from "./connection.ts";
+import { rpcOverHttp } from "./http-rpc.ts";
 import { Http2Session } from "./http2-session.ts";
 import { http1Client, http2Client } from "./node-http.ts";
 
@@ -72,14 +72,10 @@ function overHttp1({ baseUrl, keepaliveMs, socketPath, tls }: Resolved): OwnedRo
   // in use has no listener for the timeout and is not affected.
   const place = socketPath === undefined ? {} : { socketPath };
   const agent = new Agent({ keepAlive: true, timeout: keepaliveMs, ...place, ...tls });
+  const http = http1Client(baseUrl, { agent });
   return {
-    transport: createConnectTransport({
-      baseUrl,
-      httpVersion: "1.1",
-      useBinaryFormat: true,
-      nodeOptions: { agent },
-    }),
-    http: http1Client(baseUrl, { agent }),
+    rpc: rpcOverHttp(http),
+    http,
     // Connections in use stay open: the streams of other processes may be intact.
     retire: () => {
       agent.maxFreeSockets = 0;
@@ -90,9 +86,10 @@ function overHttp1({ baseUrl, keepaliveMs, socketPath, tls }: Resolved): OwnedRo
 
 function overHttp2({ baseUrl, keepaliveMs, socketPath, tls }: Resolved, onGoaway: () => void): OwnedRoute {
   const sessionManager = new Http2Session(baseUrl, keepaliveMs, { onGoaway, socketPath, tls });
+  const http = http2Client(baseUrl, sessionManager);
   return {
-    transport: createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: true, sessionManager }),
-    http: http2Client(baseUrl, sessionManager),
+    rpc: rpcOverHttp(http),
+    http,
     retire: () => sessionManager.abort(),
   };
 }

@@ -78,8 +78,8 @@ async function sendOverHttp2(
   });
 }
 
-function sendBody(request: Writable, body: AsyncIterable<Uint8Array> | undefined): void {
-  if (body === undefined) return void request.end();
+function sendBody(request: Writable, body: HttpRequest["body"]): void {
+  if (body === undefined || body instanceof Uint8Array) return void request.end(body);
   pipeline(body, request).catch(() => {
     // The request reports the same error, and an answer that came before the end is not an error.
   });

@@ -2,8 +2,8 @@
 // agent answers: one size is in flight at a time, and of the sizes that wait only the newest is
 // sent.
 
-import type { UpdateRequest } from "../gen/process_pb.ts";
 import type { AgentLink } from "./connection.ts";
+import type { Init } from "./message-codec.ts";
 import { toUpdateMessage } from "./messages.ts";
 import { callWithRetries } from "./retried-call.ts";
 import type { PtySize } from "./types.ts";
@@ -12,7 +12,7 @@ export class Resizer {
   readonly #link: AgentLink;
   readonly #processId: string;
   readonly #signals: readonly (AbortSignal | undefined)[];
-  #waiting: UpdateRequest | undefined;
+  #waiting: Init<"process.UpdateRequest"> | undefined;
   #sending: Promise<void> | undefined;
 
   /** Each of `signals` ends all resizes. */

@@ -4,17 +4,10 @@ import { deferred } from "../deferred.ts";
 import { AbortScope, untilAbort } from "./abort.ts";
 import { Backoff } from "./backoff.ts";
 import { ClientError, ReconnectError } from "./client-errors.ts";
-import type { AgentLink, Rpc } from "./connection.ts";
+import type { AgentLink } from "./connection.ts";
 import { type Failure, toFailure } from "./failures.ts";
 import { pause } from "./pause.ts";
-
-/** The options of Connect's calls. */
-export interface RpcOptions {
-  readonly signal: AbortSignal;
-  readonly headers: Readonly<Record<string, string>>;
-  /** No limit: a transport's own default would end streams and, for a Start, the process. */
-  readonly timeoutMs: 0;
-}
+import type { Rpc, RpcOptions } from "./rpc.ts";
 
 export interface RetriedCall<Answer> {
   /** Makes one try. */

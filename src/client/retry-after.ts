@@ -2,13 +2,15 @@
 // Connect and gRPC errors.
 
 import { BinaryReader } from "@bufbuild/protobuf/wire";
-import type { ConnectError } from "@connectrpc/connect";
+import type { AnswerError } from "./answer-error.ts";
 
 /** A longer wait is probably a mistake: the client asks again after this. */
 const MAX_RETRY_AFTER_MS = 120_000;
 
+type Waiting = Pick<AnswerError, "metadata" | "details">;
+
 /** In milliseconds; undefined if no wait was asked for. The longer one, if both are present. */
-export function retryAfterMs(error: ConnectError): number | undefined {
+export function retryAfterMs(error: Waiting): number | undefined {
   const waits = [parseRetryAfterMs(error.metadata.get("retry-after")), ...fromDetails(error)];
   const longestMs = Math.max(0, ...waits.map((ms) => ms ?? 0));
   return longestMs === 0 ? undefined : Math.min(longestMs, MAX_RETRY_AFTER_MS);
@@ -21,9 +23,9 @@ export function parseRetryAfterMs(value: string | null | undefined): number | un
   return Number.isNaN(ms) ? undefined : Math.max(0, Math.min(ms, MAX_RETRY_AFTER_MS));
 }
 
-function fromDetails({ details }: ConnectError): (number | undefined)[] {
+function fromDetails({ details }: Waiting): (number | undefined)[] {
   return details.flatMap((detail) =>
-    "type" in detail && detail.type === "google.rpc.RetryInfo" ? [fromRetryInfo(detail.value)] : [],
+    detail.type === "google.rpc.RetryInfo" ? [fromRetryInfo(detail.value)] : [],
   );
 }
 

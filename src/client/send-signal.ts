@@ -1,6 +1,6 @@
 // Sends a signal to a process, at most once if a repetition would have a second effect.
 
-import { SignalScope } from "../gen/process_pb.ts";
+import { SignalScope } from "../gen/tables.ts";
 import type { AgentLink } from "./connection.ts";
 import { wasNeverProcessed } from "./failures.ts";
 import { toSelectorMessage, toSignal } from "./messages.ts";

@@ -8,8 +8,8 @@
 import type { DetachedMode } from "./multiplexer-options.ts";
 import { mostHeldFor } from "./retention.ts";
 
-/** What the slowest subscriber may have before it when the budget is spent: one read. */
-export const SPENT_BACKLOG_BYTES = 64 * 1024;
+/** What the slowest subscriber may have before it when the budget is spent: one read, so producers read no more at a time then. */
+export const SPENT_BACKLOG_BYTES = 4 * 1024;
 
 export interface GateState {
   readonly hasEnded: boolean;

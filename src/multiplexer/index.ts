@@ -1,7 +1,7 @@
 export { giveBack, takeBuffer, takeCopy } from "./buffer-pool.ts";
 export { type Chunk, chunkEnd, type Marked, type Offset, type OutputStream, offset } from "./chunk.ts";
 export { KEEP_BY_REFERENCE_BYTES } from "./chunk-queue.ts";
-export type { PausedReason } from "./gate.ts";
+export { type PausedReason, SPENT_BACKLOG_BYTES } from "./gate.ts";
 export { type BudgetMember, type BudgetShare, MemoryBudget, type Reservation } from "./memory-budget.ts";
 export { Multiplexer } from "./multiplexer.ts";
 export type { DetachedMode, MultiplexerOptions } from "./multiplexer-options.ts";

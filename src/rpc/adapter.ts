@@ -32,6 +32,7 @@ import {
 import { lastingNowMs } from "../lasting-time.ts";
 import type { Logger } from "../logger.ts";
 import { acceptedCompressions } from "./answer-compression.ts";
+import { holdAnswer } from "./answer-memory.ts";
 import { setCallContext } from "./call-context.ts";
 import { answerDirectly } from "./direct/direct-answers.ts";
 import { type DirectMethod, directMethod } from "./direct/direct-method.ts";
@@ -205,8 +206,15 @@ async function serve(
   const handled = await handler({ ...universal, body });
   // Its request is handled: only in a bidirectional stream more of it may follow.
   if (handler.method.methodKind !== "bidi_streaming") share.close();
-  const { refusal, answer } = await readAnswer(handled, handler, contentType);
+  const { refusal, answer, bytes = 0 } = await readAnswer(handled, handler, contentType);
   if (refusal !== undefined) return refuse(request, response, refusal);
+  const answerBytes = encoded?.bytes ?? bytes;
+  const noRoom =
+    handler.method.methodKind === "unary" ? holdAnswer(answerBytes, response, memory) : undefined;
+  if (noRoom !== undefined) {
+    await answer.body?.[Symbol.asyncIterator]().return?.();
+    return refuse(request, response, noRoom);
+  }
   const isEnveloped = /^application\/grpc/i.test(contentType);
   const whole = encoded === undefined ? answer : withEncodedMessage(answer, encoded, isEnveloped);
   await universalResponseToNodeResponse(withPlainMessage(whole), response);

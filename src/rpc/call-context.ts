@@ -28,7 +28,7 @@ export interface CallContext {
   readonly timeoutMs: number | undefined;
   /** When the library ends the call by the client's time limit, as a lasting time. */
   readonly dueAtMs: number | undefined;
-  /** To be called when the messages received so far are processed (request-memory.ts): a client stream has no end. */
+  /** To be called when the message is passed on to code that counts it itself (request-memory.ts). Not for a client stream: see request-body.ts. */
   readonly releaseRequest: () => void;
   /** The message of the answer, in place of the one that the handler returns. */
   readonly answerWith: (message: EncodedMessage) => void;

@@ -20,6 +20,8 @@ interface ReadAnswer {
   readonly refusal: Refusal | undefined;
   /** To be sent if there is no refusal. */
   readonly answer: UniversalServerResponse;
+  /** Of the first piece of its body: all of it, unless the answer is a stream. */
+  readonly bytes?: number;
 }
 
 /** Reads the first piece of the answer's body; the library has it ready. */
@@ -43,7 +45,11 @@ export async function readAnswer(
   const refusal = refusalOf(error, answer.header);
   if (refusal !== undefined) await body.return?.();
   if (refusal !== undefined) return { answer, refusal };
-  return { answer: { ...answer, body: resumed(first.value, body) }, refusal: undefined };
+  return {
+    answer: { ...answer, body: resumed(first.value, body) },
+    refusal: undefined,
+    bytes: first.value.length,
+  };
 }
 
 async function* nothing(): AsyncIterable<Uint8Array> {

@@ -15,14 +15,21 @@ const LARGE_BYTES = 256 * 1024;
 
 /** After so many received bytes, new objects are collected. That takes 1 ms. */
 const LOOK_AFTER_BYTES = 4 * 1024 * 1024;
-/** Resident memory beyond the budget from which on all garbage is collected. The promise is 100 MB. */
-const TOLERATED_BYTES = 62_000_000;
-/** Collections because of resident memory take at most a fifth of the time. */
+/** Beyond the lower limit of resident memory, after so many. */
+const LOOK_SOON_BYTES = 1024 * 1024;
+/**
+ * Resident memory beyond the budget from which on all garbage is collected. The promise is 100 MB. Beyond the second limit,
+ * it is collected however much time that takes.
+ */
+const TOLERATED_BYTES = 55_000_000;
+const URGENT_BYTES = 70_000_000;
+/** Below the second limit, collections because of resident memory take at most a fifth of the time. */
 const PAUSE_FACTOR = 4;
 
 let collect: Collect | undefined;
 let largeBytes = 0;
-let receivedBytes = 0;
+let garbageBytes = 0;
+let lookAfterBytes = LOOK_AFTER_BYTES;
 let notBeforeMs = 0;
 let isScheduled = false;
 
@@ -46,13 +53,15 @@ export function collectBefore(bytes: number): void {
   if (largeBytes >= COLLECT_AFTER_BYTES) collectAll();
 }
 
-/** To be called for all that arrives, with the budget of the agent. */
-export function noteReceived(bytes: number, budgetBytes: number): void {
-  receivedBytes += bytes;
-  if (receivedBytes < LOOK_AFTER_BYTES) return;
-  receivedBytes = 0;
+/** To be called for buffers and texts that are soon garbage, with the budget of the agent. */
+export function noteGarbage(bytes: number, budgetBytes: number): void {
+  garbageBytes += bytes;
+  if (garbageBytes < lookAfterBytes) return;
+  garbageBytes = 0;
   const startMs = performance.now();
-  if (startMs < notBeforeMs || process.memoryUsage.rss() < budgetBytes + TOLERATED_BYTES) {
+  const beyondBytes = process.memoryUsage.rss() - budgetBytes;
+  lookAfterBytes = beyondBytes < TOLERATED_BYTES ? LOOK_AFTER_BYTES : LOOK_SOON_BYTES;
+  if (beyondBytes < TOLERATED_BYTES || (beyondBytes < URGENT_BYTES && startMs < notBeforeMs)) {
     collector()({ type: "minor" });
     return;
   }
@@ -72,7 +81,7 @@ export function freeNow(buffer: ArrayBufferLike): void {
 
 export function collectAll(): void {
   largeBytes = 0;
-  receivedBytes = 0;
+  garbageBytes = 0;
   collector()();
   returnGaps();
 }

@@ -34,13 +34,11 @@ export async function sendInput(
 export async function streamInput(
   table: SeenProcesses,
   requests: AsyncIterable<StreamInputRequest>,
-  releaseRequest: () => void,
   signal: AbortSignal,
 ): Promise<InputAccepted> {
   let target: Process | undefined;
   let answer: InputAccepted = {};
   for await (const { event } of requests) {
-    releaseRequest();
     if (event.case === undefined)
       throw new HoldfastError(
         "unimplemented",

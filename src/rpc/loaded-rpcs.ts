@@ -8,12 +8,14 @@ import type { AgentDefaults, Process, ProcessTable } from "../process/index.ts";
 import { createRpcListener } from "./adapter.ts";
 import type { ClientActivity } from "./client-activity.ts";
 import { continueStream } from "./output/continued-stream.ts";
+import { FramesInFlight } from "./output/frames-in-flight.ts";
 import { OutputStreams } from "./output/output-streams.ts";
 import { ProgressWatch } from "./output/progress-watch.ts";
 import type { StreamState } from "./output/stream-state.ts";
+import type { RequestLimit } from "./request-limit.ts";
 import { RequestMemory } from "./request-memory.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "./rpc-limits.ts";
-import { directPaths, reflection, serviceRoutes } from "./services.ts";
+import { directPaths, reflection, requestKindOf, serviceRoutes } from "./services.ts";
 import type { ServingState } from "./serving-state.ts";
 import { limitStreams, StreamCount } from "./stream-limit.ts";
 
@@ -31,6 +33,7 @@ export interface RpcAnswerOptions {
   /** How many connections clients have. */
   readonly connections?: () => number;
   readonly logger: Logger;
+  readonly requestLimit: RequestLimit;
   /** The streams of output that are open now. */
   readonly streams?: OutputStreams;
   /** Answers every request that is not an RPC. */
@@ -49,6 +52,7 @@ export function createLoadedRpcs({
   version = "",
   streams = new OutputStreams(),
   connections = () => 0,
+  requestLimit,
   ...options
 }: RpcAnswerOptions): LoadedRpcs {
   const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
@@ -58,10 +62,11 @@ export function createLoadedRpcs({
   activity.observeRequests(memory);
   const count = new StreamCount();
   const progressWatch = new ProgressWatch(table.stallMs);
+  const framesInFlight = new FramesInFlight(table.memoryBudget);
   const listener = createRpcListener({
     routes: serviceRoutes({
       ...{ table, files, watchers, defaults, logger, activity, serving, version, connections },
-      ...{ maxStreamsPerProcess, keepaliveMs, progressWatch, streams },
+      ...{ maxStreamsPerProcess, keepaliveMs, progressWatch, framesInFlight, streams },
       reserve: (bytes) => table.memoryBudget.reserve(bytes),
     }),
     lateRoutes: reflection,
@@ -72,14 +77,17 @@ export function createLoadedRpcs({
     memory,
     fallback,
   });
+  const limited = requestLimit.watch(requestKindOf, listener);
   return {
-    listener: limitStreams(limits.maxStreams, count, streams, serving, activity, listener),
+    listener: limitStreams(limits.maxStreams, count, streams, serving, activity, limited),
     continueStream: (state, process, connection) => {
       count.add();
+      const uncount = requestLimit.addStream();
       connection.socket.once("close", endOnce);
       function endOnce() {
         connection.socket.off("close", endOnce);
         count.remove();
+        uncount();
       }
       const release = () => {
         endOnce();
@@ -89,7 +97,7 @@ export function createLoadedRpcs({
         state,
         process,
         { socket: connection.socket, release },
-        { table, activity, serving, progressWatch, streams, logger },
+        { table, activity, serving, progressWatch, framesInFlight, streams, logger },
       );
     },
   };

@@ -21,6 +21,7 @@ import {
 } from "./conversions.ts";
 import { AttachedStream } from "./output/attached-stream.ts";
 import type { TerminalMessage } from "./output/event-frames.ts";
+import type { FramesInFlight } from "./output/frames-in-flight.ts";
 import { carriableSocket, type OutputStreams } from "./output/output-streams.ts";
 import type { ProgressWatch } from "./output/progress-watch.ts";
 import { CUT_LINGER_MS, cutError, timeLimitError } from "./output/stream-errors.ts";
@@ -38,6 +39,7 @@ export interface OutputCallSettings {
   readonly maxStreamsPerProcess: number;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
+  readonly framesInFlight: FramesInFlight;
   readonly streams: OutputStreams;
 }
 
@@ -140,7 +142,15 @@ interface StreamRequest {
 async function* stream(
   process: Process,
   { from, rewound, ...terms }: StreamRequest,
-  { table, activity, serving, progressWatch, streams, maxStreamsPerProcess }: OutputCallSettings,
+  {
+    table,
+    activity,
+    serving,
+    progressWatch,
+    framesInFlight,
+    streams,
+    maxStreamsPerProcess,
+  }: OutputCallSettings,
   { values, signal, protocolName: protocol }: RpcContext,
 ): AsyncGenerator<StreamEvent, ProcessEnd> {
   const { response, codec, grant, dueAtMs } = callContext(values);
@@ -156,6 +166,7 @@ async function* stream(
     sizes,
     keepaliveMs,
     progressWatch,
+    framesInFlight,
     terminalAt,
     onGap: (from, to) => activity.gap(from, to),
     signal,

@@ -8,6 +8,7 @@ import { callContext, type RpcContext } from "./call-context.ts";
 import { toPtySize, toSelector, toSignal, toWholeGroup } from "./conversions.ts";
 import { type CallGuards, guardedCalls } from "./guarded-calls.ts";
 import { sendInput, streamInput } from "./input-calls.ts";
+import type { FramesInFlight } from "./output/frames-in-flight.ts";
 import type { OutputStreams } from "./output/output-streams.ts";
 import type { ProgressWatch } from "./output/progress-watch.ts";
 import { connect, start } from "./output-calls.ts";
@@ -23,6 +24,7 @@ export interface ProcessServiceOptions extends CallGuards {
   readonly maxStreamsPerProcess: number;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
+  readonly framesInFlight: FramesInFlight;
   readonly streams: OutputStreams;
 }
 
@@ -42,9 +44,7 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
       sendInput: unary((request, { values, signal }) =>
         sendInput(seen(values), request, callContext(values).releaseRequest, signal),
       ),
-      streamInput: unary((requests, { values, signal }) =>
-        streamInput(seen(values), requests, callContext(values).releaseRequest, signal),
-      ),
+      streamInput: unary((requests, { values, signal }) => streamInput(seen(values), requests, signal)),
       sendSignal: unary(({ process, signal, scope }, { values }) => {
         const target = seen(values).find(toSelector(process));
         const number = toSignal(signal);

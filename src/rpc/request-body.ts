@@ -25,18 +25,21 @@ export const COPIES = { binary: 2, json: 3 };
 type MessageFormat = keyof typeof COPIES;
 
 export interface BodyOptions {
-  readonly share: Pick<RequestShare, "reserve">;
+  readonly share: Pick<RequestShare, "reserve" | "release">;
   /** The largest message, before and after decompression. */
   readonly maxMessageBytes: number;
 }
 
-interface ReadOptions extends BodyOptions {
+interface ReadOptions extends Omit<BodyOptions, "share"> {
+  readonly share: Pick<RequestShare, "reserve">;
   readonly values: ValueLimit;
+  /** To be called when the library asks for more, which it does when it has passed on all complete messages. */
+  readonly onPassedOn: () => void;
 }
 
 interface CompressedBodyOptions extends ReadOptions {
   /** Counts what is held compressed, which is not copied. `share` counts what comes out of it. */
-  readonly compressedShare: BodyOptions["share"];
+  readonly compressedShare: ReadOptions["share"];
 }
 
 /**
@@ -88,6 +91,10 @@ function readOptions(
     maxMessageBytes,
     share: { reserve: (bytes: number) => share.reserve(bytes, copies) },
     values: createValueLimit(method, format, share),
+    // The messages of other requests are held until the handler releases them.
+    onPassedOn: () => {
+      if (method.methodKind === "client_streaming") share.release();
+    },
   };
 }
 
@@ -119,7 +126,10 @@ async function* limited(message: Pieces, values: ValueLimit): Pieces {
   }
 }
 
-async function* joined(body: Pieces, { share, maxMessageBytes }: BodyOptions): Pieces {
+async function* joined(
+  body: Pieces,
+  { share, maxMessageBytes }: Pick<ReadOptions, "share" | "maxMessageBytes">,
+): Pieces {
   const joiner = new Joiner();
   let bytes = 0;
   for await (const piece of body) {
@@ -142,13 +152,19 @@ async function* expandedBody(body: Pieces, compression: Compression, options: Co
 }
 
 /** Passes pieces on as they are, but joins short ones until a message is complete. */
-async function* wholeEnvelopes(body: Pieces, { share, maxMessageBytes, values }: ReadOptions): Pieces {
+async function* wholeEnvelopes(
+  body: Pieces,
+  { share, maxMessageBytes, values, onPassedOn }: ReadOptions,
+): Pieces {
   const joiner = new Joiner();
   const scanner = new EnvelopeScanner(maxMessageBytes, values);
   for await (const piece of body) {
     share.reserve(piece.length);
     joiner.add(piece);
-    if (scanner.completesMessage(piece) || joiner.length >= PIECE_BYTES) yield joiner.take();
+    const completesMessage = scanner.completesMessage(piece);
+    if (!completesMessage && joiner.length < PIECE_BYTES) continue;
+    yield joiner.take();
+    if (completesMessage) onPassedOn();
   }
   if (joiner.length > 0) yield joiner.take();
 }
@@ -173,12 +189,14 @@ async function* expandedEnvelopes(
       options.values.add(data);
       yield head;
       yield data;
+      options.onPassedOn();
       continue;
     }
     const pieces = await decompress(compression, [data], options);
     for (const piece of pieces) options.values.add(piece);
     yield envelopeHead(flags & ~COMPRESSED_FLAG, totalLength(pieces));
     yield* pieces;
+    options.onPassedOn();
   }
 }
 
@@ -271,10 +289,10 @@ class EnvelopeScanner {
 /** Reads exact numbers of bytes from pieces of any size. */
 class PieceReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
-  readonly #share: BodyOptions["share"];
+  readonly #share: ReadOptions["share"];
   #rest: Uint8Array = Buffer.alloc(0);
 
-  constructor(body: Pieces, share: BodyOptions["share"]) {
+  constructor(body: Pieces, share: ReadOptions["share"]) {
     this.#pieces = body[Symbol.asyncIterator]();
     this.#share = share;
   }

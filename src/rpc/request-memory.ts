@@ -4,8 +4,9 @@
 // Output may fill the whole budget. Requests must still be possible then, so they may use HEADROOM_BYTES in addition.
 
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { BudgetShare, MemoryBudget, Reservation } from "../multiplexer/index.ts";
-import { collectAll, noteReceived, noteReleased } from "./garbage.ts";
+import type { MemoryBudget } from "../multiplexer/index.ts";
+import { collectAll, noteGarbage, noteReleased } from "./garbage.ts";
+import { Headroom } from "./headroom.ts";
 
 /** A binary message leaves little garbage: its pieces are buffers, which V8 counts itself. Only large ones count, for a quarter. */
 const BINARY_COPIES = 2;
@@ -16,6 +17,12 @@ const DROPPED_BYTES = 8 * 1024 * 1024;
 
 /** Requests up to this size in all are accepted even if output has spent the budget. */
 const HEADROOM_BYTES = 8 * 1024 * 1024;
+
+/** With its copies. Smaller requests do not count in the budget, because what RequestLimit counts for each includes them. */
+const INCLUDED_BYTES = 4 * 1024;
+
+/** Smaller requests do not count towards the limit for all requests either, so that a signal never meets it. */
+const UNLIMITED_BYTES = 512;
 
 type RequestBudget = Pick<MemoryBudget, "bytes" | "heldBytes" | "join" | "reserve">;
 
@@ -34,15 +41,9 @@ export interface RequestShare {
 
 export class RequestMemory {
   readonly #budget: RequestBudget;
-  /** The first bytes up to the headroom, which are held whatever the budget's state. */
-  readonly #headroom: BudgetShare;
-  readonly #headroomBytes: number;
-  /** The bytes beyond the headroom. */
-  #reservation: Reservation | undefined;
+  readonly #headroom: Headroom;
   readonly #maxBytes: number;
   #heldBytes = 0;
-  /** With their copies; this is what counts in the budget. */
-  #budgetBytes = 0;
   /** The most that others held in the budget since the last collection. */
   #othersBytes = 0;
 
@@ -50,8 +51,7 @@ export class RequestMemory {
   constructor(budget: RequestBudget, maxBytes: number) {
     this.#budget = budget;
     this.#maxBytes = maxBytes;
-    this.#headroomBytes = Math.min(HEADROOM_BYTES, budget.bytes / 8);
-    this.#headroom = budget.join({});
+    this.#headroom = new Headroom(budget, Math.min(HEADROOM_BYTES, budget.bytes / 8));
   }
 
   get heldBytes(): number {
@@ -60,26 +60,40 @@ export class RequestMemory {
 
   open(): RequestShare {
     let held = 0;
+    /** With the copies; this is what counts in the budget. */
     let inBudget = 0;
+    let includedBytes = INCLUDED_BYTES;
+    let smallBytes = UNLIMITED_BYTES;
     let isClosed = false;
     const release = () => {
       this.#heldBytes -= held;
-      this.#hold(this.#budgetBytes - inBudget);
+      this.#headroom.add(-inBudget);
+      includedBytes = INCLUDED_BYTES;
+      smallBytes = UNLIMITED_BYTES;
       noteReleased(Math.max(inBudget - BINARY_COPIES * held, held < LARGE_BYTES ? 0 : held / 4));
+      if (held > 0) noteGarbage(Math.max(0, inBudget - held), this.#budget.bytes);
       held = 0;
       inBudget = 0;
     };
     return {
       reserve: (bytes, copies = 1) => {
         if (isClosed) throw new ConnectError("the request is over", Code.Canceled);
+        if (inBudget === 0 && held === 0 && bytes <= smallBytes) {
+          smallBytes -= bytes;
+          includedBytes -= bytes * copies;
+          return;
+        }
         if (this.#heldBytes + bytes > this.#maxBytes)
           throw exhausted(`memory limit for requests reached (${this.#maxBytes} bytes; --request-memory)`);
-        if (!this.#hold(this.#budgetBytes + bytes * copies))
+        const isIncluded = inBudget === 0 && bytes * copies <= includedBytes;
+        if (isIncluded) includedBytes -= bytes * copies;
+        else if (!this.#headroom.add(bytes * copies))
           throw exhausted(`memory budget spent (${this.#budget.bytes} bytes; --memory-budget); try again`);
-        noteReceived(bytes, this.#budget.bytes);
-        this.#collectDropped();
         this.#heldBytes += bytes;
         held += bytes;
+        if (isIncluded) return;
+        noteGarbage(bytes, this.#budget.bytes);
+        this.#collectDropped();
         inBudget += bytes * copies;
       },
       release,
@@ -91,31 +105,12 @@ export class RequestMemory {
   }
 
   #collectDropped(): void {
-    const othersBytes = this.#budget.heldBytes - this.#budgetBytes;
+    const othersBytes = this.#budget.heldBytes - this.#headroom.heldBytes;
     if (othersBytes > this.#othersBytes) this.#othersBytes = othersBytes;
     else if (othersBytes + DROPPED_BYTES < this.#othersBytes) {
       this.#othersBytes = othersBytes;
       collectAll();
     }
-  }
-
-  /** Holds `bytes` in all in the budget. Returns false, and changes nothing, if there is no room for them. */
-  #hold(bytes: number): boolean {
-    if (!this.#reserve(Math.max(0, bytes - this.#headroomBytes))) return false;
-    this.#budgetBytes = bytes;
-    this.#headroom.report(Math.min(bytes, this.#headroomBytes));
-    return true;
-  }
-
-  #reserve(bytes: number): boolean {
-    if (bytes === 0) {
-      this.#reservation?.release();
-      this.#reservation = undefined;
-      return true;
-    }
-    if (this.#reservation !== undefined) return this.#reservation.resize(bytes);
-    this.#reservation = this.#budget.reserve(bytes);
-    return this.#reservation !== undefined;
   }
 }
 

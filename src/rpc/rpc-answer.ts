@@ -12,9 +12,13 @@ import {
 } from "../http/index.ts";
 import { loadLate } from "./load-late.ts";
 import type { LoadedRpcs, RpcAnswerOptions } from "./loaded-rpcs.ts";
+import { RequestLimit } from "./request-limit.ts";
 
 /** `/package.Service/Method`: all other requests are for `fallback`. */
 const RPC_PATH = /^\/\w+(?:\.\w+)+\/\w+$/;
+
+/** They answer however much memory other requests hold; the body of `/init` has a limit of its own. */
+const UNLIMITED: ReadonlySet<string> = new Set(["/health", "/init"]);
 
 const notLoaded: Refusal = {
   code: Code.Unavailable,
@@ -27,11 +31,15 @@ export interface RpcAnswer extends RequestListener {
   load(): Promise<LoadedRpcs>;
 }
 
-export function createRpcAnswer(options: RpcAnswerOptions): RpcAnswer {
+export function createRpcAnswer(options: Omit<RpcAnswerOptions, "requestLimit">): RpcAnswer {
+  const requestLimit = new RequestLimit(options.table.memoryBudget, options.activity);
+  const limited = requestLimit.watch(() => "call", options.fallback);
+  const fallback: RequestListener = (request, response) =>
+    UNLIMITED.has(pathOf(request)) ? options.fallback(request, response) : limited(request, response);
   let listener: RequestListener | undefined;
   const load = loadLate(async () => {
     const { createLoadedRpcs } = await import("./loaded-rpcs.ts");
-    const rpcs = createLoadedRpcs(options);
+    const rpcs = createLoadedRpcs({ ...options, requestLimit });
     listener = rpcs.listener;
     return rpcs;
   });
@@ -50,7 +58,7 @@ export function createRpcAnswer(options: RpcAnswerOptions): RpcAnswer {
     );
   };
   const answer: RequestListener = (request, response) => {
-    if (!RPC_PATH.test(pathOf(request))) return options.fallback(request, response);
+    if (!RPC_PATH.test(pathOf(request))) return fallback(request, response);
     if (listener === undefined) return answerLoaded(request, response);
     listener(request, response);
   };

@@ -8,6 +8,7 @@ import type { LateRoutes } from "./adapter.ts";
 import { type FilesystemServiceOptions, filesystemRoutes } from "./filesystem/filesystem-service.ts";
 import { healthRoutes } from "./grpc-health.ts";
 import { type ProcessServiceOptions, processRoutes } from "./process-service.ts";
+import type { RequestKind } from "./request-limit.ts";
 
 /** Written here because the schema of reflection is loaded late. test/wire/grpc-reflection.test.ts compares the two. */
 const reflectionPaths = ["v1", "v1alpha"].map(
@@ -22,6 +23,19 @@ export const streamingPaths: ReadonlySet<string> = new Set([
   ...reflectionPaths,
 ]);
 
+/** By path, where it is not `call`. */
+const requestKinds: ReadonlyMap<string, RequestKind> = new Map([
+  ...[...streamingPaths].map((path) => [path, "stream"] as const),
+  [`/${Process.typeName}/${Process.method.streamInput.name}`, "upload"],
+  ...(["sendSignal", "closeStdin", "update"] as const).map(
+    (name) => [`/${Process.typeName}/${Process.method[name].name}`, "control"] as const,
+  ),
+]);
+
+/** How a request to `path` counts, see RequestLimit. */
+export function requestKindOf(path: string): RequestKind {
+  return requestKinds.get(path) ?? "call";
+}
 /** The paths of calls that clients make most often, and for which the library costs most beside their own work. */
 export const directPaths: ReadonlySet<string> = new Set(
   ["Start", "Connect", "SendInput", "StreamInput", "List"].map((name) => `/${Process.typeName}/${name}`),

@@ -3,7 +3,8 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { startTimer } from "../clock.ts";
-import { type NodeRequest, type NodeResponse, refuse } from "../http/index.ts";
+import type { NodeRequest, NodeResponse } from "../http/index.ts";
+import { endUnfinished, isEnded } from "./unfinished-requests.ts";
 
 /**
  * The body of `request`. At the limit, the request is answered and the body fails, so that nothing is
@@ -32,18 +33,13 @@ export async function* failAtLimit(
   if (isLate()) throw new ConnectError("the request did not arrive in time", Code.Aborted);
 }
 
-/** Answers a request that has not arrived after `limitMs`. Returns a function that says whether that has happened. */
+/** Answers a request that has not arrived after `limitMs`. Returns a function that says whether it was answered before it arrived. */
 export function limitTime(request: NodeRequest, response: NodeResponse, limitMs: number): () => boolean {
-  let isLate = false;
   const timer = startTimer(limitMs, () => {
-    if (response.headersSent || response.destroyed) return;
-    isLate = true;
-    // HTTP/2 has no such header: its stream is reset after the answer.
-    if (!("stream" in response)) response.setHeader("Connection", "close");
     const message = `the request did not arrive within ${limitMs} ms (--request-timeout)`;
-    refuse(request, response, { code: Code.DeadlineExceeded, httpStatus: 408, message });
+    endUnfinished(request, response, { code: Code.DeadlineExceeded, httpStatus: 408, message });
   });
   const cancel = () => timer.cancel();
   request.once("end", cancel).once("close", cancel);
-  return () => isLate;
+  return () => isEnded(request);
 }

@@ -103,20 +103,3 @@ async function stoppedOnTerminal(
   const exitCode = await terminal.exited();
   return { written: terminal.shown(), exitCode };
 }
-
-test("the lines of one turn arrive in one write, also those of the turn in which the agent ends", async () => {
-  const three = 'process.on("SIGUSR2", () => { for (const n of [1, 2, 3]) process.emitWarning("w" + n); })';
-  const agent = await startAgent({ nodeArgs: ["--import", `data:text/javascript,${three}`] });
-  const pieces: string[] = [];
-  agent.child.stderr?.on("data", (piece) => pieces.push(String(piece)));
-  agent.kill("SIGUSR2");
-  await agent.waitFor("stderr", /w3/);
-  expect(pieces.filter((piece) => /w[123]/.test(piece))).toHaveLength(1);
-  const crash = 'process.on("SIGUSR2", () => { throw new Error("the last turn"); })';
-  const crashed = await startAgent({ nodeArgs: ["--import", `data:text/javascript,${crash}`] });
-  crashed.kill("SIGUSR2");
-  await crashed.waitFor(
-    "stderr",
-    /"msg":"the agent crashed.*the last turn|the last turn.*"msg":"the agent crashed/,
-  );
-});

@@ -27,7 +27,7 @@ const BUDGET_BYTES = 16 * MIB;
 /** Per process, what reads of two pipes may add after the budget is spent. */
 const READ_BYTES = 2 * 64 * 1024;
 /** Dropped buffers that are not collected yet (rings drop hundreds of MB a second), fragmentation, compiled code. */
-const GARBAGE_BYTES = 180_000_000;
+const GARBAGE_BYTES = 20_000_000;
 /** The least that all of them write in a ring: well above what they may hold, and the garbage. */
 const WRITTEN_BYTES = 5 * MIB;
 /** Of each process after the resume: more than it may hold of the budget. */

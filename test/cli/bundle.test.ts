@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { cliPath, type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { cliPath, type RunningAgent, runCommand, startAgent } from "../support/agent/agent.ts";
 import { openAgentClock } from "../support/agent/agent-clock.ts";
 import { eventually } from "../support/proc/proc.ts";
 import { sideBySide } from "../support/side-by-side.ts";
@@ -98,31 +98,82 @@ test("a command that ends at once stores the compiled form, and the next one use
   expect(times()).toEqual(before);
 });
 
-// On Node 26 a command still loads fetch, and TLS with it: not explained yet.
-const doesLoadFetch = Number(process.versions.node.split(".")[0]) >= 26;
+/** Parts of Node that a command may load in addition to those that node:http needs. Each one more takes every command time. */
+const known = ["internal/tty", "os", "process", "timers/promises", "tty", "vm"];
 
-test.skipIf(doesLoadFetch)(
-  "a command of the client loads neither fetch, HTTP/2, TLS nor child processes",
-  () => {
-    const installed = install();
-    const print = join(createTempFolder(), "print.cjs");
-    writeFileSync(print, 'process.on("exit", () => console.log(process.moduleLoadList.join("\\n")))');
-    const loadedBy = (...args: string[]) => {
-      const env = { ...process.env, NODE_PATH: join(root, "node_modules") };
-      const { stdout } = spawnSync(process.execPath, ["--require", print, ...args], {
-        encoding: "utf8",
-        env,
-      });
-      return new Set(stdout.split("\n"));
-    };
-    const loaded = loadedBy(installed.command, "ps", "--url", "http://127.0.0.1:1");
-    // Newer versions of Node load more by themselves.
-    const byNode = loadedBy("-e", 'require("node:http").request("http://127.0.0.1:1").on("error", () => {})');
-    expect(loaded).toContain("NativeModule http");
-    for (const name of ["internal/deps/undici/undici", "http2", "tls", "https", "zlib", "child_process"])
-      if (!byNode.has(`NativeModule ${name}`)) expect(loaded).not.toContain(`NativeModule ${name}`);
-  },
-);
+test("the commands of the client load known parts of Node only, and no file of the agent", async () => {
+  const installed = install();
+  const agent = await installed.start();
+  const print = join(createTempFolder(), "print.cjs");
+  writeFileSync(
+    print,
+    `process.on("exit", () => require("node:fs").writeFileSync(process.env.LOADED, process.moduleLoadList.join("\\n")));`,
+  );
+  const loadedBy = (args: readonly string[]) => {
+    const output = join(createTempFolder(), "loaded");
+    const { status, stderr } = spawnSync(process.execPath, ["--require", print, ...args], {
+      encoding: "utf8",
+      env: {
+        ...process.env,
+        NODE_PATH: join(root, "node_modules"),
+        HOLDFAST_URL: agent.url,
+        LOADED: output,
+      },
+    });
+    expect({ status, stderr }, args.join(" ")).toMatchObject({ status: 0 });
+    const names = readFileSync(output, "utf8").split("\n");
+    return names.flatMap((name) => (name.startsWith("NativeModule ") ? [name.slice(13)] : []));
+  };
+  // Newer versions of Node load more by themselves.
+  const byNode = new Set([
+    ...loadedBy(["-e", 'require("node:http").request("http://127.0.0.1:1").on("error", () => {})']),
+    ...known,
+  ]);
+  const commands = [
+    ["run", "--tag", "first", "--", "true"],
+    ["run", "--detach", "--tag", "second", "sleep", "60"],
+    ["ps", "--all"],
+    ["logs", "first"],
+    ["attach", "--from", "0", "first"],
+    ["kill", "second"],
+    ["wait", "first"],
+    ["version"],
+  ];
+  const unknown = commands.map((command) => ({
+    command: command.join(" "),
+    more: loadedBy([installed.command, ...command]).filter((name) => !byNode.has(name)),
+  }));
+  expect(unknown).toEqual(commands.map((command) => ({ command: command.join(" "), more: [] })));
+}, 120_000);
+
+/** Measured: 48 to 52 on Node 20. */
+const MAX_WAITING_MB = 60;
+
+test("an attach that waits needs at most 60 MB", async () => {
+  const installed = install();
+  const agent = await installed.start();
+  const env = { NODE_PATH: join(root, "node_modules"), HOME: "/", HOLDFAST_URL: agent.url };
+  const holdfast = (...args: string[]) =>
+    runCommand({ program: [process.execPath, installed.command], args, env });
+  await holdfast(
+    "run",
+    "--detach",
+    "--tag",
+    "waiting",
+    "--",
+    "sh",
+    "-c",
+    "echo ready; exec sleep 600",
+  ).exited();
+  // The second one uses the compiled form.
+  await holdfast("logs", "waiting").exited();
+  const attached = holdfast("attach", "--from", "0", "waiting");
+  await attached.waitFor("stdout", /ready/);
+  const status = readFileSync(`/proc/${attached.pid}/status`, "utf8");
+  const residentMb = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1000;
+  expect(residentMb).toBeGreaterThan(20);
+  expect(residentMb).toBeLessThan(MAX_WAITING_MB);
+});
 
 const damages: readonly (readonly [string, (file: string) => void])[] = [
   ["empty", (file) => truncateSync(file, 0)],

@@ -78,6 +78,8 @@ const expectations: Readonly<Record<string, Expectation>> = {
   "holdfast --url HOST:PORT cp /etc/hostname :/tmp/holdfast-copy": { shows: /hostname .*100%/ },
   "holdfast --url HOST:PORT cp -r /etc/default :/tmp/holdfast-copies": { shows: /default/ },
   "EDITOR='printf edited >' holdfast edit :/tmp/holdfast-edited": { shows: /^$|is unchanged/ },
+  "holdfast --url HOST:PORT sync --delete /etc/default :/tmp/holdfast-synced": { shows: /copied \(/ },
+  "holdfast --url HOST:PORT sync :/etc/default /tmp/holdfast-fetched": { shows: /copied \(/ },
   "holdfast cat :/etc/hostname": { shows: /\S+\r\n/ },
   "holdfast cp :/etc/hostname - | grep .": { shows: /\S+\r\n/ },
   "echo typed | holdfast --url HOST:PORT run -i -- sh -c 'cat > /tmp/holdfast-copy; cat /tmp/holdfast-copy; rm /tmp/holdfast-copy'":

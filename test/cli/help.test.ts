@@ -4,7 +4,7 @@ import { runCommand } from "../support/agent/agent.ts";
 
 const commands = [
   ...["serve", "run", "shell", "attach", "ps", "logs", "top", "inspect"],
-  ...["cp", "ls", "cat", "edit"],
+  ...["cp", "ls", "cat", "edit", "sync"],
   ...["wait", "kill", "signal", "context", "version", "doctor"],
 ];
 

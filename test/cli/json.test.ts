@@ -77,10 +77,11 @@ test("version, doctor and context ls print what their schemas describe", async (
   await expectValid("context ls", ["context", "ls", "--json"]);
 });
 
-test("cp and ls print what their schemas describe", async () => {
+test("cp, ls and sync print what their schemas describe", async () => {
   const folder = createTempFolder();
   writeFileSync(join(folder, "file"), "text");
   await expectValid("cp", ["cp", "--json", join(folder, "file"), `:${folder}/copy`]);
   await expectValid("cp", ["cp", "--json", folder, `:${folder}/tree`]);
+  await expectValid("sync", ["sync", "--json", "--delete", folder, `:${folder}/tree`], 2);
   await expectValid("ls", ["ls", "--json", `:${folder}`]);
 });

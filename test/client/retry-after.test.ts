@@ -14,6 +14,7 @@ import {
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, onTestFinished, test } from "vitest";
+import { AnswerError, type ErrorDetail } from "../../src/client/answer-error.ts";
 import type { Client, ConnectionState } from "../../src/client/index.ts";
 import { retryAfterMs } from "../../src/client/retry-after.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -60,15 +61,19 @@ test.each<[string, Record<string, string>, number | undefined]>([
   ["an invalid value", { "Retry-After": "soon" }, undefined],
   ["no header", {}, undefined],
 ])("Retry-After with %s", (_value, headers, expected) => {
-  expect(retryAfterMs(new ConnectError("busy", Code.Unavailable, headers))).toBe(expected);
+  expect(retryAfterMs(new AnswerError("unavailable", "busy", { metadata: new Headers(headers) }))).toBe(
+    expected,
+  );
 });
 
 test("a malformed RetryInfo is ignored, and the longer of two waits counts", () => {
-  const error = new ConnectError("busy", Code.Unavailable, { "Retry-After": "1" });
+  const metadata = new Headers({ "Retry-After": "1" });
+  const details: ErrorDetail[] = [];
+  const error = new AnswerError("unavailable", "busy", { metadata, details });
   const duration = toBinary(DurationSchema, create(DurationSchema, { seconds: 2n, nanos: 500_000_000 }));
-  error.details.push({ type: "google.rpc.RetryInfo", value: new Uint8Array([0x0a, 0x7f]) });
+  details.push({ type: "google.rpc.RetryInfo", value: new Uint8Array([0x0a, 0x7f]) });
   expect(retryAfterMs(error)).toBe(1000);
-  error.details.push({
+  details.push({
     type: "google.rpc.RetryInfo",
     value: new Uint8Array([0x0a, duration.length, ...duration]),
   });

@@ -1,30 +1,23 @@
 // Pauses do not count as time (rule 17): the agent alone is stopped, or the agent with its commands is frozen, as a VM is
 // in a pause in which its clock continues. PAUSE_SECONDS=90,600 runs the long ones.
 
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { type PausableAgent, startFreezable, startStoppable } from "../support/agent/pausable-agent.ts";
 import { plainClient } from "../support/agent/running-processes.ts";
 import { openConnection } from "../support/clients/raw-http.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
 import { connectStream } from "../support/clients/stream-client.ts";
-import { freezableCgroup } from "../support/proc/freezer.ts";
 import { eventually } from "../support/proc/proc.ts";
 import { sideBySide } from "../support/side-by-side.ts";
 
 const pauseSeconds = (process.env["PAUSE_SECONDS"] ?? "4").split(",").map(Number);
 /** Shorter than each pause. */
 const LIMIT_MS = 4_000;
-const RETAIN_MS = 3_500;
+const RETAIN = ["--retain-ended", "3500ms"];
 
-interface Pausable {
-  readonly agent: RunningAgent;
-  pause(ms: number): Promise<void>;
-}
-
-const kinds: readonly [name: string, start: () => Promise<Pausable | undefined>][] = [
-  ["stopped with SIGSTOP", startStoppable],
-  ["frozen with its commands", startFreezable],
+const kinds: readonly [name: string, start: () => Promise<PausableAgent | undefined>][] = [
+  ["stopped with SIGSTOP", () => startStoppable(RETAIN)],
+  ["frozen with its commands", () => startFreezable(RETAIN)],
 ];
 
 test.each(pauseSeconds)(
@@ -93,32 +86,3 @@ test.each(pauseSeconds)(
       );
     }),
 );
-
-async function startStoppable(): Promise<Pausable> {
-  const agent = await startAgent({ args: ["--retain-ended", `${RETAIN_MS}ms`] });
-  return {
-    agent,
-    pause: async (ms) => {
-      agent.kill("SIGSTOP");
-      await sleep(ms);
-      agent.kill("SIGCONT");
-    },
-  };
-}
-
-async function startFreezable(): Promise<Pausable | undefined> {
-  const cgroup = freezableCgroup();
-  if (cgroup === undefined) return undefined;
-  const agent = await startAgent({
-    args: ["--retain-ended", `${RETAIN_MS}ms`],
-    prefix: ["sh", "-c", 'echo $$ > "$0"/cgroup.procs; exec "$@"', cgroup.path],
-  });
-  return {
-    agent,
-    pause: async (ms) => {
-      cgroup.freeze();
-      await sleep(ms);
-      cgroup.thaw();
-    },
-  };
-}

@@ -10,9 +10,9 @@ const tests = join(import.meta.dirname, "..");
 const permitted = [
   "fixtures/hostile-clients.mjs",
   "fuzz/fuzz.test.ts",
-  "pause/pause.test.ts",
   "soak/lives.ts",
   "soak/soak.test.ts",
+  "support/agent/pausable-agent.ts",
   "support/proc/proc.ts",
   "support/until-found.ts",
 ];

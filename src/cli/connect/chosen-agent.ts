@@ -23,7 +23,7 @@ export class AccessError extends Error {
   override readonly name = "AccessError";
 }
 
-/** What createClient needs. */
+/** What createAgentClient needs. */
 export interface AgentAccess {
   readonly baseUrl: string;
   readonly token?: string;

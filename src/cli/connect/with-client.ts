@@ -1,10 +1,10 @@
 // How a command uses an agent: it gets a client and finds its process; each failure becomes one line and an exit code.
 
 import { constants } from "node:os";
+import { createAgentClient } from "../../client/agent-client.ts";
 import {
   type Client,
   ClientError,
-  createClient,
   ProcessGoneError,
   type ProcessInfo,
   type ReconnectOptions,
@@ -15,7 +15,6 @@ import { ReaderGoneError } from "../report/report.ts";
 import { endAfterFlush, printError } from "../stdio.ts";
 import { accessOfChosenAgent } from "./chosen-agent.ts";
 import { explainFailure } from "./client-failure.ts";
-import { useLightHeaders } from "./light-headers.ts";
 
 export interface ClientUse {
   readonly url: string;
@@ -50,7 +49,6 @@ export async function withClient(
   };
   // Also gets rejections: Node raises an unhandled one as an uncaught exception.
   process.on("uncaughtException", (error) => void fail(error).then(endAfterFlush));
-  useLightHeaders();
   let client: Client | undefined;
   try {
     client = newClient(reconnect, user);
@@ -64,7 +62,7 @@ export async function withClient(
 
 /** A client of the chosen agent. The caller closes it. */
 export function newClient(reconnect: ReconnectOptions, user?: string): Client {
-  return createClient({ reconnect, ...(user === undefined ? {} : { user }), ...accessOfChosenAgent() });
+  return createAgentClient({ reconnect, ...(user === undefined ? {} : { user }), ...accessOfChosenAgent() });
 }
 
 /**

@@ -1,7 +1,6 @@
 // The contexts of this user: names for agents, in $XDG_CONFIG_HOME/holdfast/config.json, which only this user may read.
 // Holds the path of a token's file and never the token itself.
 
-import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
@@ -66,7 +65,7 @@ export function contextNamed(name: string, env: NodeJS.ProcessEnv): Context {
 /** A concurrent reader finds the earlier file or the new one. */
 export function writeContexts(contexts: Contexts, env: NodeJS.ProcessEnv): void {
   const path = contextFilePath(env);
-  const fresh = `${path}.${process.pid}-${randomBytes(4).toString("hex")}`;
+  const fresh = `${path}.${process.pid}-${process.hrtime.bigint()}`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   } catch (error) {

@@ -3,7 +3,7 @@
 
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { createClient } from "../../client/index.ts";
+import { createAgentClient } from "../../client/agent-client.ts";
 import { messageOf } from "../../text.ts";
 import {
   type AgentAccess,
@@ -112,7 +112,7 @@ function proxyFinding({ headers }: ProbeAnswer): Finding[] {
 }
 
 async function agentFindings(url: string, access: AgentAccess): Promise<Finding[]> {
-  const client = createClient({ reconnect: ONE_TRY, ...access });
+  const client = createAgentClient({ reconnect: ONE_TRY, ...access });
   try {
     const agent = await client.agent();
     const token = ok("token", access.token === undefined ? "none is needed" : "accepted");

@@ -9,11 +9,19 @@ import { writeOut } from "../report/report.ts";
 import { onThisMachine, remoteProblem } from "./file-problem.ts";
 import type { TransferContext } from "./transfer-context.ts";
 
-/** `isSpecial`: the target is a device or a FIFO, which is written to and not replaced. Resolves with the number of bytes. */
+export interface LocalTarget {
+  readonly path: string;
+  /** A device or a FIFO, which is written to and not replaced. */
+  readonly isSpecial: boolean;
+  /** A symbolic link is replaced itself, and not what it leads to. */
+  readonly replacesLink?: boolean;
+}
+
+/** Resolves with the number of bytes. */
 export async function downloadFile(
   context: TransferContext,
   from: string,
-  to: { readonly path: string; readonly isSpecial: boolean },
+  to: LocalTarget,
   mode: number,
 ): Promise<number> {
   const download = await start(context, from);
@@ -25,7 +33,7 @@ export async function downloadFile(
       await file.close();
     }
   }
-  return await replaceFile(to.path, mode, (file) => writeAll(download, file, from, to.path));
+  return await replaceFile(to, mode, (file) => writeAll(download, file, from, to.path));
 }
 
 /** Resolves with the number of bytes. */
@@ -80,13 +88,13 @@ async function writeAll(
   return bytes;
 }
 
-/** `fill` writes the content. Through a symbolic link, its target is replaced. */
+/** `fill` writes the content. */
 async function replaceFile<T>(
-  path: string,
+  { path, replacesLink = false }: LocalTarget,
   mode: number,
   fill: (file: FileHandle) => Promise<T>,
 ): Promise<T> {
-  const target = await realpath(path).catch(() => path);
+  const target = replacesLink ? path : await realpath(path).catch(() => path);
   const beside = join(dirname(target), `.holdfast-${process.pid}-${randomBytes(6).toString("hex")}.part`);
   const file = await onThisMachine("write", path, () => open(beside, "wx", 0o600));
   try {

@@ -1,12 +1,13 @@
 // The RPCs on entries: looking them up, listing, making, moving and removing them.
 
-import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { type EntryInfo, FileType } from "../../gen/filesystem_pb.ts";
+import type { EntryInfo } from "../../gen/filesystem_pb.ts";
+import { FileType } from "../../gen/tables.ts";
 import { ClientError } from "../client-errors.ts";
-import type { AgentLink, Rpc } from "../connection.ts";
+import type { AgentLink } from "../connection.ts";
 import { wasNeverProcessed } from "../failures.ts";
 import { startHeaders } from "../messages.ts";
-import { callWithRetries, type RetriedCall, type RpcOptions } from "../retried-call.ts";
+import { callWithRetries, type RetriedCall } from "../retried-call.ts";
+import type { Rpc, RpcOptions } from "../rpc.ts";
 import { rpcError } from "./file-errors.ts";
 import type { FileCallOptions, FileEntry, FileKind, ListFilesOptions } from "./types.ts";
 
@@ -129,7 +130,9 @@ export function toFileEntry(entry: EntryInfo): FileEntry {
       owner,
       group,
     },
-    ...(modifiedTime === undefined ? {} : { modifiedAt: timestampDate(modifiedTime) }),
+    ...(modifiedTime === undefined
+      ? {}
+      : { modifiedAt: new Date(Number(modifiedTime.seconds) * 1000 + Math.ceil(modifiedTime.nanos / 1e6)) }),
     ...(symlinkTarget === undefined ? {} : { linkTarget: symlinkTarget }),
     metadata: { ...metadata },
   };

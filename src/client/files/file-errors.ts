@@ -1,6 +1,6 @@
 // What a failed call about a file means: errors of RPCs and of the HTTP endpoints as ClientErrors.
 
-import { Code, ConnectError } from "@connectrpc/connect";
+import { AnswerError } from "../answer-error.ts";
 import { ClientError, type ClientErrorCode, FileChangedError } from "../client-errors.ts";
 import type { Failure, Verdict } from "../failures.ts";
 import type { HttpAnswer } from "../http-client.ts";
@@ -11,8 +11,8 @@ const MAX_ERROR_BYTES = 64 * 1024;
 
 /** For other calls `not_found` means a process. */
 export function rpcError(error: unknown): unknown {
-  return error instanceof ConnectError && error.code === Code.NotFound
-    ? new ClientError("not_found", error.rawMessage, { cause: error })
+  return error instanceof AnswerError && error.code === "not_found"
+    ? new ClientError("not_found", error.message, { cause: error })
     : error;
 }
 

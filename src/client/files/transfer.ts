@@ -69,7 +69,8 @@ export class Exchange {
       ...(length === undefined ? {} : { "Content-Length": String(length) }),
     };
     const silence = this.#watchSilence();
-    const body = request.body && this.#watched(request.body);
+    const { body: given } = request;
+    const body = given === undefined || given instanceof Uint8Array ? given : this.#watched(given);
     try {
       return await untilAbort(http.send({ ...request, headers, body, signal }), signal);
     } catch (error) {

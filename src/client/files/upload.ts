@@ -5,7 +5,6 @@ import { AbortScope } from "../abort.ts";
 import { ClientError } from "../client-errors.ts";
 import type { AgentLink } from "../connection.ts";
 import type { HttpAnswer } from "../http-client.ts";
-import { randomId } from "../random-id.ts";
 import { contentDigest } from "./digest.ts";
 import { textOf } from "./file-errors.ts";
 import { sizeOf } from "./pieces.ts";
@@ -48,7 +47,7 @@ class Upload {
   readonly #content: UnacceptedContent;
   readonly #tries: Tries;
   readonly #totalBytes: number | undefined;
-  readonly #id = randomId();
+  readonly #id: string;
   #partBytes = FIRST_PART_BYTES;
   /** Whether the agent knows the upload. */
   #isCreated = false;
@@ -57,6 +56,7 @@ class Upload {
 
   constructor(link: AgentLink, path: string, content: UploadContent, options: UploadOptions) {
     this.#link = link;
+    this.#id = link.settings.randomId();
     this.#path = path;
     this.#options = options;
     this.#content = new UnacceptedContent(content);

@@ -1,7 +1,8 @@
 // A watch, over as many connections as it needs. Each later connection continues after the last event that the caller
 // received. If the agent no longer knows the watch, a new one begins, and a rescan event says that some were lost.
 
-import { EventType, type FilesystemEvent, type WatchDirResponse } from "../../gen/filesystem_pb.ts";
+import type { FilesystemEvent, WatchDirResponse } from "../../gen/filesystem_pb.ts";
+import { EventType } from "../../gen/tables.ts";
 import { AbortScope } from "../abort.ts";
 import { ClientError } from "../client-errors.ts";
 import type { AgentLink } from "../connection.ts";

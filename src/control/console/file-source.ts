@@ -8,7 +8,7 @@ import { HoldfastError } from "../../errors.ts";
 export interface FileSource {
   /** The content of a small file. Throws `not_found`. */
   readText(name: string): Promise<string>;
-  /** Throws `not_found`. The chunks are to be read to the end, or `return` called. */
+  /** Throws `not_found`. Each chunk is valid until the next one is asked for. */
   open(name: string): Promise<OpenedFile>;
 }
 
@@ -51,9 +51,11 @@ export function folderSource(folder: string): FileSource {
   };
 }
 
+/** One buffer for all of them: the next one is read when the connection has accepted the last one. */
 async function* chunksOf(file: Awaited<ReturnType<typeof open>>): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   for (;;) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, null);
+    const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, null);
     if (bytesRead === 0) return;
     yield buffer.subarray(0, bytesRead);
   }

@@ -13,6 +13,7 @@ import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { realClock, startTimer } from "../../clock.ts";
 import type { RequestListener } from "../exchange.ts";
+import { PipelineQueue } from "./pipeline-queue.ts";
 
 /** A body up to this length is read to its end after an early answer. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
@@ -21,6 +22,9 @@ const MAX_DISCARDED_BYTES = 64 * 1024;
 export const LINGER_IDLE_MS = 2000;
 /** …and at most this long. As nginx does (lingering_time). */
 const LINGER_MS = 30_000;
+
+/** Each still has the memory of its request. Beyond this number, the one that waits the longest is closed. */
+const MAX_LINGERING = 256;
 
 /** HTTP/2's code for a reset that is not an error. */
 const NO_ERROR = 0;
@@ -60,8 +64,12 @@ export function responseClass(
   };
 }
 
-/** For HTTP/1.1: passes on a request only if its connection can carry an answer, and when it is its turn. */
+/**
+ * For HTTP/1.1: passes on a request only if its connection can carry an answer, and when it is its turn. A client that
+ * sends ahead more requests than all connections together may is disconnected.
+ */
 export function inOrder(listener: RequestListener): RequestListener {
+  const queue = new PipelineQueue();
   return (request, response) => {
     const dispatch = () => {
       if (!closing.has(request.socket)) return listener(request, response);
@@ -70,8 +78,12 @@ export function inOrder(listener: RequestListener): RequestListener {
     };
     // A pipelined request waits until its response owns the connection. Node does not close a response
     // that never owned it, and a listener that streams to such a response would wait forever.
-    if (response.socket === null) response.once("socket", dispatch);
-    else dispatch();
+    if (response.socket !== null) return dispatch();
+    if (!queue.enter(request.socket)) return void request.socket.destroy();
+    response.once("socket", () => {
+      queue.leave(request.socket);
+      dispatch();
+    });
   };
 }
 
@@ -117,7 +129,15 @@ function closeAfterAnswer(request: IncomingMessage, socket: Socket): void {
   };
 }
 
+const lingering = new Set<Socket>();
+
 function lingerUntilIdle(socket: Socket): void {
+  lingering.add(socket);
+  const [longest] = lingering;
+  if (lingering.size > MAX_LINGERING && longest !== undefined) {
+    lingering.delete(longest);
+    longest.destroy();
+  }
   const start = realClock.nowMs();
   let bytesRead = socket.bytesRead;
   const look = () => {
@@ -126,5 +146,8 @@ function lingerUntilIdle(socket: Socket): void {
     timer = startTimer(LINGER_IDLE_MS, look);
   };
   let timer = startTimer(LINGER_IDLE_MS, look);
-  socket.once("close", () => timer.cancel());
+  socket.once("close", () => {
+    lingering.delete(socket);
+    timer.cancel();
+  });
 }

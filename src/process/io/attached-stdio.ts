@@ -78,7 +78,7 @@ export function attachPipes(
 ): AttachedStdio {
   const read = (fd: Fd | undefined, stream: OutputStream) => {
     if (fd === undefined) return undefined;
-    const reader = new OutputReader(pipeSource(fd), sinkOf(stream));
+    const reader = new OutputReader(pipeSource(fd), sinkOf(stream), budget);
     onOpened(fd);
     return reader;
   };
@@ -111,7 +111,7 @@ export function attachTerminal(
   const reader =
     master === undefined || copy === undefined
       ? undefined
-      : new OutputReader(terminalSource(master, copy), sinkOf("pty"));
+      : new OutputReader(terminalSource(master, copy), sinkOf("pty"), budget);
   let heldSlave = slave;
   return {
     readers: reader === undefined ? [] : [reader],
@@ -133,7 +133,7 @@ export function attachTerminal(
 /** Continues to read and drop what an orphan writes. */
 export function discardFrom({ fd, copy }: SourceDescriptors): void {
   const source = copy === undefined ? pipeSource(fd) : terminalSource(fd, copy);
-  new OutputReader(source, { push: ignore, onEnd: ignore }).discard();
+  new OutputReader(source, { push: ignore, onEnd: ignore }, { isSpent: false }).discard();
 }
 
 function terminalSource(master: Fd, copy: Fd): OutputSource {

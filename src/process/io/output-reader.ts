@@ -5,6 +5,7 @@
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
 import { errnoName, type Fd, readAvailable, wouldWriterWait } from "../../linux/index.ts";
+import { type MemoryBudget, SPENT_BACKLOG_BYTES } from "../../multiplexer/index.ts";
 import { mayDiscardMore } from "./discard-pace.ts";
 import type { OnRead } from "./fd-stream.ts";
 import { ReadBuffer } from "./read-buffer.ts";
@@ -58,15 +59,17 @@ export class OutputReader {
   #sink: OutputSink;
   /** The stream of a pty also carries its input. Closed with this reader. */
   readonly stream: Socket;
+  readonly #budget: Pick<MemoryBudget, "isSpent">;
   #buffer = new ReadBuffer();
   #state: "open" | "discarding" | "ended" = "open";
   #isReading = false;
 
-  constructor(source: OutputSource, sink: OutputSink) {
+  constructor(source: OutputSource, sink: OutputSink, budget: Pick<MemoryBudget, "isSpent">) {
     this.#source = source;
     this.#sink = sink;
+    this.#budget = budget;
     this.stream = source.open({
-      buffer: () => this.#buffer.current,
+      buffer: () => this.#nextBuffer(),
       callback: (bytes) => this.#onRead(bytes),
     });
     // A pty reports its end as EIO, a pipe as end of file.
@@ -121,6 +124,14 @@ export class OutputReader {
     this.stream.resume();
   }
 
+  /** A thousand attached processes read on while the budget is spent, so each reads little. */
+  #nextBuffer(): Buffer {
+    const { current } = this.#buffer;
+    return this.#budget.isSpent && this.#state === "open"
+      ? current.subarray(0, SPENT_BACKLOG_BYTES)
+      : current;
+  }
+
   #onRead(bytes: number): boolean {
     if (this.#state === "discarding") return this.#discardMore();
     const total = this.#source.isReadInPieces ? this.#readMore(bytes) : bytes;
@@ -137,6 +148,7 @@ export class OutputReader {
   #readMore(bytes: number): number {
     const buffer = this.#buffer.current;
     let total = bytes;
+    if (this.#budget.isSpent) return total;
     for (let last = bytes; last >= MORE_FROM_BYTES && total < GATHERED_BYTES; total += last)
       last = readAvailable(this.#source.fd, buffer.subarray(0, GATHERED_BYTES), total);
     return total;

@@ -4,7 +4,8 @@
 
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { NodeRequest, NodeResponse } from "../../http/index.ts";
+import { type NodeRequest, type NodeResponse, refuse } from "../../http/index.ts";
+import { holdAnswer } from "../answer-memory.ts";
 import { COPIES, envelopePieces } from "../request-body.ts";
 import type { RequestMemory } from "../request-memory.ts";
 import { createValueLimit } from "../value-limit.ts";
@@ -64,7 +65,7 @@ export function answerDirectly(
     if (message !== undefined) {
       const answering =
         implementation.kind === "unary"
-          ? answerUnary(call, implementation.call(message, call))
+          ? answerUnary(call, implementation.call(message, call), memory)
           : answerServerStream(call, implementation.call(message, call));
       answering.catch(handOver.fail);
       return;
@@ -99,10 +100,16 @@ function insideEnvelope(body: Uint8Array): Uint8Array | undefined {
   return length === body.length - HEAD_BYTES ? body.subarray(HEAD_BYTES) : undefined;
 }
 
-async function answerUnary(call: DirectCall, answering: Promise<Answer>): Promise<void> {
+async function answerUnary(
+  call: DirectCall,
+  answering: Promise<Answer>,
+  memory: RequestMemory,
+): Promise<void> {
   try {
     const bytes = call.direct.encode(await answering, call.codec);
-    await writeUnary(call, bytes);
+    const noRoom = holdAnswer(bytes.length, call.response, memory);
+    if (noRoom === undefined) await writeUnary(call, bytes);
+    else refuse(call.request, call.response, noRoom);
   } catch (error) {
     await writeUnaryError(call, asConnectError(error));
   }

@@ -28,6 +28,7 @@ import {
   timesFrame,
 } from "./event-frames.ts";
 import { createFrameSink, type FrameSink } from "./frame-sink.ts";
+import type { FramesInFlight } from "./frames-in-flight.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
 import type { StreamPlace } from "./stream-state.ts";
 
@@ -52,6 +53,7 @@ export interface AttachedStreamOptions {
   readonly sizes?: boolean;
   readonly keepaliveMs: number;
   readonly progressWatch: ProgressWatch;
+  readonly framesInFlight: Pick<FramesInFlight, "add">;
   /** The state of the terminal at an offset, for a client that asked for it. */
   readonly terminalAt?: ((at: Offset) => TerminalMessage | undefined) | undefined;
   readonly onGap: (from: Offset, to: Offset) => void;
@@ -249,7 +251,11 @@ export class AttachedStream {
   #write(sink: FrameSink, parts: readonly FramePart[]): void {
     this.#isWriting = true;
     this.#lastWriteAtMs = realClock.nowMs();
-    sink.write(parts, (error) => this.#onAccepted(error));
+    const accepted = this.#options.framesInFlight.add(parts);
+    sink.write(parts, (error) => {
+      accepted();
+      this.#onAccepted(error);
+    });
   }
 
   #onAccepted(error: Error | null | undefined): void {

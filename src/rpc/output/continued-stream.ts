@@ -17,6 +17,7 @@ import { toConnectError } from "../error-mapping.ts";
 import type { ServingState } from "../serving-state.ts";
 import { AttachedStream, type StreamOutcome } from "./attached-stream.ts";
 import { createChunkedSink } from "./frame-sink.ts";
+import type { FramesInFlight } from "./frames-in-flight.ts";
 import type { OutputStreams } from "./output-streams.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
 import { CUT_LINGER_MS, cutError, timeLimitError } from "./stream-errors.ts";
@@ -27,6 +28,7 @@ export interface ContinuedStreamSettings {
   readonly activity: ClientActivity;
   readonly serving: ServingState;
   readonly progressWatch: ProgressWatch;
+  readonly framesInFlight: FramesInFlight;
   readonly streams: OutputStreams;
   readonly logger: Logger;
 }
@@ -38,7 +40,7 @@ export function continueStream(
   { socket, release }: BusyConnection,
   settings: ContinuedStreamSettings,
 ): () => Promise<void> {
-  const { table, activity, serving, progressWatch, streams, logger } = settings;
+  const { table, activity, serving, progressWatch, framesInFlight, streams, logger } = settings;
   const { codec, offsets, terminal } = state;
   const gone = new AbortController();
   const leave = () => gone.abort();
@@ -53,6 +55,7 @@ export function continueStream(
     sizes: state.sizes === true,
     keepaliveMs: state.keepaliveMs,
     progressWatch,
+    framesInFlight,
     terminalAt: terminal ? (at) => toTerminal(process, at) : undefined,
     onGap: (from, to) => activity.gap(from, to),
     signal: gone.signal,

@@ -56,7 +56,21 @@ export function dataFrame(
   const lasting = frame.map(asBytes);
   chunk.frames ??= new Map();
   chunk.frames.set(key, lasting);
+  keepFew(chunk);
   return lasting;
+}
+
+/** Subscribers at the same place write a frame at about the same time. Replay must not hold frames beside its output. */
+const MAX_WITH_FRAMES = 32;
+const withFrames = new Set<Chunk>();
+
+function keepFew(chunk: Chunk): void {
+  withFrames.add(chunk);
+  if (withFrames.size <= MAX_WITH_FRAMES) return;
+  const [oldest] = withFrames;
+  if (oldest === undefined) return;
+  withFrames.delete(oldest);
+  oldest.frames = undefined;
 }
 
 /** Each write of a long string copies it again; a buffer is not copied. */

@@ -1,8 +1,8 @@
 // The pages around the terminal: first visit, login, what a read-only token sees, accessibility, files.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
+import axe from "axe-core";
 import { expect, test, vi } from "vitest";
 import { hasBrowser } from "../../support/clients/browser.ts";
 import type { BrowserPage } from "../../support/clients/devtools.ts";
@@ -11,15 +11,13 @@ import { screenHas, startConsole, stateIs, terminal } from "../support/console.t
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
 interface Violation {
   readonly id: string;
   readonly nodes: readonly { readonly html: string }[];
 }
 
 async function violations(page: BrowserPage): Promise<string[]> {
-  await page.send("Runtime.evaluate", { expression: axeSource });
+  await page.send("Runtime.evaluate", { expression: axe.source });
   const found = await page.evaluate<Violation[]>(
     `axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
       violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html }) => ({ html })) })))`,

@@ -12,9 +12,9 @@ import { exchange, exchangeHttp2, type Received } from "./exchange.ts";
 import { requestOf, type SentRequest, split } from "./requests.ts";
 import { openTwoPaths, type Path, REQUEST_MEMORY_BYTES } from "./two-paths.ts";
 
-const REQUESTS = volume(600, 10_000);
+const REQUESTS = volume(200, 10_000);
 const AT_ONCE = 20;
-const TIMEOUT_MS = volume(60_000, 600_000);
+const TIMEOUT_MS = volume(120_000, 1_800_000);
 const firstSeed = Number(process.env["HOLDFAST_FUZZ_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
 type Send = (path: Path, request: SentRequest, random: () => number) => Promise<unknown>;

@@ -16,15 +16,21 @@ const run = promisify(execFile);
 const FILES = 300;
 const PACKAGES = 12;
 
-/** The names that exist after `events`, each `TYPE name`. */
+/** The names that exist after `events`, each `TYPE name`. What is moved within the tree keeps what is in it. */
 function namesAfter(events: readonly string[]): Set<string> {
   const names = new Set<string>();
+  let moved: string[] = [];
   for (const event of events) {
     const end = event.indexOf(" ");
     const [type, name] = [event.slice(0, end), event.slice(end + 1)];
-    if (type === "CREATE") names.add(name);
+    if (type === "CREATE") for (const rest of ["", ...moved]) names.add(`${name}${rest}`);
+    moved = [];
     if (type !== "REMOVE" && type !== "RENAME") continue;
-    for (const other of names) if (other === name || other.startsWith(`${name}/`)) names.delete(other);
+    for (const other of names) {
+      if (other !== name && !other.startsWith(`${name}/`)) continue;
+      names.delete(other);
+      if (type === "RENAME" && other !== name) moved.push(other.slice(name.length));
+    }
   }
   return names;
 }

@@ -1,0 +1,61 @@
+// `holdfast sync`: its flags and its help.
+
+import { type Command, Option } from "commander";
+import { addUserFlag, excludeFlag } from "../files/file-flags.ts";
+import { addConnectionFlags, giveUpSetting } from "../options/agent-flags.ts";
+import type { SyncFlags } from "./synchronize.ts";
+
+/** `done` receives the exit code. */
+export function addSync(program: Command, done: (exitCode: number) => void): void {
+  const command = program
+    .command("sync")
+    .summary("make a directory like another one, and keep it so")
+    .description(
+      "Copies what is new or has changed in a directory into another one: from this machine to the agent, or back. " +
+        'The path on the agent begins with ":".',
+    )
+    .argument("<source>", "DIR or :DIR")
+    .argument("<target>", "the other one; it is made if it is missing")
+    .option("-w, --watch", "continue with each change, until Ctrl-C")
+    .option("--delete", "remove what the source does not have")
+    .option("-f, --force", "overwrite what has changed in the target")
+    .addOption(excludeFlag())
+    .addOption(
+      new Option("--links <rule>", "links that can lead out of a directory: refuse, skip or keep")
+        .choices(["refuse", "skip", "keep"])
+        .default("refuse"),
+    );
+  addUserFlag(command)
+    .option("--json", "one JSON object per event on stdout")
+    .optionsGroup("Connection:")
+    .addOption(giveUpSetting());
+  addConnectionFlags(command)
+    .addHelpText("after", SYNC_HELP)
+    .action(async (source: string, target: string, flags: SyncFlags) => {
+      const { synchronize } = await import("./synchronize.ts");
+      done(await synchronize(source, target, flags));
+    });
+}
+
+const SYNC_HELP = `
+The content of the source goes into the target. Files are the same if size,
+permissions and the second of their last change are; where that cannot tell,
+their content is compared.
+
+A file that is newer in the target, or has changed there while --watch runs,
+is a conflict: it is named, and stays as it is. --force overwrites it.
+
+Prints "+ PATH" for what is copied and "- PATH" for what is removed.
+
+Exit codes:
+  0      done
+  1      no agent, no such directory, something is refused, or a conflict
+  2      bad argument, option or variable
+  128+N  signal N ended it
+  141    the reader of stdout is gone
+
+Examples:
+  holdfast sync --watch --exclude node_modules . :project
+  holdfast sync --delete dist :/srv/www
+  holdfast sync :results results
+`;

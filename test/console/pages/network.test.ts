@@ -1,0 +1,99 @@
+// The terminal of the console over a network that fails.
+
+import { expect, test, vi } from "vitest";
+import { hasBrowser } from "../../support/clients/browser.ts";
+import { startCuttingProxy } from "../../support/network/cutting-proxy.ts";
+import { volume } from "../../support/volume.ts";
+import { focusTerminal, screenHas, startConsole, stateIs, terminal } from "../support/console.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
+
+const bash = {
+  cmd: "bash",
+  args: ["--norc", "--noprofile"],
+  env: { PS1: "ready> ", HISTFILE: "" },
+  pty: terminal,
+};
+
+// ttyd#1232 #1397, myrlin-workbook PR 16, codev#1681.
+test.runIf(hasBrowser)(
+  "over a connection that is cut again and again, no line is lost or doubled",
+  async () => {
+    const { agent, browser, start } = await startConsole();
+    const proxy = await startCuttingProxy({ port: agent.port, kinds: ["rst", "fin"] });
+    const last = volume(3_000, 30_000);
+    const { processId } = await start({
+      cmd: "sh",
+      args: [
+        "-c",
+        `i=0; while [ $i -lt ${last} ]; do i=$((i+1)); echo "line $i"; [ $((i % 100)) = 0 ] && sleep 0.1; done; echo done; read x`,
+      ],
+      pty: terminal,
+      output: { detached: "block" },
+    });
+    const page = await browser.open(`${proxy.url}/console/#/p/c:${processId}`);
+    for (let cut = 0; cut < volume(6, 60); cut++) {
+      await page.until(stateIs("attached"));
+      const before = await page.evaluate<string>(`document.querySelector(".xterm-rows").textContent`);
+      await page.until(
+        `document.querySelector(".xterm-rows").textContent !== ${JSON.stringify(before)} || ${screenHas("done")}`,
+      );
+      proxy.cut(cut % 2 === 0 ? "rst" : "fin");
+    }
+    await page.until(screenHas("done"));
+    await page.evaluate(focusTerminal);
+    await page.press("Alt+F2");
+    const text = await page.until<string>(`document.querySelector(".text-view")?.textContent`);
+    const numbers = text
+      .split("\n")
+      .filter((line) => line.startsWith("line "))
+      .map((line) => Number(line.slice(5)));
+    const first = numbers[0] ?? 0;
+    expect(numbers.at(-1)).toBe(last);
+    expect(numbers).toEqual(numbers.map((_, index) => first + index));
+  },
+);
+
+// ttyd drops it without a word.
+test.runIf(hasBrowser)(
+  "what is typed without a connection is shown as unsent, and typed once when it is back",
+  async () => {
+    const { agent, browser, start } = await startConsole();
+    const proxy = await startCuttingProxy({ port: agent.port });
+    const { processId } = await start(bash);
+    const page = await browser.open(`${proxy.url}/console/#/p/c:${processId}`);
+    await page.until(screenHas("ready>"));
+    await page.evaluate(focusTerminal);
+    proxy.refusing = true;
+    proxy.cut("rst");
+    await page.until(stateIs("reconnecting"));
+    await page.insert("echo discarded");
+    await page.until(`/14 B unsent/.test(document.querySelector(".status").textContent)`);
+    await page.press("Escape");
+    await page.until(`!/unsent/.test(document.querySelector(".status").textContent)`);
+    await page.insert("echo kept-$((20+3))");
+    await page.press("Enter");
+    await page.until(`/unsent/.test(document.querySelector(".status").textContent)`);
+    proxy.refusing = false;
+    // As after sleep: the page need not wait for its next try.
+    await page.evaluate(`dispatchEvent(new Event("online"))`);
+    await page.until(screenHas("kept-23"));
+    expect(
+      await page.evaluate(`document.querySelector(".xterm-rows").textContent.match(/kept-23/g).length`),
+    ).toBe(1);
+    expect(await page.evaluate(`document.querySelector(".xterm-rows").textContent`)).not.toContain(
+      "discarded",
+    );
+  },
+);
+
+test.runIf(hasBrowser)("a page whose agent has stopped says so, and keeps the screen", async () => {
+  const { agent, browser, start } = await startConsole();
+  const { processId } = await start(bash);
+  const page = await browser.open(`${agent.url}/console/#/p/c:${processId}`);
+  await page.until(screenHas("ready>"));
+  await agent.stop();
+  await page.until(`/ended|reconnecting/.test(document.querySelector(".status").dataset.state)`);
+  await page.until(`/does not answer/.test(document.body.textContent)`);
+  expect(await page.evaluate(screenHas("ready>"))).toBe(true);
+});
