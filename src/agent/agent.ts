@@ -169,7 +169,8 @@ async function compose(
     ...historyOf(inheritance),
     save: () => saveParts({ ...parts, server: () => server }),
     partFromIdle: () => server?.partFromIdle(),
-    isSettled: () => (server?.requests ?? 0) <= streams.unboundedCalls,
+    isSettled: () =>
+      server === undefined || (server.requests <= streams.unboundedCalls && !server.hasHalfArrived),
     runningPids: () => table.list().flatMap(({ isRunning, pid }) => (isRunning ? [pid] : [])),
     abandonLaunches: () => table.abandonLaunches(),
     flushLog: logWritten,

@@ -110,19 +110,24 @@ export class Upgrade {
     partFromIdle();
     const untilMs = realClock.nowMs() + LULL_MS;
     await flushLog();
-    const look = () => {
-      if (this.#stop.signal.aborted) this.#fail(new Error("the agent is shutting down"));
-      else if (isSettled() || realClock.nowMs() >= untilMs) this.#prepare(program);
-      else startTimer(LOOK_MS, () => setImmediate(look));
-    };
-    setImmediate(look);
+    const isTime = () => isSettled() || realClock.nowMs() >= untilMs;
+    this.#when(isTime, () => this.#prepare(program, isTime));
+  }
+
+  /** Looks in the turns to come; calls `then` in the turn in which `isTime`, unless the agent stops before. */
+  #when(isTime: () => boolean, then: () => void): void {
+    setImmediate(() => {
+      if (this.#stop.signal.aborted || isTime()) then();
+      else startTimer(LOOK_MS, () => this.#when(isTime, then));
+    });
   }
 
   /** One turn before the exec: signals that libuv has received and not passed on still arrive. */
-  #prepare(program: Program): void {
+  #prepare(program: Program, isTime: () => boolean): void {
     const guard = startGuard(this.#options.runningPids(), this.#options.graceMs);
     const restoreSignals = endByStopSignals();
-    setImmediate(() => {
+    // Requests may have arrived in this turn.
+    this.#when(isTime, () => {
       if (this.#stop.signal.aborted) this.#fail(new Error("the agent is shutting down"));
       else this.#become(program, guard);
       restoreSignals();

@@ -77,6 +77,8 @@ export interface RunningServer {
   closeConnections(asking?: NodeRequest): number;
   /** Listens anew on each address on which connections are no longer accepted. */
   checkListeners(): Promise<void>;
+  /** Whether a part of a request has arrived, on a connection that can be carried when it is silent. */
+  readonly hasHalfArrived: boolean;
   /** How many requests are being answered. */
   readonly requests: number;
   /** See ConnectionEntry. */
@@ -137,6 +139,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     get requests() {
       return requests.count;
+    },
+    get hasHalfArrived() {
+      return entry.hasHalfArrived();
     },
     partFromIdle: entry.partFromIdle,
     save: (carried) => ({

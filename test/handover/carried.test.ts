@@ -380,12 +380,12 @@ test("a Unix socket keeps its file, and is removed when the agent stops", async 
   const before = statSync(path);
   const env = { HOLDFAST_URL: `unix:${path}` };
   for (let count = 0; count < 2; count++) {
-    const upgraded = runCommand({ args: ["upgrade"], env });
+    const upgraded = runCommand({ args: ["upgrade"], env, deadlineMs: 60_000 });
     expect(await upgraded.exited(), upgraded.stderr()).toEqual({ code: 0, signal: null });
   }
   expect(statSync(path).ino).toBe(before.ino);
   expect(statSync(path).mode).toBe(before.mode);
-  const run = runCommand({ args: ["run", "--", "echo", "here"], env });
+  const run = runCommand({ args: ["run", "--", "echo", "here"], env, deadlineMs: 60_000 });
   expect((await run.exited()).code, run.stderr() + agent.stderr()).toBe(0);
   agent.kill("SIGTERM");
   expect(await agent.exited()).toEqual({ code: 0, signal: null });

@@ -33,6 +33,8 @@ export interface ConnectionEntry {
    * connections with TLS, neither of which can be carried. Nothing that is being answered is affected.
    */
   partFromIdle(): void;
+  /** Whether one that would be silent has received a part of a request, or a request that no listener has yet. */
+  hasHalfArrived(): boolean;
   /** The descriptors of all connections, but for those in `carried`. */
   save(carried: ReadonlySet<number>): { readonly silent: number[]; readonly parting: number[] };
   /** Ends connections of HTTP/1.1 that are beyond a time limit. To be called periodically. */
@@ -89,6 +91,12 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
         if (session !== undefined) session.finish();
         else if (secure !== undefined && idle.isSilent(socket)) socket.destroy();
       }
+    },
+    hasHalfArrived: () => {
+      if (secure !== undefined) return false;
+      for (const [socket, session] of connections)
+        if (session === undefined && idle.isIdle(socket) && !idle.isSilent(socket)) return true;
+      return false;
     },
     save: (carried) => {
       const silent: number[] = [];

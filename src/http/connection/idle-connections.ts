@@ -29,6 +29,12 @@ export class IdleConnections {
     return this.#idle.size;
   }
 
+  /** Whether no request of the connection is being answered. */
+  isIdle(owner: object): boolean {
+    const connection = this.#byOwner.get(owner);
+    return connection !== undefined && this.#idle.has(connection);
+  }
+
   /** Whether nothing is asked on the connection, not even the beginning of a request. */
   isSilent(owner: object): boolean {
     const connection = this.#byOwner.get(owner);
