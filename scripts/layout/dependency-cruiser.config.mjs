@@ -2,7 +2,7 @@
 // The rules of dependency-cruiser, made from the table of the layout. It resolves each import before it judges it, so it
 // also finds what the lint cannot see: a folder that the table does not know, and a path spelled in a new way.
 
-import { clientFilesForNode, doorsOf, layout, lightDoors, restricted, shared } from "./layout.mjs";
+import { clientFilesForNode, doorsOf, layout, restricted, settingsFiles, shared } from "./layout.mjs";
 
 /** @param {string} text */
 const literally = (text) => text.replaceAll(".", "\\.");
@@ -40,8 +40,8 @@ export default {
     {
       name: "settings-load-nothing-but-settings",
       severity: "error",
-      from: { path: `^src/${anyOf(lightDoors)}$` },
-      to: { pathNot: `^src/${anyOf(lightDoors)}$`, dependencyTypesNot: ["type-only"] },
+      from: { path: `^src/${anyOf(settingsFiles)}$` },
+      to: { pathNot: `^src/${anyOf(settingsFiles)}$`, dependencyTypesNot: ["type-only"] },
     },
     {
       name: "generated-messages-import-nothing-of-ours",

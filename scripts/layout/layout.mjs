@@ -16,19 +16,23 @@ export const shared = [
 ];
 
 /**
- * The second door of their folder, because it loads little. Most are settings and their defaults, which load nothing but
- * each other, so that a help text can show a default without loading the agent; the client of an agent at an address loads
- * no library for transports.
+ * Settings and their defaults. They load nothing but each other, so that a help text can show a default without loading the
+ * agent.
  */
-export const lightDoors = [
+export const settingsFiles = [
   "agent/settings.ts",
   "client/agent-address.ts",
-  "client/agent-client.ts",
   "filesystem/defaults.ts",
   "http/limits.ts",
   "process/defaults.ts",
   "rpc/rpc-limits.ts",
 ];
+
+/**
+ * The second doors of their folders, because they load little: settings, and the client of an agent at an address, which
+ * loads no library for transports.
+ */
+export const lightDoors = [...settingsFiles, "client/agent-client.ts"];
 
 /** @param {string[]} folders */
 export const doorsOf = (folders) => [
