@@ -180,10 +180,15 @@ async function openPage(
       await send("Page.reload");
       await until(evaluate, `document.readyState === "complete" && window.beforeReload === undefined`);
     },
+    // A user types into the window in front; the others may be drawn late.
     insert: async (text) => {
+      await send("Page.bringToFront");
       await send("Input.insertText", { text });
     },
-    press: (chord) => press(send, chord),
+    press: async (chord) => {
+      await send("Page.bringToFront");
+      await press(send, chord);
+    },
     screenshot: async () => {
       const { data } = await send("Page.captureScreenshot", { format: "png" });
       return Buffer.from(data as string, "base64");
