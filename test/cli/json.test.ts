@@ -9,7 +9,7 @@ import { type Schema, violations } from "../support/json-schema.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { finished, holdfast, leave, untilProcess } from "./holdfast.ts";
 
-const agent = agentForFile();
+const agent = agentForFile({ args: ["--console"] });
 const { $defs: schemas } = JSON.parse(readFileSync("docs/reference/cli.schema.json", "utf8")) as {
   $defs: Readonly<Record<string, Schema>>;
 };
@@ -64,6 +64,11 @@ test("run, attach, shell and run --detach print what their schemas describe", as
   await expectValid("run --detach", ["run", "--detach", "--json", "--tag", "d", "--", "sleep", "0.1"]);
   await expectValid("attach", ["attach", "--json", "d"], 2);
   await expectValid("shell", ["shell", "--json", "--shell", "true", "x"], 2);
+});
+
+test("console prints what its schema describes", async () => {
+  await expectValid("console", ["console", "--json"]);
+  await expectValid("console", ["console", "--json", "--read-only"]);
 });
 
 test("version, doctor and context ls print what their schemas describe", async () => {
