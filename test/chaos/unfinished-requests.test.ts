@@ -30,10 +30,7 @@ function unfinished(rpc: string, padding = 0): Buffer {
     "content-length": "1000",
     ...(padding > 0 && { "x-padding": "p".repeat(padding) }),
   };
-  return Buffer.concat([
-    requestBytes({ path: `/process.Process/${rpc}`, headers }),
-    Buffer.from(`{${" ".repeat(bodyBytes - 1)}`),
-  ]);
+  return Buffer.concat([requestBytes({ path: `/process.Process/${rpc}`, headers }), Buffer.from("{")]);
 }
 
 async function openUnfinished(port: number, count: number, head: Buffer): Promise<RawConnection[]> {
