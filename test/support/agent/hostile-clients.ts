@@ -11,7 +11,7 @@ import { startStream } from "../clients/stream-client.ts";
 import { eventually } from "../proc/proc.ts";
 import { peakRssBytes } from "../proc/proc-activity.ts";
 import { startAgent } from "./agent.ts";
-import { killAll, plainClient } from "./running-processes.ts";
+import { plainClient } from "./running-processes.ts";
 
 const MIB = 1024 * 1024;
 const BUDGET_BYTES = 64 * MIB;
@@ -26,7 +26,6 @@ function waitedForCpuMs(pid: number): number {
 /** Attacks an agent with its default limits for `seconds`. Throws if a promise is broken. */
 export async function surviveHostileClients(seconds: number): Promise<void> {
   const agent = await startAgent({ args: ["--retain-ended", "1s"], prefix: ["prlimit", "--nofile=20000"] });
-  onTestFinished(() => killAll(agent.url));
   // Time in which the agent and this test waited for a processor is not a pause of the agent's making.
   const ownTime = () => performance.now() - waitedForCpuMs(agent.pid) - waitedForCpuMs(process.pid);
   let lastAt = ownTime();
@@ -79,7 +78,8 @@ export async function surviveHostileClients(seconds: number): Promise<void> {
       .map(({ tag }) => tag);
   await eventually(
     "only the live client is attached",
-    async () => (await attachedTags()).join() === "live",
+    // Until the agent has noticed that the attackers are gone, it may have no memory for this call.
+    async () => (await attachedTags().catch(() => [])).join() === "live",
     () => undefined,
   );
 }
