@@ -47,11 +47,15 @@ export const HEARTBEAT_MS = 2_000;
 /** A page that is silent for this long is gone. Browsers delay the timers of covered windows to one in a second. */
 const SILENT_MS = 10_000;
 
+/** Longer than it takes to give up a stream and to say so. */
+const STAND_BACK_MS = 1_000;
+
 export class StreamBudget {
   readonly #options: BudgetOptions;
   readonly #slots = new Map<string, Slot>();
   readonly #others = new Map<string, OtherPage>();
   #mayGrant = false;
+  #standBackUntil = 0;
 
   constructor(options: BudgetOptions) {
     this.#options = options;
@@ -105,6 +109,8 @@ export class StreamBudget {
     const { page } = this.#options;
     if (message.page === page) return;
     if (message.kind === "yield") {
+      // The place is for the sender: no other window that waits may take it.
+      this.#standBackUntil = this.#options.now() + STAND_BACK_MS;
       if (message.to === page) this.#revokeOldest();
       return;
     }
@@ -148,7 +154,7 @@ export class StreamBudget {
   #settle(): void {
     const { limit, pageLimit, now } = this.#options;
     for (const slot of this.#slots.values()) {
-      if (!this.#mayGrant || slot.since !== undefined) continue;
+      if (!this.#mayGrant || now() < this.#standBackUntil || slot.since !== undefined) continue;
       if (this.inUse >= limit || this.#held >= pageLimit) break;
       slot.since = now();
       this.#post("holds");

@@ -50,7 +50,7 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
     watchKeys(session, {
       find: () => latest.current.find(),
       showText: () => latest.current.showText(),
-      leave: () => element.closest(".pane")?.querySelector<HTMLElement>(".pane-head button")?.focus(),
+      leave: () => element.closest(".pane")?.querySelector<HTMLElement>(".pane-head summary")?.focus(),
     });
     const stops = [watchPaste(element, session, ask), watchPinch(element, session)];
     guardClipboard(terminal, ask);

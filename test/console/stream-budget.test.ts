@@ -93,8 +93,13 @@ test("a take-over revokes the oldest stream of another window, and gets it", () 
   }
   const [oldest, , , , last] = pages;
   expect(last?.held.size).toBe(0);
+  // A window that waits before the last one hears of the free place, and leaves it.
+  const before = open("0");
+  before.want("5");
+  deliver();
   last?.budget.takeOver("4");
   deliver();
+  expect(before.held.size).toBe(0);
   expect(last?.held.size).toBe(1);
   expect(oldest?.held.size).toBe(0);
 });
