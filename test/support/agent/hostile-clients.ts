@@ -72,6 +72,7 @@ export async function surviveHostileClients(seconds: number): Promise<void> {
   expect(longestPauseMs).toBeLessThan(1000);
   // Nothing of the attackers remains except the processes that they started.
   const client = plainClient(agent.url);
+  let last: unknown;
   const attachedTags = async () =>
     (await client.list({ includeEnded: true })).processes
       .filter(({ subscribers }) => subscribers > 0)
@@ -79,7 +80,10 @@ export async function surviveHostileClients(seconds: number): Promise<void> {
   await eventually(
     "only the live client is attached",
     // Until the agent has noticed that the attackers are gone, it may have no memory for this call.
-    async () => (await attachedTags().catch(() => [])).join() === "live",
-    () => undefined,
+    async () => {
+      last = await attachedTags().catch(String);
+      return String(last) === "live";
+    },
+    () => last,
   );
 }
