@@ -1,6 +1,7 @@
 // Directories of this machine as archives. The agent's own code packs and unpacks them, on threads: with modes, times, links
 // and holes, and nothing is unpacked through a link.
 
+import { resolve } from "node:path";
 import {
   closeFile,
   createFileAccess,
@@ -37,7 +38,7 @@ export interface Packed {
 
 /** `path` is a directory. Leaves out what `isExcluded` names. */
 export async function packDirectory(files: UserFiles, path: string, isExcluded: PathFilter): Promise<Packed> {
-  const root = await onThisMachine("read", path, () => files.call("openTree", [Buffer.from(path)]));
+  const root = await onThisMachine("read", path, () => files.call("openTree", [Buffer.from(resolve(path))]));
   const abort = new AbortController();
   const progress: PackProgress = { files: 0, directories: 0, links: 0, bytes: 0, skipped: 0 };
   const request = { files, root, isExcluded, progress, bufferBytes: BUFFER_BYTES, signal: abort.signal };
@@ -88,7 +89,7 @@ export async function unpackDirectory(
         files: reporting(files, onCreated),
         ...{ root, isExcluded, progress, archive: watched(), outwardLinks: links, owner: undefined },
         bufferBytes: BUFFER_BYTES,
-        directory: Buffer.from(path),
+        directory: Buffer.from(resolve(path)),
       });
     } catch (error) {
       throw failure === undefined ? localProblem("write", path, error) : failure.error;
@@ -108,7 +109,7 @@ export function applySteps(files: UserFiles, path: string, steps: readonly Unpac
 
 async function inTree(files: UserFiles, path: string, use: (root: number) => Promise<void>): Promise<void> {
   const root = await onThisMachine("write", path, () =>
-    files.call("openUnpackRoot", [Buffer.from(path), undefined]),
+    files.call("openUnpackRoot", [Buffer.from(resolve(path)), undefined]),
   );
   try {
     await use(root);
@@ -130,7 +131,7 @@ function reporting(files: UserFiles, onCreated: UnpackHow["onCreated"]): UserFil
 
 /** The bytes of all files in a directory. */
 export async function bytesOfTree(files: UserFiles, path: string, isExcluded: PathFilter): Promise<number> {
-  const root = await onThisMachine("read", path, () => files.call("openTree", [Buffer.from(path)]));
+  const root = await onThisMachine("read", path, () => files.call("openTree", [Buffer.from(resolve(path))]));
   const below = async (folder: Buffer): Promise<number> => {
     let bytes = 0;
     for (const entry of await files.call("readTreeFolder", [root.fd, folder])) {

@@ -1,6 +1,7 @@
 // What is in a directory, on this machine or on the agent, as far as a comparison needs it. Paths are relative to it.
 
 import { realpath } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { Client, FileEntry } from "../../client/index.ts";
 import { closeFile, type PathFilter, type UserFiles } from "../../filesystem/index.ts";
 import { FileProblem, ifFound, onThisMachine } from "../files/file-problem.ts";
@@ -85,7 +86,7 @@ export async function localInventory(
 
 async function openDirectory(files: UserFiles, directory: string): Promise<number | undefined> {
   try {
-    return (await files.call("openTree", [Buffer.from(directory)])).fd;
+    return (await files.call("openTree", [Buffer.from(resolve(directory))])).fd;
   } catch (error) {
     if (Reflect.get(Object(error), "code") === "not_found") return undefined;
     return await onThisMachine("read", directory, () => Promise.reject(error));
