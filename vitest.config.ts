@@ -11,8 +11,9 @@ export const common = {
   pool: "forks",
   // Tests of one file that only wait, wait side by side.
   maxConcurrency: 20,
-  testTimeout: 30_000,
-  hookTimeout: 30_000,
+  // For machines that do a lot else: no test needs a third of it alone.
+  testTimeout: 90_000,
+  hookTimeout: 60_000,
   dangerouslyIgnoreUnhandledErrors: false,
   allowOnly: false,
   reporters: process.env["CI"] ? ["default"] : [["default", { summary: false }]],
