@@ -6,7 +6,7 @@ import { LongestFirst } from "./test/project/longest-first.ts";
 
 /** Of every run of vitest, long ones and packages included. */
 export const common = {
-  setupFiles: ["test/project/fail-on-warnings.ts"],
+  setupFiles: ["test/project/fail-on-warnings.ts", "test/project/leave-children-to-node.ts"],
   // Never threads: SIGCHLD is delivered to the process, and an agent in the test must be the one that hears it.
   pool: "forks",
   // Tests of one file that only wait, wait side by side.
