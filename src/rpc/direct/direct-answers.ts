@@ -44,6 +44,9 @@ export function answerDirectly(
 ): boolean {
   const form = commonForm(request, direct.path, direct.method);
   if (form === undefined) return false;
+  const maxBytes = Math.min(MAX_BYTES, maxMessageBytes);
+  // The library refuses a message that is too large by its length. It must not wait here for the body.
+  if (direct.implementation.kind !== "client stream" && declaredBytes(request) > maxBytes) return false;
   // The response reports it also.
   request.on("error", () => undefined);
   const call = new DirectCall(request, response, direct, form, memory.open());
@@ -56,7 +59,6 @@ export function answerDirectly(
     void answerClientStream(call, implementation.call(messages, call)).catch(handOver.fail);
     return true;
   }
-  const maxBytes = Math.min(MAX_BYTES, maxMessageBytes);
   const reserve = (bytes: number) => call.share.reserve(bytes, COPIES[form.codec]);
   readSmallBody(request, response, { maxBytes, limitMs: requestMs, reserve }, (body) => {
     // The client left before its message was complete.
@@ -74,6 +76,11 @@ export function answerDirectly(
     handOver.withBody(body.kind === "whole" ? only(body.bytes) : body.body);
   });
   return true;
+}
+
+/** 0 for a body whose length is not known before its end. */
+function declaredBytes({ headers }: NodeRequest): number {
+  return Number(headers["content-length"] ?? 0);
 }
 
 async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
