@@ -32,10 +32,16 @@ const WRITABLE_BY_OTHERS = 0o022;
 /**
  * V8's space for new objects does not grow in an agent: with large requests it grew to 32 MB, most of which was unused between
  * two collections. (The executable has a flag for that.) V8 accepts a compiled form only with the flags that it was made
- * with, so this flag is set before the first file is compiled, and the agent's forms are apart.
+ * with, so this flag is set before the first file is compiled, and the agent's forms are apart. Each new thread sets it back
+ * for all threads (Heap::ConfigureHeap), so it is set again when the thread is there.
  */
 const isAgent = process.argv.includes("serve");
-if (isAgent) (require("node:v8") as typeof v8).setFlagsFromString("--semi-space-growth-factor=1");
+const keepNewSpaceSmall = () =>
+  (require("node:v8") as typeof v8).setFlagsFromString("--semi-space-growth-factor=1");
+if (isAgent) {
+  keepNewSpaceSmall();
+  process.on("worker", (worker) => void worker.once("online", keepNewSpaceSmall));
+}
 
 const loaded = new Map<string, { exports: object }>();
 

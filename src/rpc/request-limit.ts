@@ -9,7 +9,7 @@ import { Code } from "@connectrpc/connect";
 import type { NodeRequest, NodeResponse, Refusal, RequestListener } from "../http/index.ts";
 import { pathOf, refuse } from "../http/index.ts";
 import type { ClientActivity } from "./client-activity.ts";
-import { noteGarbage } from "./garbage.ts";
+import { noteGarbage, noteRequest } from "./garbage.ts";
 import { Headroom, type ReservableBudget } from "./headroom.ts";
 import { endUnfinished } from "./unfinished-requests.ts";
 
@@ -103,8 +103,9 @@ export class RequestLimit {
     this.#noteGarbage(headerBytes);
   }
 
-  /** V8 collects short headers itself soon enough. */
+  /** Short headers are a small part of what a request leaves. */
   #noteGarbage(headerBytes: number): void {
+    noteRequest(this.#budgetBytes);
     if (headerBytes >= LONG_HEADER_BYTES) noteGarbage(headerBytes, this.#budgetBytes);
   }
 
