@@ -4,6 +4,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { createAgentClient } from "../../client/agent-client.ts";
+import { ClientError } from "../../client/index.ts";
 import { messageOf } from "../../text.ts";
 import {
   type AgentAccess,
@@ -100,7 +101,8 @@ async function lostConnection(url: string, error: unknown): Promise<Finding> {
   const isTls = /^(EPROTO|ERR_SSL|ERR_TLS|CERT|DEPTH|SELF_SIGNED|UNABLE)/.test(
     String(Reflect.get(Object(error), "code")),
   );
-  return fail(isTls ? "tls" : "connection", messageOf(error), await explainFailure(error, url));
+  const lost = new ClientError("unavailable", messageOf(error), { cause: error });
+  return fail(isTls ? "tls" : "connection", messageOf(error), await explainFailure(lost, url));
 }
 
 /** An agent sends neither of these. */

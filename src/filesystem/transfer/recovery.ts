@@ -1,7 +1,7 @@
 // At the start of an agent: completes the files that an agent that was killed had begun to write in place. Threads do it
 // with the rights of the user of each record.
 
-import { promises } from "node:fs";
+import { existsSync, promises } from "node:fs";
 import { lookupUid } from "../../linux/index.ts";
 import type { Logger } from "../../logger.ts";
 import { createFileAccess, type UserFiles } from "../file-access.ts";
@@ -21,6 +21,8 @@ export async function completeUploads(logger: Logger): Promise<void> {
         const user = await userOf(uid);
         if (user !== undefined) await completeOne(access.for(user), path, uid, logger);
       } catch (error) {
+        // Another agent of this machine was sooner.
+        if (!existsSync(path)) continue;
         logger.warn(
           { err: error, record: path },
           "an upload of an agent that was killed could not be completed",

@@ -13,17 +13,22 @@ export interface TracedAgent extends RunningAgent {
   calls(): string;
 }
 
-/** `inject`: as strace's --inject, such as "openat2:error=ENOSYS". `paths`: only calls on these files. */
+/**
+ * `inject`: as strace's --inject, such as "openat2:error=ENOSYS". `paths`: only calls on these files. `prefix`: a command that
+ * starts strace.
+ */
 export async function startTracedAgent(
   trace: readonly string[],
   args: readonly string[],
   inject: readonly string[] = [],
   paths: readonly string[] = [],
+  prefix: readonly string[] = [],
 ): Promise<TracedAgent> {
   const file = join(createTempFolder(), "trace");
   const agent = await startAgent({
     args,
     prefix: [
+      ...prefix,
       ...["strace", "-D", "-f", "-qq", "--signal=none", "-e", `trace=${trace.join(",")}`, "-o", file],
       ...paths.flatMap((path) => ["-P", path]),
       ...inject.flatMap((rule) => ["-e", `inject=${rule}`]),
