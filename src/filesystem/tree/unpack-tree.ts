@@ -68,7 +68,8 @@ export async function unpackTree(request: UnpackRequest): Promise<void> {
   };
   const feeding = feed().catch((error: unknown) => {
     failure ??= { error };
-    extract.destroy();
+    // With an error: without one, tar-stream's iteration never ends if the stream closes while an entry is unpacked.
+    extract.destroy(new Error("the archive cannot be read to its end"));
   });
   const unpacking = new Unpacking(request);
   try {
