@@ -41,12 +41,13 @@ interface Call {
 
 async function unary({ http, path, method, message, options }: Call): Promise<unknown> {
   const [, requestName, responseName] = method;
-  const body = encodeMessage(requestName, message);
   const answer = await http.send({
-    ...{ method: "POST", path, body, signal: options.signal ?? never },
+    ...{ method: "POST", path, body: encodeMessage(requestName, message), signal: options.signal ?? never },
     headers: { ...options.headers, ...PROTOCOL, "Content-Type": UNARY, "Accept-Encoding": "gzip" },
   });
-  const bytes = await decoded(await readAll(answer.body), answer);
+  const body = await readAll(answer.body);
+  refuseCutBody(body, answer);
+  const bytes = await decoded(body, answer);
   if (answer.status !== 200) throw answeredError(bytes, answer);
   refuseOtherType(answer, UNARY);
   return decodeMessage(responseName, bytes);
@@ -86,6 +87,16 @@ function refuseOtherType(answer: HttpAnswer, expected: string): void {
   const type = answer.header("Content-Type") ?? "";
   if (type.split(";", 1)[0]?.trim().toLowerCase() === expected) return;
   throw new AnswerError("unknown", `unsupported content type ${type}`, metadataOf(answer));
+}
+
+/**
+ * A body over HTTP/2 ends without an error when its connection is lost. The beginning of a message is often a message, the
+ * empty one always.
+ */
+function refuseCutBody(body: Uint8Array, answer: HttpAnswer): void {
+  const length = answer.header("Content-Length");
+  if (length !== undefined && Number(length) !== body.length)
+    throw new Error(`the answer ended after ${body.length} of ${length} bytes`);
 }
 
 /** Node's decompression is loaded when it is needed. */

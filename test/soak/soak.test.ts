@@ -8,7 +8,6 @@ import { createClient } from "../../src/client/index.ts";
 import { killProcesses } from "../support/agent/kill-processes.ts";
 import { type Holdings, type ProbedAgent, startProbedAgent } from "../support/agent/probed-agent.ts";
 import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
-import { upgrade } from "../support/agent/upgrade.ts";
 import { type CuttingProxy, startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { childrenOf, eventually } from "../support/proc/proc.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -17,8 +16,6 @@ import { lives } from "./lives.ts";
 const minutes = Number(process.env["HOLDFAST_SOAK_MINUTES"] ?? 10);
 const seed = Number(process.env["HOLDFAST_SOAK_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const AT_ONCE = 12;
-/** Between two upgrades. */
-const UPGRADE_MS = 20_000;
 const MOST_HEAP_GROWTH_BYTES = 8 * 2 ** 20;
 /**
  * Without the output of retained processes. The allocator keeps freed buffers, more of them the
@@ -92,13 +89,7 @@ test("after many lives of processes every byte was correct and the agent holds a
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
   };
-  const upgrading = async () => {
-    while (performance.now() < endsAt) {
-      await new Promise((resolve) => setTimeout(resolve, UPGRADE_MS));
-      await upgrade(agent);
-    }
-  };
-  await Promise.all([...Array.from({ length: AT_ONCE }, work), upgrading()]);
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
   for (const { direct, cut } of clients) {
     direct.close();
     cut.close();

@@ -99,7 +99,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
   describe("over HTTP/2", () => {
     let session: ClientHttp2Session;
     beforeAll(() => {
-      session = connect(agent.url);
+      session = connect(agent.url, { maxSessionMemory: 1000 });
     });
     afterAll(() => session.close());
 
