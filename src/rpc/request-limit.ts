@@ -30,6 +30,8 @@ const COST_BYTES: Readonly<Record<RequestKind, number>> = {
 /** The first requests do not count in the budget: about 80 calls, or 40 streams. */
 const UNCOUNTED_BYTES = 2 * 1024 * 1024;
 const CONTROL_PLACES = 64;
+/** Node holds them as text, and as the bytes they came in. */
+const HEADER_COPIES = 2;
 const LONG_HEADER_BYTES = 4 * 1024;
 
 interface ControlCall {
@@ -59,7 +61,7 @@ export class RequestLimit {
     return (request, response) => {
       const path = pathOf(request);
       const kind = kindOf(path);
-      const headerBytes = headerBytesOf(request);
+      const headerBytes = HEADER_COPIES * headerBytesOf(request);
       const release =
         this.#hold(COST_BYTES[kind] + headerBytes) ??
         (kind === "control" ? this.#takePlace({ request, response }) : undefined);
