@@ -72,7 +72,9 @@ export async function appendToUpload(
   const offset = offsetOf(request);
   refuseCoding(request);
   const upload = service.uploads.get(idOf(request));
-  await upload.takeOver();
+  // Several requests may have waited for the same one. The first of them that goes on is then the one to end.
+  do await upload.takeOver();
+  while (upload.isReceiving);
   if (upload.stored !== undefined) return answerStored(upload, response);
   if (offset !== upload.offset) return answerMismatch(upload, offset, response);
   const share = service.memory.open();

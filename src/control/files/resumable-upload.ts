@@ -74,6 +74,11 @@ export class ResumableUpload {
     return this.#stored?.bytes ?? this.#content.bytes;
   }
 
+  /** Whether a request sends content now. */
+  get isReceiving(): boolean {
+    return this.#run !== undefined;
+  }
+
   /** The result, once the content is stored. */
   get stored(): PlacedFile | undefined {
     return this.#stored;
