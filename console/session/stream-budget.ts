@@ -1,7 +1,7 @@
 // Which streams the windows of one browser may have open. A browser has six connections per origin for
 // HTTP/1.1, and a request beyond them waits without an error. The windows tell each other what they hold,
-// and each decides alone: there is no lock, so for a moment one stream too many can be open. The window
-// that came last then gives its stream up. No I/O; time is an argument.
+// and each decides alone. Two can decide at the same moment, and then one stream too many is open. The window
+// that came last gives its stream up. No I/O; time is an argument.
 
 export interface BudgetMessage {
   readonly kind: "ask" | "holds" | "yield";

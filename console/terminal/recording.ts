@@ -96,7 +96,7 @@ function parseLine(line: string, number: number): object {
     const value: unknown = JSON.parse(line);
     if (typeof value === "object" && value !== null) return value;
   } catch {
-    // Answered below: it is no JSON.
+    // This line is no JSON; the error below says so.
   }
   throw new Error(`line ${number} is not JSON`);
 }

@@ -36,7 +36,7 @@ export function loadSnapshot(storage: SnapshotStorage, processId: string): Snaps
   }
 }
 
-/** False if there is no room for it, even without the others. */
+/** False if it alone is larger than the room for all. */
 export function storeSnapshot(storage: SnapshotStorage, processId: string, snapshot: Snapshot): boolean {
   const text = JSON.stringify(snapshot);
   for (;;) {

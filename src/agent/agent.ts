@@ -130,7 +130,7 @@ async function start(
   }
 }
 
-/** How long a start waits for the completion of earlier uploads, which goes on afterwards. */
+/** How long a start waits for earlier uploads to be completed. After that, they are completed beside the requests. */
 const COMPLETION_MS = 5_000;
 
 async function soon(work: Promise<void>): Promise<void> {

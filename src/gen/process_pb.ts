@@ -151,7 +151,7 @@ export type ListRequest = Message<"process.ListRequest"> & {
 
   /**
    * ListResponse.revision of an earlier answer to the same request: only processes that changed since are listed. 0: all
-   * of them. The passing of time is no change of usage and blocked_ms.
+   * of them. usage and blocked_ms grow with time; that alone is no change.
    *
    * @generated from field: optional uint64 since_revision = 180;
    */

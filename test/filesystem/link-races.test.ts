@@ -1,29 +1,12 @@
 // A program swaps a directory and a link to another one while files are removed and moved: nothing
 // outside is touched, whatever the order of events.
 
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createFileAccess, findFileUser } from "../../src/filesystem/index.ts";
+import { swapPaths } from "../support/proc/path-swapper.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
-
-/** Swaps `a` and `b` in `folder` by renameat2(RENAME_EXCHANGE), without a pause. */
-const SWAPPER = `
-import ctypes, sys
-libc = ctypes.CDLL(None)
-a, b = sys.argv[1].encode(), sys.argv[2].encode()
-print("ready", flush=True)
-while True:
-    libc.renameat2(-100, a, -100, b, 2)
-`;
-
-async function swap(a: string, b: string): Promise<ChildProcess> {
-  const swapper = spawn("python3", ["-c", SWAPPER, a, b], { stdio: ["ignore", "pipe", "inherit"] });
-  onTestFinished(() => void swapper.kill("SIGKILL"));
-  await new Promise((resolve) => swapper.stdout?.once("data", resolve));
-  return swapper;
-}
 
 test("removing a tree whose directory becomes a link removes nothing behind the link", async () => {
   const access = createFileAccess("agent");
@@ -38,7 +21,7 @@ test("removing a tree whose directory becomes a link removes nothing behind the 
     mkdirSync(join(tree, "a/sub"), { recursive: true });
     for (let index = 0; index < 50; index++) writeFileSync(join(tree, `a/${index}`), "");
     symlinkSync(outside, join(tree, "b"));
-    const swapper = await swap(join(tree, "a"), join(tree, "b"));
+    const swapper = await swapPaths(join(tree, "a"), join(tree, "b"));
     // It may fail, because the directory changes under it; it may not leave the tree.
     await files.call("remove", [tree]).catch(() => undefined);
     swapper.kill("SIGKILL");
@@ -57,7 +40,7 @@ test("listing a tree whose directory becomes a link lists nothing behind the lin
   mkdirSync(join(tree, "a"), { recursive: true });
   writeFileSync(join(tree, "a/inside"), "");
   symlinkSync("../outside", join(tree, "b"));
-  await swap(join(tree, "a"), join(tree, "b"));
+  await swapPaths(join(tree, "a"), join(tree, "b"));
   const names = new Set<string>();
   for (let round = 0; round < 500; round++) {
     const request = { path: tree, shownPath: tree, depth: 5, maxEntries: 1000, after: undefined };

@@ -1,7 +1,7 @@
 // Symbolic links in the paths of requests: which are followed, and that nothing else is reached when another program
 // swaps them in the middle of an operation.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -23,6 +23,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { FILE_ACCESS_MODES, useFileAgent } from "../../support/agent/file-agent.ts";
 import { callFiles, getFile, messageIn, putFile } from "../../support/clients/file-requests.ts";
+import { swapPaths } from "../../support/proc/path-swapper.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 import { volume } from "../../support/volume.ts";
 
@@ -30,23 +31,7 @@ const NOBODY = 65534;
 /** Each path of the operation is swapped some thousand times meanwhile. */
 const ROUNDS = volume(12, 300);
 
-/** Swaps `a` and `b` by renameat2(RENAME_EXCHANGE), without a pause, as the user nobody. */
-const SWAPPER = `
-import ctypes, os, sys
-os.setgroups([]); os.setgid(${NOBODY}); os.setuid(${NOBODY})
-libc = ctypes.CDLL(None)
-a, b = sys.argv[1].encode(), sys.argv[2].encode()
-print("ready", flush=True)
-while True:
-    libc.renameat2(-100, a, -100, b, 2)
-`;
-
-async function swap(a: string, b: string): Promise<ChildProcess> {
-  const swapper = spawn("python3", ["-c", SWAPPER, a, b], { stdio: ["ignore", "pipe", "inherit"] });
-  onTestFinished(() => void swapper.kill("SIGKILL"));
-  await new Promise((resolve) => swapper.stdout?.once("data", resolve));
-  return swapper;
-}
+const swap = (a: string, b: string) => swapPaths(a, b, NOBODY);
 
 describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
   const agent = useFileAgent(["--file-access", mode]);
