@@ -20,7 +20,15 @@ export function encodeMessage<Name extends MessageName>(name: Name, message: Ini
 
 /** Skips fields that the tables do not have. Throws when `bytes` are not such a message. */
 export function decodeMessage<Name extends MessageName>(name: Name, bytes: Uint8Array): Shape<Name> {
-  return readFields(new BinaryReader(bytes), name, bytes.length) as Shape<Name>;
+  return readFields(new BinaryReader(bytes, decodeUtf8), name, bytes.length) as Shape<Name>;
+}
+
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+const strict = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+
+/** The library's own decoder drops a byte order mark at the beginning of a string. */
+function decodeUtf8(bytes: Uint8Array, isStrict?: boolean): string {
+  return (isStrict === true ? strict : lenient).decode(bytes);
 }
 
 // ── Encoding ──────────────────────────────────────────────────────────────────────────────────────────────────────

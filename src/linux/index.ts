@@ -116,6 +116,7 @@ export {
   askKernel,
   describeSocket,
   descriptorOf,
+  hasPeerClosed,
   peerProgress,
   prepareConnections,
   type WaitingBytes,

@@ -50,6 +50,7 @@ const setsockopt = libc.func(
   "int setsockopt(int fd, int level, int option, const int *value, unsigned int bytes)",
 );
 const ioctl = libc.func("int ioctl(int fd, unsigned long request, _Out_ int *value)");
+const pollOne = libc.func("int poll(void *entry, unsigned long count, int timeoutMs)");
 const getsockopt = libc.func(
   "int getsockopt(int fd, int level, int option, void *value, _Inout_ unsigned int *bytes)",
 );
@@ -104,6 +105,25 @@ export function askKernel(socket: Socket): PeerState {
     isClosed: CLOSED_STATES.has(info.readUInt8(STATE_AT)),
     unanswered: Math.max(info.readUInt8(RETRANSMITS_AT), info.readUInt8(PROBES_AT)),
   };
+}
+
+/** struct pollfd: the descriptor, the events asked for and those that there are. */
+const pollEntry = Buffer.alloc(8);
+const POLL_EVENTS_AT = 4;
+const POLL_RETURNED_AT = 6;
+const POLLERR = 0x8;
+const POLLHUP = 0x10;
+const POLLRDHUP = 0x2000;
+
+/** Whether the peer has closed its side, of TCP and of Unix sockets, even if bytes that it sent before are not read. */
+export function hasPeerClosed(socket: Socket): boolean {
+  const fd = descriptorOf(socket);
+  if (fd === undefined) return false;
+  pollEntry.writeInt32LE(fd);
+  pollEntry.writeInt16LE(POLLRDHUP, POLL_EVENTS_AT);
+  pollEntry.writeInt16LE(0, POLL_RETURNED_AT);
+  if (pollOne(pollEntry, 1, 0) < 1) return false;
+  return (pollEntry.readInt16LE(POLL_RETURNED_AT) & (POLLERR | POLLHUP | POLLRDHUP)) !== 0;
 }
 
 /**

@@ -44,6 +44,7 @@ import type { Codec } from "./output/event-frames.ts";
 import { requestBody } from "./request-body.ts";
 import { removeTimeout, timeoutMs } from "./request-headers.ts";
 import type { RequestMemory } from "./request-memory.ts";
+import { keepByteOrderMarks } from "./text-encoding.ts";
 import { timelyBody } from "./timely-body.ts";
 import { universalRequest } from "./universal-request.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
@@ -80,6 +81,7 @@ export interface LateRoutes {
 
 export function createRpcListener(options: AdapterOptions): RequestListener {
   const { lateRoutes, maxMessageBytes } = options;
+  keepByteOrderMarks();
   const { handlers, direct } = servedBy(options.routes, maxMessageBytes);
   const services = [...new Set([...handlers.values()].map(({ service }) => service.typeName))];
   const late = lateRoutes && {

@@ -2,8 +2,9 @@
 // end of its answer, even one that never arrives completely. When there is no room, a new request is refused; those that
 // are being answered continue.
 //
-// Signals, resizes and the end of stdin have places of their own, so they work whatever the other requests hold. If these
-// places are also taken, the oldest request in them that has not arrived completely ends.
+// Signals, resizes and the end of stdin have places of their own, and List has others: whatever the other requests hold, a
+// client finds the process that holds most, and ends it. If these places are also taken, the oldest request in them that
+// has not arrived completely ends.
 
 import { Code } from "@connectrpc/connect";
 import type { NodeRequest, NodeResponse, Refusal, RequestListener } from "../http/index.ts";
@@ -15,9 +16,9 @@ import { endUnfinished } from "./unfinished-requests.ts";
 
 /**
  * `call`: one message and one answer. `stream`: Start, Connect and the like. `upload`: a stream of the client, of which the
- * connection reads ahead. `control`: see above.
+ * connection reads ahead. `control` and `list`: see above.
  */
-export type RequestKind = "call" | "stream" | "upload" | "control";
+export type RequestKind = "call" | "stream" | "upload" | "control" | "list";
 
 /** In addition to the headers. Measured on Node 20 and 26 after a collection: 22 KiB for a call, 46 for an attached stream. */
 const COST_BYTES: Readonly<Record<RequestKind, number>> = {
@@ -25,16 +26,20 @@ const COST_BYTES: Readonly<Record<RequestKind, number>> = {
   stream: 48 * 1024,
   upload: 112 * 1024,
   control: 24 * 1024,
+  list: 24 * 1024,
 };
 
 /** The first requests do not count in the budget: about 80 calls, or 40 streams. */
 const UNCOUNTED_BYTES = 2 * 1024 * 1024;
-const CONTROL_PLACES = 64;
+/** Apart from each other: an unread answer to List must not take the place of a signal. */
+const PLACES: Readonly<Partial<Record<RequestKind, number>>> = { control: 64, list: 16 };
 /** Node holds them as text, and as the bytes they came in. */
 const HEADER_COPIES = 2;
+/** A place is not for requests with longer headers: places are not counted. */
+const MAX_PLACED_HEADER_BYTES = 16 * 1024;
 const LONG_HEADER_BYTES = 4 * 1024;
 
-interface ControlCall {
+interface Call {
   readonly request: NodeRequest;
   readonly response: NodeResponse;
 }
@@ -44,8 +49,8 @@ export class RequestLimit {
   readonly #headroom: Headroom;
   readonly #activity: Pick<ClientActivity, "refusedRequest">;
   #openCount = 0;
-  /** The calls in the places for `control`, the oldest first. */
-  readonly #control = new Set<ControlCall>();
+  /** The calls in the places of each kind, the oldest first. */
+  readonly #placed = new Map<RequestKind, Set<Call>>();
 
   constructor(
     budget: ReservableBudget & { readonly bytes: number },
@@ -64,7 +69,7 @@ export class RequestLimit {
       const headerBytes = HEADER_COPIES * headerBytesOf(request);
       const release =
         this.#hold(COST_BYTES[kind] + headerBytes) ??
-        (kind === "control" ? this.#takePlace({ request, response }) : undefined);
+        (headerBytes <= MAX_PLACED_HEADER_BYTES ? this.#takePlace(kind, { request, response }) : undefined);
       if (release === undefined) return this.#refuse(request, response, path, headerBytes);
       this.#openCount++;
       response.once("close", () => {
@@ -87,15 +92,19 @@ export class RequestLimit {
     return () => void this.#headroom.add(-bytes);
   }
 
-  #takePlace(call: ControlCall): (() => void) | undefined {
-    if (this.#control.size >= CONTROL_PLACES) {
-      const oldest = [...this.#control].find(({ request }) => !isComplete(request));
+  #takePlace(kind: RequestKind, call: Call): (() => void) | undefined {
+    const places = PLACES[kind];
+    if (places === undefined) return undefined;
+    const calls = this.#placed.get(kind) ?? new Set();
+    this.#placed.set(kind, calls);
+    if (calls.size >= places) {
+      const oldest = [...calls].find(({ request }) => !isComplete(request));
       if (oldest === undefined) return undefined;
-      this.#control.delete(oldest);
+      calls.delete(oldest);
       endUnfinished(oldest.request, oldest.response, this.#refusal());
     }
-    this.#control.add(call);
-    return () => void this.#control.delete(call);
+    calls.add(call);
+    return () => void calls.delete(call);
   }
 
   #refuse(request: NodeRequest, response: NodeResponse, path: string, headerBytes: number): void {

@@ -30,12 +30,14 @@ const requestKinds: ReadonlyMap<string, RequestKind> = new Map([
   ...(["sendSignal", "closeStdin", "update"] as const).map(
     (name) => [`/${Process.typeName}/${Process.method[name].name}`, "control"] as const,
   ),
+  [`/${Process.typeName}/${Process.method.list.name}`, "list"],
 ]);
 
 /** How a request to `path` counts, see RequestLimit. */
 export function requestKindOf(path: string): RequestKind {
   return requestKinds.get(path) ?? "call";
 }
+
 /** The paths of calls that clients make most often, and for which the library costs most beside their own work. */
 export const directPaths: ReadonlySet<string> = new Set(
   ["Start", "Connect", "SendInput", "StreamInput", "List"].map((name) => `/${Process.typeName}/${name}`),

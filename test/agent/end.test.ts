@@ -1,37 +1,37 @@
 // The end of the agent waits for no thread. Node joins those of V8, and one that compiles can then wait for the thread that
 // joins it.
 
-import { spawn, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
-import { eventually } from "../support/proc/proc.ts";
+import { eventually, hasExited, stateOf } from "../support/proc/proc.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
 
+const holdThreads = fileURLToPath(new URL("../fixtures/hold-threads-at-exit.cjs", import.meta.url));
 const hasStrace = spawnSync("strace", ["-V"]).status === 0;
 if (!hasStrace) console.warn("SKIPPED: strace is not installed, so no thread can be held up");
 
 test.runIf(hasStrace)("the agent ends although its other threads answer nobody for an hour", async () => {
-  const agent = await startAgent();
-  const { pid } = agent;
-  const threads = readdirSync(`/proc/${pid}/task`).filter((thread) => Number(thread) !== pid);
-  expect(threads.length).toBeGreaterThan(1);
-  const tracer = spawn(
-    "strace",
-    [
-      "-qq",
-      ...["-e", "trace=futex", "-e", "inject=futex:delay_exit=3600s"],
-      ...threads.flatMap((thread) => ["-p", thread]),
-    ],
-    { stdio: "ignore" },
-  );
-  onTestFinished(() => void tracer.kill("SIGKILL"));
-  const tracerOf = (thread: string) =>
-    /^TracerPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8"))?.[1];
-  await eventually(
-    "all other threads are traced",
-    () => threads.every((thread) => tracerOf(thread) === `${tracer.pid}`),
-    () => threads.map(tracerOf),
-  );
+  const pidFile = join(createTempFolder(), "pid");
+  const agent = await startAgent({
+    nodeArgs: ["--require", holdThreads],
+    env: { HOLD_THREADS_PID_FILE: pidFile },
+  });
   agent.kill("SIGTERM");
+  await agent.waitFor("stderr", /[1-9]\d* threads held: 0/);
+  const tracer = Number(readFileSync(pidFile, "latin1"));
+  onTestFinished(() => {
+    if (!hasExited(tracer)) process.kill(tracer, "SIGKILL");
+  });
+  // It has called exit_group(2). The kernel reports the exit only when the tracer has let the last thread go.
+  await eventually(
+    "its main thread has ended",
+    () => hasExited(agent.pid),
+    () => [stateOf(agent.pid), agent.stderr()],
+  );
+  process.kill(tracer, "SIGKILL");
   expect(await agent.exited()).toEqual({ code: 0, signal: null });
 });

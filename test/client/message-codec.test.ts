@@ -17,6 +17,9 @@ import { decodeMessage, encodeMessage, type MessageName } from "../../src/client
 import { Filesystem, file_filesystem } from "../../src/gen/filesystem_pb.ts";
 import { file_process, Process } from "../../src/gen/process_pb.ts";
 import { filesystemMethods, messages, processMethods } from "../../src/gen/tables.ts";
+import { keepByteOrderMarks } from "../../src/rpc/text-encoding.ts";
+
+keepByteOrderMarks();
 
 const all: readonly DescMessage[] = [
   ...[file_process, file_filesystem].flatMap((file) => file.messages.flatMap(withNested)),
@@ -36,7 +39,10 @@ const numbers = {
   [ScalarType.UINT64]: fc.bigInt(0n, 2n ** 64n - 1n),
   [ScalarType.INT64]: fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n),
   [ScalarType.BOOL]: fc.boolean(),
-  [ScalarType.STRING]: fc.string({ unit: "binary" }),
+  [ScalarType.STRING]: fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.string().map((rest) => `\uFEFF${rest}`),
+  ),
   [ScalarType.BYTES]: fc.uint8Array({ maxLength: 300 }),
 } as const;
 

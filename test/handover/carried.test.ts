@@ -14,7 +14,7 @@ import { plainClient } from "../support/agent/running-processes.ts";
 import { untilHeld, upgrade, upgradeStatus } from "../support/agent/upgrade.ts";
 import { openConnection } from "../support/clients/raw-http.ts";
 import { receive } from "../support/clients/received-events.ts";
-import { childrenOf, eventually, stateOf } from "../support/proc/proc.ts";
+import { childrenOf, eventually, hasExited, stateOf } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { volume } from "../support/volume.ts";
 
@@ -403,7 +403,7 @@ test("a stop signal right after the exec stops the agent, or the guard ends its 
     await agent.waitFor("stderr", /becoming the next version/);
     agent.kill("SIGTERM");
     await agent.exited();
-    await eventually("the command is gone", () => stateOf(pid) === undefined, agent.stderr);
+    await eventually("the command is gone", () => hasExited(pid), agent.stderr);
   }
 });
 

@@ -7,7 +7,7 @@ import { cliPath, type RunningAgent, runCommand, startAgent } from "../support/a
 import { plainClient } from "../support/agent/running-processes.ts";
 import { requestUpgrade, upgrade, upgradeStatus, versionThat } from "../support/agent/upgrade.ts";
 import { type Received, receive } from "../support/clients/received-events.ts";
-import { eventually, stateOf } from "../support/proc/proc.ts";
+import { eventually, hasExited } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -169,7 +169,7 @@ test("if the version before cannot continue either, the agent ends, and so do it
   const echo = await startEcho(agent);
   expect((await requestUpgrade(agent.url)).status).toBe(202);
   expect(await agent.exited()).toEqual({ code: 1, signal: null });
-  await eventually("the command is gone", () => stateOf(echo.pid) === undefined, agent.stderr);
+  await eventually("the command is gone", () => hasExited(echo.pid), agent.stderr);
 });
 
 test("when the next version aborts after the exec, the guard ends the commands, at last by force", async () => {
@@ -189,7 +189,7 @@ test("when the next version aborts after the exec, the guard ends the commands, 
   for (const one of [polite.pid, pid])
     await eventually(
       "the command is gone",
-      () => stateOf(one) === undefined,
+      () => hasExited(one),
       () => `${one}`,
     );
 });
@@ -220,7 +220,7 @@ test("a stop during the rehearsal kills it and stops the agent", async () => {
   const rehearsal = Number(readFileSync(marker, "utf8"));
   agent.kill("SIGTERM");
   expect(await agent.exited()).toEqual({ code: 0, signal: null });
-  await eventually("the rehearsal is gone", () => stateOf(rehearsal) === undefined, agent.stderr);
+  await eventually("the rehearsal is gone", () => hasExited(rehearsal), agent.stderr);
 });
 
 test("a version that hangs at its start is killed after 20 s and refused", async () => {

@@ -1,5 +1,5 @@
-// A periodic check of all connections. It ends those whose peer vanished, and HTTP/2 sessions that are
-// idle or that Node left hanging.
+// A periodic check of all connections. It ends those whose peer vanished or closed them while they were not read, and
+// HTTP/2 sessions that are idle or that Node left hanging.
 //
 // A host that loses its power or its network sends neither FIN nor RST. The kernel probes idle
 // connections by itself (keep-alive). It retries unacknowledged bytes for a quarter of an hour; the
@@ -10,6 +10,7 @@ import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { realClock, startTimer, type Timer } from "../../clock.ts";
 import { askKernel, type WaitingBytes, waitingBytes } from "../../linux/index.ts";
+import { AbandonedBodies } from "./abandoned-bodies.ts";
 
 /** Each retry waits twice as long as the one before, from 0.2 s on: 13 s for six on a quick network, a minute on a slow one. */
 const MAX_UNANSWERED_RETRIES = 6;
@@ -38,6 +39,7 @@ export interface Sweep {
  * with the last connection, so an agent at rest does not wake up (rule 19).
  */
 export function createSweep(connections: Connections, limits: IdleLimits, checkTimes: () => void): Sweep {
+  const bodies = new AbandonedBodies();
   const stepMs = Math.min(SWEEP_MS, limits.headersMs, limits.idleMs);
   let timer: Timer | undefined;
   let sweepAtMs = 0;
@@ -57,6 +59,7 @@ export function createSweep(connections: Connections, limits: IdleLimits, checkT
     for (const [socket, session] of connections) {
       const { isClosed, unanswered } = askKernel(socket);
       if (unanswered >= MAX_UNANSWERED_RETRIES) socket.destroy();
+      if (session === undefined && bodies.isAbandoned(socket)) socket.destroy();
       session?.sweepPeer(isClosed);
       if (session?.hasStoppedReading(socket.bytesRead, waitingBytes(socket)) === true) socket.destroy();
       session?.sweepIdle(limits);

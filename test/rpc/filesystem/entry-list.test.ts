@@ -5,8 +5,14 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { EntryInfoSchema, FileType, ListDirResponseSchema } from "../../../src/gen/filesystem_pb.ts";
 import { EntryList } from "../../../src/rpc/filesystem/entry-list.ts";
+import { keepByteOrderMarks } from "../../../src/rpc/text-encoding.ts";
 
-const text = fc.string({ unit: "binary" });
+keepByteOrderMarks();
+
+const text = fc.oneof(
+  fc.string({ unit: "binary" }),
+  fc.string().map((rest) => `\uFEFF${rest}`),
+);
 const entry = fc
   .record({
     name: text,

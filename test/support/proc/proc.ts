@@ -34,6 +34,15 @@ export function stateOf(pid: number): string | undefined {
   return stat(pid)?.state;
 }
 
+/**
+ * Whether it runs no more. It may be a zombie: when its agent has gone, its parent is process 1, and in a container that may
+ * reap nothing.
+ */
+export function hasExited(pid: number): boolean {
+  const state = stateOf(pid);
+  return state === undefined || state === "Z" || state === "X";
+}
+
 /** Zombies included. */
 export function childrenOf(pid: number): number[] {
   return readdirSync("/proc")
