@@ -2,7 +2,9 @@ import { availableParallelism } from "node:os";
 import { defineConfig, type TestUserConfig } from "vitest/config";
 import { nativePackages } from "./scripts/bundle.mjs";
 import { threadSource } from "./scripts/thread-source.mjs";
+import { longTests } from "./test/project/long-tests.ts";
 import { LongestFirst } from "./test/project/longest-first.ts";
+import { volume } from "./test/support/volume.ts";
 
 /** Of every run of vitest, long ones and packages included. */
 export const common = {
@@ -12,7 +14,7 @@ export const common = {
   // Tests of one file that only wait, wait side by side.
   maxConcurrency: 20,
   // For machines that do a lot else: no test needs a third of it alone.
-  testTimeout: 90_000,
+  testTimeout: volume(90_000, 1_800_000),
   hookTimeout: 60_000,
   dangerouslyIgnoreUnhandledErrors: false,
   allowOnly: false,
@@ -32,18 +34,24 @@ export default defineConfig({
     // for a second to pass.
     maxWorkers: Math.max(2, availableParallelism()) + 1,
     sequence: { sequencer: LongestFirst },
+    // `npm test` runs all of them, `npm run check` only the first two.
     projects: [
       {
         extends: true,
         test: {
           name: "shared",
           include: ["test/**/*.test.ts"],
-          exclude: [...alone, ...apart],
+          exclude: [...alone, ...apart, ...longTests.shared],
           // The files share as many processes as run at a time, which saves a third of their CPU time.
           isolate: false,
         },
       },
-      { extends: true, test: { name: "alone", include: alone, isolate: true } },
+      {
+        extends: true,
+        test: { name: "alone", include: alone, exclude: [...longTests.alone], isolate: true },
+      },
+      { extends: true, test: { name: "long", include: [...longTests.shared], isolate: false } },
+      { extends: true, test: { name: "long-alone", include: [...longTests.alone], isolate: true } },
     ],
   },
 });

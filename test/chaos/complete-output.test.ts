@@ -19,7 +19,7 @@ import { createTempFolder } from "../support/temp-folder.ts";
 import { volume } from "../support/volume.ts";
 
 // Generous, because the machine may be loaded.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: volume(120_000, 1_800_000) });
 
 type Kind = "pipes" | "pty";
 const BYTES = 300_000;

@@ -16,7 +16,7 @@ import { seededRandom } from "../support/seeded-random.ts";
 import { volume } from "../support/volume.ts";
 
 // Generous: the machine can be busy.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: volume(120_000, 1_800_000) });
 
 /** Twelve times: 336, or 1,008 in CI. */
 const CUTS = volume(28, 84);

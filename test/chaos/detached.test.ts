@@ -21,7 +21,7 @@ import { whileStopped } from "../support/proc/while-stopped.ts";
 import { volume } from "../support/volume.ts";
 
 // Generous: the tests move much output, and the machine can be busy.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: volume(120_000, 1_800_000) });
 
 const MB = 1_000_000;
 const CUTS = volume(6, 12);

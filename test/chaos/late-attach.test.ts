@@ -22,7 +22,7 @@ import { createTempFolder } from "../support/temp-folder.ts";
 import { volume } from "../support/volume.ts";
 
 // Generous: the machine can be busy.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: volume(120_000, 1_800_000) });
 
 const ROUNDS = volume(20, 50);
 const RUNS = volume(24, 60);

@@ -18,7 +18,7 @@ import { childrenOf, eventually, hasExited, stateOf } from "../support/proc/proc
 import { createTempFolder } from "../support/temp-folder.ts";
 import { volume } from "../support/volume.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: volume(90_000, 1_800_000) });
 
 type Client = ReturnType<typeof plainClient>;
 

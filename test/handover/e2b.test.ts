@@ -10,7 +10,7 @@ import { eventually } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { volume } from "../support/volume.ts";
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: volume(180_000, 1_800_000) });
 
 test("the E2B SDK runs commands, sends input and uses a terminal through upgrades", async () => {
   const agent = await startAgent();

@@ -16,7 +16,7 @@ import { NumbersCheck, numbersCommand } from "../support/proc/numbers.ts";
 import { eventually } from "../support/proc/proc.ts";
 import { volume } from "../support/volume.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: volume(120_000, 1_800_000) });
 
 const UPGRADES = volume(3, 20);
 

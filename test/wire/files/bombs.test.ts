@@ -14,7 +14,7 @@ import { eventually, rssBytes } from "../../support/proc/proc.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 import { volume } from "../../support/volume.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: volume(120_000, 1_800_000) });
 
 /** Of one transfer. */
 const TRANSFER_BYTES = 1024 * 1024;

@@ -1,0 +1,61 @@
+// The test files that take longest, in this order: `npm test` begins with them, and `npm run check` leaves them out.
+// `npx vitest run --reporter=json` shows the durations.
+
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const shared = [
+  "handover/refusals",
+  "handover/carried",
+  "wire/files/watch",
+  "chaos/dead-network",
+  "wire/files/killed-in-the-copy",
+  "wire/scopes",
+  "handover/floods",
+  "wire/files/large-lists",
+  "wire/files/bombs",
+  "chaos/abandoned-input",
+  "chaos/unfinished-requests",
+  "control/console/console-files",
+  "cli/files/sync",
+  "cli/files/cp",
+  "chaos/slow-transports",
+  "wire/files/slow-clients",
+  "cli/habits",
+  "chaos/ghosts",
+  "cli/session/leaving",
+  "chaos/detached-modes",
+  "agent/at-rest",
+  "cli/bundle",
+  "wire/keep-alive-clients",
+  "chaos/hostile-clients",
+  "chaos/complete-output",
+  "chaos/cutting-proxy",
+  "chaos/detached",
+  "client/files/transfers",
+  "wire/files/upload",
+  "chaos/memory-budget",
+  "chaos/strangers",
+  "multiplexer/restored",
+  "wire/console",
+  "client/silence",
+  "process/io/drain",
+  "wire/files/directories",
+  "wire/files/protocols",
+  "cli/session/reconnect",
+  "cli/session/run",
+];
+/** As the tests of these folders are: without others at the same time. */
+const alone = ["pause/after-a-pause", "pause/pause", "project/docs/commands"];
+
+const pathsOf = (names: readonly string[]) => names.map((name) => `test/${name}.test.ts`);
+
+export const longTests = { shared: pathsOf(shared), alone: pathsOf(alone) } as const;
+
+/** Of the working copy. */
+export const longTestFiles = [...longTests.shared, ...longTests.alone].map((path) =>
+  fileURLToPath(new URL(`../../${path}`, import.meta.url)),
+);
+
+for (const file of longTestFiles)
+  if (!existsSync(file)) throw new Error(`${file} does not exist; correct test/project/long-tests.ts`);
