@@ -2,7 +2,7 @@
 // first one the agent sends what has changed.
 
 import { signal } from "@preact/signals";
-import type { AgentInfo, ProcessInfo } from "../../src/client/browser.ts";
+import type { AgentInfo, ProcessInfo } from "../../src/client/page-client.ts";
 import { isVisible } from "../session/attention.ts";
 import { sessionLost } from "../session/begin.ts";
 import { agentUrl, tokenHeaders } from "../session/session.ts";

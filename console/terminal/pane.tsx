@@ -107,7 +107,7 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
       </div>
       {find && (
         <FindBar
-          search={session.screen.search}
+          terminal={session.screen.terminal}
           onClose={() => {
             setFind(false);
             session.screen.terminal.focus();

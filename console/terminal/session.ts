@@ -14,7 +14,7 @@ import {
   type ProcessInfo,
   type PtySize,
   type RemoteProcess,
-} from "../../src/client/browser.ts";
+} from "../../src/client/page-client.ts";
 import { startedHere } from "../dashboard/start.ts";
 import { LogLines } from "../log/log-lines.ts";
 import { isVisible } from "../session/attention.ts";

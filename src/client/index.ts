@@ -1,5 +1,5 @@
 // holdfast/client for Node: starts, finds, reads and feeds the processes of an agent, and resumes
-// lost connections at the same byte. Browsers get browser.ts, the same client without `baseUrl`.
+// lost connections at the same byte. Browsers get browser.ts, the same client over fetch.
 
 import { createAgentClient } from "./agent-client.ts";
 import { newClient } from "./client.ts";
