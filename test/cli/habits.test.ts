@@ -13,7 +13,7 @@ import { finished, holdfast, leave } from "./holdfast.ts";
 const agent = agentForFile();
 
 const commands = tablesIn(readPage("docs/reference/cli.md"))
-  .filter(({ head }) => head[2] === "what it is here")
+  .filter(({ head }) => head[2] === "here")
   .flatMap(({ rows }) => rows)
   .map(([where = "", there = "", here = ""]) => ({
     where,
