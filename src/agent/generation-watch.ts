@@ -1,6 +1,7 @@
-// Starts a new generation when this machine was restored from a snapshot or cloned (rule 18): POST /init has a new
-// lifecycleID, or the VMClock device has a new counter. Connections from before lead nowhere then, so they are closed:
-// their clients reconnect at once instead of waiting for a time-out.
+// Starts a new generation when this machine was restored from a snapshot or cloned (rule 18): POST
+// /init has a new lifecycleID, or the VMClock device has a new counter. Older connections reach no
+// client then, so they are closed: their clients reconnect at once instead of waiting for a
+// time-out.
 
 import { realClock } from "../clock.ts";
 import type { NodeRequest, RequestListener, RunningServer } from "../http/index.ts";

@@ -1,4 +1,5 @@
-// What calls go over: the routes that a client uses one after the other, and the present one.
+// The way of calls to the agent: the routes that a client uses one after the other, and the present
+// one.
 
 import { messageOf } from "../text.ts";
 import { ClientError, DetachedError } from "./client-errors.ts";

@@ -1,6 +1,6 @@
 // File calls off the event loop, with the rights of the agent or of the user. Each call runs as a
 // whole on a thread (threads/): nothing here waits for a file system, and no thread ever changes
-// whose rights it has.
+// its rights.
 
 import type { FILE_ACCESS_MODES } from "./defaults.ts";
 import type { FileUser } from "./file-user.ts";

@@ -1,8 +1,9 @@
-// Everything that an agent is in addition to its settings, as plain data and descriptors.
+// The whole state of an agent except its settings, as plain data and descriptors.
 //
-// `format` is raised when an older reader would misread the state; a reader accepts its own format and the one before.
-// `needs` names additions without which the state must not be accepted. Other additions are passed over by older
-// readers. A field is never renamed or used for something else. test/handover/states has what earlier versions wrote.
+// `format` is raised when an older reader would misread the state; a reader accepts its own format
+// and the one before. `needs` names additions without which the state must not be accepted. Older
+// readers ignore other additions. A field is never renamed or used for something else.
+// test/handover/states has states of earlier versions.
 
 import {
   type InitializationState,

@@ -1,5 +1,6 @@
-// A rehearsal: the next image runs beside this one with the header of the state, restores everything from it, and ends.
-// Meanwhile this agent serves. What a rehearsal refuses or fails at changes nothing.
+// A rehearsal: the next image runs beside this one with the header of the state, restores
+// everything from it, and ends. Meanwhile this agent serves. A rehearsal that fails changes
+// nothing.
 
 import { closeSync } from "node:fs";
 import { HoldfastError } from "../errors.ts";

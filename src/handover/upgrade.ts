@@ -1,9 +1,10 @@
-// Becoming the next version: tries it beside this one (rehearsal.ts), waits for a moment in which little is half
-// answered, and then, in one turn of the event loop, writes the state and executes it. Until the exec everything is
-// as it was, so a failure before it changes nothing.
+// Becoming the next version: tries it in another process (rehearsal.ts), waits for a moment in
+// which few answers are incomplete, and then, in one turn of the event loop, writes the state and
+// executes it. Until the exec everything is as it was, so a failure before it changes nothing.
 //
-// Why one turn: libuv reads straight into the windows, so between turns no output is anywhere but there or in the
-// kernel; and of a write that the kernel accepted, the callback has run by the next turn.
+// Why one turn: libuv reads directly into the windows, so between turns no output is anywhere but
+// there or in the kernel; and of a write that the kernel accepted, the callback has run by the next
+// turn.
 
 import { closeSync } from "node:fs";
 import { realClock, startTimer } from "../clock.ts";

@@ -1,7 +1,7 @@
-// Connections and listening sockets that outlive the image of the agent that opened them (src/handover). A silent
-// connection on plain HTTP/1.1 continues, and so does one that carries a stream of output, which src/rpc continues.
-// HTTP/2 and TLS have state that cannot be carried: the next image parts from these connections, after what was
-// written to them has arrived.
+// Connections and listening sockets that outlive the image of the agent that opened them
+// (src/handover). A silent connection on plain HTTP/1.1 continues, and so does one that carries a
+// stream of output, which src/rpc continues. HTTP/2 and TLS have state that cannot be carried: the
+// next image closes these connections after the bytes that were written to them have arrived.
 
 import { Socket } from "node:net";
 import { startTimer } from "../clock.ts";

@@ -1,5 +1,6 @@
-// The descriptors that the image before kept open for this one. Each must be claimed exactly once: one that nobody
-// claims belongs to something that this version does not know, and would be lost silently.
+// The descriptors that the image before kept open for this one. Each must be claimed exactly once:
+// an unclaimed one belongs to something that this version does not know, and would be lost
+// silently.
 
 import { duplicate, type Fd, openPipe } from "./libc.ts";
 

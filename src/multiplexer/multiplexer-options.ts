@@ -1,4 +1,4 @@
-// What a multiplexer is configured with: how much it holds, for which clients and how long.
+// The configuration of a multiplexer: how much it holds, for which clients and how long.
 
 import type { Clock } from "../clock.ts";
 import type { MemoryBudget } from "./memory-budget.ts";

@@ -1,5 +1,6 @@
-// Stands by while the agent is neither the old nor the new image of itself. If it dies in that moment, its commands must
-// not live on without an agent that reads, stops and reaps them. (In a container, the end of process 1 ends them.)
+// Waits while the agent is neither the old nor the new image of itself. If the agent dies in that
+// moment, its commands must not continue without an agent that reads, stops and reaps them. (In a
+// container, the end of process 1 ends them.)
 
 import { closeSync, openSync, writeSync } from "node:fs";
 import { type Fd, InheritedProperties, openPipe, type Pid, spawn } from "../linux/index.ts";

@@ -1,5 +1,5 @@
 // One started process, from its start to its end: running, then (once reaped) draining, then ended.
-// Connects its readers, its input and its multiplexer, and leaves to each how it works.
+// Connects its readers, its input and its multiplexer.
 
 import { constants } from "node:os";
 import { realClock, startTimer, type Timer } from "../clock.ts";

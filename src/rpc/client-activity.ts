@@ -1,5 +1,6 @@
-// What clients do, counted for metrics and written to the log: one line for each stream that attaches or detaches and
-// for each refusal. Of what a client sent, the log holds only the names by which it called its process; see ProcessLog.
+// The actions of clients, counted for metrics and written to the log: one line for each stream that
+// attaches or detaches and for each refusal. Of what a client sent, the log holds only the names by
+// which it called its process; see ProcessLog.
 
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";

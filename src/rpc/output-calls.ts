@@ -1,5 +1,6 @@
-// The RPCs that stream output: Start and Connect. Both send a start event, the output and the end event (rule 1); they
-// differ in how they come by their process. output/attached-stream.ts sends what lies between the two events.
+// The RPCs that stream output: Start and Connect. Both send a start event, the output and the end
+// event (rule 1); they differ in how they find their process. output/attached-stream.ts sends
+// everything between the two events.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";

@@ -2,9 +2,9 @@
 // end of its answer, even one that never arrives completely. When there is no room, a new request is refused; those that
 // are being answered continue.
 //
-// Signals, resizes and the end of stdin have places of their own, and List has others: whatever the other requests hold, a
-// client finds the process that holds most, and ends it. If these places are also taken, the oldest request in them that
-// has not arrived completely ends.
+// Signals, resizes and the end of stdin have places of their own, and List has others: even if
+// other requests hold the whole budget, a client can find the process that holds most, and end it.
+// If these places are also taken, the oldest request in them that has not arrived completely ends.
 
 import { Code } from "@connectrpc/connect";
 import type { NodeRequest, NodeResponse, Refusal, RequestListener } from "../http/index.ts";

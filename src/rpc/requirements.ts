@@ -1,5 +1,6 @@
-// What a token must allow for each RPC. Light: admission reads it before the RPCs are loaded. An RPC that is missing here
-// needs the highest scope; test/wire/scopes.test.ts compares the table with the services.
+// The scope that each RPC needs. Light: admission reads it before the RPCs are loaded. An RPC that
+// is missing here needs the highest scope; test/wire/scopes.test.ts compares the table with the
+// services.
 
 import { HIGHEST, type Requirement } from "../http/index.ts";
 

@@ -1,4 +1,4 @@
-// What `holdfast console` does.
+// Runs `holdfast console`.
 
 import { ClientError } from "../../client/index.ts";
 import { accessOfChosenAgent } from "../connect/chosen-agent.ts";

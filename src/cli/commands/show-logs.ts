@@ -1,4 +1,4 @@
-// What `holdfast logs` does.
+// Runs `holdfast logs`.
 
 import {
   type Client,

@@ -1,4 +1,4 @@
-// What `holdfast upgrade` does: asks the agent, and waits until it is the next version.
+// Runs `holdfast upgrade`: asks the agent, and waits until it is the next version.
 
 import { startTimer } from "../../clock.ts";
 import { AgentEndpoint, type EndpointAnswer } from "../connect/agent-endpoint.ts";

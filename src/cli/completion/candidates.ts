@@ -1,5 +1,5 @@
-// What can stand at the end of a command line, from the description of the commands. No I/O: names that only an agent
-// or a file knows are asked for by their kind.
+// The words that can complete a command line, from the description of the commands. No I/O: names
+// that only an agent or a file knows are asked for by their kind.
 
 import type { Command, Option } from "commander";
 import { logFormats, logLevels } from "../../agent/settings.ts";

@@ -1,5 +1,5 @@
-// What the completion scripts call: prints the candidates for the last word of a command line, one a line. It never
-// prints an error, because it runs while somebody types.
+// The hidden command of the completion scripts: prints the candidates for the last word of a
+// command line, one a line. It never prints an error, because it runs while the user types.
 
 import type { Command } from "commander";
 import { createAgentClient } from "../../client/agent-client.ts";

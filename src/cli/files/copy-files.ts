@@ -1,4 +1,4 @@
-// What `holdfast cp` does.
+// Runs `holdfast cp`.
 
 import { stat } from "node:fs/promises";
 import type { Client } from "../../client/index.ts";

@@ -1,4 +1,5 @@
-// What `holdfast cp` copies to where, decided before anything is copied. The rules are those of cp, docker cp and scp.
+// Decides the target of each source of `holdfast cp`, before anything is copied. The rules are
+// those of cp, docker cp and scp.
 
 import { FileProblem } from "./file-problem.ts";
 import { inDirectory, nameOfPlace, type Place, parentOfPath, withoutTrailingSlash } from "./place.ts";

@@ -1,6 +1,6 @@
-// Which entries of an archive need not be sent again after its connection was lost. The agent packs a directory in the order
-// of the names' bytes, so what has arrived is everything before some entry. Few globs can say that: the siblings that
-// come before a name differ from it in one character.
+// Which entries of an archive need not be sent again after its connection was lost. The agent packs
+// a directory in the order of the names' bytes, so everything before some entry has arrived. A few
+// globs describe that: the siblings that come before a name differ from it in one character.
 
 /** Names that the agent's globs cannot name exactly. */
 const SPECIAL = /[*?[\]{}!\\]/;

@@ -1,5 +1,6 @@
-// One file of the agent becomes a file of this machine, or goes to stdout. A file is written beside its target, which it
-// replaces when it is complete: whatever fails, the old file is there, and nothing beside it.
+// One file of the agent becomes a file of this machine, or goes to stdout. A file is written under
+// another name in the same directory, and replaces its target when it is complete: a failure leaves
+// the old file and no other.
 
 import { randomBytes } from "node:crypto";
 import { type FileHandle, open, realpath, rename, rm } from "node:fs/promises";

@@ -1,5 +1,5 @@
-// A directory of the agent becomes one of this machine: one request, and after a lost connection one more for what is
-// missing.
+// A directory of the agent becomes one of this machine: one request, and after a lost connection
+// one more for the missing entries.
 
 import { fstatSync } from "node:fs";
 import type {

@@ -1,4 +1,4 @@
-// What `holdfast edit` does: the content is compared with the one that was fetched, and stored only over that version.
+// Runs `holdfast edit`: the content is compared with the one that was fetched, and stored only over that version.
 
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-// What `holdfast cat` does.
+// Runs `holdfast cat`.
 
 import { newClient, ONE_TRY, reconnectFor, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";

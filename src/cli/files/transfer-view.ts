@@ -1,5 +1,5 @@
-// What the user sees of transfers: a progress bar on a terminal, notices of a lost connection, and with --json one object per
-// line on stdout.
+// The progress of transfers for the user: a bar on a terminal, notices of a lost connection, and
+// with --json one object per line on stdout.
 
 import type { TransferReconnect } from "../../client/index.ts";
 import { describeLoss } from "../connect/client-failure.ts";

@@ -1,4 +1,5 @@
-// A directory of this machine becomes one of the agent: one request, and after a lost connection one more for what is missing.
+// A directory of this machine becomes one of the agent: one request, and after a lost connection
+// one more for the missing entries.
 
 import { lstatSync } from "node:fs";
 import { join } from "node:path";

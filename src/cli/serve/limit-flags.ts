@@ -1,4 +1,4 @@
-// What clients of `serve` can use at most. The defaults come from the layers that apply the limits.
+// The limits for clients of `serve`. The defaults come from the layers that apply the limits.
 
 import type { Command } from "commander";
 import { AGENT_DEFAULTS, type LimitSettings } from "../../agent/settings.ts";

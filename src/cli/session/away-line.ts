@@ -1,5 +1,6 @@
-// The line on the terminal while the connection is lost: for how long, when the next try is, and which keys help. It is
-// drawn in place each second, and removed when the connection is back.
+// The line on the terminal while the connection is lost: the time since the loss, the time until
+// the next try, and the keys. It is drawn in place each second, and removed when the connection is
+// back.
 
 import { styled } from "../report/style.ts";
 

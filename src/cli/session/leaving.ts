@@ -1,4 +1,5 @@
-// How a session is left while its process goes on: the exit code, and what the notice can truly say about the process.
+// How a session is left while its process continues: the exit code, and a notice that claims no
+// more about the process than is known.
 
 import { constants } from "node:os";
 import type { SignalName } from "../../client/index.ts";

@@ -1,5 +1,6 @@
-// What has to be done so that a target has what its source has. Pure: the two inventories and what is known of the target
-// decide. A change of the target is never overwritten or removed silently: it is a conflict.
+// The steps that make a target equal to its source. Pure: they follow from the two inventories and
+// the known state of the target. A change of the target is never overwritten or removed silently:
+// it is a conflict.
 
 import type { Inventory, Item } from "./inventory.ts";
 

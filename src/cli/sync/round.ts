@@ -1,4 +1,5 @@
-// One round of a synchronization: looks at paths of both sides, compares them, and does what follows.
+// One round of a synchronization: looks at paths of both sides, compares them, and copies and
+// removes files.
 
 import { type Answer, type Conflict, compare, isEqual } from "./compare.ts";
 import type { Inventory, Item } from "./inventory.ts";

@@ -1,4 +1,4 @@
-// What `holdfast sync` does.
+// Runs `holdfast sync`.
 
 import { type OutwardLinks, pathFilter, type UserFiles } from "../../filesystem/index.ts";
 import { newClient, ONE_TRY, reconnectFor, withClient } from "../connect/with-client.ts";

@@ -1,5 +1,5 @@
-// What downloads and uploads have in common: requests to the file endpoints, the detection of silence, and the waits
-// between tries.
+// Shared by downloads and uploads: requests to the file endpoints, the detection of silence, and
+// the waits between tries.
 
 import { AbortScope, untilAbort } from "../abort.ts";
 import { Backoff } from "../backoff.ts";

@@ -1,5 +1,6 @@
-// GET and HEAD below /console/: the files that the console's build wrote, as they lie, in the form that the browser
-// accepts. Browsers keep files whose name changes with their content; they ask for the page each time.
+// GET and HEAD below /console/: the files that the console's build wrote, unchanged, in the form
+// that the browser accepts. Browsers keep files whose name changes with their content; they ask for
+// the page each time.
 
 import { HoldfastError } from "../../errors.ts";
 import { headerReader, type NodeRequest, type NodeResponse, pathOf } from "../../http/index.ts";

@@ -1,6 +1,7 @@
-// One-time codes and the sessions that they open: how a browser gets a token without a person pasting one. A code can be
-// used once, within a minute; the token that it is traded for ends after twelve hours, with the agent, or with its
-// generation. Only hashes are kept. Nothing here wakes the agent up: what has expired is removed by the next call.
+// One-time codes and the sessions that they open: how a browser gets a token that no person has to
+// paste. A code can be used once, within a minute; the token that replaces it ends after twelve
+// hours, with the agent, or with its generation. Only hashes are kept. Nothing here wakes the agent
+// up: the next call removes expired ones.
 
 import { type Clock, realClock } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";

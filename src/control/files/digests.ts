@@ -1,5 +1,5 @@
-// Content-Digest and Repr-Digest of an upload (RFC 9530): `sha-256=:BASE64:`. The agent compares them with what arrived
-// before it touches the file.
+// Content-Digest and Repr-Digest of an upload (RFC 9530): `sha-256=:BASE64:`. The agent compares
+// them with the received content before it touches the file.
 
 import { createHash, type Hash } from "node:crypto";
 import { HoldfastError } from "../../errors.ts";

@@ -1,4 +1,4 @@
-// What every request for files names: a user and a path.
+// The user and the path of a request for files.
 
 import { isUtf8 } from "node:buffer";
 import { HoldfastError } from "../../errors.ts";

@@ -1,4 +1,4 @@
-// Makes directories with everything missing above them, and gives them to their owner.
+// Makes directories and the missing ones above them, and gives them to their owner.
 
 import { closeSync, constants } from "node:fs";
 import { constants as system } from "node:os";

@@ -1,4 +1,4 @@
-// What is known of one file, as answers show it.
+// The properties of one file, as answers show them.
 
 import { type BigIntStats, closeSync, fstatSync, lstatSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";

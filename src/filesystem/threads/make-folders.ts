@@ -1,5 +1,6 @@
-// Makes a directory with everything missing above it, and gives what it makes to the owner. Goes down from one open
-// directory to the next: other programs cannot turn a made directory into another one before it gets its owner.
+// Makes a directory and the missing ones above it, and gives them to the owner. Goes down from one
+// open directory to the next: other programs cannot turn a made directory into another one before
+// it gets its owner.
 
 import { closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { constants as system } from "node:os";

@@ -1,5 +1,5 @@
-// Completes what an agent that was killed had begun to write in place. Runs on a file thread, with the rights of the owner
-// of the record.
+// Completes a file that a killed agent had begun to write in place. Runs on a file thread, with the
+// rights of the owner of the record.
 
 import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, openSync, readSync } from "node:fs";
 import { lockFile } from "../../linux/index.ts";

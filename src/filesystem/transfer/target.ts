@@ -1,4 +1,4 @@
-// What an upload may be written to: a regular file, or a name at which there is nothing.
+// The target of an upload: a regular file, or a free name.
 
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
 import { constants as system } from "node:os";

@@ -1,5 +1,6 @@
-// Creates what an archive holds, below a directory that is open already. A file appears with its whole content: under a
-// name that exists already it takes the place of the old one by a rename. Runs on a file thread.
+// Creates the entries of an archive below a directory that is open already. A file appears with its
+// whole content: under a name that exists already it takes the place of the old one by a rename.
+// Runs on a file thread.
 
 import {
   closeSync,

@@ -1,6 +1,6 @@
 // Adds the inotify watches of a directory and of all directories below it, on a file thread. A
-// directory is watched before it is listed, so whatever appears in it is either listed or reported
-// by the kernel. What disappears meanwhile is left out.
+// directory is watched before it is listed, so an entry that appears in it is either listed or
+// reported by the kernel. An entry that disappears meanwhile is left out.
 
 import { closeSync, constants as flags, fstatSync, lstatSync, statfsSync } from "node:fs";
 import { constants } from "node:os";

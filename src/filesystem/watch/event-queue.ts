@@ -1,5 +1,5 @@
 // The events of one watch, numbered, for clients that may come back. Events that were read stay as
-// replay while there is room; events that nobody read are never dropped silently.
+// replay while there is room; unread events are never dropped silently.
 //
 //   oldest ........ read ........ next        offsets
 //     |   replay     |  unread     |

@@ -1,4 +1,4 @@
-// All watches: their number, their ids, and how long one is kept that nobody reads.
+// All watches: their number, their ids, and how long an unread one is kept.
 
 import { startTimer, type Timer } from "../../clock.ts";
 import { kernelRandomBytes } from "../../linux/index.ts";

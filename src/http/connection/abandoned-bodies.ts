@@ -1,6 +1,7 @@
-// Requests whose clients have gone before the agent has read all of them. While the agent cannot go on with a body, for
-// example because a process does not take its input, it does not read the connection. Node then never learns that the client
-// has closed it, and the request would hold its memory as long as the process runs.
+// Requests whose clients have gone before the agent has read all of them. While the agent cannot
+// continue with a body, for example because a process does not take its input, it does not read the
+// connection. Node then never learns that the client has closed it, and the request would hold its
+// memory as long as the process runs.
 
 import type { Socket } from "node:net";
 import { hasPeerClosed } from "../../linux/index.ts";

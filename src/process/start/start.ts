@@ -1,5 +1,5 @@
-// The pipeline of a start: prepare (find the user, refuse what cannot work), open stdio, launch.
-// Knows nothing of other processes; the table counts, finds and stops them.
+// The pipeline of a start: prepare (find the user, refuse requests that cannot work), open stdio,
+// launch. Knows nothing of other processes; the table counts, finds and stops them.
 
 import { constants } from "node:os";
 import { HoldfastError } from "../../errors.ts";

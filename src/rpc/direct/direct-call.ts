@@ -1,4 +1,4 @@
-// One call that is answered without the library: what its handler sees of it, and when it is over.
+// One call that is answered without the library: its interface for the handler, and its end.
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { MAX_TIMEOUT_MS, startTimer, type Timer } from "../../clock.ts";

@@ -1,5 +1,5 @@
-// Reads the body of a request whose single message is short, without a promise or an iterator for each piece. A longer
-// body is passed on where it is, for the library: what was read, and what follows.
+// Reads the body of a request whose single message is short, without a promise or an iterator for
+// each piece. A longer body is passed on to the library: the bytes that were read, and the rest.
 
 import type { NodeRequest, NodeResponse } from "../../http/index.ts";
 import { failAtLimit, limitTime } from "../timely-body.ts";

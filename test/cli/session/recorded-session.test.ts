@@ -62,7 +62,10 @@ test("a session with vim survives the network and continues in another window", 
     () => first.screen(),
     TEST_MS,
   );
-  record("The network is back. The input from meanwhile has arrived once, and vim has drawn its screen:", back);
+  record(
+    "The network is back. The input from meanwhile has arrived once, and vim has drawn its screen:",
+    back,
+  );
 
   await first.press("C-p", "C-q");
   record(
