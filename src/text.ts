@@ -22,7 +22,7 @@ export function oneLine(text: string): string {
   return text.trim().replace(/\p{Cc}+/gu, " ");
 }
 
-/** The message of what was thrown, which may be anything. */
+/** The message of a thrown value, which may have any type. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

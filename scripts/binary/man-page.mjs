@@ -68,8 +68,7 @@ function options(command) {
 }
 
 /**
- * What the help of a command says after its options: examples, exit codes.
- * @param {Command} command
+ * The help of a command after its options: examples, exit codes. @param {Command} command
  */
 function afterHelp(command) {
   let printed = "";

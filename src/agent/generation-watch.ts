@@ -12,12 +12,12 @@ import type { ProcessTable } from "../process/index.ts";
 export interface GenerationWatchOptions {
   readonly table: Pick<ProcessTable, "generation">;
   readonly server: () => Pick<RunningServer, "closeConnections" | "checkListeners"> | undefined;
-  /** Called in each new generation: what clients were given before is void. */
+  /** Called in each new generation: earlier codes and connections of clients are void. */
   readonly onBegin?: () => void;
   readonly logger: Logger;
   /** For tests. */
   readonly vmClock?: VmClock | undefined;
-  /** What another image of this agent saw last: see `vmGeneration`. */
+  /** The last value that another image of this agent saw: see `vmGeneration`. */
   readonly savedVmGeneration?: string | undefined;
 }
 

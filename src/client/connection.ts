@@ -7,7 +7,7 @@ import type { Settings } from "./client-settings.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Rpc } from "./rpc.ts";
 
-/** What the calls of one moment go over. */
+/** The present way of calls. */
 export interface Route {
   readonly rpc: Rpc;
   /** Absent: the contents of files cannot be reached. */
@@ -58,7 +58,7 @@ export class AgentLink {
     if (http !== undefined) return http;
     throw new ClientError(
       "invalid_argument",
-      "the contents of files do not go over a transport: give createClient filesUrl, the agent's address, beside it",
+      "a transport does not carry the contents of files: also give createClient filesUrl, the agent's address",
     );
   }
 

@@ -26,6 +26,6 @@ export function createClient(options: ClientOptions): Client {
       settings,
     );
   if (filesUrl !== undefined)
-    throw new TypeError("filesUrl belongs beside a transport; with a baseUrl, files go over that");
+    throw new TypeError("filesUrl is for a transport only; with a baseUrl, files use the baseUrl");
   return createAgentClient({ ...options, baseUrl: baseUrl ?? "" });
 }

@@ -7,7 +7,7 @@ import type { FileUser } from "./file-user.ts";
 import type { ArgumentsOf, OperationName, ResultOf } from "./threads/operations.ts";
 import { POOL_LIMITS, type PoolCall, type PoolLimits, ThreadPool } from "./threads/thread-pool.ts";
 
-/** `agent`: the rights of the agent, and what is made is given to the user. `user`: the user's own rights. */
+/** `agent`: the rights of the agent; new files are given to the user. `user`: the user's own rights. */
 export type FileAccessMode = (typeof FILE_ACCESS_MODES)[number];
 
 /** With `user`: how many users have threads at a time, idle ones included. */

@@ -19,10 +19,10 @@ import type { SavedClientStatistics, StreamState } from "../rpc/index.ts";
 export const FORMAT = 1;
 const OLDEST_FORMAT = 1;
 
-/** What this version knows of `AgentState.needs`. */
+/** The values of `AgentState.needs` that this version knows. */
 const knownNeeds: ReadonlySet<string> = new Set();
 
-/** Read by any version, whatever the format: what an image needs that gives the state back. */
+/** Read by any version, in any format: an image that returns the state needs it. */
 export interface StateHead {
   readonly format: number;
   readonly needs: readonly string[];
@@ -39,14 +39,14 @@ export interface StateHead {
   };
 }
 
-/** What became of the last upgrade that did not happen. */
+/** The failure of the last upgrade. */
 export interface UpgradeFailure {
   readonly message: string;
   /** Since the epoch. */
   readonly atMs: number;
 }
 
-/** What the parts of an agent save. */
+/** The saved states of the parts of an agent. */
 export interface SavedParts {
   readonly table: TableState;
   readonly server: ServerState;

@@ -32,7 +32,7 @@ export async function rehearse(program: Program, state: AgentState, signal: Abor
     throw refused(`it cannot be executed: ${messageOf(error)}`, error);
   });
   if (signal.aborted)
-    throw new HoldfastError("unavailable", "the agent is shutting down: it upgrades nothing");
+    throw new HoldfastError("unavailable", "the agent is shutting down and does not upgrade");
   if (isLate)
     throw refused(
       `it was not ready within ${REHEARSAL_MS / 1000} s: ${clipMiddle(output, MAX_OUTPUT_LENGTH)}`,

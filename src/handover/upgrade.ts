@@ -35,7 +35,7 @@ export interface UpgradeStatus {
 
 export interface UpgradeOptions {
   readonly version: string;
-  /** What the image before left. */
+  /** The state from the image before. */
   readonly upgrades: number;
   readonly failure?: UpgradeFailure | undefined;
   /** All parts, as they are now. Changes nothing. */
@@ -88,7 +88,7 @@ export class Upgrade {
    */
   async begin(file?: string): Promise<void> {
     if (this.#stop.signal.aborted)
-      throw new HoldfastError("failed_precondition", "the agent is shutting down: it upgrades nothing");
+      throw new HoldfastError("failed_precondition", "the agent is shutting down and does not upgrade");
     if (this.#isUnderWay)
       throw new HoldfastError("failed_precondition", "an upgrade is under way; wait for its end");
     this.#isUnderWay = true;

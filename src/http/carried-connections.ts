@@ -19,12 +19,13 @@ export function serverDescriptors({ listening, silent, parting }: ServerState): 
   return [...listening.map(({ fd }) => fd), ...silent, ...parting];
 }
 
-/** A client that does not close its side has this long to read what was sent. */
+/** A client that does not close its side has this long to read the bytes that were sent. */
 const PARTING_MS = 5000;
 
 /**
- * Closes a connection that could not be carried: what was written to it arrives, and its client learns that it is over.
- * A plain close with unread bytes is a reset, which can overtake what was sent.
+ * Closes a connection that could not be carried: the bytes that were written to it arrive, and its
+ * client learns that it is over. A plain close with unread bytes is a reset, which can overtake
+ * bytes that were sent.
  */
 export function partFrom(fd: number): void {
   const socket = openConnection(fd, true);

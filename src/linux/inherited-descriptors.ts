@@ -4,7 +4,7 @@
 
 import { duplicate, type Fd, openPipe } from "./libc.ts";
 
-/** What a descriptor is used for. */
+/** The use of a descriptor. */
 export type DescriptorUse = "read" | "write" | "other";
 
 export interface InheritedDescriptors {

@@ -3,7 +3,7 @@
 import type { Clock } from "../clock.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 
-/** What to do while no blocking subscriber is attached (rule 9). */
+/** The behaviour while no blocking subscriber is attached (rule 9). */
 export type DetachedMode =
   /** Stop reading at once. */
   | { readonly kind: "block" }

@@ -221,7 +221,7 @@ export class Process {
     return this.#endedAtMs;
   }
 
-  /** What it and its descendants use; undefined once it has exited. */
+  /** The usage of it and its descendants; undefined once it has exited. */
   async usage(): Promise<ProcessUsage | undefined> {
     if (!this.isRunning) return undefined;
     const usage = await readProcessUsage(this.pid);

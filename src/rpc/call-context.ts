@@ -23,7 +23,7 @@ export interface RpcContext {
 export interface CallContext {
   readonly response: NodeResponse;
   readonly codec: Codec;
-  /** What the client's token allows. */
+  /** The rights of the client's token. */
   readonly grant: Grant;
   /** Only on Start, where the adapter hides it from the library. Elsewhere `RpcContext.signal` follows it. */
   readonly timeoutMs: number | undefined;

@@ -27,7 +27,7 @@ export interface ClientStatistics {
   readonly requestBytes: number;
 }
 
-/** What another image of the agent continues with. */
+/** The counts with which another image of the agent continues. */
 export type SavedClientStatistics = Omit<ClientStatistics, "requestBytes">;
 
 export class ClientActivity {
@@ -44,7 +44,7 @@ export class ClientActivity {
   /** Clients decide how often they are refused. */
   readonly #refusalLogger: Logger;
 
-  /** `saved`: what was counted before. */
+  /** `saved`: the counts of the image before. */
   constructor(logger: Logger, saved?: Partial<SavedClientStatistics>) {
     const { detached, refusals, ...counts } = saved ?? {};
     Object.assign(this.#statistics, counts);

@@ -11,7 +11,7 @@ const CHANGE: Requirement = { scope: "admin", isForProcesses: true };
 
 const requirements: Readonly<Record<string, Requirement>> = {
   "/process.Process/List": OBSERVE,
-  // Others than admin are observers, whatever they ask for.
+  // All others than admin are observers, even if they do not ask for it.
   "/process.Process/Connect": OBSERVE,
   "/process.Process/Start": HIGHEST,
   "/process.Process/Update": CHANGE,

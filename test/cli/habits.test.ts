@@ -1,5 +1,5 @@
-// The table in docs/reference/cli.md of what one types in docker, kubectl, tmux and ssh: each command is run as it stands
-// there, on a terminal.
+// The table in docs/reference/cli.md of commands of docker, kubectl, tmux and ssh: each command is
+// run on a terminal as the table has it.
 import { chmodSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { beforeEach, expect, test } from "vitest";

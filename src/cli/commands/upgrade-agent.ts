@@ -53,7 +53,7 @@ async function untilUpgraded(endpoint: AgentEndpoint, before: number): Promise<U
   }
 }
 
-/** Connections with TLS end with the upgrade, so a lost one is no failure. */
+/** Connections with TLS end with the upgrade, so a lost one is not a failure. */
 async function look(endpoint: AgentEndpoint, isLast: boolean): Promise<UpgradeStatus | undefined> {
   try {
     return statusIn(await endpoint.get());

@@ -22,7 +22,10 @@ export interface Candidates {
 
 const NOTHING: Candidates = { known: [] };
 
-/** `words` follow the name of the program; the last one is being typed. Unsorted, and not limited to what is typed. */
+/**
+ * `words` follow the name of the program; the last one is being typed. Unsorted, and not limited to
+ * the typed beginning.
+ */
 export function candidatesFor(program: Command, words: readonly string[]): Candidates {
   const place = placeOf(program, words.slice(0, -1));
   const current = words.at(-1) ?? "";

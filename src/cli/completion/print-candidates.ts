@@ -58,7 +58,7 @@ async function named(
   }
 }
 
-/** What is in the directory that is being typed: `:dir/fi`. */
+/** The entries of the directory that is being typed: `:dir/fi`. */
 async function remoteFiles(
   client: Client,
   words: readonly string[],
@@ -80,7 +80,7 @@ function userIn(words: readonly string[]): string | undefined {
   return at < 0 ? undefined : words[at + 1];
 }
 
-/** The flags that choose an agent, wherever they stand. */
+/** The flags that choose an agent, anywhere on the command line. */
 function flagsIn(words: readonly string[]): [name: string, value: string][] {
   const names = new Map([
     ["--url", "url"],

@@ -10,7 +10,7 @@ const MIN_NODE = [20, 19];
 const MIN_KERNEL = [4, 1];
 /** For posix_spawn_file_actions_addchdir_np. */
 const MIN_GLIBC = [2, 29];
-/** Memory of the agent in addition to what it holds for clients. */
+/** Memory of the agent in addition to its memory budget. */
 const OWN_BYTES = 150 * 2 ** 20;
 
 export interface MachineSettings {

@@ -7,9 +7,10 @@ const SPECIAL = /[*?[\]{}!\\]/;
 const MAX_GLOB_LENGTH = 256;
 
 /**
- * Globs for the entries up to `last`, which has arrived with everything before it, in at most `limit` globs. `seen` are
- * all paths that the archive has named, in their order. A glob may also name entries that the archive did not have:
- * those that were made meanwhile, before `last`. `isDirectory`: only its own entry has arrived, and not what is in it.
+ * Globs for the entries up to `last`, which has arrived with everything before it, in at most
+ * `limit` globs. `seen` are all paths that the archive has named, in their order. A glob may also
+ * name entries that the archive did not have: those that were made meanwhile, before `last`.
+ * `isDirectory`: only its own entry has arrived, and not its content.
  */
 export function globsBefore(
   seen: readonly string[],

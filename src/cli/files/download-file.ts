@@ -14,7 +14,7 @@ export interface LocalTarget {
   readonly path: string;
   /** A device or a FIFO, which is written to and not replaced. */
   readonly isSpecial: boolean;
-  /** A symbolic link is replaced itself, and not what it leads to. */
+  /** A symbolic link is replaced itself, and not its target. */
   readonly replacesLink?: boolean;
 }
 

@@ -21,7 +21,7 @@ export interface EditFlags extends UrlFlag {
   readonly giveUpAfter?: number;
 }
 
-/** What was fetched. `etag` is undefined for a file that does not exist. */
+/** The fetched file. `etag` is undefined for a file that does not exist. */
 interface Fetched {
   readonly content: Uint8Array;
   readonly etag: string | undefined;

@@ -12,7 +12,7 @@ const ALONE_MS = 400;
 export interface AwayKeysOptions {
   readonly leave: () => void;
   readonly retry: () => void;
-  /** Takes what is input after all. */
+  /** Takes the keys that are input after all. */
   readonly input: (data: Uint8Array) => void;
 }
 

@@ -9,7 +9,10 @@ const TICK_MS = 1_000;
 /** To the first column; removes the line. */
 const CLEAR = "\r\u001b[K";
 
-/** Up, and down by a line break: the cursor stays, and what follows begins after a line break, as without this line. */
+/**
+ * Up, and down by a line break: the cursor stays, and later output begins after a line break, as
+ * without this line.
+ */
 const AFTER_LINE_BREAK = "\u001b[A\r\n";
 
 export interface AwayLineOptions {

@@ -147,7 +147,7 @@ export class TerminalModes {
     this.#hasPushedTitle = false;
   }
 
-  /** A crash is printed after the reset: on the alternate screen nobody would see it. */
+  /** A crash is printed after the reset: on the alternate screen it would be invisible. */
   #watchEnd(): void {
     if (this.#isWatched) return;
     this.#isWatched = true;

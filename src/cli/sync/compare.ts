@@ -128,7 +128,7 @@ function seconds({ mtimeMs }: Item): number {
   return Math.floor(mtimeMs / 1000);
 }
 
-/** Parents come before what is in them. */
+/** Parents come before their entries. */
 function findRemovals(
   { source, known, forces, there }: Question,
   target: Inventory,

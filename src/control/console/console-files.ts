@@ -36,7 +36,7 @@ export class ConsoleFiles {
     this.#options = options;
   }
 
-  /** Throws `not_found` for a path that is no file of the console. */
+  /** Throws `not_found` for a path that is not a file of the console. */
   async answer(request: NodeRequest, response: NodeResponse): Promise<void> {
     const path = pathOf(request);
     if (!path.startsWith(CONSOLE_PATH)) return redirect(response);

@@ -16,7 +16,7 @@ const MAX_SESSIONS = 256;
 const CODE_BYTES = 16;
 const TOKEN_BYTES = 32;
 
-/** What a code, and then its session, allows. */
+/** The rights of a code, and then of its session. */
 export interface SessionScope {
   readonly scope: Scope;
   /** A process_id or a tag. Undefined: all processes. */

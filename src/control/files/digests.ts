@@ -12,7 +12,7 @@ const algorithms: Readonly<Record<string, { readonly name: string; readonly byte
 
 export interface DigestCheck {
   update(chunk: Uint8Array): void;
-  /** Throws `invalid_argument` if what arrived has another digest. To be called once, at the end. */
+  /** Throws `invalid_argument` if the received content has another digest. To be called once, at the end. */
   verify(): void;
 }
 
@@ -45,7 +45,7 @@ function check(headerName: string, hash: Hash, expected: Buffer): DigestCheck {
       if (actual.equals(expected)) return;
       throw new HoldfastError(
         "invalid_argument",
-        `${headerName} is ${expected.toString("base64")}, but what arrived has ${actual.toString("base64")}; ` +
+        `${headerName} is ${expected.toString("base64")}, but the received content has ${actual.toString("base64")}; ` +
           "the file is unchanged",
       );
     },

@@ -73,7 +73,8 @@ export async function appendToUpload(
   const offset = offsetOf(request);
   refuseCoding(request);
   const upload = service.uploads.get(idOf(request));
-  // Several requests may have waited for the same one. The first of them that goes on is then the one to end.
+  // Several requests may have waited for the same one. The first of them that continues is then the
+  // one to end.
   do await upload.takeOver();
   while (upload.isReceiving);
   if (upload.stored !== undefined) return answerStored(upload, response);

@@ -33,7 +33,10 @@ export function openPath(
   return fd;
 }
 
-/** The directory of a path and the name in it: whatever other programs swap meanwhile, it stays this directory. */
+/**
+ * The directory of a path and the name in it: it stays this directory even if other programs swap
+ * names meanwhile.
+ */
 export interface Place {
   readonly folder: OpenFolder;
   readonly name: Buffer;

@@ -134,7 +134,7 @@ function create(context: OperationContext, root: number, step: UnpackStep, folde
     inParent(root, Buffer.from(step.to), (from) => replacing(place, folder, (name) => linkSync(from, name)));
 }
 
-/** Creates what is missing, for archives that do not list their directories. The caller closes it. */
+/** Creates missing directories, for archives that do not list their directories. The caller closes it. */
 function openFolder(root: number, path: Buffer, owner: Owner | undefined): number {
   const flags = constants.O_RDONLY | constants.O_DIRECTORY;
   try {

@@ -30,7 +30,7 @@ export interface ArmRequest {
   readonly allowNetwork: boolean;
   /** How many directories this watch may have in addition. */
   readonly maxDirectories: number;
-  /** Also reports what is in the directories. */
+  /** Also reports the entries of the directories. */
   readonly listEntries: boolean;
 }
 
@@ -184,7 +184,7 @@ function joined({ path, names: base }: ArmRequest, names: readonly Uint8Array[])
   return [path, ...names.slice(base.length).flatMap((name) => [Buffer.from("/"), name])];
 }
 
-/** It is gone, is no directory any more, or this user may not read it. */
+/** It is gone, is not a directory any more, or this user may not read it. */
 const IGNORED: ReadonlySet<number> = new Set([E.ENOENT, E.ENOTDIR, E.ELOOP, E.EACCES, E.EPERM]);
 
 function watchError(path: Buffer, errno: number): FileError {

@@ -205,7 +205,7 @@ export class DirectoryWatch implements HubMember {
     }
   }
 
-  /** A directory that was made or moved in: what is in it already is told as new. */
+  /** A directory that was made or moved in: its entries are reported as new. */
   #armNew(directory: WatchedDirectory): void {
     this.#inBackground(this.#arm(directory, true));
   }
@@ -222,7 +222,8 @@ export class DirectoryWatch implements HubMember {
       this.#tree.detach(this.#tree.root, child.name);
       this.#tree.forget(child);
     }
-    // Told when changes are noticed again: what happens before that is found by the client's look.
+    // Reported when changes are detected again: the client finds earlier ones when it lists the
+    // directory.
     this.#inBackground(
       this.#arm(this.#tree.root, false).then(tell, (error: unknown) => {
         if (!isGone(error)) throw error;
@@ -285,7 +286,7 @@ export class DirectoryWatch implements HubMember {
     }
   }
 
-  /** `onArmed` is called when the directory itself is watched, before anything in it is told. */
+  /** `onArmed` is called when the directory itself is watched, before anything in it is reported. */
   async #arm(directory: WatchedDirectory, announces: boolean, onArmed?: () => void): Promise<void> {
     const { hub, files, request, maxDirectories } = this.#options;
     const names = this.#tree.namesOf(directory);
@@ -358,7 +359,7 @@ export class DirectoryWatch implements HubMember {
     return names;
   }
 
-  /** What was armed before the failure belongs to nothing. */
+  /** Watches from before the failure belong to nothing. */
   #disownUnused(items: readonly ArmItem[]): void {
     for (const item of items)
       if (item.kind === "directory" && this.#tree.find(item.watch) === undefined)

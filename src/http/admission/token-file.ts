@@ -113,7 +113,7 @@ interface Known {
   readonly text: string;
 }
 
-/** An entry that has not changed keeps its grant, so that its streams go on. */
+/** An entry that has not changed keeps its grant, so that its streams continue. */
 function grantsOf(
   entries: readonly TokenEntry[],
   before: ReadonlyMap<string, Known>,

@@ -6,7 +6,10 @@
 import type { Socket } from "node:net";
 import { hasPeerClosed } from "../../linux/index.ts";
 
-/** Sweeps in a row without a byte: some ten seconds. What arrived is still read if the process takes it in this time. */
+/**
+ * Sweeps in a row without a byte: some ten seconds. Bytes that have arrived are still read if the
+ * process takes them in this time.
+ */
 const MAX_STILL_SWEEPS = 5;
 
 interface Seen {

@@ -87,7 +87,7 @@ export class IdleConnections {
   }
 }
 
-/** What a request names as its connection. */
+/** The connection of a request. */
 export function ownerOf(request: NodeRequest): object {
   if (!("stream" in request)) return request.socket;
   // A stream has no session once the session is destroyed.

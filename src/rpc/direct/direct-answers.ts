@@ -16,7 +16,7 @@ import type { Answer, DirectMethod } from "./direct-method.ts";
 import { envelopedMessages } from "./enveloped-messages.ts";
 import { readSmallBody } from "./small-body.ts";
 
-/** A SendInput of 64 KiB, in base64 also. What is longer costs more to decode than the library costs. */
+/** A SendInput of 64 KiB, in base64 also. A longer one takes more time to decode than the library takes. */
 const MAX_BYTES = 128 * 1024;
 const HEAD_BYTES = 5;
 
@@ -26,7 +26,7 @@ export interface DirectOptions {
   readonly memory: RequestMemory;
 }
 
-/** What the library has to answer. */
+/** A request that the library must answer. */
 export interface HandOver {
   /** The body has been begun: this is all of it. */
   withBody(body: AsyncIterable<Uint8Array>): void;

@@ -102,7 +102,7 @@ export class DirectCall implements RpcContext, CallContext {
     };
   }
 
-  /** What the handler has set. */
+  /** The trailers or headers that the handler has set. */
   get answerHeaders(): Readonly<Record<string, string>> {
     return this.#answerHeaders;
   }

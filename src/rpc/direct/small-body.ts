@@ -13,7 +13,7 @@ export interface SmallBodyOptions {
   readonly maxBytes: number;
   /** How long the request may take to arrive; afterwards it is answered. */
   readonly limitMs: number;
-  /** Called before each piece is held. What it throws is left to the library, which will find the same. */
+  /** Called before each piece is held. Its exceptions are ignored, because the library will find the same. */
   readonly reserve: (bytes: number) => void;
 }
 
@@ -26,7 +26,7 @@ export function readSmallBody(
 ): void {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
-  /** Takes what has arrived. Returns false at the first piece that is too much. */
+  /** Takes the bytes that have arrived. Returns false at the first piece that is too much. */
   const take = (): boolean => {
     for (let piece = request.read(); piece !== null; piece = request.read()) {
       pieces.push(piece);

@@ -45,7 +45,7 @@ export interface AttachedStreamOptions {
   /** How far another image of the agent is with this stream, from `from` on. */
   readonly begun?: StreamPlace | undefined;
   readonly isObserver?: boolean;
-  /** No output, but a gap in its place before the end. Only for an observer: nobody waits for it. */
+  /** No output, but a gap in its place before the end. Only for an observer: no process waits for it. */
   readonly isEndOnly?: boolean;
   /** Whether the client is sent the times of the output. */
   readonly times?: boolean;
@@ -62,8 +62,8 @@ export interface AttachedStreamOptions {
 }
 
 /**
- * Attaches to `process` at once, so that the process runs, but sends nothing before `run`. Detaches when
- * `signal` aborts, when `run` resolves, or by `detach`, whichever is first.
+ * Attaches to `process` at once, so that the process runs, but sends nothing before `run`. Detaches
+ * when `signal` aborts, when `run` resolves, or by `detach`; the first of these counts.
  */
 export class AttachedStream {
   readonly #subscriber: Subscriber<ProcessEnd>;
@@ -232,7 +232,7 @@ export class AttachedStream {
     return times.length === 0 ? [] : timesFrame(times, this.#options.encoding.codec);
   }
 
-  /** Passes over the output. What it passed over is one gap before the end. */
+  /** Passes over the output. That output is one gap before the end. */
   #readToEnd(): Exclude<ReadResult<ProcessEnd>, { kind: "chunk" }> {
     for (;;) {
       const read = this.#subscriber.read();

@@ -13,7 +13,7 @@ import { contentOf, digestOf, inPieces } from "./content.ts";
 
 const agent = agentForFile();
 
-test("over fetch transfers are cut and continued, and directories travel", async () => {
+test("over fetch, transfers continue after a cut, and directories are copied", async () => {
   const proxy = await startCuttingProxy({
     port: agent.port,
     kinds: ["rst", "fin"],

@@ -1,4 +1,5 @@
-// What the agent asks of the kernel for files, and what it does when the kernel refuses: seen and forced with strace.
+// The system calls of the agent for files, and its reaction to errors of the kernel: observed and
+// injected with strace.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// What is wrong with files in E2B's envd, row by row, and the test that shows that it is right here. Each test must exist
-// in its file.
+// Weaknesses of E2B's envd with files, row by row, and the test that shows that this agent does not
+// have them. Each test must exist in its file.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
