@@ -59,5 +59,5 @@ test("filesUrl is checked at once", () => {
   const transport = () => createConnectTransport({ baseUrl: agent.url });
   for (const create of [createClient, createNodeClient])
     expect(() => create({ transport, filesUrl: "unix:/x" })).toThrow('filesUrl is "unix:/x"');
-  expect(() => createNodeClient({ baseUrl: agent.url, filesUrl: agent.url })).toThrow("beside a transport");
+  expect(() => createNodeClient({ baseUrl: agent.url, filesUrl: agent.url })).toThrow("for a transport only");
 });

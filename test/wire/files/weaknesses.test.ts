@@ -223,7 +223,7 @@ const ROWS: readonly Row[] = [
     file: ENTRIES,
     tests: [
       "a directory that cannot be read leaves the others listed, and pages name it",
-      "what disappears while the directory is listed is left out",
+      "an entry that disappears while the directory is listed is left out",
     ],
   },
   {
