@@ -22,7 +22,7 @@ export interface Rehearsal {
   readonly version: string;
 }
 
-/** Resolves with what the next image says of itself. Throws `failed_precondition` with its output if it fails. */
+/** Resolves with the report of the next image. Throws `failed_precondition` with its output if it fails. */
 export async function rehearse(program: Program, state: AgentState, signal: AbortSignal): Promise<Rehearsal> {
   const image = imageOf({ ...program, argv: [...program.argv, REHEARSAL_OPTION] }, undefined);
   const { fd } = writeState(state, false);

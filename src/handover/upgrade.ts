@@ -40,11 +40,11 @@ export interface UpgradeOptions {
   readonly failure?: UpgradeFailure | undefined;
   /** All parts, as they are now. Changes nothing. */
   readonly save: () => SavedParts;
-  /** Sends away the clients that cannot be carried, as far as nothing is answered to them. */
+  /** Disconnects the clients that cannot be carried and have no open request. */
   readonly partFromIdle: () => void;
-  /** Whether no request is half answered now. */
+  /** Whether no answer is incomplete now. */
   readonly isSettled: () => boolean;
-  /** The processes that must not live on if the agent dies on the way. */
+  /** The processes that must not continue if the agent dies on the way. */
   readonly runningPids: () => readonly Pid[];
   /** Ends the starts that are under way. Called directly before the exec. */
   readonly abandonLaunches: () => void;
@@ -57,7 +57,7 @@ export interface UpgradeOptions {
 
 /** The answer to the request for the upgrade must be sent before. */
 const ANSWER_MS = 20;
-/** How long to wait for a moment in which no request is half answered. */
+/** How long to wait for a moment in which no answer is incomplete. */
 const LULL_MS = 250;
 const LOOK_MS = 1;
 
@@ -77,7 +77,7 @@ export class Upgrade {
     return { version, upgrades, isUnderWay: this.#isUnderWay, failure: this.#failure };
   }
 
-  /** The agent stops: it upgrades no more. */
+  /** The agent stops and no longer upgrades. */
   stop(): void {
     this.#stop.abort();
   }

@@ -10,7 +10,7 @@ import { type Fd, InheritedProperties, openPipe, type Pid, spawn } from "../linu
  * grace. `-s` and `--` are what dash, bash and busybox have in common.
  */
 const SCRIPT =
-  'grace=$1; shift; read line && exit; kill -s TERM "$@"; kill -s CONT "$@"; sleep "$grace"; kill -s KILL "$@"';
+  'cd /; grace=$1; shift; read line && exit; kill -s TERM "$@"; kill -s CONT "$@"; sleep "$grace"; kill -s KILL "$@"';
 
 /** Returns the descriptor that the next image must inherit; undefined if there is nothing to guard, or no shell. */
 export function startGuard(groups: readonly Pid[], graceMs: number): Fd | undefined {
@@ -26,7 +26,7 @@ export function startGuard(groups: readonly Pid[], graceMs: number): Fd | undefi
       name: "sh",
       argv,
       environment: ["PATH=/usr/bin:/bin"],
-      cwd: "/",
+      cwd: undefined,
       stdio,
     };
     spawn(request, new InheritedProperties({}, () => undefined));

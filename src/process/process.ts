@@ -385,7 +385,7 @@ export class Process {
     if (!this.isRunning) return;
     this.#wasKilledAtDeadline = true;
     try {
-      // The whole group: a shell's children would run on.
+      // The whole group: a shell's children would continue.
       this.#kill(-this.pid, SIGKILL);
     } catch {
       // EPERM: the process changed its user (sudo) and this agent is not root. No caller waits for

@@ -9,7 +9,10 @@ import { identityOf, type Process } from "../process/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { clip } from "../text.ts";
 
-/** Why a subscriber detached: the process ended, the client left, it held up others (rule 11), or the agent stops. */
+/**
+ * Why a subscriber detached: the process ended, the client left, it made others wait (rule 11), or
+ * the agent stops.
+ */
 export type DetachReason = "end" | "gone" | "cut" | "stopped";
 
 export interface ClientStatistics {
@@ -19,7 +22,7 @@ export interface ClientStatistics {
   /** Streams that were attached with `from_offset`. */
   readonly resumes: number;
   readonly gaps: number;
-  /** The bytes that those gaps left out. */
+  /** The bytes in these gaps. */
   readonly gapBytes: number;
   /** By code, spelled as on the Connect wire. */
   readonly refusals: Readonly<Record<string, number>>;
@@ -114,5 +117,8 @@ const notRefusals: ReadonlySet<Code> = new Set([
   Code.Internal,
 ]);
 
-/** Messages with these codes quote what the client sent: an argument, a variable, a password given as a user. */
+/**
+ * Messages with these codes quote texts of the client: an argument, a variable, a password given as
+ * a user.
+ */
 const quotingCodes: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.Unauthenticated]);

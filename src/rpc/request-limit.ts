@@ -114,7 +114,7 @@ export class RequestLimit {
     this.#noteGarbage(headerBytes);
   }
 
-  /** Short headers are a small part of what a request leaves. */
+  /** Short headers are a small part of the garbage of a request. */
   #noteGarbage(headerBytes: number): void {
     noteRequest(this.#budgetBytes);
     if (headerBytes >= LONG_HEADER_BYTES) noteGarbage(headerBytes, this.#budgetBytes);

@@ -68,12 +68,12 @@ function judge(path: string, item: Item, there: Item, question: Question): Verdi
   const isNewHere = last !== undefined && !isSameState(last, item);
   if (isEqual(path, item, there, question) && !isNewHere) return "same";
   const before = known.get(path);
-  const isOurs = before !== undefined && isSameState(before, there);
+  const isUnchanged = before !== undefined && isSameState(before, there);
   // A file or a link takes the place of another one by itself.
   const needsRoom = (item.kind === "directory") !== (there.kind === "directory");
   if (needsRoom && question.target?.guarded.has(path) === true)
     return { kind: "conflicts", reason: `it is a directory ${side} that holds what is left out` };
-  if (isOurs || forces) return needsRoom ? "replace" : "copy";
+  if (isUnchanged || forces) return needsRoom ? "replace" : "copy";
   if (before !== undefined) return { kind: "conflicts", reason: `it has also changed ${side}` };
   if (item.kind !== there.kind)
     return {

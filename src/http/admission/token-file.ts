@@ -109,7 +109,7 @@ export class TokenFile implements TokenSource {
 
 interface Known {
   readonly grant: Grant;
-  /** To tell whether a later file changes it. */
+  /** To detect whether a later file changes it. */
   readonly text: string;
 }
 

@@ -102,8 +102,8 @@ export class OutputReader {
   /**
    * Reads the output that was written before this call, even if the gate is closed: rule 2 promises
    * the output that a process wrote before it exited to every subscriber, and the kernel bounds it
-   * (a pipe's 64 KiB). Does not follow an orphan that writes on. Detects the end if there is no
-   * other writer: then `hasEnded`. To be called once, when the process is reaped.
+   * (a pipe's 64 KiB). Does not wait for an orphan that continues to write. Detects the end if
+   * there is no other writer: then `hasEnded`. To be called once, when the process is reaped.
    */
   readOut(): void {
     if (this.#state !== "open") return;
@@ -124,7 +124,7 @@ export class OutputReader {
     this.stream.resume();
   }
 
-  /** A thousand attached processes read on while the budget is spent, so each reads little. */
+  /** A thousand attached processes continue to read while the budget is spent, so each reads little. */
   #nextBuffer(): Buffer {
     const { current } = this.#buffer;
     return this.#budget.isSpent && this.#state === "open"

@@ -303,7 +303,7 @@ export class ProcessTable {
       child.onReaped((waitStatus) => process.onReaped(waitStatus));
       return process;
     } catch (error) {
-      // Nobody would ever end it: neither its output nor its exit has a reader.
+      // Nothing would ever end it: neither its output nor its exit has a reader.
       child.kill();
       stdio.abandon();
       throw error;

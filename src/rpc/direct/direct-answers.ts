@@ -62,8 +62,8 @@ export function answerDirectly(
   const reserve = (bytes: number) => call.share.reserve(bytes, COPIES[form.codec]);
   readSmallBody(request, response, { maxBytes, limitMs: requestMs, reserve }, (body) => {
     // The client left before its message was complete.
-    if (call.isOver) return;
-    const message = body.kind === "whole" ? messageOf(body.bytes, call) : undefined;
+    if (call.hasEnded) return;
+    const message = body.kind === "whole" ? decodedMessage(body.bytes, call) : undefined;
     if (message !== undefined) {
       const answering =
         implementation.kind === "unary"
@@ -88,7 +88,7 @@ async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
 }
 
 /** Undefined for everything that the library refuses, or understands in another way. */
-function messageOf(body: Uint8Array, { form, direct, share }: DirectCall): Message | undefined {
+function decodedMessage(body: Uint8Array, { form, direct, share }: DirectCall): Message | undefined {
   const bytes = form.isStream ? insideEnvelope(body) : body;
   if (bytes === undefined) return undefined;
   try {

@@ -33,7 +33,7 @@ export class DirectCall implements RpcContext, CallContext {
   #abortReason: ConnectError | undefined;
   #limit: Timer | undefined;
   readonly #unfollow: () => void;
-  #isOver = false;
+  #hasEnded = false;
 
   constructor(
     request: NodeRequest,
@@ -108,13 +108,13 @@ export class DirectCall implements RpcContext, CallContext {
   }
 
   /** Nothing may be done for it any more. */
-  get isOver(): boolean {
-    return this.#isOver;
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   /** The call is answered, the library takes it over, or the client is gone: nothing of it is held any more. */
   finish(): void {
-    this.#isOver = true;
+    this.#hasEnded = true;
     this.#limit?.cancel();
     this.#unfollow();
     this.share.close();

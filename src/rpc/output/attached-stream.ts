@@ -32,7 +32,7 @@ import type { FramesInFlight } from "./frames-in-flight.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
 import type { StreamPlace } from "./stream-state.ts";
 
-/** The process ended, the client is gone, or it held up others and was disconnected (rule 11). */
+/** The process ended, the client is gone, or it made others wait and was disconnected (rule 11). */
 export type StreamOutcome =
   | { readonly kind: "end"; readonly end: ProcessEnd }
   | { readonly kind: "gone" }

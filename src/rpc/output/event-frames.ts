@@ -142,7 +142,7 @@ function jsonDataFrame(
 
 function base64Of(data: Buffer, isShared: boolean): FramePart {
   if (data.length < LONG_OUTPUT_BYTES) return data.toString("base64");
-  // Nobody knows when the last subscriber has written a shared one.
+  // It is not known when the last subscriber has written a shared one.
   return isShared ? ownBase64(data) : lendBase64(data);
 }
 
