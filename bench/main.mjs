@@ -107,7 +107,7 @@ async function runSuite() {
   );
   if (machine.loadBefore > busyLoad)
     say(
-      `the machine was busy (load ${machine.loadBefore}): ratios suffer too, repeat before relying on one\n`,
+      `the machine was busy (load ${machine.loadBefore}): its ratios are wrong also; repeat before relying on one\n`,
     );
   const lineup = createLineup(options.servers, say);
   const measured = [];

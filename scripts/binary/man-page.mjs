@@ -15,7 +15,7 @@ export function manPage(program, version) {
   return [
     `.TH HOLDFAST 1 "" "holdfast ${version}" "User Commands"`,
     ".SH NAME",
-    "holdfast \\- run processes and terminals inside a sandbox for clients outside it",
+    "holdfast \\- run processes and terminals in a sandbox, and serve its files, for clients outside",
     ".SH SYNOPSIS",
     `.B holdfast\n${text(program.usage())}`,
     ".SH DESCRIPTION",

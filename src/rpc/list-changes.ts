@@ -135,7 +135,7 @@ class Row implements ListedProcess {
     this.request = { tag };
   }
 
-  /** Whether a value has changed since the last call. Time that passes is no change. */
+  /** Whether a value has changed since the last call. Time that passes is not a change. */
   update({ output, startedAtMs, blockedMs, terminalSize }: Process): boolean {
     const { head, heldBytes, subscriberCount, attachOffset, isReading, pausedReason, slowestOffset } = output;
     const hasEnded = output.end !== undefined;

@@ -245,7 +245,7 @@ test("a draining process ends at its own time, with its exit code", async () => 
   expect(await received.ended()).toMatchObject({ exitCode: 6 });
 });
 
-test("output that nobody has received waits for its client, in each mode", async () => {
+test("output that no client has received waits for its client, in each mode", async () => {
   const agent = await startAgent();
   const client = plainClient(agent.url);
   for (const [tag, detached] of [

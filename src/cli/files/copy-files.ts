@@ -139,7 +139,12 @@ async function copyDirectory(copy: Copy, context: TransferContext, flags: CpFlag
   const copied = await withLocalFiles((files) => copyTree(copy, files, context, flags));
   view.end(copied.bytes);
   const { skippedEntries, ...counts } = copied;
-  await view.reportEvent("copied", { source: source.typed, target: target.typed, kind: "directory", ...counts });
+  await view.reportEvent("copied", {
+    source: source.typed,
+    target: target.typed,
+    kind: "directory",
+    ...counts,
+  });
   // Not a notice: something is missing.
   if (copied.skipped > 0) printError(leftOut(source.typed, copied));
 }
