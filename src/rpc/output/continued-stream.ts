@@ -133,7 +133,7 @@ function errorOf(
 /** More of requests that come before their turn is not read. */
 const MAX_EARLY_BYTES = 64 * 1024;
 
-/** Reads the connection, so that its end is noticed. What arrives belongs to the next request. */
+/** Reads the connection, so that its end is noticed. Bytes that arrive belong to the next request. */
 function keepEarly(socket: BusyConnection["socket"]): { putBack(): void } {
   let early: Buffer[] = [];
   let bytes = 0;
