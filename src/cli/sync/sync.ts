@@ -18,7 +18,7 @@ export function addSync(program: Command, done: (exitCode: number) => void): voi
     .argument("<target>", "the other one; it is created if it is missing")
     .option("-w, --watch", "copy each later change also, until Ctrl-C")
     .option("--delete", "remove what the source does not have")
-    .option("-f, --force", "overwrite what has changed in the target")
+    .option("-f, --force", "overwrite files that have changed in the target")
     .addOption(excludeFlag())
     .addOption(
       new Option("--links <rule>", "links that can lead out of a directory: refuse, skip or keep")
