@@ -4,7 +4,7 @@
 
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type NodeRequest, type NodeResponse, refuse } from "../../http/index.ts";
+import { HEAD_BYTES, type NodeRequest, type NodeResponse, refuse } from "../../http/index.ts";
 import { holdAnswer } from "../answer-memory.ts";
 import { COPIES, envelopePieces } from "../request-body.ts";
 import type { RequestMemory } from "../request-memory.ts";
@@ -18,7 +18,6 @@ import { readSmallBody } from "./small-body.ts";
 
 /** A SendInput of 64 KiB, in base64 also. A longer one takes more time to decode than the library takes. */
 const MAX_BYTES = 128 * 1024;
-const HEAD_BYTES = 5;
 
 export interface DirectOptions {
   readonly maxMessageBytes: number;
