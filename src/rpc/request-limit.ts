@@ -116,8 +116,8 @@ export class RequestLimit {
 
   /** Short headers are a small part of what a request leaves. */
   #noteGarbage(headerBytes: number): void {
-    noteRequest(this.#budgetBytes);
-    if (headerBytes >= LONG_HEADER_BYTES) noteGarbage(headerBytes, this.#budgetBytes);
+    noteRequest();
+    if (headerBytes >= LONG_HEADER_BYTES) noteGarbage(headerBytes);
   }
 
   #refusal(): Refusal {

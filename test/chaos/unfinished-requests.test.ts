@@ -23,14 +23,15 @@ const BOUND_BYTES = 64 * MIB + 100_000_000;
 const COUNT = 4_000;
 const descriptors = ["prlimit", "--nofile=20000"];
 
-/** The head of a request, and the first byte of its body; the rest does not follow. */
-function unfinished(rpc: string, padding = 0): Buffer {
+/** The head of a request, and the beginning of its body; the rest does not follow. */
+function unfinished(rpc: string, padding = 0, bodyBytes = 1): Buffer {
   const headers = {
     "content-type": "application/json",
-    "content-length": "1000",
+    "content-length": String(bodyBytes + 1000),
     ...(padding > 0 && { "x-padding": "p".repeat(padding) }),
   };
-  return Buffer.concat([requestBytes({ path: `/process.Process/${rpc}`, headers }), Buffer.from("{")]);
+  const body = Buffer.from(`{${" ".repeat(bodyBytes - 1)}`);
+  return Buffer.concat([requestBytes({ path: `/process.Process/${rpc}`, headers }), body]);
 }
 
 async function openUnfinished(port: number, count: number, head: Buffer): Promise<RawConnection[]> {
@@ -69,6 +70,7 @@ async function startLive(agent: RunningAgent) {
 test.each([
   ["short headers", unfinished("List")],
   ["headers of 15 KB", unfinished("List", 15_000)],
+  ["bodies of 100 KB", unfinished("SendInput", 0, 100_000)],
 ])(
   "4,000 unfinished requests with %s over HTTP/1.1 are bounded, and those beyond are refused with Retry-After",
   async (_, head) => {
