@@ -253,7 +253,7 @@ export class AttachedStream {
     this.#lastWriteAtMs = realClock.nowMs();
     const accepted = this.#options.framesInFlight.add(parts);
     sink.write(parts, (error) => {
-      accepted();
+      accepted(error);
       this.#onAccepted(error);
     });
   }
