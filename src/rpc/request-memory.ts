@@ -115,6 +115,7 @@ export class RequestMemory {
   }
 }
 
+/** What other requests hold is free again soon. */
 function exhausted(message: string): ConnectError {
-  return new ConnectError(message, Code.ResourceExhausted);
+  return new ConnectError(message, Code.ResourceExhausted, { "Retry-After": "1" });
 }

@@ -10,7 +10,7 @@ import { connectStream, startStream } from "../support/clients/stream-client.ts"
 import { inParallel } from "../support/in-parallel.ts";
 import { createFifo } from "../support/proc/fifo.ts";
 import { NumbersCheck, numbersCommand } from "../support/proc/numbers.ts";
-import { eventually, rssBytes } from "../support/proc/proc.ts";
+import { eventually } from "../support/proc/proc.ts";
 import {
   bytesWritten,
   forgetPeakRss,
