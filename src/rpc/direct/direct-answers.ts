@@ -59,7 +59,11 @@ export function answerDirectly(
     return true;
   }
   const reserve = (bytes: number) => call.share.reserve(bytes, COPIES[form.codec]);
-  readSmallBody(request, response, { maxBytes, limitMs: requestMs, reserve }, (body) => {
+  const head = {
+    headBytes: form.isStream ? HEAD_BYTES : 0,
+    acceptsHead: (bytes: Uint8Array) => (lengthIn(bytes) ?? Number.POSITIVE_INFINITY) <= maxBytes,
+  };
+  readSmallBody(request, response, { maxBytes, limitMs: requestMs, ...head, reserve }, (body) => {
     // The client left before its message was complete.
     if (call.hasEnded) return;
     const message = body.kind === "whole" ? decodedMessage(body.bytes, call) : undefined;
@@ -101,9 +105,13 @@ function decodedMessage(body: Uint8Array, { form, direct, share }: DirectCall): 
 
 /** The message, if the body is one envelope without flags. */
 function insideEnvelope(body: Uint8Array): Uint8Array | undefined {
-  if (body.length < HEAD_BYTES || body[0] !== 0) return undefined;
-  const length = new DataView(body.buffer, body.byteOffset, HEAD_BYTES).getUint32(1);
-  return length === body.length - HEAD_BYTES ? body.subarray(HEAD_BYTES) : undefined;
+  if (body.length < HEAD_BYTES) return undefined;
+  return lengthIn(body) === body.length - HEAD_BYTES ? body.subarray(HEAD_BYTES) : undefined;
+}
+
+/** Of the message, as the head of an envelope says; undefined for an envelope with flags. */
+function lengthIn(head: Uint8Array): number | undefined {
+  return head[0] === 0 ? new DataView(head.buffer, head.byteOffset, HEAD_BYTES).getUint32(1) : undefined;
 }
 
 async function answerUnary(
