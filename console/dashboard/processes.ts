@@ -1,5 +1,5 @@
-// The list of processes, asked for once a second while somebody looks. Only one request at a time; after the
-// first one the agent sends what has changed.
+// The list of processes, requested once a second while the page is visible. Only one request at a
+// time; after the first one the agent sends only changes.
 
 import { signal } from "@preact/signals";
 import type { AgentInfo, ProcessInfo } from "../../src/client/browser.ts";

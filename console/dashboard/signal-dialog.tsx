@@ -1,4 +1,4 @@
-// Sends a signal. What ends a process at once, or reaches a whole group, asks once more.
+// Sends a signal. For one that ends a process at once or goes to a whole group, it asks once more.
 
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";

@@ -1,4 +1,4 @@
-// What every part of the page knows: the session, the client, the route, the notices.
+// Shared by all parts of the page: the session, the client, the route, the notices.
 
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { computed, signal } from "@preact/signals";

@@ -58,7 +58,7 @@ export class Screen {
   readonly #serialize = new SerializeAddon();
   readonly #fit = new FitAddon();
   readonly #media = matchMedia("(prefers-color-scheme: dark)");
-  /** What the user chose, before it is scaled. */
+  /** The size that the user chose, before it is scaled. */
   #fontPx = FONT_PX;
 
   constructor({ cols, rows, scrollback, isReadOnly, turnsNewLines }: ScreenOptions) {
@@ -108,7 +108,10 @@ export class Screen {
     return size === undefined || Number.isNaN(size.cols) ? undefined : size;
   }
 
-  /** Scales the text so that a screen of the terminal's own size fits. What does not fit at 8 px is scrolled. */
+  /**
+   * Scales the text so that a screen of the terminal's own size fits. A larger screen is scrolled
+   * at 8 px.
+   */
   scaleToFit(): void {
     const screen = this.terminal.element?.querySelector(".xterm-screen");
     const box = this.terminal.element?.parentElement;
@@ -126,7 +129,7 @@ export class Screen {
     this.#setFont(this.#fontPx);
   }
 
-  /** What brings a new terminal of the same size to this screen. */
+  /** The output that brings a new terminal of the same size to this screen. */
   serialize(scrollback: number): string {
     return this.#serialize.serialize({ scrollback });
   }

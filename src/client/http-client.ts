@@ -1,4 +1,5 @@
-// HTTP requests that are not RPCs, such as those for the contents of files: what node-http.ts and fetch-http.ts implement.
+// HTTP requests that are not RPCs, such as those for the contents of files. node-http.ts and
+// fetch-http.ts implement them.
 
 export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PATCH" | "DELETE";

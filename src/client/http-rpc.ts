@@ -65,7 +65,7 @@ async function* stream({ http, path, method, message, options }: Call): AsyncGen
   let end: EndOfStream | undefined;
   for await (const { isEnd, isCompressed, data } of readEnvelopes(answer.body)) {
     if (end !== undefined) throw new Error("the stream continued after its end");
-    if (isCompressed) throw new Error("the stream is compressed, which was not asked for");
+    if (isCompressed) throw new Error("the stream is compressed, although the client did not ask for that");
     if (!isEnd) yield decodeMessage(responseName, data);
     else {
       end = new EndOfStream(data, answer);

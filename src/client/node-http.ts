@@ -24,7 +24,7 @@ export function http1Client(baseUrl: string, options: RequestOptions): HttpClien
         });
         request.once("response", (response) => {
           response.on("error", () => {
-            // The iteration over the body reports it. Without one, nobody needs it.
+            // The iteration over the body reports it. Without an iteration, no caller needs it.
           });
           // The answer came before the end of the body: the rest of the body is not wanted.
           response.once("end", () => {

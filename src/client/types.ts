@@ -182,7 +182,7 @@ export interface StartRequest {
    * random id.
    */
   readonly startId?: string;
-  /** What happens to output that no client reads; default: the agent's policy. */
+  /** The treatment of output that no client reads; default: the agent's policy. */
   readonly output?: OutputPolicy;
   /**
    * How long the process can still be found after its end. Default: the agent's `--retain-ended`. The
@@ -287,8 +287,8 @@ export interface ProcessOptions extends CallOptions {
 }
 
 /**
- * What a terminal has to receive before output that begins in the middle, so that keys, mouse and
- * screen work as the process expects.
+ * The text that a terminal must receive before output that begins in the middle, so that keys,
+ * mouse and screen work as the process expects.
  */
 export interface TerminalState {
   /**
@@ -398,7 +398,7 @@ export interface RemoteProcess extends AsyncIterable<OutputEvent> {
   detach(): void;
 }
 
-/** What the iteration over a process yields. */
+/** The events of the iteration over a process. */
 export type OutputEvent = DataEvent | GapEvent;
 
 /** A piece of output. */
@@ -507,7 +507,7 @@ export interface ProcessInfo {
   readonly blockedMs?: number;
   /** The size of its terminal. Absent on pipes, and for older agents. */
   readonly size?: PtySize;
-  /** What happens to its output while no client reads it. Absent for older agents. */
+  /** The treatment of its output while no client reads it. Absent for older agents. */
   readonly detached?: "block" | "buffer" | "ring";
   /**
    * Why the agent does not read its output: no client is attached and its mode holds no more, the agent's memory budget
@@ -522,7 +522,7 @@ export interface ProcessInfo {
   readonly usage?: ProcessUsage;
 }
 
-/** What a process and its descendants use. */
+/** The usage of a process and its descendants. */
 export interface ProcessUsage {
   /** CPU time since the start. */
   readonly cpuMs: number;

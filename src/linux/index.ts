@@ -1,5 +1,5 @@
-// The door of linux/, the only folder that calls libc (through koffi) and interprets errno. What one
-// would not expect of these calls:
+// The door of linux/, the only folder that calls libc (through koffi) and interprets errno.
+// Unexpected effects of these calls:
 //
 // - posix-spawn: Node's own spawn forks (slower with every MB that the agent holds) and gives
 // children sockets instead of pipes. sigfillset leaves out signals 32 and 33. A pty becomes the

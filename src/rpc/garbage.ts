@@ -1,6 +1,7 @@
-// Collects the garbage of requests. V8 goes by the size of its own heap: buffers and the memory behind long strings count
-// little there. So 64 MB of network buffers could gather, and a JSON message of 16 MiB left about 70 MB: its pieces, their
-// concatenation, the text, the parsed strings and the decoded input.
+// Collects the garbage of requests. V8 goes by the size of its own heap: buffers and the memory
+// behind long strings count little there. So 64 MB of network buffers could accumulate, and a JSON
+// message of 16 MiB left about 70 MB: its pieces, their concatenation, the text, the parsed strings
+// and the decoded input.
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";

@@ -19,7 +19,7 @@ const KNOWN_FLAGS = 0x83;
 
 type Pieces = AsyncIterable<Uint8Array>;
 
-/** In pieces and joined, and as JSON also as text and as what is decoded from it. */
+/** In pieces and joined; JSON also as text and as the decoded message. */
 export const COPIES = { binary: 2, json: 3 };
 
 type MessageFormat = keyof typeof COPIES;
@@ -38,13 +38,17 @@ interface ReadOptions extends Omit<BodyOptions, "share"> {
 }
 
 interface CompressedBodyOptions extends ReadOptions {
-  /** Counts what is held compressed, which is not copied. `share` counts what comes out of it. */
+  /**
+   * Counts the compressed bytes that are held, which are not copied. `share` counts the
+   * decompressed ones.
+   */
   readonly compressedShare: ReadOptions["share"];
 }
 
 /**
- * Reads the body of a request of `method`. Removes from its headers what is done here: the encoding of the messages, and the length, for
- * which the library would allocate memory before anything has arrived.
+ * Reads the body of a request of `method`. Removes headers that no longer apply: the encoding of
+ * the messages, and the length, for which the library would allocate memory before anything has
+ * arrived.
  */
 export function requestBody(
   { header, body }: UniversalServerRequest & { readonly body: Pieces },
@@ -104,7 +108,7 @@ function isUnaryType(header: Headers): boolean {
   return type.trim() === "application/json" || type.trim() === "application/proto";
 }
 
-/** A body that nobody reads. */
+/** A body that is not read. */
 // biome-ignore lint/correctness/useYield: a generator that only throws is an iterable that fails.
 async function* failing(error: ConnectError): Pieces {
   throw error;

@@ -18,7 +18,10 @@ const DROPPED_BYTES = 8 * 1024 * 1024;
 /** Requests up to this size in all are accepted even if output has spent the budget. */
 const HEADROOM_BYTES = 8 * 1024 * 1024;
 
-/** With its copies. Smaller requests do not count in the budget, because what RequestLimit counts for each includes them. */
+/**
+ * With its copies. Smaller requests do not count in the budget, because RequestLimit counts them
+ * with each request.
+ */
 const INCLUDED_BYTES = 4 * 1024;
 
 /** Smaller requests do not count towards the limit for all requests either, so that a signal never meets it. */

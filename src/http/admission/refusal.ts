@@ -40,7 +40,7 @@ interface Answer {
 /** Both formats of JSON differ in their `code`: a name for RPCs, the status for HTTP endpoints. */
 function formatFor(request: NodeRequest, { code, httpStatus, message }: Refusal): Answer {
   const [named = ""] = (request.headers["content-type"] ?? "").toLowerCase().split(";");
-  // A request with another method than POST speaks none of the protocols, whatever its type is.
+  // A request with another method than POST speaks none of the protocols, with any content type.
   const type = request.method === "POST" ? named : "";
   // A gRPC client reads the status. It would take JSON for the error of Connect, which HEAD has no body for.
   if (type === "" && named.startsWith("application/grpc"))

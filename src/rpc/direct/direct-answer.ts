@@ -1,5 +1,5 @@
-// Writes what a directly answered call results in: the bytes, the headers and the errors are those of the library
-// (test/rpc/direct compares them).
+// Writes the result of a call that is answered directly: the bytes, the headers and the errors are
+// those of the library (test/rpc/direct compares them).
 //
 //   unary    message, or the error as JSON with its status
 //   stream   | 0 | length, 4 bytes big-endian | message |  ...  | 2 | length | end of stream: {} or {"error":…} |

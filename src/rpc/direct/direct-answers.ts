@@ -16,7 +16,7 @@ import type { Answer, DirectMethod } from "./direct-method.ts";
 import { envelopedMessages } from "./enveloped-messages.ts";
 import { readSmallBody } from "./small-body.ts";
 
-/** A SendInput of 64 KiB, in base64 also. What is longer costs more to decode than the library costs. */
+/** A SendInput of 64 KiB, in base64 also. A longer one takes more time to decode than the library takes. */
 const MAX_BYTES = 128 * 1024;
 const HEAD_BYTES = 5;
 
@@ -26,7 +26,7 @@ export interface DirectOptions {
   readonly memory: RequestMemory;
 }
 
-/** What the library has to answer. */
+/** A request that the library must answer. */
 export interface HandOver {
   /** The body has been begun: this is all of it. */
   withBody(body: AsyncIterable<Uint8Array>): void;
@@ -62,8 +62,8 @@ export function answerDirectly(
   const reserve = (bytes: number) => call.share.reserve(bytes, COPIES[form.codec]);
   readSmallBody(request, response, { maxBytes, limitMs: requestMs, reserve }, (body) => {
     // The client left before its message was complete.
-    if (call.isOver) return;
-    const message = body.kind === "whole" ? messageOf(body.bytes, call) : undefined;
+    if (call.hasEnded) return;
+    const message = body.kind === "whole" ? decodedMessage(body.bytes, call) : undefined;
     if (message !== undefined) {
       const answering =
         implementation.kind === "unary"
@@ -88,7 +88,7 @@ async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
 }
 
 /** Undefined for everything that the library refuses, or understands in another way. */
-function messageOf(body: Uint8Array, { form, direct, share }: DirectCall): Message | undefined {
+function decodedMessage(body: Uint8Array, { form, direct, share }: DirectCall): Message | undefined {
   const bytes = form.isStream ? insideEnvelope(body) : body;
   if (bytes === undefined) return undefined;
   try {

@@ -1,5 +1,6 @@
-// The messages of a client stream, without the library's seven generators for each. The pieces come from request-body.ts, so
-// that all limits are the same; what a client sees of a wrong envelope is what the library says.
+// The messages of a client stream, without the library's seven generators for each. The pieces come
+// from request-body.ts, so that all limits are the same; a wrong envelope gets the error of the
+// library.
 
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";

@@ -1,5 +1,5 @@
-// Reads the body of a request whose single message is short, without a promise or an iterator for each piece. A longer
-// body is passed on where it is, for the library: what was read, and what follows.
+// Reads the body of a request whose single message is short, without a promise or an iterator for
+// each piece. A longer body is passed on to the library: the bytes that were read, and the rest.
 
 import type { NodeRequest, NodeResponse } from "../../http/index.ts";
 import { failAtLimit, limitTime } from "../timely-body.ts";
@@ -13,7 +13,7 @@ export interface SmallBodyOptions {
   readonly maxBytes: number;
   /** How long the request may take to arrive; afterwards it is answered. */
   readonly limitMs: number;
-  /** Called before each piece is held. What it throws is left to the library, which will find the same. */
+  /** Called before each piece is held. Its exceptions are ignored, because the library will find the same. */
   readonly reserve: (bytes: number) => void;
 }
 
@@ -26,7 +26,7 @@ export function readSmallBody(
 ): void {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
-  /** Takes what has arrived. Returns false at the first piece that is too much. */
+  /** Takes the bytes that have arrived. Returns false at the first piece that is too much. */
   const take = (): boolean => {
     for (let piece = request.read(); piece !== null; piece = request.read()) {
       pieces.push(piece);

@@ -32,7 +32,7 @@ export function toWireEvents(toInfo: ToEntryInfo, offsets: boolean): ToWireEvent
     });
 }
 
-/** Tells a client whose offset is before everything that is held that events are missing. */
+/** The event for a client whose offset is before all held events: some are missing. */
 export function lostBefore(oldest: number): NumberedEvent {
   return { name: ".", type: "write", entry: undefined, rescan: true, offset: oldest - 1 };
 }
