@@ -34,7 +34,7 @@ export const exitCodeRows: readonly (readonly [code: string, commands: string, m
     "failed: no agent, no such process or file, or it refused; `sync`: also a conflict; `serve`: it could not start",
   ],
   [`${exitCodes.usage}`, "all others", "the command line or a variable is wrong"],
-  [`${exitCodes.crashed}`, "`serve`", "crashed"],
+  [`${exitCodes.crashed}`, "`serve`", "crashed and could not continue"],
   [
     `${exitCodes.timedOut}`,
     "`run`, `shell`, `attach`, `wait`",
