@@ -3,9 +3,9 @@
 //
 //   node bench/main.mjs [--quick] [--json] [--plot FILE] [--only NAME]... [--servers NAME,...] [--record]
 //
-// It owns the order of things and their end: whatever happens (an error, Ctrl-C), no server it
-// started stays. What is measured stands in figures/, against what in servers/, how it is counted
-// in clients/.
+// It owns the order of things and their end: in any case (an error, Ctrl-C), no server that it
+// started stays. figures/ has the measurements, servers/ the programs to compare with, and clients/
+// the counting.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -107,7 +107,7 @@ async function runSuite() {
   );
   if (machine.loadBefore > busyLoad)
     say(
-      `the machine was busy (load ${machine.loadBefore}): ratios suffer too, repeat before relying on one\n`,
+      `the machine was busy (load ${machine.loadBefore}): its ratios are wrong also; repeat before relying on one\n`,
     );
   const lineup = createLineup(options.servers, say);
   const measured = [];

@@ -1,6 +1,5 @@
-// @ts-check
-// Checks what `npm pack` would publish: the built command, the exports of package.json with their
-// types, and the documents, but nothing that only the repository needs.
+// @ts-check Checks the files that `npm pack` would publish: the built command, the exports of
+// package.json with their types, and the documents, but nothing that only the repository needs.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";

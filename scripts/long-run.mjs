@@ -1,5 +1,5 @@
 // `npm run fuzz -- --seconds N --seed S` and `npm run soak -- --minutes N --seed S`: passes these
-// options to the tests.
+// options to the tests. `npm run soak -- --console-minutes N` runs that of the web console alone.
 
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
@@ -16,6 +16,7 @@ const runs = {
       seed: "HOLDFAST_SOAK_SEED",
       sequences: "HOLDFAST_SOAK_SEQUENCES",
       "hostile-seconds": "HOLDFAST_SOAK_HOSTILE_SECONDS",
+      "console-minutes": "HOLDFAST_SOAK_CONSOLE_MINUTES",
     },
   },
 };
@@ -27,7 +28,10 @@ const names = Object.keys(run.options);
 const options = Object.fromEntries(names.map((option) => [option, { type: "string" }]));
 const env = { ...process.env };
 try {
-  for (const [option, value] of Object.entries(parseArgs({ args, options }).values)) {
+  const { values } = parseArgs({ args, options });
+  // A browser is not for a machine that is busy with everything else.
+  if (values["console-minutes"] !== undefined) run.file = "test/soak/console.test.ts";
+  for (const [option, value] of Object.entries(values)) {
     if (!/^\d+(\.\d+)?$/.test(value)) fail(`--${option} is "${value}", must be a number`);
     env[run.options[option]] = value;
   }

@@ -1,6 +1,6 @@
-// @ts-check
-// Draws docs/session.svg: a terminal session in which the network is cut while a command runs. The session is real: an agent,
-// `holdfast run` on a terminal, and a TCP proxy between them that is taken away for three seconds. Run after `npm run build`:
+// @ts-check Draws docs/session.svg: a terminal session in which the network is cut while a command
+// runs. The session is real: an agent, `holdfast run` on a terminal, and a TCP proxy between them
+// that stops for three seconds. Run after `npm run build`:
 //   node scripts/session-picture.mjs
 
 import { spawn } from "node:child_process";
@@ -79,7 +79,7 @@ async function record(agentUrl) {
         });
       }
     }
-    // The prompt is back: what is typed before belongs to the command.
+    // The prompt is back: earlier input belongs to the command.
     if (plain(rest) === "$" && !hasAsked && lines.some(({ text }) => text.endsWith(` step ${STEPS}`))) {
       hasAsked = true;
       await terminal.write('echo "exit status $?"\nexit\n');

@@ -23,7 +23,7 @@ export interface RunningClock extends Clock {
   onPause(listener: (pausedMs: number) => void): () => void;
 }
 
-/** What a running clock is built on. Tests have their own. */
+/** The time sources of a running clock. Tests have their own. */
 export interface TimeSource {
   /** Monotonic time, which continues in a pause. */
   nowMs(): number;

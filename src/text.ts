@@ -1,4 +1,4 @@
-// Text that others chose, made short and safe enough to be shown.
+// Text from clients and other programs, shortened and made safe to show.
 
 /** Clients choose how long their texts are. This is how much of one a log line or a message shows, in UTF-16 units. */
 const MAX_SHOWN = 200;
@@ -22,7 +22,7 @@ export function oneLine(text: string): string {
   return text.trim().replace(/\p{Cc}+/gu, " ");
 }
 
-/** The message of what was thrown, which may be anything. */
+/** The message of a thrown value, which may have any type. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

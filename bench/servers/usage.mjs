@@ -1,4 +1,4 @@
-// What a server has used, from the kernel's counters. Its children (the commands that it runs) are
+// The usage of a server, from the kernel's counters. Its children (the commands that it runs) are
 // not included.
 
 import { readdirSync, readFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 // The frame of the page: the bar at the top, the page of the address, notices, dialogs.
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect } from "preact/hooks";
 import { Dashboard } from "../dashboard/dashboard.tsx";
 import { look, silentSince } from "../dashboard/processes.ts";
 import { Palette, paletteIsOpen } from "../palette/palette.tsx";
@@ -28,7 +28,7 @@ export function App() {
 
 function Frame() {
   useEffect(look, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (!event.ctrlKey || !event.shiftKey || event.code !== "KeyP") return;
       event.preventDefault();

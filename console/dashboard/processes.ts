@@ -1,8 +1,8 @@
-// The list of processes, asked for once a second while somebody looks. Only one request at a time; after the
-// first one the agent sends what has changed.
+// The list of processes, requested once a second while the page is visible. Only one request at a
+// time; after the first one the agent sends only changes.
 
 import { signal } from "@preact/signals";
-import type { AgentInfo, ProcessInfo } from "../../src/client/browser.ts";
+import type { AgentInfo, ProcessInfo } from "../../src/client/page-client.ts";
 import { isVisible } from "../session/attention.ts";
 import { sessionLost } from "../session/begin.ts";
 import { agentUrl, tokenHeaders } from "../session/session.ts";

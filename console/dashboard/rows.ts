@@ -1,4 +1,4 @@
-// Which rows the table shows, in which order, and what their cells say.
+// The rows that the table shows, their order, and the text of their cells.
 
 import type { ProcessInfo } from "../../src/client/types.ts";
 import { strings } from "../strings.ts";

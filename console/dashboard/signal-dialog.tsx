@@ -1,8 +1,8 @@
-// Sends a signal. What ends a process at once, or reaches a whole group, asks once more.
+// Sends a signal. For one that ends a process at once or goes to a whole group, it asks once more.
 
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
-import type { ProcessInfo, SignalName } from "../../src/client/browser.ts";
+import type { ProcessInfo, SignalName } from "../../src/client/page-client.ts";
 import { client, say, sayError } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { Dialog } from "../ui/dialog.tsx";

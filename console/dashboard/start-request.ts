@@ -51,7 +51,7 @@ export function toStartRequest(fields: StartFields, startId: string): Checked {
   };
 }
 
-/** The words, or what is wrong. */
+/** The words, or the problem. */
 export function commandWords({
   line,
   inBash,

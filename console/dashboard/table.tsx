@@ -3,7 +3,7 @@
 
 import type { Signal } from "@preact/signals";
 import { useRef, useState } from "preact/hooks";
-import type { ProcessInfo } from "../../src/client/browser.ts";
+import type { ProcessInfo } from "../../src/client/page-client.ts";
 import { mayChange, openPane } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { copyText } from "../ui/copy.ts";

@@ -1,7 +1,7 @@
 // Shows and edits a text. It is stored only over the version that was opened.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { FileChangedError, type FileEntry } from "../../src/client/browser.ts";
+import { FileChangedError, type FileEntry } from "../../src/client/page-client.ts";
 import { client, say, sayError } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { Dialog } from "../ui/dialog.tsx";

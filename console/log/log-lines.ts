@@ -39,7 +39,7 @@ export class LogLines {
   /** The kind of the line that is not complete. */
   #open: Kind | undefined;
 
-  /** What to write to a terminal that turns \n into a new line itself. */
+  /** The text for a terminal that turns \n into a new line itself. */
   take(event: OutputEvent): string {
     if (event.kind === "gap") return this.#gap(event.from, event.to);
     const source = this.#sources[event.kind];

@@ -1,4 +1,4 @@
-// What can be done with the pane that is open: for its menu and for the command palette.
+// The actions on the open pane, for its menu and for the command palette.
 
 import { signal } from "@preact/signals";
 

@@ -1,4 +1,5 @@
-// Whether somebody sees the page, and when it wakes up: after sleep, a lost network, or the return to the tab.
+// Whether the page is visible, and when it wakes up: after sleep, a lost network, or the return to
+// the tab.
 
 import { signal } from "@preact/signals";
 import { client } from "./state.ts";

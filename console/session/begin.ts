@@ -1,4 +1,5 @@
-// The first steps of the page: trade the code of a link, or take the stored token, and ask what it may do.
+// The first steps of the page: exchange the code of a link, or take the stored token, and ask for
+// its rights.
 
 import { strings } from "../strings.ts";
 import { formatRoute, parseLogin } from "./route.ts";

@@ -16,7 +16,7 @@ export type Route =
   /** Up to four panes beside each other. */
   | { readonly page: "panes"; readonly panes: readonly PaneAddress[] };
 
-/** What a link of `holdfast console` brings. */
+/** The content of a link of `holdfast console`. */
 export interface LoginLink {
   readonly code: string;
   readonly route: Route;

@@ -1,6 +1,6 @@
-// How this page is logged in. The token is in memory, and in sessionStorage of this tab if the user wants
-// that, or if a code was traded for it: such a token ends with the agent or after 12 hours. It is never in
-// localStorage and never in an address.
+// How this page is logged in. The token is in memory, and in sessionStorage of this tab if the user
+// wants that, or if the token comes from a code: such a token ends with the agent or after 12
+// hours. It is never in localStorage and never in an address.
 
 export interface SessionInfo {
   readonly scopes: readonly string[];
@@ -45,7 +45,7 @@ export async function tradeCode(code: string): Promise<string | undefined> {
   return token;
 }
 
-/** What `token` may do; also whether the agent wants one. */
+/** The rights of `token`; also whether the agent needs one. */
 export async function askSession(token: string | undefined, signal?: AbortSignal): Promise<LoginAnswer> {
   try {
     const response = await fetch(`${agentUrl()}/console/session`, {
@@ -56,7 +56,7 @@ export async function askSession(token: string | undefined, signal?: AbortSignal
     if (!response.ok) return { kind: "unreachable" };
     return { kind: "in", info: (await response.json()) as SessionInfo };
   } catch {
-    // fetch gives no reason that could be told.
+    // fetch gives no reason that could be shown.
     return { kind: "unreachable" };
   }
 }

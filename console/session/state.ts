@@ -1,8 +1,7 @@
-// What every part of the page knows: the session, the client, the route, the notices.
+// Shared by all parts of the page: the session, the client, the route, the notices.
 
-import { createConnectTransport } from "@connectrpc/connect-web";
 import { computed, signal } from "@preact/signals";
-import { type Client, createClient } from "../../src/client/browser.ts";
+import { type Client, createPageClient } from "../../src/client/page-client.ts";
 import { formatRoute, MAX_PANES, type PaneAddress, parseRoute, type Route } from "./route.ts";
 import { agentUrl, type SessionInfo } from "./session.ts";
 
@@ -28,10 +27,8 @@ export const isLimited = computed(
 
 export function connect(token: string | undefined): Client {
   client.value?.close();
-  const url = agentUrl();
-  const fresh = createClient({
-    transport: () => createConnectTransport({ baseUrl: url, useBinaryFormat: true }),
-    filesUrl: url,
+  const fresh = createPageClient({
+    baseUrl: agentUrl(),
     ...(token === undefined ? {} : { token }),
     reconnect: { keepaliveSeconds: 10, maxDelayMs: 5_000, callRetryMs: 10_000 },
   });

@@ -1,7 +1,7 @@
-// Which streams the windows of one browser may have open. A browser has six connections per origin for
-// HTTP/1.1, and a request beyond them waits without an error. The windows tell each other what they hold,
-// and each decides alone. Two can decide at the same moment, and then one stream too many is open. The window
-// that came last gives its stream up. No I/O; time is an argument.
+// Which streams the windows of one browser may have open. A browser has six connections per origin
+// for HTTP/1.1, and a request beyond them waits without an error. The windows tell each other their
+// streams, and each decides alone. Two can decide at the same moment, and then one stream too many
+// is open. The later window closes its stream. No I/O; time is an argument.
 
 export interface BudgetMessage {
   readonly kind: "ask" | "holds" | "yield";
@@ -42,7 +42,7 @@ interface OtherPage {
   readonly heardAt: number;
 }
 
-/** Pages repeat what they hold this often. */
+/** Pages repeat their streams this often. */
 export const HEARTBEAT_MS = 2_000;
 /** A page that is silent for this long is gone. Browsers delay the timers of covered windows to one in a second. */
 const SILENT_MS = 10_000;

@@ -1,6 +1,9 @@
 const MAX_BYTES = 100_000;
 
-/** What `OSC 52 ; SELECTION ; BASE64` wants to copy. Undefined: it asks to read, or it is malformed or too large. */
+/**
+ * The text that `OSC 52 ; SELECTION ; BASE64` copies. Undefined: it asks to read, or it is
+ * malformed or too large.
+ */
 export function clipboardText(data: string): string | undefined {
   const [, selection, encoded = ""] = /^([cpqs0-7]*);([A-Za-z0-9+/=]*)$/.exec(data) ?? [];
   // An empty selection counts as the clipboard.

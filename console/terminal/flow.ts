@@ -1,6 +1,6 @@
-// Back-pressure to a terminal. xterm.js queues what it is given and discards it beyond 50 MB, so a reader
-// waits while more than 256 KiB are not parsed, until fewer than 64 KiB are. Nothing is read from the
-// connection meanwhile, and so the process waits.
+// Back-pressure to a terminal. xterm.js queues the output and discards it beyond 50 MB, so a reader
+// waits while more than 256 KiB are not parsed, until fewer than 64 KiB are. Nothing is read from
+// the connection meanwhile, and so the process waits.
 
 const HIGH_BYTES = 256 * 1024;
 const LOW_BYTES = 64 * 1024;
@@ -9,7 +9,7 @@ export class Flow {
   #unparsedBytes = 0;
   #waiting: (() => void) | undefined;
 
-  /** What the terminal has been given and not parsed. */
+  /** The bytes that the terminal has received and not parsed. */
   get unparsedBytes(): number {
     return this.#unparsedBytes;
   }

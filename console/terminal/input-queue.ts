@@ -1,7 +1,7 @@
-// What is typed, in order, one write in flight at a time: what is typed meanwhile goes with the next write.
-// A paste goes in pieces, each waiting for the answer to the one before. While the agent is out of reach, at
-// most 4 KiB wait; more is refused, and Esc discards what waits. `write` sends a piece exactly once, however
-// often the connection breaks.
+// The typed input, in order, with one write in flight at a time: input that is typed meanwhile goes
+// with the next write. A paste is sent in pieces, each after the answer to the one before. While
+// the agent is out of reach, at most 4 KiB wait; more is refused, and Esc discards the waiting
+// input. `write` sends a piece exactly once, however often the connection breaks.
 
 export const PIECE_BYTES = 16 * 1024;
 export const MAX_UNSENT_BYTES = 4 * 1024;
@@ -28,7 +28,7 @@ export class InputQueue {
     this.#options = options;
   }
 
-  /** What was typed and the process has not accepted yet. */
+  /** The typed input that the process has not accepted yet. */
   get unsentBytes(): number {
     return this.#waitingBytes + this.#inFlightBytes;
   }
@@ -60,7 +60,7 @@ export class InputQueue {
     return true;
   }
 
-  /** Drops what is not in flight. */
+  /** Drops all input that is not in flight. */
   discard(): void {
     this.#waiting = [];
     this.#waitingBytes = 0;

@@ -1,6 +1,6 @@
 // Keys that a phone's keyboard lacks. Ctrl and Alt stay down for one key.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { sayError } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { barKeys, barKeyText, type Held, withHeld } from "./key-text.ts";
@@ -13,7 +13,7 @@ export function KeyBar({ session, onHide }: { readonly session: PaneSession; rea
   const latest = useRef(held);
   latest.current = held;
   const { terminal } = session.screen;
-  useEffect(() => {
+  useLayoutEffect(() => {
     session.transform = (text) => {
       const { ctrl, alt } = latest.current;
       if (!ctrl && !alt) return text;

@@ -1,4 +1,4 @@
-// What the keys of the key bar type.
+// The text of the keys of the key bar.
 
 export type BarKey =
   | "Esc"

@@ -1,5 +1,5 @@
-// The console's own keys in a terminal. Every Ctrl chord is the program's; ours have Ctrl-Shift, or are Alt-F2
-// and Ctrl-Insert.
+// The console's own keys in a terminal. Ctrl with a letter always goes to the program; the console
+// has keys with Ctrl-Shift, Alt-F2 and Ctrl-Insert.
 
 import { strings } from "../strings.ts";
 import { copyText } from "../ui/copy.ts";

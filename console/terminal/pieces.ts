@@ -1,6 +1,6 @@
-// Divides output into the pieces that a terminal gets, so that each ends between sequences and characters
-// wherever that is possible. The beginning of a sequence is held back until the rest arrives. A sequence that
-// is longer than MAX_HELD_BYTES is passed on in parts.
+// Divides output into the pieces that a terminal gets, so that each ends between sequences and
+// characters if that is possible. The beginning of a sequence is held back until the rest arrives.
+// A sequence that is longer than MAX_HELD_BYTES is passed on in parts.
 
 import { Boundaries } from "./boundaries.ts";
 
@@ -45,13 +45,13 @@ export class Pieces {
     return pieces;
   }
 
-  /** After a gap: what is held back never gets its rest. */
+  /** After a gap: the rest of the held bytes never arrives. */
   restart(): void {
     this.#boundaries = new Boundaries();
     this.#held = new Uint8Array();
   }
 
-  /** At the end of the output: what is held back. */
+  /** At the end of the output: the held bytes. */
   rest(): Piece[] {
     const held = this.#held;
     this.restart();

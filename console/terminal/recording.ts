@@ -35,7 +35,7 @@ export class Recording {
     this.#lines = [JSON.stringify({ version: 2, width: cols, height: rows, timestamp, title })];
   }
 
-  /** The size of what is recorded. */
+  /** The size of the recording. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -96,7 +96,7 @@ function parseLine(line: string, number: number): object {
     const value: unknown = JSON.parse(line);
     if (typeof value === "object" && value !== null) return value;
   } catch {
-    // This line is no JSON; the error below says so.
+    // This line is not JSON; the error below says so.
   }
   throw new Error(`line ${number} is not JSON`);
 }

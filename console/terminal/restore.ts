@@ -39,7 +39,10 @@ export function afterGap({ isFirst, isAlternate, text, restore }: Gap): Uint8Arr
   return result;
 }
 
-/** What the serializer of xterm.js leaves out: whether the cursor is shown, the scroll region, the mouse's encoding. */
+/**
+ * The state that the serializer of xterm.js leaves out: whether the cursor is shown, the scroll
+ * region, the mouse's encoding.
+ */
 export function restoredModes(terminal: ScrollingTerminal): string {
   // No public interface has them. Without them (another version of xterm.js) the next full drawing repairs it.
   const core = (terminal as unknown as { _core?: XtermCore })._core;

@@ -1,7 +1,6 @@
 // One xterm.js terminal with its add-ons, its look, its keys, and what the output may ask of the browser.
 
 import { FitAddon } from "@xterm/addon-fit";
-import { SearchAddon } from "@xterm/addon-search";
 import { SerializeAddon } from "@xterm/addon-serialize";
 import { Unicode11Addon } from "@xterm/addon-unicode11";
 import { WebLinksAddon } from "@xterm/addon-web-links";
@@ -54,11 +53,10 @@ export interface ScreenOptions {
 
 export class Screen {
   readonly terminal: Terminal;
-  readonly search = new SearchAddon();
   readonly #serialize = new SerializeAddon();
   readonly #fit = new FitAddon();
   readonly #media = matchMedia("(prefers-color-scheme: dark)");
-  /** What the user chose, before it is scaled. */
+  /** The size that the user chose, before it is scaled. */
   #fontPx = FONT_PX;
 
   constructor({ cols, rows, scrollback, isReadOnly, turnsNewLines }: ScreenOptions) {
@@ -77,8 +75,7 @@ export class Screen {
       theme: this.#theme,
       linkHandler: { activate: (event, address) => follow(event, address), allowNonHttpProtocols: true },
     });
-    for (const addon of [this.search, this.#serialize, this.#fit, new Unicode11Addon()])
-      this.terminal.loadAddon(addon);
+    for (const addon of [this.#serialize, this.#fit, new Unicode11Addon()]) this.terminal.loadAddon(addon);
     this.terminal.loadAddon(
       new WebLinksAddon(follow, { hover: (_, text) => this.#hint(text), leave: () => this.#hint("") }),
     );
@@ -108,7 +105,10 @@ export class Screen {
     return size === undefined || Number.isNaN(size.cols) ? undefined : size;
   }
 
-  /** Scales the text so that a screen of the terminal's own size fits. What does not fit at 8 px is scrolled. */
+  /**
+   * Scales the text so that a screen of the terminal's own size fits. A larger screen is scrolled
+   * at 8 px.
+   */
   scaleToFit(): void {
     const screen = this.terminal.element?.querySelector(".xterm-screen");
     const box = this.terminal.element?.parentElement;
@@ -126,7 +126,7 @@ export class Screen {
     this.#setFont(this.#fontPx);
   }
 
-  /** What brings a new terminal of the same size to this screen. */
+  /** The output that brings a new terminal of the same size to this screen. */
   serialize(scrollback: number): string {
     return this.#serialize.serialize({ scrollback });
   }

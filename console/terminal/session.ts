@@ -1,5 +1,5 @@
-// One pane: a terminal on the screen, attached to a process while somebody looks. It leaves the process when
-// the page is hidden and comes back at the same byte.
+// One pane: a terminal on the screen, attached to a process while the page is visible. It detaches
+// from the process when the page is hidden and comes back at the same byte.
 //
 //   connection → for await → Pieces → xterm.js → parsed offset → snapshot
 //                   ^                    |
@@ -14,7 +14,7 @@ import {
   type ProcessInfo,
   type PtySize,
   type RemoteProcess,
-} from "../../src/client/browser.ts";
+} from "../../src/client/page-client.ts";
 import { startedHere } from "../dashboard/start.ts";
 import { LogLines } from "../log/log-lines.ts";
 import { isVisible } from "../session/attention.ts";
@@ -76,7 +76,7 @@ export class PaneSession {
   #reading: Promise<void> = Promise.resolve();
   #begun = false;
   #liveFrom = 0;
-  /** What the terminal has parsed, and whether that ends between sequences. */
+  /** The offset that the terminal has parsed, and whether it is between sequences. */
   #parsed = 0;
   #isBetween = true;
   #storedOffset = -1;
@@ -157,7 +157,7 @@ export class PaneSession {
     streams.takeOver(this.#key);
   }
 
-  /** Changes what is typed: the key bar holds Ctrl. */
+  /** Changes the typed input: the key bar holds Ctrl. */
   transform: ((text: string) => string) | undefined;
 
   /** Text from the keyboard, or pasted. */

@@ -7,7 +7,7 @@ export interface Snapshot {
   readonly generation?: string | undefined;
   readonly cols: number;
   readonly rows: number;
-  /** What brings a new terminal of this size to the same screen. */
+  /** The output that brings a new terminal of this size to the same screen. */
   readonly screen: string;
   readonly takenAtMs: number;
 }

@@ -1,5 +1,5 @@
-// The line below a terminal: the state of the connection, what is unsent, gaps, who controls. It never covers
-// the screen.
+// The line below a terminal: the state of the connection, unsent input, gaps, and the window in
+// control. It never covers the screen.
 
 import { useEffect, useState } from "preact/hooks";
 import { startAgain } from "../dashboard/start.ts";

@@ -1,5 +1,5 @@
-// Menus are details elements, which stay open until their summary is clicked again. Here a click elsewhere and Esc
-// close them too.
+// Menus are details elements, which stay open until their summary is clicked again. Here a click
+// elsewhere and Esc close them also.
 
 export function closeMenus(): void {
   const closeExcept = (target: EventTarget | null) => {

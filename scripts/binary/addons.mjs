@@ -1,9 +1,8 @@
-// @ts-check
-// Loads koffi's addon in the single executable. dlopen needs a file, so it is written to one without
-// a name (O_TMPFILE), opened through /proc/self/fd and closed again: nothing stays on disk, whatever
-// happens. memfd_create needs no folder, but system calls are possible only after the addon is
-// loaded. Without O_TMPFILE (kernel, file system) or /proc, a folder with mode 0700 is used and
-// removed at once.
+// @ts-check Loads koffi's addon in the single executable. dlopen needs a file, so it is written to
+// one without a name (O_TMPFILE), opened through /proc/self/fd and closed again: nothing stays on
+// disk in any case. memfd_create needs no folder, but system calls are possible only after the
+// addon is loaded. Without O_TMPFILE (kernel, file system) or /proc, a folder with mode 0700 is
+// used and removed at once.
 
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { constants } from "node:os";

@@ -1,7 +1,6 @@
-// @ts-check
-// ICU's data, of which Node contains 33 MB: formats, names and sorting of all languages. The agent
-// needs none of them. This keeps what every program may use, and English: properties and
-// normalization of characters, boundaries of what is one character on a terminal, time zones.
+// @ts-check ICU's data, of which Node contains 33 MB: formats, names and sorting of all languages.
+// The agent needs none of them. This keeps the data that every program may use, and English:
+// properties and normalization of characters, boundaries of characters on a terminal, time zones.
 // It is what Node's own build calls small-icu, without the encodings, which only TextDecoder uses.
 
 /** The layout: a header, the number of items, and for each the offsets of its name and its data. */

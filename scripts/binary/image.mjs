@@ -86,11 +86,8 @@ function isFirst(segment) {
 }
 
 /**
- * What remains of a segment without the memory from one address to another.
- * @param {Segment} segment
- * @param {number} from
- * @param {number} to
- * @returns {Segment[]}
+ * The parts of a segment without the memory from one address to another. @param {Segment} segment
+ * @param {number} from @param {number} to @returns {Segment[]}
  */
 function cut(segment, from, to) {
   const before = from - segment.address;

@@ -15,7 +15,7 @@ export function manPage(program, version) {
   return [
     `.TH HOLDFAST 1 "" "holdfast ${version}" "User Commands"`,
     ".SH NAME",
-    "holdfast \\- run processes and terminals inside a sandbox for clients outside it",
+    "holdfast \\- run processes and terminals in a sandbox, and serve its files, for clients outside",
     ".SH SYNOPSIS",
     `.B holdfast\n${text(program.usage())}`,
     ".SH DESCRIPTION",
@@ -68,8 +68,7 @@ function options(command) {
 }
 
 /**
- * What the help of a command says after its options: examples, exit codes.
- * @param {Command} command
+ * The help of a command after its options: examples, exit codes. @param {Command} command
  */
 function afterHelp(command) {
   let printed = "";

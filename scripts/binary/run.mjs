@@ -4,10 +4,8 @@
 import { spawnSync } from "node:child_process";
 
 /**
- * What the program writes to stdout. Throws if it fails; it has then said why on stderr.
- * @param {string} command
- * @param {readonly string[]} args
- * @param {NodeJS.ProcessEnv} [env]
+ * Returns the stdout of the program. Throws if the program fails; the reason is then on its stderr.
+ * @param {string} command @param {readonly string[]} args @param {NodeJS.ProcessEnv} [env]
  */
 export function run(command, args, env = process.env) {
   const result = spawnSync(command, args, { env, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });

@@ -1,6 +1,5 @@
-// @ts-check
-// The tarball of an executable: what belongs to it, where `tar -C /usr/local --strip-components=1`
-// has to put it. The same input makes the same tarball.
+// @ts-check The tarball of an executable with its files, each where `tar -C /usr/local
+// --strip-components=1` must put it. The same input makes the same tarball.
 //
 //   bin/holdfast
 //   lib/systemd/system/       the units

@@ -1,5 +1,4 @@
-// @ts-check
-// What the executables are made for, and which Node they contain.
+// @ts-check The targets of the executables, and the Node that they contain.
 
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";

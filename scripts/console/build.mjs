@@ -1,6 +1,6 @@
-// @ts-check
-// Builds console/ into files that the agent serves as they lie: names with a hash of the content, a copy for
-// each content coding, a manifest, and the licences of what is inside. Writes nothing beside `output`.
+// @ts-check Builds console/ into files that the agent serves unchanged: names with a hash of the
+// content, a copy for each content coding, a manifest, and the licences of the packages inside.
+// Writes nothing beside `output`.
 
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -72,7 +72,7 @@ export async function runAgent(
 ): Promise<AgentOutcome> {
   returnFreeMemory();
   const signals = listenForStopSignals();
-  // An error that repeats must not fill a disk, whatever its cause.
+  // An error that repeats must not fill a disk.
   const logger = sampled(await createLogger(settings.log), ["error"]);
   logWarnings(logger);
   for (const name of settings.unknownVariables)
@@ -198,7 +198,7 @@ async function compose(
   void removeAbandonedSpools();
   if (inheritance !== undefined) void completeUploads(logger);
   process.on("SIGUSR2", () => {
-    upgrade.begin().catch((error: unknown) => logger.error({ err: error }, "no upgrade"));
+    upgrade.begin().catch((error: unknown) => logger.error({ err: error }, "the upgrade was refused"));
   });
   if (settings.pageOut) idlePages.start();
   parts.tokenFile?.watch();
@@ -319,7 +319,7 @@ async function composeParts(
   };
 }
 
-/** Whatever neither table names needs the highest scope. */
+/** A request in neither table needs the highest scope. */
 function requirementOf(request: NodeRequest): Requirement | "none" | "own" {
   return rpcRequirement(pathOf(request)) ?? endpointRequirement(request) ?? HIGHEST;
 }
@@ -327,7 +327,7 @@ function requirementOf(request: NodeRequest): Requirement | "none" | "own" {
 /** OpenSSL draws from a generator in this program, which clones of the machine share, and which only a new image has anew. */
 function reseedTls(upgrade: Upgrade | undefined, logger: Logger): void {
   logger.info({}, "TLS needs new random numbers after a restore: this version is executed again");
-  upgrade?.begin().catch((error: unknown) => logger.error({ err: error }, "no upgrade"));
+  upgrade?.begin().catch((error: unknown) => logger.error({ err: error }, "the upgrade was refused"));
 }
 
 /** Rejects when the default user does not exist. */

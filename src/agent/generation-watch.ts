@@ -1,6 +1,7 @@
-// Starts a new generation when this machine was restored from a snapshot or cloned (rule 18): POST /init has a new
-// lifecycleID, or the VMClock device has a new counter. Connections from before lead nowhere then, so they are closed:
-// their clients reconnect at once instead of waiting for a time-out.
+// Starts a new generation when this machine was restored from a snapshot or cloned (rule 18): POST
+// /init has a new lifecycleID, or the VMClock device has a new counter. Older connections reach no
+// client then, so they are closed: their clients reconnect at once instead of waiting for a
+// time-out.
 
 import { realClock } from "../clock.ts";
 import type { NodeRequest, RequestListener, RunningServer } from "../http/index.ts";
@@ -11,12 +12,12 @@ import type { ProcessTable } from "../process/index.ts";
 export interface GenerationWatchOptions {
   readonly table: Pick<ProcessTable, "generation">;
   readonly server: () => Pick<RunningServer, "closeConnections" | "checkListeners"> | undefined;
-  /** Called in each new generation: what clients were given before is void. */
+  /** Called in each new generation: earlier codes and connections of clients are void. */
   readonly onBegin?: () => void;
   readonly logger: Logger;
   /** For tests. */
   readonly vmClock?: VmClock | undefined;
-  /** What another image of this agent saw last: see `vmGeneration`. */
+  /** The last value that another image of this agent saw: see `vmGeneration`. */
   readonly savedVmGeneration?: string | undefined;
 }
 

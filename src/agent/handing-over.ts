@@ -1,5 +1,6 @@
-// How the agent saves its parts for its next image, and how it continues with what the image before left. The order
-// matters: streams are attached before processes are read, or what a slow client still needs could be dropped.
+// How the agent saves its parts for its next image, and how it continues from the state of the
+// image before. The order matters: streams are attached before processes are read, otherwise output
+// that a slow client still needs could be dropped.
 
 import { closeSync } from "node:fs";
 import type { ConsoleSessions, Initialization, UploadTable } from "../control/index.ts";

@@ -29,7 +29,10 @@ export async function createLogger({ level, format }: LogSettings): Promise<Logg
 /** Enough for a reader that reads. */
 const FLUSH_MS = 50;
 
-/** Resolves when the log is written, at most FLUSH_MS later: what waits in this program is lost when another one takes its place. */
+/**
+ * Resolves when the log is written, at most FLUSH_MS later: lines that wait in this program are
+ * lost when another one takes its place.
+ */
 export function logWritten(): Promise<void> {
   if (process.stderr.writableLength === 0) return Promise.resolve();
   return new Promise((resolve) => {

@@ -24,7 +24,7 @@ export interface AgentSettings {
   readonly retainEndedMs: number;
   /** Return the memory of Node's code to the kernel when idle. */
   readonly pageOut: boolean;
-  /** What the agent answers as X-Envd-Version. */
+  /** The X-Envd-Version of the agent's answers. */
   readonly envdVersion: string;
   readonly log: LogSettings;
   readonly logCommands: boolean;
@@ -39,7 +39,7 @@ export interface AccessSettings {
   readonly token: string | undefined;
   /** Tokens with scopes; see TokenFile. */
   readonly tokenFile: { readonly path: string; readonly text: string } | undefined;
-  /** What is unsafe about it, for the log. */
+  /** Remarks on its safety, for the log. */
   readonly tokenRemarks: readonly string[];
   readonly allowUnauthenticated: boolean;
   readonly allowHosts: readonly string[];
@@ -52,7 +52,7 @@ export interface ConsoleSettings {
   readonly frameAncestors: readonly string[];
 }
 
-/** What commands get where a request does not say. */
+/** The defaults of commands for requests that do not say. */
 export interface CommandSettings {
   readonly defaultUser: string | undefined;
   readonly defaultWorkdir: string | undefined;

@@ -43,7 +43,10 @@ export function listenForStopSignals(): StopSignals {
   return { stop: stop.promise, stopNow: stopNow.promise };
 }
 
-/** What src/cli/main.cts heard while the next image of an agent was loaded. From here on it does not listen. */
+/**
+ * The signals that src/cli/main.cts received while the next image of an agent was loaded. From here
+ * on it does not listen.
+ */
 function takeEarlySignals(): readonly string[] {
   const early: unknown = Reflect.get(globalThis, EARLY_SIGNALS);
   if (typeof early !== "object" || early === null) return [];

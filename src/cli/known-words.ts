@@ -1,4 +1,4 @@
-// What people type who know docker, kubectl, tmux or ssh, and the command of holdfast that does it. A word that is a
+// Words of docker, kubectl, tmux and ssh, and the command of holdfast for each. A word that is a
 // command here is not in the table.
 
 export interface KnownWord {

@@ -1,5 +1,6 @@
-// What the launcher in front of Node reports. Of the npm package it is the shell code at the top of
-// dist/cli/main.cjs (scripts/launcher-head.mjs). The single executable replaces this file.
+// The report of the launcher that runs before Node. In the npm package, the launcher is the shell
+// code at the top of dist/cli/main.cjs (scripts/launcher-head.mjs). The single executable replaces
+// this file.
 
 const VARIABLE = "HOLDFAST_IGNORED_SIGNALS";
 

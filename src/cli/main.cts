@@ -149,7 +149,8 @@ function head(data: Buffer): Buffer {
 }
 
 // While the next image of a running agent is loaded, a signal must neither end it nor be lost:
-// src/agent/stop-signals.ts takes what was heard. Here, because the command itself could listen 20 ms later.
+// src/agent/stop-signals.ts takes the signals that were received. Here, because the command itself
+// could listen 20 ms later.
 if (process.env["HOLDFAST_STATE"] !== undefined) {
   const heard: string[] = [];
   const listeners = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR2"].map((signal) => {

@@ -9,7 +9,7 @@ export function nameProcess(words: readonly string[]): void {
   // Node writes the title over its own arguments, as far as they reach.
   process.title = [NAME, ...words].join(" ");
   try {
-    // What `top` and `pgrep` show is shorter, and setting the title has filled it with arguments.
+    // `top` and `pgrep` show another, shorter name, which the title has filled with arguments.
     writeFileSync("/proc/self/comm", NAME);
   } catch {
     // Without /proc, the beginning of the title is the name.

@@ -95,7 +95,7 @@ export function createProgram(done: (exitCode: number) => void, added = commands
   const program = addGlobalFlags(new Command("holdfast"))
     .description(
       "The agent inside a sandbox, and its command line. The agent runs processes and terminals for clients outside " +
-        "the sandbox, over Connect and gRPC. No output is lost or duplicated, and a client that disconnects never " +
+        "the sandbox, and serves its files. No output is lost or duplicated, and a client that disconnects never " +
         "kills a process.",
     )
     .version(version(), "-V, --version", "version")
@@ -132,11 +132,11 @@ function namesOf(program: Command): string[] {
 const PROGRAM_HELP = `
 Examples:
   holdfast serve                 run the agent on 127.0.0.1:49983
-  holdfast run -- make test      run a command there, as if it ran here
+  holdfast run -- make test      run a command in the sandbox
   holdfast shell                 a shell that outlives the connection
   holdfast --url HOST:PORT ps    the processes of another agent
   holdfast help run              all options
 
-All commands except serve and doctor call the agent at --url or HOLDFAST_URL, or
-that of the context in use (holdfast help context).
+Most commands call the agent at --url or HOLDFAST_URL, or that of the context in
+use (holdfast help context).
 `;

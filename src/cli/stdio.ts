@@ -38,7 +38,7 @@ function ownDescription(fd: number, access: number): void {
     if (stats.isFIFO()) replaceDescription(fd, access | constants.O_NONBLOCK);
     else if (stats.isSocket() && (flagsOf(fd) & constants.O_NONBLOCK) === 0) blocking.add(fd);
   } catch {
-    // ENXIO: nobody reads it. EACCES: it belongs to another user. It stays shared.
+    // ENXIO: it has no reader. EACCES: it belongs to another user. It stays shared.
   }
 }
 

@@ -15,8 +15,8 @@ export interface AgentAddress {
 }
 
 /**
- * "http://host:49983", with https: and a path too; "host:49983" or "host", which mean http and the default port;
- * "unix:/path". Undefined for everything else.
+ * "http://host:49983", also with https: and a path; "host:49983" or "host", which mean http and the
+ * default port; "unix:/path". Undefined for everything else.
  */
 export function parseAgentAddress(text: string): AgentAddress | undefined {
   if (text.startsWith("unix:")) return unixAddress(text.slice("unix:".length));

@@ -1,4 +1,5 @@
-// What calls go over: the routes that a client uses one after the other, and the present one.
+// The way of calls to the agent: the routes that a client uses one after the other, and the present
+// one.
 
 import { messageOf } from "../text.ts";
 import { ClientError, DetachedError } from "./client-errors.ts";
@@ -6,7 +7,7 @@ import type { Settings } from "./client-settings.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Rpc } from "./rpc.ts";
 
-/** What the calls of one moment go over. */
+/** The present way of calls. */
 export interface Route {
   readonly rpc: Rpc;
   /** Absent: the contents of files cannot be reached. */
@@ -57,7 +58,7 @@ export class AgentLink {
     if (http !== undefined) return http;
     throw new ClientError(
       "invalid_argument",
-      "the contents of files do not go over a transport: give createClient filesUrl, the agent's address, beside it",
+      "a transport does not carry the contents of files: also give createClient filesUrl, the agent's address",
     );
   }
 

@@ -1,4 +1,4 @@
-// What both entries of holdfast/client export in addition to `createClient`.
+// The exports of both entries of holdfast/client in addition to `createClient`.
 
 export type { Clock, Timer } from "../clock.ts";
 export {

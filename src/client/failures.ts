@@ -1,4 +1,4 @@
-// What a failed call means: whether to retry, and which error the caller gets.
+// Classifies a failed call: whether to retry, and which error the caller gets.
 
 import { AnswerError } from "./answer-error.ts";
 import { CleanEndError, ClientError, type ClientErrorCode, ProcessGoneError } from "./client-errors.ts";

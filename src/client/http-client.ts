@@ -1,4 +1,5 @@
-// HTTP requests that are not RPCs, such as those for the contents of files: what node-http.ts and fetch-http.ts implement.
+// HTTP requests that are not RPCs, such as those for the contents of files. node-http.ts and
+// fetch-http.ts implement them.
 
 export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PATCH" | "DELETE";
@@ -22,6 +23,8 @@ export interface HttpAnswer {
 /** Sends requests to one agent. */
 export interface HttpClient {
   readonly readsTrailers: boolean;
+  /** Absent: the runtime decompresses bodies itself, and checks their length. */
+  readonly gunzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Resolves with the head of the answer. Rejects when there is none. */
   send(request: HttpRequest): Promise<HttpAnswer>;
 }

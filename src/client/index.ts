@@ -1,5 +1,6 @@
-// holdfast/client for Node: starts, finds, reads and feeds the processes of an agent, and resumes
-// lost connections at the same byte. Browsers get browser.ts, the same client without `baseUrl`.
+// holdfast/client for Node: starts and finds the processes of an agent, reads their output, sends
+// them input, and resumes lost connections at the same byte. Browsers get browser.ts, the same
+// client over `fetch`.
 
 import { createAgentClient } from "./agent-client.ts";
 import { newClient } from "./client.ts";
@@ -25,6 +26,6 @@ export function createClient(options: ClientOptions): Client {
       settings,
     );
   if (filesUrl !== undefined)
-    throw new TypeError("filesUrl belongs beside a transport; with a baseUrl, files go over that");
+    throw new TypeError("filesUrl is for a transport only; with a baseUrl, files use the baseUrl");
   return createAgentClient({ ...options, baseUrl: baseUrl ?? "" });
 }

@@ -1,5 +1,5 @@
-// Lists processes: all of them, or those that a selector matches. Follows the pages of the answer, and filters
-// what comes back, because older agents ignore the selector and send everything in one page.
+// Lists processes: all of them, or those that a selector matches. Follows the pages of the answer,
+// and filters the answer, because older agents ignore the selector and send everything in one page.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ListRequestSchema, ProcessInfo as WireProcessInfo } from "../gen/process_pb.ts";

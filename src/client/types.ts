@@ -10,12 +10,12 @@ import type { Files } from "./files/types.ts";
 /** Options of `createClient`: `baseUrl` or `transport` is required. */
 export interface ClientOptions {
   /**
-   * The agent's address: `http://127.0.0.1:49983`, `127.0.0.1:49983`, or `unix:/run/holdfast.sock`. Node
-   * needs nothing else. Without Node (browsers, workers) pass `transport` instead.
+   * The agent's address: `http://127.0.0.1:49983`, `127.0.0.1:49983`, or `unix:/run/holdfast.sock` (with Node). Nothing
+   * else is needed. Without Node (browsers, workers) requests go over `fetch`.
    */
   readonly baseUrl?: string;
   /**
-   * With `baseUrl`: "1.1" (the default) uses one connection per stream, "2" shares one connection
+   * With Node and `baseUrl`: "1.1" (the default) uses one connection per stream, "2" shares one connection
    * (h2c).
    */
   readonly httpVersion?: "1.1" | "2";
@@ -31,7 +31,7 @@ export interface ClientOptions {
    */
   readonly filesUrl?: string;
   /**
-   * With an `https:` `baseUrl`: the certificates, in PEM, that the agent's certificate is checked against,
+   * With Node and an `https:` `baseUrl`: the certificates, in PEM, that the agent's certificate is checked against,
    * instead of those that Node trusts.
    */
   readonly ca?: string | Uint8Array;
@@ -182,7 +182,7 @@ export interface StartRequest {
    * random id.
    */
   readonly startId?: string;
-  /** What happens to output that no client reads; default: the agent's policy. */
+  /** The treatment of output that no client reads; default: the agent's policy. */
   readonly output?: OutputPolicy;
   /**
    * How long the process can still be found after its end. Default: the agent's `--retain-ended`. The
@@ -292,8 +292,8 @@ export interface ProcessOptions extends CallOptions {
 }
 
 /**
- * What a terminal has to receive before output that begins in the middle, so that keys, mouse and
- * screen work as the process expects.
+ * The text that a terminal must receive before output that begins in the middle, so that keys,
+ * mouse and screen work as the process expects.
  */
 export interface TerminalState {
   /**
@@ -403,7 +403,7 @@ export interface RemoteProcess extends AsyncIterable<OutputEvent> {
   detach(): void;
 }
 
-/** What the iteration over a process yields. */
+/** The events of the iteration over a process. */
 export type OutputEvent = DataEvent | GapEvent;
 
 /** A piece of output. */
@@ -512,7 +512,7 @@ export interface ProcessInfo {
   readonly blockedMs?: number;
   /** The size of its terminal. Absent on pipes, and for older agents. */
   readonly size?: PtySize;
-  /** What happens to its output while no client reads it. Absent for older agents. */
+  /** The treatment of its output while no client reads it. Absent for older agents. */
   readonly detached?: "block" | "buffer" | "ring";
   /**
    * Why the agent does not read its output: no client is attached and its mode holds no more, the agent's memory budget
@@ -527,7 +527,7 @@ export interface ProcessInfo {
   readonly usage?: ProcessUsage;
 }
 
-/** What a process and its descendants use. */
+/** The usage of a process and its descendants. */
 export interface ProcessUsage {
   /** CPU time since the start. */
   readonly cpuMs: number;

@@ -36,7 +36,7 @@ export interface InitializationOptions {
   readonly logger: Logger;
   /** Called when a request names another life of the machine than the last one. */
   readonly onNewLifecycle: (asking: NodeRequest) => void;
-  /** What another image of this agent has applied. */
+  /** The state that another image of this agent has applied. */
   readonly saved?: InitializationState | undefined;
 }
 

@@ -101,20 +101,20 @@ const ROWS: readonly Row[] = [
   {
     name: "memory_budget_spent",
     type: "gauge",
-    help: "1 while the budget is spent.",
+    help: "1 while the budget is spent, otherwise 0.",
     read: ({ table }) => Number(table.memoryBudget.isSpent),
   },
   {
     name: "reads_paused",
     type: "gauge",
-    help: "Running processes whose output is not being read.",
+    help: "Running processes whose output the agent does not read now.",
     read: ({ table }) =>
       table.list().filter(({ output, isRunning }) => isRunning && !output.isReading).length,
   },
   {
     name: "read_pauses_total",
     type: "counter",
-    help: "Times reading stopped because nobody could take the output.",
+    help: "Times reading stopped because no client could accept the output.",
     read: ({ processes }) => processes.readPauses,
   },
   {
@@ -147,7 +147,7 @@ const ROWS: readonly Row[] = [
   {
     name: "cuts_total",
     type: "counter",
-    help: "Subscribers cut because they held up others.",
+    help: "Subscribers disconnected because they made others wait.",
     read: ({ clients }) => clients.detached.cut,
   },
   {
@@ -165,7 +165,7 @@ const ROWS: readonly Row[] = [
   {
     name: "gap_bytes_total",
     type: "counter",
-    help: "Bytes those gaps left out.",
+    help: "Bytes in these gaps.",
     read: ({ clients }) => clients.gapBytes,
   },
   {

@@ -1,6 +1,6 @@
-// Reads the whole body of a request that carries its token inside (POST /init). Anyone may send one, so
-// each client address has one slot, and a body takes a slot only if it did not arrive with its head.
-// Bodies that never end can therefore not keep out another client.
+// Reads the whole body of a request that carries its token inside (POST /init). Any client may send
+// one, so each client address has one slot, and a body takes a slot only if it did not arrive with
+// its head. Bodies that never end can therefore not keep out another client.
 
 import { startTimer } from "../clock.ts";
 import { HoldfastError } from "../errors.ts";

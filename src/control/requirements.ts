@@ -1,4 +1,5 @@
-// What a token must allow for each HTTP endpoint. An endpoint that is missing here needs the highest scope.
+// The scope that each HTTP endpoint needs. An endpoint that is missing here needs the highest
+// scope.
 
 import { type NodeRequest, pathOf, type Requirement } from "../http/index.ts";
 import { CONSOLE_PATH, SESSION_PATH } from "./console-paths.ts";

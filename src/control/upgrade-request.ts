@@ -1,4 +1,4 @@
-// The body of POST /upgrade, and what the endpoint needs of the agent.
+// The body of POST /upgrade, and the part of the agent that the endpoint needs.
 
 import { HoldfastError } from "../errors.ts";
 

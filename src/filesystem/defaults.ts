@@ -8,6 +8,6 @@ export const FILE_DEFAULTS = {
   access: "agent",
   /** Watches of all clients together. */
   maxWatchers: 1024,
-  /** How long a watch that nobody reads is kept. */
+  /** How long an unread watch is kept. */
   retainWatchersMs: 3_600_000,
 } as const;

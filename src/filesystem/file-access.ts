@@ -1,13 +1,13 @@
 // File calls off the event loop, with the rights of the agent or of the user. Each call runs as a
 // whole on a thread (threads/): nothing here waits for a file system, and no thread ever changes
-// whose rights it has.
+// its rights.
 
 import type { FILE_ACCESS_MODES } from "./defaults.ts";
 import type { FileUser } from "./file-user.ts";
 import type { ArgumentsOf, OperationName, ResultOf } from "./threads/operations.ts";
 import { POOL_LIMITS, type PoolCall, type PoolLimits, ThreadPool } from "./threads/thread-pool.ts";
 
-/** `agent`: the rights of the agent, and what is made is given to the user. `user`: the user's own rights. */
+/** `agent`: the rights of the agent; new files are given to the user. `user`: the user's own rights. */
 export type FileAccessMode = (typeof FILE_ACCESS_MODES)[number];
 
 /** With `user`: how many users have threads at a time, idle ones included. */

@@ -1,4 +1,4 @@
-// The user of a file request: found by name. Decides the home and the owner of what is made, and with
+// The user of a file request: found by name. Decides the home and the owner of new files, and with
 // `--file-access user` the rights.
 
 import { HoldfastError } from "../errors.ts";

@@ -9,8 +9,9 @@ import type { FileUser } from "./file-user.ts";
 const MAX_PATH_BYTES = 4095;
 
 /**
- * Absolute, `~`, `~/…`, or relative to the home of `user`. Empty: `defaultWorkdir`, or the home without one. An
- * absolute path stays as it is: `//` and a trailing `/` too. Throws `invalid_argument`.
+ * Absolute, `~`, `~/…`, or relative to the home of `user`. Empty: `defaultWorkdir`, or the home
+ * without one. An absolute path stays as it is: `//` and a trailing `/` also. Throws
+ * `invalid_argument`.
  */
 export function resolvePath(path: string, user: FileUser, defaultWorkdir: string | undefined): string {
   if (path.includes("\0")) throw refusal(path, "contains a NUL character");
@@ -31,8 +32,8 @@ function absolute(path: string, home: string, defaultWorkdir: string | undefined
 }
 
 /**
- * The same for a path that is to be removed or moved, where a slip is expensive: refuses the empty path, `/`, `~`, and
- * paths that end in `.` or `..`.
+ * The same for a path that is to be removed or moved, where a mistake is expensive: refuses the
+ * empty path, `/`, `~`, and paths that end in `.` or `..`.
  */
 export function resolveExpendable(path: string, user: FileUser): string {
   if (path === "") throw refusal(path, "is empty; name the file or directory");

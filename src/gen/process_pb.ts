@@ -151,7 +151,7 @@ export type ListRequest = Message<"process.ListRequest"> & {
 
   /**
    * ListResponse.revision of an earlier answer to the same request: only processes that changed since are listed. 0: all
-   * of them. usage and blocked_ms grow with time; that alone is no change.
+   * of them. usage and blocked_ms grow with time; such growth is not a change.
    *
    * @generated from field: optional uint64 since_revision = 180;
    */
@@ -166,7 +166,7 @@ export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
   messageDesc(file_process, 2);
 
 /**
- * What a running process and its living descendants use.
+ * The usage of a running process and its living descendants.
  *
  * @generated from message process.ProcessUsage
  */
@@ -282,7 +282,7 @@ export type ProcessInfo = Message<"process.ProcessInfo"> & {
   attachOffset: bigint;
 
   /**
-   * Set while the process is stuck in a write because nobody reads its output: for how long, in milliseconds.
+   * Set while the process is stuck in a write because no client reads its output: for how long, in milliseconds.
    *
    * @generated from field: optional uint64 blocked_ms = 109;
    */
@@ -315,7 +315,7 @@ export type ProcessInfo = Message<"process.ProcessInfo"> & {
   rows: number;
 
   /**
-   * What happens to its output while no client reads it.
+   * The treatment of its output while no client reads it.
    *
    * @generated from field: process.OutputPolicy.Detached detached = 182;
    */
@@ -375,7 +375,7 @@ export type ListResponse = Message<"process.ListResponse"> & {
   revision: bigint;
 
   /**
-   * All processes are listed, because since_revision was 0 or is not known (any more). What the client had is void.
+   * All processes are listed, because since_revision was 0 or is not known (any more). They replace everything that the client has.
    *
    * @generated from field: bool complete = 181;
    */
@@ -580,7 +580,7 @@ export const StartRequestSchema: GenMessage<StartRequest> = /*@__PURE__*/
   messageDesc(file_process, 7);
 
 /**
- * What happens to output while no client reads it.
+ * The treatment of output while no client reads it.
  *
  * @generated from message process.OutputPolicy
  */
@@ -968,7 +968,7 @@ export const ProcessEvent_GapEventSchema: GenMessage<ProcessEvent_GapEvent> = /*
   messageDesc(file_process, 11, 4);
 
 /**
- * What a terminal must receive before output from the middle of a process.
+ * The state of a terminal, for a client that shows output from the middle of a process.
  *
  * @generated from message process.ProcessEvent.Terminal
  */
@@ -983,7 +983,7 @@ export type ProcessEvent_Terminal = Message<"process.ProcessEvent.Terminal"> & {
   restore: Uint8Array;
 
   /**
-   * The size now.
+   * The present size.
    *
    * @generated from field: uint32 cols = 2;
    */
@@ -1060,7 +1060,7 @@ export const ProcessEvent_AgentStoppingEventSchema: GenMessage<ProcessEvent_Agen
 /**
  * When the agent read the output of the DataEvent that follows: entry n says that the bytes from offsets[n] to
  * offsets[n + 1], or to the end, were read at at_ms[n] (since the epoch). Bytes before the first entry have no time.
- * The agent keeps a bounded number of times per process and thins out the oldest ones, so a byte can have been read
+ * The agent keeps a bounded number of times per process and drops some of the oldest ones, so a byte can have been read
  * later than its entry says, but not later than the next one.
  *
  * @generated from message process.ProcessEvent.TimesEvent
@@ -1276,7 +1276,7 @@ export type SendInputRequest = Message<"process.SendInputRequest"> & {
 
   /**
    * Names a writer: offset and the offset of the answer then count only the bytes of requests with this writer, so that
-   * several clients can feed one process. Absent: the bytes of all requests count.
+   * several clients can write to one process. Absent: the bytes of all requests count.
    *
    * @generated from field: optional string writer = 101;
    */
@@ -1738,7 +1738,7 @@ export const Process: GenService<{
     output: typeof StreamInputResponseSchema;
   },
   /**
-   * Writes one piece of input; answers once the process's pipe or pty has taken it.
+   * Writes one piece of input; answers once the process's pipe or pty has accepted it.
    *
    * @generated from rpc process.Process.SendInput
    */

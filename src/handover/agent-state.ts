@@ -1,8 +1,9 @@
-// Everything that an agent is in addition to its settings, as plain data and descriptors.
+// The whole state of an agent except its settings, as plain data and descriptors.
 //
-// `format` is raised when an older reader would misread the state; a reader accepts its own format and the one before.
-// `needs` names additions without which the state must not be accepted. Other additions are passed over by older
-// readers. A field is never renamed or used for something else. test/handover/states has what earlier versions wrote.
+// `format` is raised when an older reader would misread the state; a reader accepts its own format
+// and the one before. `needs` names additions without which the state must not be accepted. Older
+// readers ignore other additions. A field is never renamed or used for something else.
+// test/handover/states has states of earlier versions.
 
 import {
   type InitializationState,
@@ -18,10 +19,10 @@ import type { SavedClientStatistics, StreamState } from "../rpc/index.ts";
 export const FORMAT = 1;
 const OLDEST_FORMAT = 1;
 
-/** What this version knows of `AgentState.needs`. */
+/** The values of `AgentState.needs` that this version knows. */
 const knownNeeds: ReadonlySet<string> = new Set();
 
-/** Read by any version, whatever the format: what an image needs that gives the state back. */
+/** Read by any version, in any format: an image that returns the state needs it. */
 export interface StateHead {
   readonly format: number;
   readonly needs: readonly string[];
@@ -38,14 +39,14 @@ export interface StateHead {
   };
 }
 
-/** What became of the last upgrade that did not happen. */
+/** The failure of the last upgrade. */
 export interface UpgradeFailure {
   readonly message: string;
   /** Since the epoch. */
   readonly atMs: number;
 }
 
-/** What the parts of an agent save. */
+/** The saved states of the parts of an agent. */
 export interface SavedParts {
   readonly table: TableState;
   readonly server: ServerState;

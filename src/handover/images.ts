@@ -8,7 +8,7 @@ import { messageOf } from "../text.ts";
 
 export type Program = Pick<Image, "path" | "argv">;
 
-/** The environment variable with the descriptor of the state, and what an image says that gives it back. */
+/** The environment variable with the descriptor of the state, and the reason of an image that returns it. */
 export const STATE_VARIABLE = "HOLDFAST_STATE";
 /** See src/cli/launched.ts. */
 const SIGNALS_VARIABLE = "HOLDFAST_IGNORED_SIGNALS";

@@ -1,6 +1,6 @@
-// What this image of the agent received from the one before, and the way back: until `accept`, this image has consumed
-// nothing, so the one before can continue. Each failure on the way there, even an exception that nobody catches,
-// executes it again.
+// The state that this image of the agent received from the one before, and the return to that one:
+// until `accept`, this image has consumed nothing, so the one before can continue. Each failure on
+// the way there, even an uncaught exception, executes the image before again.
 
 import { closeSync } from "node:fs";
 import { becomeImage, type Fd, type InheritedDescriptors, inheritedDescriptors } from "../linux/index.ts";

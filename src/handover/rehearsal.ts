@@ -1,5 +1,6 @@
-// A rehearsal: the next image runs beside this one with the header of the state, restores everything from it, and ends.
-// Meanwhile this agent serves. What a rehearsal refuses or fails at changes nothing.
+// A rehearsal: the next image runs beside this one with the header of the state, restores
+// everything from it, and ends. Meanwhile this agent serves. A rehearsal that fails changes
+// nothing.
 
 import { closeSync } from "node:fs";
 import { HoldfastError } from "../errors.ts";
@@ -21,7 +22,7 @@ export interface Rehearsal {
   readonly version: string;
 }
 
-/** Resolves with what the next image says of itself. Throws `failed_precondition` with its output if it fails. */
+/** Resolves with the report of the next image. Throws `failed_precondition` with its output if it fails. */
 export async function rehearse(program: Program, state: AgentState, signal: AbortSignal): Promise<Rehearsal> {
   const image = imageOf({ ...program, argv: [...program.argv, REHEARSAL_OPTION] }, undefined);
   const { fd } = writeState(state, false);
@@ -31,7 +32,7 @@ export async function rehearse(program: Program, state: AgentState, signal: Abor
     throw refused(`it cannot be executed: ${messageOf(error)}`, error);
   });
   if (signal.aborted)
-    throw new HoldfastError("unavailable", "the agent is shutting down: it upgrades nothing");
+    throw new HoldfastError("unavailable", "the agent is shutting down and does not upgrade");
   if (isLate)
     throw refused(
       `it was not ready within ${REHEARSAL_MS / 1000} s: ${clipMiddle(output, MAX_OUTPUT_LENGTH)}`,

@@ -1,9 +1,10 @@
-// Becoming the next version: tries it beside this one (rehearsal.ts), waits for a moment in which little is half
-// answered, and then, in one turn of the event loop, writes the state and executes it. Until the exec everything is
-// as it was, so a failure before it changes nothing.
+// Becoming the next version: tries it in another process (rehearsal.ts), waits for a moment in
+// which few answers are incomplete, and then, in one turn of the event loop, writes the state and
+// executes it. Until the exec everything is as it was, so a failure before it changes nothing.
 //
-// Why one turn: libuv reads straight into the windows, so between turns no output is anywhere but there or in the
-// kernel; and of a write that the kernel accepted, the callback has run by the next turn.
+// Why one turn: libuv reads directly into the windows, so between turns no output is anywhere but
+// there or in the kernel; and of a write that the kernel accepted, the callback has run by the next
+// turn.
 
 import { closeSync } from "node:fs";
 import { realClock, startTimer } from "../clock.ts";
@@ -34,16 +35,16 @@ export interface UpgradeStatus {
 
 export interface UpgradeOptions {
   readonly version: string;
-  /** What the image before left. */
+  /** The state from the image before. */
   readonly upgrades: number;
   readonly failure?: UpgradeFailure | undefined;
   /** All parts, as they are now. Changes nothing. */
   readonly save: () => SavedParts;
-  /** Sends away the clients that cannot be carried, as far as nothing is answered to them. */
+  /** Disconnects the clients that cannot be carried and have no open request. */
   readonly partFromIdle: () => void;
-  /** Whether no request is half answered now. */
+  /** Whether no answer is incomplete now. */
   readonly isSettled: () => boolean;
-  /** The processes that must not live on if the agent dies on the way. */
+  /** The processes that must not continue if the agent dies on the way. */
   readonly runningPids: () => readonly Pid[];
   /** Ends the starts that are under way. Called directly before the exec. */
   readonly abandonLaunches: () => void;
@@ -56,7 +57,7 @@ export interface UpgradeOptions {
 
 /** The answer to the request for the upgrade must be sent before. */
 const ANSWER_MS = 20;
-/** How long to wait for a moment in which no request is half answered. */
+/** How long to wait for a moment in which no answer is incomplete. */
 const LULL_MS = 250;
 const LOOK_MS = 1;
 
@@ -76,7 +77,7 @@ export class Upgrade {
     return { version, upgrades, isUnderWay: this.#isUnderWay, failure: this.#failure };
   }
 
-  /** The agent stops: it upgrades no more. */
+  /** The agent stops and no longer upgrades. */
   stop(): void {
     this.#stop.abort();
   }
@@ -87,7 +88,7 @@ export class Upgrade {
    */
   async begin(file?: string): Promise<void> {
     if (this.#stop.signal.aborted)
-      throw new HoldfastError("failed_precondition", "the agent is shutting down: it upgrades nothing");
+      throw new HoldfastError("failed_precondition", "the agent is shutting down and does not upgrade");
     if (this.#isUnderWay)
       throw new HoldfastError("failed_precondition", "an upgrade is under way; wait for its end");
     this.#isUnderWay = true;

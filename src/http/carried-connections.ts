@@ -1,7 +1,7 @@
-// Connections and listening sockets that outlive the image of the agent that opened them (src/handover). A silent
-// connection on plain HTTP/1.1 continues, and so does one that carries a stream of output, which src/rpc continues.
-// HTTP/2 and TLS have state that cannot be carried: the next image parts from these connections, after what was
-// written to them has arrived.
+// Connections and listening sockets that outlive the image of the agent that opened them
+// (src/handover). A silent connection on plain HTTP/1.1 continues, and so does one that carries a
+// stream of output, which src/rpc continues. HTTP/2 and TLS have state that cannot be carried: the
+// next image closes these connections after the bytes that were written to them have arrived.
 
 import { Socket } from "node:net";
 import { startTimer } from "../clock.ts";
@@ -19,12 +19,13 @@ export function serverDescriptors({ listening, silent, parting }: ServerState): 
   return [...listening.map(({ fd }) => fd), ...silent, ...parting];
 }
 
-/** A client that does not close its side has this long to read what was sent. */
+/** A client that does not close its side has this long to read the bytes that were sent. */
 const PARTING_MS = 5000;
 
 /**
- * Closes a connection that could not be carried: what was written to it arrives, and its client learns that it is over.
- * A plain close with unread bytes is a reset, which can overtake what was sent.
+ * Closes a connection that could not be carried: the bytes that were written to it arrive, and its
+ * client learns that it is over. A plain close with unread bytes is a reset, which can overtake
+ * bytes that were sent.
  */
 export function partFrom(fd: number): void {
   const socket = openConnection(fd, true);

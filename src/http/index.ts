@@ -14,6 +14,14 @@ export { TokenFile } from "./admission/token-file.ts";
 export { type ServerState, serverDescriptors } from "./carried-connections.ts";
 export type { TlsIdentity } from "./connection/tls-entry.ts";
 export {
+  COMPRESSED_FLAG,
+  END_STREAM_FLAG,
+  enveloped,
+  envelopeHead,
+  HEAD_BYTES,
+  TRAILER_FLAG,
+} from "./envelope.ts";
+export {
   type HeaderReader,
   headerReader,
   isGoneClient,

@@ -1,4 +1,4 @@
-// What the server bounds on connections, and the defaults. The flags take their numbers from here.
+// The limits of connections, and their defaults. The flags take their numbers from here.
 
 export interface HttpLimits {
   /**

@@ -47,7 +47,10 @@ export interface ServerOptions {
   readonly limits?: Partial<HttpLimits>;
   /** Is called for each request that is not admitted. */
   readonly onRefused?: ReportRefusal;
-  /** What another image of this agent left. Its connections are not read before `goOn`. */
+  /**
+   * The connections and sockets of another image of this agent. Its connections are not read before
+   * `goOn`.
+   */
   readonly saved?: ServerState | undefined;
 }
 
@@ -119,7 +122,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const closeAll = () => {
     for (const server of servers) if (server.listening) server.close();
   };
-  /** If this image cannot continue, another one listens on what it inherited. */
+  /** If this image cannot continue, another one listens on the inherited sockets. */
   const closeUnlessInherited = () => {
     if (options.saved === undefined) closeAll();
   };

@@ -34,7 +34,10 @@ export function openResolved(
 const readlinkat = libc.func("long readlinkat(int folder, const char *path, void *text, size_t size)");
 const MAX_LINK_BYTES = 4096;
 
-/** The text of a symbolic link that was opened with O_PATH and O_NOFOLLOW: of this link, whatever its name is now. */
+/**
+ * The text of a symbolic link that was opened with O_PATH and O_NOFOLLOW: of this link, even if its
+ * name now leads elsewhere.
+ */
 export function readOpenLink(fd: number): Buffer | number {
   const text = Buffer.alloc(MAX_LINK_BYTES);
   const bytes = Number(readlinkat(fd, "", text, text.length));

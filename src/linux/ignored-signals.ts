@@ -23,7 +23,7 @@ const neverKept: ReadonlySet<number> = new Set(
 const kept = new Set<number>();
 
 /**
- * Ignores them from now on, whatever listeners are added later: a listener of an ignored signal is
+ * Ignores them from now on, even if listeners are added later: a listener of an ignored signal is
  * never called. Signals that cannot be ignored are left out.
  */
 export function keepIgnored(signals: Iterable<number>): void {

@@ -1,5 +1,5 @@
-// The door of linux/, the only folder that calls libc (through koffi) and interprets errno. What one
-// would not expect of these calls:
+// The door of linux/, the only folder that calls libc (through koffi) and interprets errno.
+// Unexpected effects of these calls:
 //
 // - posix-spawn: Node's own spawn forks (slower with every MB that the agent holds) and gives
 // children sockets instead of pipes. sigfillset leaves out signals 32 and 33. A pty becomes the
@@ -24,9 +24,10 @@
 // - allocator: glibc keeps more free memory after each large block that is freed.
 // - errno: libuv has no text for ENOEXEC.
 
-export { returnFreeMemory, returnGaps } from "./allocator.ts";
+export { returnFreeMemory, returnGaps, setMemoryIsShort } from "./allocator.ts";
 export { type CachedFile, cachedFile, loaderOf, prepareCachedFiles } from "./cached-files.ts";
 export { keepCapabilities } from "./capabilities.ts";
+export { unmapCode } from "./code-pages.ts";
 export { codeOf, errnoName, fromNodeError, nameOf, systemError } from "./errno.ts";
 export {
   type AttributeFailure,

@@ -1,9 +1,10 @@
-// The descriptors that the image before kept open for this one. Each must be claimed exactly once: one that nobody
-// claims belongs to something that this version does not know, and would be lost silently.
+// The descriptors that the image before kept open for this one. Each must be claimed exactly once:
+// an unclaimed one belongs to something that this version does not know, and would be lost
+// silently.
 
 import { duplicate, type Fd, openPipe } from "./libc.ts";
 
-/** What a descriptor is used for. */
+/** The use of a descriptor. */
 export type DescriptorUse = "read" | "write" | "other";
 
 export interface InheritedDescriptors {

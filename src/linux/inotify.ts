@@ -72,7 +72,7 @@ export function addWatch(
   return watch >= 0 ? { watch: watch as WatchDescriptor } : { errno: koffi.errno() };
 }
 
-/** A watch that the kernel has removed already is no error. */
+/** A watch that the kernel has removed already is not an error. */
 export function removeWatch(fd: Fd, watch: WatchDescriptor): void {
   remove(fd, watch);
 }

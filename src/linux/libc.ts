@@ -28,6 +28,16 @@ const PR_SET_CHILD_SUBREAPER = 36;
 /** The C library of this program: glibc or musl. */
 export const libc = koffi.load(null);
 
+/** A function that not every C library has; undefined if this one does not have it. */
+export function optionalFunction(declaration: string): ReturnType<typeof libc.func> | undefined {
+  try {
+    return libc.func(declaration);
+  } catch {
+    // koffi: the symbol is not found.
+    return undefined;
+  }
+}
+
 const pipe2 = libc.func("int pipe2(_Out_ int *fds, int flags)");
 const fcntl = libc.func("int fcntl(int fd, int command, int argument)");
 const ioctl = libc.func("int ioctl(int fd, unsigned long request, _Out_ int *value)");

@@ -52,8 +52,8 @@ export function becomeImage(image: Image, kept: readonly Fd[]): never {
 }
 
 /**
- * From now on a signal to stop ends this program at once. libuv only writes it into a pipe, which nobody reads after
- * an exec: the signal would be lost. Returns the function that restores what was.
+ * From now on a signal to stop ends this program at once. libuv only writes it into a pipe, which
+ * is not read after an exec: the signal would be lost. Returns the function that restores what was.
  */
 export function endByStopSignals(): () => void {
   const before = STOP_SIGNALS.filter((signal) => !keptSignals().has(signal)).map(

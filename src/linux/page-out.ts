@@ -1,6 +1,6 @@
-// Gives pages of this program's files (Node's code, shared libraries) back to the kernel. They are read
-// again from the file when they are used. Only mappings that cannot be written are touched, so no data
-// is lost whatever the kernel does.
+// Gives pages of this program's files (Node's code, shared libraries) back to the kernel. They are
+// read again from the file when they are used. Only mappings that cannot be written are touched, so
+// no data can be lost.
 
 import { readFileSync } from "node:fs";
 import { libc } from "./libc.ts";

@@ -7,7 +7,7 @@ import { HoldfastError } from "../errors.ts";
 import { systemError } from "./errno.ts";
 import { keptSignals } from "./ignored-signals.ts";
 import type { InheritedProperties } from "./inherited-properties.ts";
-import { type Fd, libc, type Pid } from "./libc.ts";
+import { type Fd, libc, optionalFunction, type Pid } from "./libc.ts";
 
 /**
  * Descriptors 0, 1 and 2 of the child; it has no others. The caller still owns and closes the
@@ -55,7 +55,10 @@ const addDup2 = libc.func("int posix_spawn_file_actions_adddup2(void *actions, i
 const addOpen = libc.func(
   "int posix_spawn_file_actions_addopen(void *actions, int fd, const char *path, int flags, unsigned int mode)",
 );
-const addChdir = libc.func("int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)");
+/** glibc has it from 2.29 on. */
+const addChdir = optionalFunction(
+  "int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)",
+);
 const posixSpawn = libc.func(
   "int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, const char **argv, const char **envp)",
 );
@@ -94,12 +97,17 @@ export type SpawnResult =
   | { readonly kind: "started"; readonly pid: Pid }
   | { readonly kind: "failed"; readonly errno: number };
 
-/** The same, with the reason for a command that was not executed as a result. */
+/**
+ * The same, with the reason for a command that was not executed as a result. With `cwd`, that is ENOSYS if the C library
+ * cannot set it; the launcher then enters it.
+ */
 export function trySpawn(request: SpawnRequest, inherited: InheritedProperties): SpawnResult {
+  if (request.cwd !== undefined && addChdir === undefined)
+    return { kind: "failed", errno: constants.errno.ENOSYS };
   const actions = Buffer.alloc(OPAQUE_BYTES);
   check("prepare a child", actionsInit(actions));
   try {
-    if (request.cwd !== undefined) check("prepare a child", addChdir(actions, request.cwd));
+    if (request.cwd !== undefined) check("prepare a child", addChdir?.(actions, request.cwd));
     addStdio(actions, request.stdio);
     // Last: 3 may be the number of a descriptor of stdio.
     if (request.report !== undefined) check("prepare a child", addDup2(actions, request.report, REPORT_FD));

@@ -1,4 +1,5 @@
-// What a process and its living descendants use, from /proc. Reads files of the kernel only, and off the event loop.
+// The CPU time and memory of a process and its living descendants, from /proc. Reads files of the
+// kernel only, and off the event loop.
 
 import { readFile } from "node:fs/promises";
 import type { Pid } from "./libc.ts";

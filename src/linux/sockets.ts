@@ -127,9 +127,9 @@ export function hasPeerClosed(socket: Socket): boolean {
 }
 
 /**
- * A number that changes while the peer accepts what was written to `socket`. Over TCP, the bytes that the
- * peer has acknowledged. Over a Unix socket, the bytes that the peer has read; the kernel counts them when
- * a whole buffer of it, at most 48 KiB, is read.
+ * A number that changes while the peer accepts bytes that were written to `socket`. Over TCP, the
+ * bytes that the peer has acknowledged. Over a Unix socket, the bytes that the peer has read; the
+ * kernel counts them when a whole buffer of it, at most 48 KiB, is read.
  */
 export function peerProgress(socket: Socket): number {
   const { acknowledgedBytes } = askKernel(socket);
@@ -137,7 +137,10 @@ export function peerProgress(socket: Socket): number {
   return (acceptedBytes(socket) ?? 0) - waitingBytes(socket).unsent;
 }
 
-/** How many bytes of what was written to `socket` the kernel has accepted; undefined for a closed one. */
+/**
+ * How many of the bytes that were written to `socket` the kernel has accepted; undefined for a
+ * closed one.
+ */
 export function acceptedBytes(socket: Socket): number | undefined {
   const handle: unknown = Reflect.get(socket, "_handle");
   if (typeof handle !== "object" || handle === null) return undefined;

@@ -86,7 +86,7 @@ export function ownUser(): User {
 const MAX_LOOKUPS = 2;
 const LOOKUP_MS = 5000;
 
-/** By what is looked up: equal look-ups share one thread. */
+/** By the name that is looked up: equal look-ups share one thread. */
 const running = new Map<string, Promise<unknown>>();
 const waiting: (() => void)[] = [];
 

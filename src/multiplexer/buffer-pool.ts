@@ -1,6 +1,6 @@
-// A pool of reusable output buffers. Allocating new ones costs half of what a flood costs: the kernel
-// clears their pages, and V8, which only sees that memory grows, collects garbage 20 times a second.
-// docs/background says who owns a buffer and until when.
+// A pool of reusable output buffers. Allocating new ones is half of the cost of a flood: the kernel
+// clears their pages, and V8, which only sees that memory grows, collects garbage 20 times a
+// second. docs/background/buffers.md names the owner of each buffer.
 
 /** Shorter buffers are allocated to size, so that a thousand quiet processes hold little. */
 const LEAST_BYTES = 4096;

@@ -15,7 +15,10 @@ import type { MarkTable, SavedChunk } from "./output-state.ts";
  */
 export const KEEP_BY_REFERENCE_BYTES = 32 * 1024;
 
-/** What a held chunk costs in addition to its bytes: its objects, the buffer's included (390 to 560 on V8 11). */
+/**
+ * The cost of a held chunk in addition to its bytes: its objects, the buffer's included (390 to 560
+ * on V8 11).
+ */
 export const CHUNK_OVERHEAD_BYTES = 512;
 
 /** Pieces shorter than this also merge with those of other streams: as separate chunks they cost half more. */
@@ -48,7 +51,10 @@ export class ChunkQueue {
     return this.#entries.length - this.#first;
   }
 
-  /** What the queue counts against bounds: its bytes, CHUNK_OVERHEAD_BYTES per entry, and what a run's pieces cost. */
+  /**
+   * The cost of the queue, which the bounds limit: its bytes, CHUNK_OVERHEAD_BYTES per entry, and
+   * the cost of a run's pieces.
+   */
   get cost(): number {
     return this.#cost;
   }
@@ -80,8 +86,8 @@ export class ChunkQueue {
   }
 
   /**
-   * The `index`th oldest chunk as it is held; of a run, what is left from `from` on of the piece there.
-   * Undefined when there is none.
+   * The `index`th oldest chunk as it is held; of a run, the rest of the piece at `from`. Undefined
+   * when there is none.
    */
   chunkAt(index: number, from: Offset): Chunk | undefined {
     const entry = this.#at(index);
@@ -146,7 +152,7 @@ export class ChunkQueue {
     return saved;
   }
 
-  /** Fills an empty queue with what was saved, and owns its data. Nothing merges into these chunks. */
+  /** Fills an empty queue with the saved chunks, and owns their data. Nothing merges into these chunks. */
   restore(saved: readonly SavedChunk[], marks: readonly object[]): void {
     for (const chunk of saved) {
       const { stream, data } = chunk;

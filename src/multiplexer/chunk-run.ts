@@ -7,7 +7,7 @@
 import { type Chunk, type Offset, type OutputStream, offset } from "./chunk.ts";
 import { type SavedChunk, savedStreams } from "./output-state.ts";
 
-/** What a piece costs in addition to its bytes: an entry in each of two arrays. */
+/** The cost of a piece in addition to its bytes: an entry in each of two arrays. */
 const PIECE_OVERHEAD_BYTES = 16;
 
 /** In a saved piece, the stream takes two bits. */
@@ -66,7 +66,7 @@ export class ChunkRun {
     return { offset: this.offset, data: this.#data.subarray(0, this.#length), pieces };
   }
 
-  /** Fills an empty run with what was saved, and owns its data. */
+  /** Fills an empty run with the saved pieces, and owns their data. */
   restore({ data, pieces = new Uint32Array() }: SavedChunk): void {
     this.#data = data;
     for (const piece of pieces) {
@@ -79,7 +79,7 @@ export class ChunkRun {
     }
   }
 
-  /** What is left from `from` on of the piece there. A new chunk object at each call. */
+  /** The rest of the piece at `from`, from there on. A new chunk object at each call. */
   chunkAt(from: Offset): Chunk {
     const start = from - this.offset;
     const index = this.#indexAt(start);

@@ -18,15 +18,15 @@ export function offset(bytes: number): Offset {
  * reads it until that subscriber reports it delivered (Subscriber.delivered); if the subscriber
  * detaches before, it never changes. Afterwards the buffer may be reused.
  *
- * `frames` belongs to the code that encodes chunks, and its keys too. A frame is encoded once, shared
- * by all subscribers, and lives exactly as long as the chunk. The multiplexer never reads it.
+ * `frames` and its keys belong to the code that encodes chunks. A frame is encoded once, shared by
+ * all subscribers, and lives exactly as long as the chunk. The multiplexer never reads it.
  */
 export interface Chunk {
   readonly stream: OutputStream;
   readonly offset: Offset;
   readonly data: Buffer;
   frames: Map<string, readonly (Buffer | string)[]> | undefined;
-  /** What the producer knew before the first byte (Multiplexer.push); undefined within a piece of a chunk. */
+  /** The producer's state before the first byte (Multiplexer.push); undefined within a piece of a chunk. */
   readonly mark?: object | undefined;
 }
 

@@ -8,7 +8,10 @@
 import type { DetachedMode } from "./multiplexer-options.ts";
 import { mostHeldFor } from "./retention.ts";
 
-/** What the slowest subscriber may have before it when the budget is spent: one read, so producers read no more at a time then. */
+/**
+ * The backlog of the slowest subscriber that is allowed while the budget is spent: one read, so
+ * producers read no more at a time then.
+ */
 export const SPENT_BACKLOG_BYTES = 4 * 1024;
 
 export interface GateState {
@@ -17,9 +20,9 @@ export interface GateState {
   readonly hasBegun: boolean;
   /** Whether a blocking subscriber is attached. */
   readonly isAttached: boolean;
-  /** What `isFull` returned last. */
+  /** The last result of `isFull`. */
   readonly wasFull: boolean;
-  /** What the slowest blocking subscriber has before it; detached, what the next client has. */
+  /** The backlog of the slowest blocking subscriber; detached, of the next client. */
   readonly backlogBytes: number;
   /** The bytes that are held and not delivered. */
   readonly undeliveredBytes: number;

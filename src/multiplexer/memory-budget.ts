@@ -6,7 +6,7 @@
 //   not spent --- held reaches the budget, and nothing can be dropped --> spent
 //   spent     --- held falls to 7/8 of it ----------------------------> not spent
 
-/** What a member does for the budget. No function may throw. A member that cannot do one omits it. */
+/** The functions of a member for the budget. No function may throw. A member that cannot do one omits it. */
 export interface BudgetMember {
   /** Drops its oldest piece of replay and reports; returns false when there is none. Calls no subscriber. */
   trim?(): boolean;
@@ -18,9 +18,12 @@ export interface BudgetMember {
 
 /** One member's part. After `leave` both functions do nothing. */
 export interface BudgetShare {
-  /** What the member holds now. Call it also when the sum is unchanged but more of it became replay. */
+  /**
+   * The bytes that the member holds now. Call it also when the sum is unchanged but more of it
+   * became replay.
+   */
   report(bytes: number): void;
-  /** What was reported last; undefined after `leave`. */
+  /** The last reported bytes; undefined after `leave`. */
   readonly reportedBytes: number | undefined;
   leave(): void;
 }

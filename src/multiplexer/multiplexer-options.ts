@@ -1,9 +1,9 @@
-// What a multiplexer is configured with: how much it holds, for which clients and how long.
+// The configuration of a multiplexer: how much it holds, for which clients and how long.
 
 import type { Clock } from "../clock.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 
-/** What to do while no blocking subscriber is attached (rule 9). */
+/** The behaviour while no blocking subscriber is attached (rule 9). */
 export type DetachedMode =
   /** Stop reading at once. */
   | { readonly kind: "block" }

@@ -104,7 +104,7 @@ export class Multiplexer<End extends object> {
     const marks = new MarkTable();
     const window = this.#window.save(marks);
     const inFlight = new Intervals(this.#inFlight.bounds);
-    // Its client may come back: what was sent to it counts as sent.
+    // Its client may come back: its output counts as sent.
     for (const { isObserver, deliveredTo, readTo } of this.#cursors)
       if (!isObserver) inFlight.add(deliveredTo, readTo);
     return {
@@ -227,8 +227,8 @@ export class Multiplexer<End extends object> {
   }
 
   /**
-   * What is known about the first byte held at or above `from`: the mark of its chunk, and the bytes of
-   * the chunk before it. Undefined if nothing is held there.
+   * The known state at the first byte held at or above `from`: the mark of its chunk, and the bytes
+   * of the chunk before it. Undefined if nothing is held there.
    */
   markBefore(from: Offset): Marked | undefined {
     return this.#window.markBefore(from);
@@ -385,7 +385,7 @@ export class Multiplexer<End extends object> {
     this.#watchStall();
   }
 
-  /** `cursor` has left its place: it has received what it read, or it detached. */
+  /** `cursor` has left its place: it has received its chunk, or it detached. */
   #leave(cursor: Cursor): void {
     if (this.#isReleased) this.#dropUnread();
     if (cursor.isObserver) return;
@@ -399,7 +399,7 @@ export class Multiplexer<End extends object> {
     return this.#cursors.slowest ?? this.#delivered.firstOutside(this.oldest);
   }
 
-  /** Drops replay: what no client needs, and what lies more than the replay below `delivered`. */
+  /** Drops replay that no client needs, and output that lies more than the replay below `delivered`. */
   #retain(delivered: Offset): void {
     const { replayBytes } = this.#options;
     const needed = this.#needed;
@@ -417,7 +417,7 @@ export class Multiplexer<End extends object> {
     const isAttached = this.blockingCount > 0;
     if (!isAttached && detached.kind === "ring") {
       this.#window.dropBelow(offset(ringFrom(this.head, replayBytes)));
-      // The newest chunk stays, whatever it costs.
+      // The newest chunk stays at any cost.
       const most = mostHeldFor(replayBytes);
       while (this.heldBytes > most && this.#window.dropOldest(offset(this.head - 1)));
     }

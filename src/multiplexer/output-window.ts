@@ -43,7 +43,7 @@ export class OutputWindow {
     return this.#head;
   }
 
-  /** What the chunks held count against bounds: see ChunkQueue.cost. */
+  /** The cost of the chunks held: see ChunkQueue.cost. */
   get heldBytes(): number {
     return this.#missed.cost + this.#replay.cost + this.#recent.cost;
   }
@@ -61,7 +61,7 @@ export class OutputWindow {
     return this.#missed.first?.offset ?? this.#recentFrom;
   }
 
-  /** What a reader at `from` has before it, about in the measure of `heldBytes`: below `recentFrom`, in bytes. */
+  /** The backlog of a reader at `from`, about in the measure of `heldBytes`: below `recentFrom`, in bytes. */
   backlogBytes(from: Offset): number {
     if (from >= this.#recentFrom) return this.#recent.cost;
     return this.#recent.cost + this.#missed.bytesFrom(from) + this.#replay.bytesFrom(from);
@@ -75,10 +75,10 @@ export class OutputWindow {
   }
 
   /**
-   * The chunk at `from`, which lies in `[0, head]`; undefined at the head. Inside a chunk, what is left
+   * The chunk at `from`, which lies in `[0, head]`; undefined at the head. Inside a chunk, the rest
    * of it. A recent chunk is the same object for every reader and does not change any more, so that
-   * frames can be shared. Other chunks and pieces of a run are new objects: frames kept on them would
-   * stay as long as the replay.
+   * frames can be shared. Other chunks and pieces of a run are new objects: frames kept on them
+   * would stay as long as the replay.
    */
   read(from: Offset): Found | undefined {
     if (from < 0 || from > this.#head) throw new Error(`no byte ${from} in [0, ${this.#head}]`);
@@ -138,7 +138,10 @@ export class OutputWindow {
     return this.#dropFirst(this.#missed, to);
   }
 
-  /** Drops the oldest chunk, of whatever kind; returns false if there is none, or if it does not lie wholly below `to`. */
+  /**
+   * Drops the oldest chunk, of any kind; returns false if there is none, or if it does not lie
+   * wholly below `to`.
+   */
   dropOldest(to: Offset): boolean {
     const queues = [this.#missed, this.#replay, this.#recent].filter(({ length }) => length > 0);
     const ends = queues.map((queue) => Number(queue.endOf(0)));
@@ -161,7 +164,7 @@ export class OutputWindow {
     };
   }
 
-  /** Fills an empty window with what was saved, and owns its data. */
+  /** Fills an empty window with the saved chunks, and owns their data. */
   restore({ recentFrom, head, missed, replay, recent }: WindowState, marks: readonly object[]): void {
     this.#recentFrom = offset(recentFrom);
     this.#head = offset(head);

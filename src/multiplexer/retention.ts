@@ -28,7 +28,8 @@ export function ringFrom(head: number, replayBytes: number): number {
 
 /**
  * The most that missed output may cost: output that is not delivered and lies below every attached
- * client. In mode `block` that is what was read before the last client left, a window and a read.
+ * client. In mode `block` that is the output that was read before the last client left, a window
+ * and a read.
  */
 export function mostMissed(detached: DetachedMode, windowBytes: number, replayBytes: number): number {
   if (detached.kind === "ring") return mostHeldFor(replayBytes);

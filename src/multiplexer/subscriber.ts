@@ -30,7 +30,7 @@ export interface Fork {
   readonly onCut?: ((offset: Offset) => void) | undefined;
 }
 
-/** What a read finds at the subscriber's position. */
+/** The result of a read at the subscriber's position. */
 export type ReadResult<End> =
   | { readonly kind: "chunk"; readonly chunk: Chunk }
   /** These bytes are no longer held; the next read continues at `to`. */
@@ -48,11 +48,11 @@ export interface Subscriber<End> {
   readonly deliveredTo: Offset;
   /** It has read up to here. */
   readonly readTo: Offset;
-  /** Reads the next chunk, whole or what is left of it. */
+  /** Reads the next chunk, or the rest of it. */
   read(): ReadResult<End>;
   /** The connection has accepted everything that was read so far. */
   delivered(): void;
-  /** The connection accepts what was read, if slowly: this subscriber is not stalled. */
+  /** The connection accepts the chunk, but slowly: this subscriber is not stalled. */
   progress(): void;
   /**
    * Leaves. Output that it read and did not report as delivered stays undelivered, until another client

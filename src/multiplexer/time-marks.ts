@@ -45,7 +45,7 @@ export class TimeMarks {
     return { marks, spacingMs, earlierSpacingMs, spacingFrom: this.#spacingFrom };
   }
 
-  /** Fills an empty one with what was saved. */
+  /** Fills an empty one with the saved marks. */
   restore({ marks, spacingMs, earlierSpacingMs, spacingFrom }: TimesState): void {
     for (let at = 0; at < marks.length; at += 2) {
       this.#offsets.push(marks[at] ?? 0);

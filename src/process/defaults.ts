@@ -1,7 +1,7 @@
 // The default of every setting of the process layer. Imports nothing, so that flags and help texts
 // can show the numbers without loading native code. `Partial` settings fall back to these values.
 
-/** What can happen to output while no client is attached (rule 9). */
+/** The detached modes: the treatment of output while no client is attached (rule 9). */
 export const DETACHED_MODES = ["block", "buffer", "ring"] as const;
 
 export const PROCESS_DEFAULTS = {
@@ -17,7 +17,7 @@ export const PROCESS_DEFAULTS = {
   memoryBudgetBytes: 64 * 1024 * 1024,
   /** How long an ended process can still be found (rule 12). */
   retainEndedMs: 60_000,
-  /** What happens to output while nobody reads it (rules 7 and 9). */
+  /** The treatment of output while no client reads it (rules 7 and 9). */
   output: { detached: "block", detachedBufferBytes: 4 * 1024 * 1024, replayBytes: 1024 * 1024 },
   limits: {
     maxProcesses: 1024,

@@ -1,5 +1,6 @@
-// The generation of the machine: one life between two restores from a snapshot (rule 18). Owns its id, and knows how far
-// the output of earlier generations is the same as here. Others detect the change, see agent/generation-watch.
+// The generation of the machine: one life between two restores from a snapshot (rule 18). Owns its
+// id, and the offset up to which the output of earlier generations is the same as here.
+// agent/generation-watch.ts detects the change.
 
 import { kernelRandomUuid } from "../linux/index.ts";
 import { type Offset, offset } from "../multiplexer/index.ts";

@@ -1,5 +1,6 @@
-// Stands by while the agent is neither the old nor the new image of itself. If it dies in that moment, its commands must
-// not live on without an agent that reads, stops and reaps them. (In a container, the end of process 1 ends them.)
+// Waits while the agent is neither the old nor the new image of itself. If the agent dies in that
+// moment, its commands must not continue without an agent that reads, stops and reaps them. (In a
+// container, the end of process 1 ends them.)
 
 import { closeSync, openSync, writeSync } from "node:fs";
 import { type Fd, InheritedProperties, openPipe, type Pid, spawn } from "../linux/index.ts";
@@ -9,7 +10,7 @@ import { type Fd, InheritedProperties, openPipe, type Pid, spawn } from "../linu
  * grace. `-s` and `--` are what dash, bash and busybox have in common.
  */
 const SCRIPT =
-  'grace=$1; shift; read line && exit; kill -s TERM "$@"; kill -s CONT "$@"; sleep "$grace"; kill -s KILL "$@"';
+  'cd /; grace=$1; shift; read line && exit; kill -s TERM "$@"; kill -s CONT "$@"; sleep "$grace"; kill -s KILL "$@"';
 
 /** Returns the descriptor that the next image must inherit; undefined if there is nothing to guard, or no shell. */
 export function startGuard(groups: readonly Pid[], graceMs: number): Fd | undefined {
@@ -25,7 +26,7 @@ export function startGuard(groups: readonly Pid[], graceMs: number): Fd | undefi
       name: "sh",
       argv,
       environment: ["PATH=/usr/bin:/bin"],
-      cwd: "/",
+      cwd: undefined,
       stdio,
     };
     spawn(request, new InheritedProperties({}, () => undefined));

@@ -1,5 +1,5 @@
 // One started process, from its start to its end: running, then (once reaped) draining, then ended.
-// Connects its readers, its input and its multiplexer, and leaves to each how it works.
+// Connects its readers, its input and its multiplexer.
 
 import { constants } from "node:os";
 import { realClock, startTimer, type Timer } from "../clock.ts";
@@ -221,7 +221,7 @@ export class Process {
     return this.#endedAtMs;
   }
 
-  /** What it and its descendants use; undefined once it has exited. */
+  /** The usage of it and its descendants; undefined once it has exited. */
   async usage(): Promise<ProcessUsage | undefined> {
     if (!this.isRunning) return undefined;
     const usage = await readProcessUsage(this.pid);
@@ -385,7 +385,7 @@ export class Process {
     if (!this.isRunning) return;
     this.#wasKilledAtDeadline = true;
     try {
-      // The whole group: a shell's children would run on.
+      // The whole group: a shell's children would continue.
       this.#kill(-this.pid, SIGKILL);
     } catch {
       // EPERM: the process changed its user (sudo) and this agent is not root. No caller waits for

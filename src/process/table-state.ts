@@ -86,7 +86,7 @@ export interface TableState {
     readonly processId: string;
   }[];
   readonly generation: GenerationState;
-  /** What orphans of ended processes still write to. */
+  /** The pipes and ptys to which orphans of ended processes still write. */
   readonly discarded: readonly SourceDescriptors[];
   readonly statistics: StatisticsState;
 }

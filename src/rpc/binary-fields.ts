@@ -22,7 +22,7 @@ interface Level {
   readonly end: number;
 }
 
-/** What the next byte is part of. */
+/** The part of a message that the next byte belongs to. */
 type Part = "tag" | "number" | "length";
 
 export class BinaryFields {
@@ -113,7 +113,7 @@ export class BinaryFields {
   }
 }
 
-/** The decoder goes by the kind of a field it knows, whatever the tag says, except for packed lists. */
+/** The decoder uses the kind of a known field and ignores that of the tag, except for packed lists. */
 function wireTypeOf(field: DescField, wireType: number): number {
   if (field.message !== undefined || field.fieldKind === "map" || isText(field)) return LENGTH_DELIMITED;
   if (field.fieldKind === "list" && wireType === LENGTH_DELIMITED) return LENGTH_DELIMITED;

@@ -1,5 +1,6 @@
-// What a handler needs of its call: the part of Connect-ES's context that handlers use, and what Connect-ES does not pass to
-// them: the response itself, its encoding, and the client's time limit, which on Start bounds the process and not the call.
+// The parts of its call that a handler needs: the part of Connect-ES's context that handlers use,
+// and what Connect-ES does not pass to them: the response itself, its encoding, and the client's
+// time limit, which on Start bounds the process and not the call.
 
 import { type ContextValues, createContextKey } from "@connectrpc/connect";
 import type { Grant, HeaderReader, NodeResponse } from "../http/index.ts";
@@ -22,7 +23,7 @@ export interface RpcContext {
 export interface CallContext {
   readonly response: NodeResponse;
   readonly codec: Codec;
-  /** What the client's token allows. */
+  /** The rights of the client's token. */
   readonly grant: Grant;
   /** Only on Start, where the adapter hides it from the library. Elsewhere `RpcContext.signal` follows it. */
   readonly timeoutMs: number | undefined;

@@ -1,5 +1,6 @@
-// What clients do, counted for metrics and written to the log: one line for each stream that attaches or detaches and
-// for each refusal. Of what a client sent, the log holds only the names by which it called its process; see ProcessLog.
+// The actions of clients, counted for metrics and written to the log: one line for each stream that
+// attaches or detaches and for each refusal. Of what a client sent, the log holds only the names by
+// which it called its process; see ProcessLog.
 
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
@@ -8,7 +9,10 @@ import { identityOf, type Process } from "../process/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { clip } from "../text.ts";
 
-/** Why a subscriber detached: the process ended, the client left, it held up others (rule 11), or the agent stops. */
+/**
+ * Why a subscriber detached: the process ended, the client left, it made others wait (rule 11), or
+ * the agent stops.
+ */
 export type DetachReason = "end" | "gone" | "cut" | "stopped";
 
 export interface ClientStatistics {
@@ -18,7 +22,7 @@ export interface ClientStatistics {
   /** Streams that were attached with `from_offset`. */
   readonly resumes: number;
   readonly gaps: number;
-  /** The bytes that those gaps left out. */
+  /** The bytes in these gaps. */
   readonly gapBytes: number;
   /** By code, spelled as on the Connect wire. */
   readonly refusals: Readonly<Record<string, number>>;
@@ -26,7 +30,7 @@ export interface ClientStatistics {
   readonly requestBytes: number;
 }
 
-/** What another image of the agent continues with. */
+/** The counts with which another image of the agent continues. */
 export type SavedClientStatistics = Omit<ClientStatistics, "requestBytes">;
 
 export class ClientActivity {
@@ -43,7 +47,7 @@ export class ClientActivity {
   /** Clients decide how often they are refused. */
   readonly #refusalLogger: Logger;
 
-  /** `saved`: what was counted before. */
+  /** `saved`: the counts of the image before. */
   constructor(logger: Logger, saved?: Partial<SavedClientStatistics>) {
     const { detached, refusals, ...counts } = saved ?? {};
     Object.assign(this.#statistics, counts);
@@ -113,5 +117,8 @@ const notRefusals: ReadonlySet<Code> = new Set([
   Code.Internal,
 ]);
 
-/** Messages with these codes quote what the client sent: an argument, a variable, a password given as a user. */
+/**
+ * Messages with these codes quote texts of the client: an argument, a variable, a password given as
+ * a user.
+ */
 const quotingCodes: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.Unauthenticated]);

@@ -112,7 +112,7 @@ class ReflectedSchema {
 
 function withImports(files: readonly DescFile[]): ReadonlySet<DescFile> {
   const all = new Set(files);
-  // A set visits what is added while it is visited.
+  // A loop over a set also visits values that are added meanwhile.
   for (const file of all) for (const imported of file.dependencies) all.add(imported);
   return all;
 }

@@ -1,5 +1,5 @@
-// What surrounds the handler of every RPC: its errors are mapped to the wire and counted, it ends when its client leaves,
-// and its stream carries the headers that proxies need.
+// Wraps the handler of every RPC: its errors are mapped to the wire and counted, it ends when its
+// client leaves, and its stream carries the headers that proxies need.
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { HoldfastError } from "../errors.ts";

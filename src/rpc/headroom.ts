@@ -1,5 +1,5 @@
-// Part of the agent's memory budget for one kind of thing, with a headroom: the first bytes are held whatever the state of
-// the budget, because output may fill all of it.
+// Part of the agent's memory budget for one kind of thing, with a headroom: the first bytes are
+// held even if the budget is spent, because output may fill all of it.
 
 import type { BudgetShare, MemoryBudget, Reservation } from "../multiplexer/index.ts";
 

@@ -36,7 +36,7 @@ export function textDecoderFor(message: DescMessage): typeof strictTextDecoder {
     decode(bytes) {
       const { length } = bytes;
       const text = strictTextDecoder.decode(bytes);
-      // What the check parsed is garbage when the decoder parses the text again.
+      // The result of the check is garbage when the decoder parses the text again.
       if (check(text) && length >= LARGE_BYTES) collectAll();
       return text;
     },

@@ -7,7 +7,7 @@
 import { kernelRandomBytes } from "../linux/index.ts";
 import type { Process, ProcessTable } from "../process/index.ts";
 
-/** What a selector and a token look at. */
+/** The values that a selector and a token look at. */
 export interface ListedProcess {
   readonly pid: number;
   readonly processId: string;
@@ -44,7 +44,7 @@ export class ListChanges {
     this.#table = table;
   }
 
-  /** What has changed since `revision`, now. `includeEnded`: whether ended processes are listed. */
+  /** The changes since `revision`. `includeEnded`: whether ended processes are listed. */
   since(revision: bigint, includeEnded: boolean): ChangesSince {
     this.#update();
     const isComplete = revision < this.#first || revision > this.#revision;
@@ -96,7 +96,7 @@ export class ListChanges {
     return true;
   }
 
-  /** A clone of this machine goes on with the same numbers and other processes. */
+  /** A clone of this machine continues with the same numbers and other processes. */
   #followGeneration(): void {
     const { id } = this.#table.generation;
     if (this.#generation === id) return;
@@ -135,7 +135,7 @@ class Row implements ListedProcess {
     this.request = { tag };
   }
 
-  /** Whether a value has changed since the last call. Time that passes is no change. */
+  /** Whether a value has changed since the last call. Time that passes is not a change. */
   update({ output, startedAtMs, blockedMs, terminalSize }: Process): boolean {
     const { head, heldBytes, subscriberCount, attachOffset, isReading, pausedReason, slowestOffset } = output;
     const hasEnded = output.end !== undefined;

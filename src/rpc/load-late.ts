@@ -1,4 +1,4 @@
-// What is loaded by the first call that needs it.
+// Loads a value at the first call that needs it.
 
 /** Calls `load` at the first call, and again after a failure: it can fail for lack of descriptors. */
 export function loadLate<T>(load: () => Promise<T>): () => Promise<T> {

@@ -1,5 +1,6 @@
-// The RPCs that stream output: Start and Connect. Both send a start event, the output and the end event (rule 1); they
-// differ in how they come by their process. output/attached-stream.ts sends what lies between the two events.
+// The RPCs that stream output: Start and Connect. Both send a start event, the output and the end
+// event (rule 1); they differ in how they find their process. output/attached-stream.ts sends
+// everything between the two events.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -48,7 +49,8 @@ export async function* start(
   request: StartRequest,
   context: RpcContext,
 ): AsyncIterable<StreamEvent> {
-  // Headers are checked before the start: a header refused later would leave a process that nobody asked for.
+  // Headers are checked before the start: a header refused later would leave a process that no
+  // client knows.
   const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
   const user = basicUser(context.requestHeader);
   const { timeoutMs, releaseRequest } = callContext(context.values);
@@ -87,7 +89,7 @@ export async function* connect(
   const rewound = rewoundFrom(asked, request.generation, process, settings.table.generation);
   const from = rewound?.now ?? asked;
   const { terminal, notices, sizes, endOnly: isEndOnly } = request;
-  // A token that only observes never has influence, whatever the client asks for.
+  // A token that only observes never has influence, even if the client asks for it.
   const observes = isObserver(request.lag) || !grant.covers("admin");
   if (isEndOnly && !observes)
     throw new HoldfastError("invalid_argument", "end_only is for observers; give lag LAG_SKIP with it");
@@ -123,7 +125,7 @@ function rewoundFrom(
   return asked > now ? { was: asked, now } : undefined;
 }
 
-/** What the client asked for. */
+/** The options that the client asked for. */
 interface StreamRequest {
   readonly from: Offset | undefined;
   readonly rewound: Rewound | undefined;

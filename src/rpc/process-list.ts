@@ -45,7 +45,7 @@ export interface ListSettings {
   readonly connections: () => number;
 }
 
-/** `grant` is the client's: what its token does not see is not there. */
+/** `grant` is the client's: processes that its token does not see are left out. */
 export async function listProcesses(
   settings: ListSettings,
   request: ListRequest,

@@ -6,20 +6,19 @@ import { Buffer } from "node:buffer";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
+import { COMPRESSED_FLAG, END_STREAM_FLAG, envelopeHead, HEAD_BYTES, TRAILER_FLAG } from "../http/index.ts";
 import { type Compression, compressionNamed, decompress } from "./decompression.ts";
 import type { RequestShare } from "./request-memory.ts";
 import { createValueLimit, type ValueLimit } from "./value-limit.ts";
 
 /** Smaller pieces are joined up to this size, unless they complete a message. */
 const PIECE_BYTES = 64 * 1024;
-const HEAD_BYTES = 5;
-const COMPRESSED_FLAG = 0x01;
-/** Compressed, end of stream (Connect), trailer (gRPC-web). Other bits have no meaning in any protocol. */
-const KNOWN_FLAGS = 0x83;
+/** Other bits have no meaning in any protocol. */
+const KNOWN_FLAGS = COMPRESSED_FLAG | END_STREAM_FLAG | TRAILER_FLAG;
 
 type Pieces = AsyncIterable<Uint8Array>;
 
-/** In pieces and joined, and as JSON also as text and as what is decoded from it. */
+/** In pieces and joined; JSON also as text and as the decoded message. */
 export const COPIES = { binary: 2, json: 3 };
 
 type MessageFormat = keyof typeof COPIES;
@@ -38,13 +37,17 @@ interface ReadOptions extends Omit<BodyOptions, "share"> {
 }
 
 interface CompressedBodyOptions extends ReadOptions {
-  /** Counts what is held compressed, which is not copied. `share` counts what comes out of it. */
+  /**
+   * Counts the compressed bytes that are held, which are not copied. `share` counts the
+   * decompressed ones.
+   */
   readonly compressedShare: ReadOptions["share"];
 }
 
 /**
- * Reads the body of a request of `method`. Removes from its headers what is done here: the encoding of the messages, and the length, for
- * which the library would allocate memory before anything has arrived.
+ * Reads the body of a request of `method`. Removes headers that no longer apply: the encoding of
+ * the messages, and the length, for which the library would allocate memory before anything has
+ * arrived.
  */
 export function requestBody(
   { header, body }: UniversalServerRequest & { readonly body: Pieces },
@@ -104,7 +107,7 @@ function isUnaryType(header: Headers): boolean {
   return type.trim() === "application/json" || type.trim() === "application/proto";
 }
 
-/** A body that nobody reads. */
+/** A body that is not read. */
 // biome-ignore lint/correctness/useYield: a generator that only throws is an iterable that fails.
 async function* failing(error: ConnectError): Pieces {
   throw error;
@@ -325,13 +328,6 @@ function parseHead(head: Uint8Array, maxBytes: number): { readonly flags: number
     "a message does not begin with an envelope; send it after 5 bytes: 0 and its length as a big-endian uint32",
     Code.InvalidArgument,
   );
-}
-
-function envelopeHead(flags: number, length: number): Buffer {
-  const head = Buffer.alloc(HEAD_BYTES);
-  head.writeUInt8(flags, 0);
-  head.writeUInt32BE(length, 1);
-  return head;
 }
 
 function totalLength(pieces: readonly Uint8Array[]): number {

@@ -2,9 +2,9 @@
 // end of its answer, even one that never arrives completely. When there is no room, a new request is refused; those that
 // are being answered continue.
 //
-// Signals, resizes and the end of stdin have places of their own, and List has others: whatever the other requests hold, a
-// client finds the process that holds most, and ends it. If these places are also taken, the oldest request in them that
-// has not arrived completely ends.
+// Signals, resizes and the end of stdin have places of their own, and List has others: even if
+// other requests hold the whole budget, a client can find the process that holds most, and end it.
+// If these places are also taken, the oldest request in them that has not arrived completely ends.
 
 import { Code } from "@connectrpc/connect";
 import type { NodeRequest, NodeResponse, Refusal, RequestListener } from "../http/index.ts";
@@ -114,10 +114,10 @@ export class RequestLimit {
     this.#noteGarbage(headerBytes);
   }
 
-  /** Short headers are a small part of what a request leaves. */
+  /** Short headers are a small part of the garbage of a request. */
   #noteGarbage(headerBytes: number): void {
-    noteRequest(this.#budgetBytes);
-    if (headerBytes >= LONG_HEADER_BYTES) noteGarbage(headerBytes, this.#budgetBytes);
+    noteRequest();
+    if (headerBytes >= LONG_HEADER_BYTES) noteGarbage(headerBytes);
   }
 
   #refusal(): Refusal {

@@ -1,5 +1,6 @@
-// What a token must allow for each RPC. Light: admission reads it before the RPCs are loaded. An RPC that is missing here
-// needs the highest scope; test/wire/scopes.test.ts compares the table with the services.
+// The scope that each RPC needs. Light: admission reads it before the RPCs are loaded. An RPC that
+// is missing here needs the highest scope; test/wire/scopes.test.ts compares the table with the
+// services.
 
 import { HIGHEST, type Requirement } from "../http/index.ts";
 
@@ -10,7 +11,7 @@ const CHANGE: Requirement = { scope: "admin", isForProcesses: true };
 
 const requirements: Readonly<Record<string, Requirement>> = {
   "/process.Process/List": OBSERVE,
-  // Others than admin are observers, whatever they ask for.
+  // All others than admin are observers, even if they do not ask for it.
   "/process.Process/Connect": OBSERVE,
   "/process.Process/Start": HIGHEST,
   "/process.Process/Update": CHANGE,

@@ -1,4 +1,4 @@
-// What RPC calls may use at most, and the defaults. A call above a limit fails with
+// The limits of RPC calls, and their defaults. A call above a limit fails with
 // `resource_exhausted`, and its message names the flag.
 
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";

@@ -1,6 +1,6 @@
 // Whether the agent accepts new work, and the callers that wait for it to stop.
 
-/** What a client is told when the agent stops. */
+/** The notice that a client receives when the agent stops. */
 export interface Stopping {
   /** The signal that it received. */
   readonly reason: string;

@@ -1,4 +1,5 @@
-// Requests that were answered before they arrived completely. Nothing of them is executed, whatever still arrives.
+// Requests that were answered before they arrived completely. Nothing of them is executed, even if
+// the rest arrives.
 
 import { type NodeRequest, type NodeResponse, type Refusal, refuse } from "../http/index.ts";
 

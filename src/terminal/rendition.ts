@@ -70,7 +70,7 @@ export function renderParts(rendition: string[], text: string): void {
     const whole = all.slice(at, at + more + 1).join(";");
     at += more;
     if (number === 0) rendition.fill("");
-    // `4:0` is no underline.
+    // `4:0` means no underline.
     else if (whole.length <= MAX_PARAMETER_LENGTH) setOne(rendition, number, whole === "4:0" ? "" : whole);
   }
 }

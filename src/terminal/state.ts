@@ -15,7 +15,7 @@ export interface TerminalState {
   readonly mouseEncoding: number;
   /** DECSCUSR; 0: the terminal's own. */
   readonly cursorStyle: number;
-  /** What is designated as G0 to G3, as in the sequence: "B" for ASCII. */
+  /** The character sets G0 to G3, as in the sequence: "B" for ASCII. */
   readonly charsets: readonly string[];
   /** Which of them is in use. */
   readonly shift: number;

@@ -158,7 +158,7 @@ export class TerminalTracker {
 
   #setDecMode(number: number, isOn: boolean): void {
     const { screen } = this.#now;
-    // A second switch to the alternate screen changes nothing, whichever its mode.
+    // A second switch to the alternate screen by any mode changes nothing.
     if (screenModes.includes(number)) this.#setScreen(isOn ? screen || number : 0);
     // As xterm: the newest one counts, and the end of any is the end of the reports.
     else if (mouseModes.includes(number)) this.#set({ mouse: isOn ? number : 0 });

@@ -1,4 +1,4 @@
-// The log lines about processes, clients and refusals, and what the log never contains.
+// The log lines about processes, clients and refusals, and the texts that the log never contains.
 
 import { expect, onTestFinished, test } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";

@@ -1,6 +1,5 @@
 // Connections while the agent stops: no client meets a refused or reset connection. HTTP/1.1 gets
-// `Connection: close`, HTTP/2 gets GOAWAY, and what cannot be done any more is `unavailable` with
-// Retry-After.
+// `Connection: close`, HTTP/2 gets GOAWAY, and new streams are `unavailable` with Retry-After.
 
 import { connect as connectHttp2 } from "node:http2";
 import { expect, onTestFinished, test } from "vitest";

@@ -1,5 +1,5 @@
-// What the console costs the agent: at most 1 MB after a browser has loaded all of it, and 2 MB with an open dashboard,
-// each compared with the same agent before.
+// The memory that the console costs the agent: at most 1 MB after a browser has loaded all of it,
+// and 2 MB with an open dashboard, each compared with the same agent before.
 
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -14,7 +14,7 @@ const holdThreads = fileURLToPath(new URL("../fixtures/hold-threads-at-exit.cjs"
 const hasStrace = spawnSync("strace", ["-V"]).status === 0;
 if (!hasStrace) console.warn("SKIPPED: strace is not installed, so no thread can be held up");
 
-test.runIf(hasStrace)("the agent ends although its other threads answer nobody for an hour", async () => {
+test.runIf(hasStrace)("the agent ends although its other threads do not answer for an hour", async () => {
   const pidFile = join(createTempFolder(), "pid");
   const agent = await startAgent({
     nodeArgs: ["--require", holdThreads],

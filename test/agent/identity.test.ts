@@ -67,7 +67,7 @@ const none = { Inh: NO_CAPABILITIES, Prm: NO_CAPABILITIES, Eff: NO_CAPABILITIES,
 /** Created for these tests and removed by them: a user in three groups in addition to its own. */
 const member = { name: `hf-member-${process.pid}`, groups: [1, 2, 3].map((n) => `hf-g${n}-${process.pid}`) };
 
-describe.runIf(isRoot)("an agent of root's", () => {
+describe.runIf(isRoot)("an agent that runs as root", () => {
   let uid = 0;
   let gid = 0;
   beforeAll(() => {
@@ -83,7 +83,7 @@ describe.runIf(isRoot)("an agent of root's", () => {
   });
 
   test.each(kinds)(
-    "runs a command on %s as a user, with three more groups and nothing of root's",
+    "runs a command on %s as a user, with that user's three groups and no rights of root",
     async (_, pty) => {
       const { url } = await startAgent({ env: AGENTS_OWN });
       const found = await identityOf(url, member.name, pty);
@@ -175,7 +175,7 @@ describe.runIf(isRoot)("an agent of root's", () => {
   test.each([
     ["inheritable and ambient", ["setpriv", "--inh-caps=+net_raw", "--ambient-caps=+net_raw"]],
     ["inheritable", ["setpriv", "--inh-caps=+net_raw"]],
-  ])("hands on none of its %s capabilities", async (_, prefix) => {
+  ])("gives commands none of its %s capabilities", async (_, prefix) => {
     const { url } = await startAgent({ prefix });
     for (const user of ["root", member.name]) {
       const { capabilities } = await identityOf(url, user, false);

@@ -1,4 +1,4 @@
-// The log on stderr, for machines and for people, and what happens when nobody reads it.
+// The log on stderr, for machines and for people, and the agent when it is not read.
 import { expect, test } from "vitest";
 import { cliPath, runCommand, startAgent } from "../support/agent/agent.ts";
 import { onTerminal } from "../support/proc/on-terminal.ts";

@@ -93,7 +93,7 @@ test("a crash is logged with its cause, kills the processes and exits 70", async
   await process.gone();
 });
 
-test("signals that Node handles or nobody uses neither end the agent, open its debugger nor reach a command", async () => {
+test("other signals, also those that Node handles, neither end the agent, open its debugger nor reach a command", async () => {
   const agent = await startAgent();
   const received = receive(
     plainClient(agent.url).start({

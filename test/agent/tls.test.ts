@@ -58,7 +58,7 @@ test.each([
     (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2", nodeOptions }),
   ],
   ["gRPC over HTTP/2", (baseUrl: string) => createGrpcTransport({ baseUrl, nodeOptions })],
-])("%s: 5 MB of output come whole", async (_, open) => {
+])("over %s, 5 MB of output arrive complete", async (_, open) => {
   const { url } = await startSecure();
   const transport = open(url);
   const client = createClient(Process, transport);

@@ -80,7 +80,7 @@ test.each([
   [[], "600"],
   [["--socket-mode", "0660"], "660"],
   [["--socket-mode", "777"], "777"],
-])("with %j its mode is %s, whatever the umask", async (args, expected) => {
+])("with %j its mode is %s, with any umask", async (args, expected) => {
   const path = socketPath();
   const agent = serveOn(path, args, ["sh", "-c", 'umask 0; exec "$@"', "sh"]);
   await agent.waitFor("stdout", /listening/);

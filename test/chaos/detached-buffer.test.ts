@@ -20,7 +20,7 @@ const MIB = 1024 * 1024;
 const BUFFER_BYTES = 4 * MIB;
 /** What one read may add after the last byte that has room. */
 const READ_BYTES = 64 * 1024;
-/** What the kernel holds of a pipe that is not read. */
+/** The bytes that the kernel holds of an unread pipe. */
 const PIPE_BYTES = 64 * 1024;
 
 const output = { detached: Detached.BUFFER, detachedBufferBytes: BigInt(BUFFER_BYTES) };

@@ -1,5 +1,5 @@
-// Clients that leave and return at exact offsets, in each detached mode: what a resume receives, where a
-// gap is, what an observer misses, and what is refused.
+// Clients that leave and return at exact offsets, in each detached mode: the output of a resume,
+// the place of a gap, the gaps of an observer, and refusals.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -38,7 +38,7 @@ function select(processId: string) {
 }
 
 describe.each(transports)("$name", (kind) => {
-  test("detached in mode block nothing is read; a client without an offset receives what is undelivered, one with an offset continues there", async () => {
+  test("detached in mode block nothing is read; a client without an offset receives the undelivered output, one with an offset continues there", async () => {
     const agent = await startAgent();
     const client = clientOf(kind, agent.url);
     const shell = createFedShell();
@@ -71,8 +71,9 @@ describe.each(transports)("$name", (kind) => {
     }
   });
 
-  test("left in the middle of a flood, mode block, twenty times, a resume by from_offset finds every byte", async () => {
-    // What the kernel has accepted counts as delivered. Over loopback that can be megabytes, which the replay must hold.
+  test("in mode block, a client that leaves a flood twenty times and resumes by from_offset receives every byte", async () => {
+    // Bytes that the kernel has accepted count as delivered. Over loopback that can be megabytes,
+    // which the replay must hold.
     const agent = await startAgent({ nodeArgs: slowNetworkArgs });
     const client = clientOf(kind, agent.url);
     const flood = {
@@ -131,7 +132,7 @@ describe.each(transports)("$name", (kind) => {
     for (let from = 0; from <= printed; from++) expect(await restFrom(from)).toEqual(expected(from));
   });
 
-  test("what a ring has evicted is one exact gap, and the newest replay_bytes follow it", async () => {
+  test("output that a ring has evicted is one exact gap, and the newest replay_bytes follow it", async () => {
     const agent = await startAgent();
     const client = clientOf(kind, agent.url);
     const shell = createFedShell();

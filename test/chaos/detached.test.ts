@@ -26,9 +26,9 @@ vi.setConfig({ testTimeout: volume(120_000, 1_800_000) });
 const MB = 1_000_000;
 const CUTS = volume(6, 12);
 const CYCLES = volume(40, 100);
-/** What the kernel holds of a pipe that is not read. */
+/** The bytes that the kernel holds of an unread pipe. */
 const PIPE_BYTES = 64 * 1024;
-/** What the agent's pool of output buffers keeps (src/multiplexer/buffer-pool.ts). */
+/** The bytes that the agent's pool of output buffers keeps (src/multiplexer/buffer-pool.ts). */
 const MOST_SPARE_BYTES = 3 * 1024 * 1024;
 
 const bash = (script: string) => ({ process: { cmd: "bash", args: ["-c", script] } });
@@ -87,7 +87,7 @@ test("without a client nothing is read: a process fills its pipe and waits, and 
   expect(numbers.end).toBe(100 * 4096);
 });
 
-test("what was read for a client that disconnects reaches the next one first, and nothing arrives twice", async () => {
+test("output that was read for a client that disconnects reaches the next one first, and nothing arrives twice", async () => {
   const agent = await startAgent();
   const lines = 6_000_000;
   const first = checked(
@@ -145,7 +145,7 @@ test(`after ${CYCLES} times 5 disconnects from 5 flooding processes the agent ho
     for (const [index, client] of clients.entries()) client.cut(index % 2 === 0 ? "reset" : "close");
     clients = pids.map((pid) => connectStream(agent.port, pid));
   };
-  /** What it holds when all have left, so that nothing is in flight. */
+  /** Its bytes when all have left, so that nothing is in flight. */
   const held = async () => {
     await Promise.all(clients.map((client) => client.started()));
     for (const client of clients) client.cut("reset");

@@ -60,7 +60,7 @@ async function expectAllNumbers(agent: RunningAgent, pid: number): Promise<void>
   expect([client.startOffset, numbers.end]).toEqual([READY.length, LINES * LINE_BYTES]);
 }
 
-test("an observer that reads on after the client left does not make a process in mode block run, and delivers nothing", async () => {
+test("an observer that continues to read after the client left does not make a process in mode block run, and delivers nothing", async () => {
   const agent = await startAgent({ nodeArgs: slowNetworkArgs });
   const { pid, fifo } = await startAndLeave(agent, Detached.BLOCK);
   const observer = connectStream(agent.port, pid, {}, { lag: Lag.SKIP, offsets: true });
@@ -73,7 +73,7 @@ test("an observer that reads on after the client left does not make a process in
   observer.cut("close");
 });
 
-test("an observer that received what a buffer holds leaves all of it to the client", async () => {
+test("an observer that received the content of a buffer leaves all of it to the client", async () => {
   const agent = await startAgent({ nodeArgs: slowNetworkArgs });
   const { pid, fifo } = await startAndLeave(agent, Detached.BUFFER);
   const observer = connectStream(agent.port, pid, {}, { lag: Lag.SKIP, offsets: true });

@@ -1,5 +1,5 @@
-// A reader who does on a terminal what docs/reference/cli.md does there gets what it shows. Its other commands are run by
-// test/project/docs/commands.test.ts.
+// The terminal sessions of docs/reference/cli.md give the output that the page shows. Its other
+// commands are run by test/project/docs/commands.test.ts.
 import { expect, test } from "vitest";
 import { readPage } from "../project/docs/pages.ts";
 import { startAgent } from "../support/agent/agent.ts";

@@ -1,5 +1,5 @@
-// The table in docs/reference/cli.md of what one types in docker, kubectl, tmux and ssh: each command is run as it stands
-// there, on a terminal.
+// The table in docs/reference/cli.md of commands of docker, kubectl, tmux and ssh: each command is
+// run on a terminal as the table has it.
 import { chmodSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
@@ -13,7 +13,7 @@ import { finished, holdfast, leave } from "./holdfast.ts";
 const agent = agentForFile();
 
 const commands = tablesIn(readPage("docs/reference/cli.md"))
-  .filter(({ head }) => head[2] === "what it is here")
+  .filter(({ head }) => head[2] === "here")
   .flatMap(({ rows }) => rows)
   .map(([where = "", there = "", here = ""]) => ({
     where,
@@ -91,8 +91,9 @@ test("each command of the table has an expectation, and each expectation is in t
 });
 
 let env: Record<string, string> = {};
+let folder = "";
 beforeEach(async () => {
-  const folder = createTempFolder();
+  folder = createTempFolder();
   writeFileSync(join(folder, "holdfast"), `#!/bin/sh\nexec '${process.execPath}' '${cliPath}' "$@"\n`);
   chmodSync(join(folder, "holdfast"), 0o755);
   env = {
@@ -106,7 +107,10 @@ beforeEach(async () => {
 test.each(commands)("$where: $there is $command", async ({ command }) => {
   const { before, shows, keys, code = 0 } = expectations[command] ?? { shows: /$^/ };
   await before?.();
-  const script = command.replaceAll("HOST:PORT", `127.0.0.1:${agent.port}`);
+  // What the command leaves is removed with the folder.
+  const script = command
+    .replaceAll("HOST:PORT", `127.0.0.1:${agent.port}`)
+    .replaceAll("/tmp/holdfast-", `${folder}/holdfast-`);
   const terminal = onTerminal(["bash", "-c", script], { env, cols: 200 });
   if (keys !== undefined) await typed(terminal, shows, keys);
   expect(await terminal.exited(), terminal.shown()).toBe(code);

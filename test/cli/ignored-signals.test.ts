@@ -56,7 +56,7 @@ test("an agent that is started as usual stops at SIGHUP, and its processes ignor
   expect(await agent.exited()).toEqual({ code: 0, signal: null });
 });
 
-test("processes ignore what the agent was started to ignore, and no more", async () => {
+test("processes ignore the signals that the agent was started to ignore, and no others", async () => {
   const agent = await startAgent({ program: ignoring("HUP", "PIPE", "INT") });
   expect(await ignoredByProcess(agent, false)).toEqual([SIGHUP, SIGINT, SIGPIPE].toSorted((a, b) => a - b));
 });

@@ -1,4 +1,4 @@
-// What each command prints with --json, against docs/reference/cli.schema.json.
+// The output of each command with --json, compared with docs/reference/cli.schema.json.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";

@@ -1,4 +1,4 @@
-// What a person reads when something is wrong: one line that says what and what to do. One row per failure.
+// The message of each failure: one line with the problem and the fix. One row per failure.
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";

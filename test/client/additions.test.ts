@@ -1,5 +1,6 @@
-// What a client learns in addition to output: that the agent stops, whether a process accepts input, that its tag is not
-// the only one; and what it can ask for: the end alone, a retention, a group, a try at once.
+// Information for clients in addition to output: that the agent stops, whether a process accepts
+// input, that its tag is not the only one; and their options: the end alone, a retention, a group,
+// a try at once.
 
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";

@@ -1,4 +1,4 @@
-// What a script writes when it runs without an agent, as hashes to compare with.
+// The output of a script that runs without an agent, as hashes to compare with.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";

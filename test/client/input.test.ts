@@ -1,4 +1,4 @@
-// Input arrives once and in order, whatever happens to the connections.
+// Input arrives once and in order, even if connections break.
 
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";

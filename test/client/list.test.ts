@@ -1,4 +1,4 @@
-// What the client asks with List, and what it makes of the answers of older and newer agents.
+// The client's requests with List, and its treatment of the answers of older and newer agents.
 
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";

@@ -1,5 +1,5 @@
-// The client checks what arrives against its own offset. It abandons a stream that repeats, drops
-// or reorders output, and asks again for exactly the missing bytes.
+// The client checks the stream against its own offset. It abandons a stream that repeats, drops or
+// reorders output, and asks again for exactly the missing bytes.
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";

@@ -1,4 +1,4 @@
-// One start makes one process, whatever is lost on the way.
+// One start makes one process, even if requests or answers are lost.
 
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";

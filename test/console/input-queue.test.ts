@@ -1,4 +1,4 @@
-// What is typed, while the connection is there and while it is not.
+// Input with and without a connection.
 
 import { expect, test } from "vitest";
 import { InputQueue, MAX_UNSENT_BYTES, PIECE_BYTES } from "../../console/terminal/input-queue.ts";
@@ -27,7 +27,7 @@ function queue() {
   return { input, writes, failures, settle };
 }
 
-test("what is typed during a write goes with the next one", async () => {
+test("input during a write goes with the next one", async () => {
   const { input, writes, settle } = queue();
   input.isConnected = true;
   for (const key of "abc") input.push(bytes(key));
@@ -61,7 +61,7 @@ test("without a connection 4 KiB wait, and one byte more is refused", () => {
   expect(writes).toHaveLength(1);
 });
 
-test("Esc discards what waits for the connection, and is not typed itself", () => {
+test("Esc discards the input that waits for the connection, and is not typed itself", () => {
   const { input, writes } = queue();
   input.push(bytes("rm -rf x"));
   expect(input.push(bytes("\x1b"))).toBe(true);
@@ -72,7 +72,7 @@ test("Esc discards what waits for the connection, and is not typed itself", () =
   expect(writes.map(({ text }) => text)).toEqual(["\x1b"]);
 });
 
-test("a write that fails for good drops what waited behind it", async () => {
+test("a write that fails finally drops the input behind it", async () => {
   const { input, writes, failures } = queue();
   input.isConnected = true;
   input.push(bytes("a"));

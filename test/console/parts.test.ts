@@ -36,7 +36,7 @@ test("a command line is split as a shell splits it", () => {
   expect(words(joinWords(odd))).toEqual(odd);
 });
 
-test("the addresses of pages survive the way there and back", () => {
+test("the address of a page is parsed to the same page", () => {
   const routes: Route[] = [
     { page: "processes" },
     { page: "start" },
@@ -257,7 +257,7 @@ test("log lines carry offset and source, lose everything but colors, and continu
   expect(event("stdout", "\x1b[31mred\n", 2_015)).toContain("\x1b[31mred");
 });
 
-test("paths and palette", () => {
+test("paths are joined and shortened by names, and the palette finds words in any case", () => {
   expect(["/", "/a", "/a/b/", "~"].map(parentOf)).toEqual(["/", "/", "/a", "/"]);
   expect(joinPath("/a/", "b")).toBe("/a/b");
   const actions = ["New terminal", "Terminal: a", "Copy"].map((text) => ({ text }));

@@ -12,7 +12,7 @@ const endsBetween = (text: string) => {
   return boundaries.isBetween;
 };
 
-test("a sequence or a character that is not complete is no boundary", () => {
+test("output cannot be divided within a sequence or a character", () => {
   for (const text of [
     "a",
     "\x1b[31m",

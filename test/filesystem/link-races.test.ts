@@ -1,5 +1,5 @@
 // A program swaps a directory and a link to another one while files are removed and moved: nothing
-// outside is touched, whatever the order of events.
+// outside is touched, in any order of events.
 
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

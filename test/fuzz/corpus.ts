@@ -55,7 +55,8 @@ const plain: readonly (readonly [method: string, path: string, body?: string])[]
     "/init",
     JSON.stringify({ envVars: { A: "1" }, defaultWorkdir: "/", timestamp: "2026-01-01T00:00:00Z" }),
   ],
-  // No lifecycleID: a new one closes all other connections, those of the checks between batches too.
+  // No lifecycleID: a new one closes all other connections, also those of the checks between
+  // batches.
   ["POST", "/init", JSON.stringify({ caBundle: "x", volumeMounts: [{ path: "/x" }] })],
   ["POST", "/filesystem.Filesystem/Stat", '{"path":"/tmp"}'],
   ["GET", "/files?path=/tmp/x&username=nobody"],

@@ -1,4 +1,4 @@
-// What an agent is in addition to its output: after an upgrade it is the same.
+// The state of an agent in addition to its output: it is the same after an upgrade.
 
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -107,7 +107,7 @@ test("a new lifecycleID begins a generation, the same one after the upgrade does
   expect(await generation()).toBe(before);
 });
 
-test("input that a process has half taken arrives once, and its end of file after it", async () => {
+test("input that a process has read in part arrives once, and its end of file after it", async () => {
   const agent = await startAgent();
   const client = plainClient(agent.url);
   const received = receive(client.start({ process: sh("cat | cksum"), stdin: true, tag: "slow" }));
@@ -245,7 +245,7 @@ test("a draining process ends at its own time, with its exit code", async () => 
   expect(await received.ended()).toMatchObject({ exitCode: 6 });
 });
 
-test("output that nobody has received waits for its client, in each mode", async () => {
+test("output that no client has received waits for its client, in each mode", async () => {
   const agent = await startAgent();
   const client = plainClient(agent.url);
   for (const [tag, detached] of [

@@ -1,4 +1,4 @@
-// What fails in an upgrade, and what becomes of the agent then.
+// Failures of an upgrade, and the agent after them.
 
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -61,7 +61,7 @@ test.each([
     says: /signal: aborted/,
   },
   {
-    what: "a program that is no agent",
+    what: "a program that is not an agent",
     to: () => fileWith("#!/usr/bin/env node\n"),
     status: 409,
     says: /exit status 0/,
@@ -162,7 +162,7 @@ test("a version that exits before it is ready gives the agent back", async () =>
 });
 
 test("if the version before cannot continue either, the agent ends, and so do its commands", async () => {
-  // The npm package was replaced in place: what is executed again is the version that cannot continue.
+  // The npm package was replaced in place: the version that cannot continue is executed again.
   const code = `if (process.env.HOLDFAST_STATE !== undefined)
     require("node:net").Server.prototype.listen = () => { throw new Error("made to fail"); };`;
   const agent = await startAgent({ program: [process.execPath, versionThat(code)] });

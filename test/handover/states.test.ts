@@ -1,9 +1,9 @@
 // The states that released versions wrote: this version can continue with each of them. `UPDATE_STATES=1` writes the one
 // of the present version, which a release does once.
 //
-// If the shape of what is saved changed: a new field that an older version may pass over needs nothing but a new file. If
-// an older version must not pass over it, name it in `needs`. If it would misread the state, raise `format`
-// (src/handover/agent-state.ts).
+// If the shape of the state changed: a new field that an older version may ignore needs only a new
+// file. If an older version must not ignore it, name it in `needs`. If it would misread the state,
+// raise `format` (src/handover/agent-state.ts).
 
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -144,7 +144,7 @@ function readSaved(name: string): SavedState {
   return JSON.parse(readFileSync(join(folder, name), "utf8")) as SavedState;
 }
 
-test("what this version saves has the shape that its state of the release has", async () => {
+test("the state that this version saves has the shape of the stored state of its release", async () => {
   const present = await presentState();
   const file = `${version}.json`;
   if (process.env["UPDATE_STATES"] === "1" || !existsSync(join(folder, file)))

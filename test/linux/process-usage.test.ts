@@ -1,4 +1,4 @@
-// What a process uses, from /proc, against what the process does.
+// The usage of a process from /proc, compared with its work.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, onTestFinished, test } from "vitest";

@@ -16,15 +16,18 @@ test.each([4096, 5000, 32 * KIB, 40_000, 64 * KIB])(
   },
 );
 
-test.each([0, 1, 4095, 64 * KIB + 1])("one of %i bytes is made to measure, and not used again", (bytes) => {
-  const first = takeBuffer(bytes);
-  expect(first.length).toBe(bytes);
-  expect(first.buffer.byteLength).toBe(bytes);
-  giveBack(first);
-  expect(takeBuffer(bytes).buffer).not.toBe(first.buffer);
-});
+test.each([0, 1, 4095, 64 * KIB + 1])(
+  "a buffer of %i bytes has exactly that size, and is not used again",
+  (bytes) => {
+    const first = takeBuffer(bytes);
+    expect(first.length).toBe(bytes);
+    expect(first.buffer.byteLength).toBe(bytes);
+    giveBack(first);
+    expect(takeBuffer(bytes).buffer).not.toBe(first.buffer);
+  },
+);
 
-test("two that are out never share memory, also when one is given back twice", () => {
+test("two buffers in use never share memory, also when one is given back twice", () => {
   const buffer = takeBuffer(64 * KIB);
   giveBack(buffer);
   giveBack(buffer);

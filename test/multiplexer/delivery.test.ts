@@ -1,4 +1,5 @@
-// Rules 5 and 11: where a fork begins, and that no byte falls between two subscribers whatever they do in which order.
+// Rules 5 and 11: where a fork begins, and that no byte is lost between two subscribers, in any
+// order of their calls.
 
 import { describe, expect, test } from "vitest";
 import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/chunk-queue.ts";
@@ -53,7 +54,7 @@ describe("a fork", () => {
     expect(multiplexer.attach().takeAll()).toBe("on its way");
   });
 
-  test("begins behind the delivered part of what another has read", () => {
+  test("begins after the delivered part of the output that another subscriber has read", () => {
     const multiplexer = new CheckedMultiplexer();
     const first = multiplexer.attach();
     multiplexer.push("abc");
@@ -188,7 +189,7 @@ describe("a detach", () => {
     expect(multiplexer.gate).toEqual([true, false, true]);
   });
 
-  test("makes any other use a mistake that is thrown", () => {
+  test("makes any other use of the subscriber throw", () => {
     const multiplexer = new CheckedMultiplexer();
     const client = multiplexer.attach();
     multiplexer.push("x");
@@ -265,7 +266,7 @@ describe("two forks and a detach in one turn", () => {
 });
 
 describe("a detach within a push", () => {
-  test("of the one that is woken leaves the pushed bytes to the next fork", () => {
+  test("of the woken subscriber leaves the pushed bytes to the next fork", () => {
     const multiplexer = new CheckedMultiplexer();
     const client = multiplexer.attach((self) => self.detach());
     client.read();
@@ -274,7 +275,7 @@ describe("a detach within a push", () => {
     expect(multiplexer.attach().takeAll()).toBe("nobody's");
   });
 
-  test("of the one that is woken, after it read, leaves the pushed bytes to the next fork", () => {
+  test("of the woken subscriber after its read leaves the pushed bytes to the next fork", () => {
     const multiplexer = new CheckedMultiplexer();
     const client = multiplexer.attach((self) => {
       self.read();
@@ -285,7 +286,7 @@ describe("a detach within a push", () => {
     expect(multiplexer.attach().takeAll()).toBe("in flight");
   });
 
-  test("of another that waits keeps that one from being woken", () => {
+  test("of another waiting subscriber prevents that this one is woken", () => {
     const multiplexer = new CheckedMultiplexer();
     const first = multiplexer.attach(() => second.detach());
     const second = multiplexer.attach();
@@ -296,7 +297,7 @@ describe("a detach within a push", () => {
     expect(multiplexer.raw.subscriberCount).toBe(1);
   });
 
-  test("of one that was woken already costs the others nothing", () => {
+  test("of a subscriber that was woken already changes nothing for the others", () => {
     const multiplexer = new CheckedMultiplexer();
     const first = multiplexer.attach((self) => self.read());
     const second = multiplexer.attach(() => first.detach());
@@ -306,7 +307,7 @@ describe("a detach within a push", () => {
     expect(second.takeAll()).toBe("x");
   });
 
-  test("and a fork at its offset, both within the wake-up, hand over the pushed bytes", () => {
+  test("within the wake-up leaves the pushed bytes to a fork at its offset in the same wake-up", () => {
     const multiplexer = new CheckedMultiplexer();
     const successors: Client[] = [];
     const client = multiplexer.attach((self) => {

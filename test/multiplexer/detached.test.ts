@@ -1,5 +1,5 @@
-// Rules 7 and 9: what is read and held while no client is attached. gate.test.ts and delivery.test.ts
-// cover mode `block`.
+// Rules 7 and 9: the output that is read and held while no client is attached. gate.test.ts and
+// delivery.test.ts cover mode `block`.
 
 import { describe, expect, test } from "vitest";
 import { CHUNK_OVERHEAD_BYTES, KEEP_BY_REFERENCE_BYTES } from "../../src/multiplexer/chunk-queue.ts";

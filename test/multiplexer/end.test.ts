@@ -70,7 +70,7 @@ describe("the end", () => {
     expect([client.read(), client.read()]).toEqual(["unseen", END]);
   });
 
-  test("of a process without output is all there is", () => {
+  test("of a process without output comes without any output", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.finish();
     expect(multiplexer.attach().read()).toBe(END);
@@ -135,7 +135,7 @@ describe("after the end", () => {
 });
 
 describe("a fork that races with the end", () => {
-  test("and attaches before it is woken by the end", () => {
+  test("is woken by the end if it attached before", () => {
     const multiplexer = new CheckedMultiplexer();
     const client = multiplexer.attach();
     expect(client.read()).toBe(EMPTY);
@@ -144,7 +144,7 @@ describe("a fork that races with the end", () => {
     expect(client.read()).toBe(END);
   });
 
-  test("and attaches within the wake-up finds undelivered output and the end, and is not woken", () => {
+  test("finds undelivered output and the end, and is not woken, if it attached within the wake-up", () => {
     const multiplexer = new CheckedMultiplexer();
     const found: string[] = [];
     const forks: Client[] = [];
@@ -161,7 +161,7 @@ describe("a fork that races with the end", () => {
     expect(multiplexer.gate).toEqual([true, false]);
   });
 
-  test("and attaches within the last push finds its output, and later the end", () => {
+  test("finds the output of the last push, and later the end, if it attached within that push", () => {
     const multiplexer = new CheckedMultiplexer();
     const forks: Client[] = [];
     const waiting = multiplexer.attach(() => forks.push(multiplexer.attach()));
@@ -172,7 +172,7 @@ describe("a fork that races with the end", () => {
     expect(forks[0]?.read()).toBe(END);
   });
 
-  test("and attaches after the end finds it without being woken", () => {
+  test("finds the end without being woken if it attached after it", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.finish();
     const client = multiplexer.attach();
@@ -180,7 +180,7 @@ describe("a fork that races with the end", () => {
     expect(client.wakings).toBe(0);
   });
 
-  test("and one that leaves within the wake-up leaves its bytes to a later fork", () => {
+  test("leaves its bytes to a later fork if it leaves within the wake-up", () => {
     const multiplexer = new CheckedMultiplexer();
     const leaving = multiplexer.attach((self) => self.detach());
     multiplexer.push("in flight");

@@ -1,4 +1,4 @@
-// Rules 9 and 10: when producers read, and what is held when they stop.
+// Rules 9 and 10: when producers read, and the output that is held when they stop.
 
 import { describe, expect, test } from "vitest";
 import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/chunk-queue.ts";

@@ -18,7 +18,7 @@ export type Step =
       /** In thousandths of the head; above 1000, as many bytes beyond it. */
       readonly from?: number | undefined;
       readonly isObserver?: boolean;
-      /** What the new subscriber does each time it is woken, and when it is disconnected. */
+      /** The actions of the new subscriber each time it is woken, and when it is disconnected. */
       readonly onReadable: readonly Step[];
       readonly onCut?: readonly Step[];
     }
@@ -55,7 +55,7 @@ class Interleaving {
   readonly #multiplexers: readonly ModelledMultiplexer[];
   /** Every subscriber so far. */
   readonly #forks: Attached[] = [];
-  /** What the budget held when the step began, and all that was pushed since. */
+  /** The bytes that the budget held when the step began, and all that were pushed since. */
   #mostHeld = 0;
   #depth = 0;
   #nestedPushes = 0;

@@ -6,7 +6,7 @@ import { seededRandom } from "../support/seeded-random.ts";
 import { ByteRanges } from "./byte-ranges.ts";
 
 describe("intervals", () => {
-  test("whatever is added in whatever order contain the same bytes as a naive set", () => {
+  test("contain the same bytes as a naive set, after any additions in any order", () => {
     const random = seededRandom(1);
     const below = (limit: number) => Math.floor(random() * limit);
     for (let round = 0; round < 2_000; round++) {
@@ -28,7 +28,7 @@ describe("intervals", () => {
     }
   });
 
-  test("added below an offset end there, and what is removed below an offset is gone", () => {
+  test("added below an offset end there, and bytes removed below an offset are gone", () => {
     const [set, other] = [new Intervals(), new Intervals()];
     other.add(0, 10);
     other.add(20, 30);

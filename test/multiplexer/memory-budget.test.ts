@@ -36,7 +36,7 @@ function replaying(budget: MemoryBudget, bytes: number): CheckedMultiplexer {
 }
 
 describe("the sum", () => {
-  test("is what all windows hold, whatever happens to them", () => {
+  test("is the cost of all windows, after any steps", () => {
     const budget = new MemoryBudget(1_000 * KB);
     const multiplexers = [under(budget), buffering(budget), replaying(budget, 5 * KB)];
     const sum = () => multiplexers.reduce((bytes, { raw }) => bytes + raw.heldBytes, 0);
@@ -110,7 +110,7 @@ describe("a spent budget", () => {
     for (const { raw } of multiplexers) raw.checkInvariants();
   });
 
-  test("also stops rings, and what they hold stays", () => {
+  test("also stops rings, and their output stays", () => {
     const budget = new MemoryBudget(100 * KB);
     const ring = buffering(budget, { detached: { kind: "ring" }, replayBytes: 60 * KB });
     ring.push(costing(60 * KB));

@@ -260,7 +260,7 @@ export class ModelledMultiplexer {
     assert.ok(droppable.contains(from, to), `[${from}, ${to}) is dropped, droppable is ${droppable}`);
   }
 
-  /** Before each call: what the model must know of the real one. */
+  /** Before each call: the state of the real one that the model must know. */
   #look(): void {
     this.model.oldest = this.real.oldest;
     this.#highestNeeded = Math.max(this.#highestNeeded, this.model.needed);
@@ -343,7 +343,7 @@ export class ModelledMultiplexer {
     assert.deepEqual(this.#stalled, [], "a stalled subscriber was not cut in time");
   }
 
-  /** What the slowest client has before it, in bytes or with overheads. */
+  /** The backlog of the slowest client, in bytes or with overheads. */
   get #backlog(): { readonly least: number; readonly most: number } {
     const { needed } = this.model;
     const most = Math.min(this.real.heldBytes, this.model.mostCost(Math.max(needed, this.model.oldest)));

@@ -30,7 +30,7 @@ interface Sizes {
   readonly bytes: fc.Arbitrary<number>;
 }
 
-/** What a subscriber does when it is woken or disconnected. */
+/** The action of a subscriber when it is woken or disconnected. */
 function reaction({ bytes }: Sizes): fc.Arbitrary<Step> {
   return fc.oneof(
     { weight: 3, arbitrary: fc.record({ do: fc.constant("readAll" as const), who: selfOrOther }) },
@@ -139,7 +139,7 @@ const arbitraries = {
 };
 
 test.each(Object.entries(arbitraries))(
-  "whatever the order of calls, multiplexers do what their models do, with pieces %s",
+  "in any order of calls, multiplexers behave as their models, with pieces %s",
   (_pieces, { setting, runs, ...sizes }) => {
     const property = fc.property(setting, steps(sizes), runInterleaving);
     // A few seconds on an idle machine; a busy one runs as many as it can and has time left to shrink.

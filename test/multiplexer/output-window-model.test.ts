@@ -43,7 +43,7 @@ const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
   { weight: 2, arbitrary: fc.record({ do: fc.constant("trim" as const), below: fc.nat(200) }) },
 );
 
-test("whatever the order of calls, what is held is what was appended, from the first chunk not wholly trimmed", () => {
+test("after any calls, the held bytes are those that were appended, from the first chunk that is not wholly trimmed", () => {
   const property = fc.property(fc.array(step, { maxLength: 60, size: "max" }), run);
   fc.assert(property, { numRuns: 1_500, interruptAfterTimeLimit: 10_000 });
 });

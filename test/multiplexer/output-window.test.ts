@@ -154,7 +154,7 @@ describe("merging", () => {
     expect(buffer.includes("short")).toBe(false);
   });
 
-  test("does not merge what was appended before and after data kept by reference", () => {
+  test("does not merge output before and after data kept by reference", () => {
     const window = windowOf("a");
     window.append("stdout", Buffer.alloc(KEEP_BY_REFERENCE_BYTES, "-"));
     append(window, "b");
@@ -187,7 +187,7 @@ describe("the memory of a held chunk", () => {
     [9, 1],
     [1_100, 7],
     [4, KEEP_BY_REFERENCE_BYTES / 4 - 1],
-  ])("that gathered %i pieces of %i bytes is at most twice that and the overhead", (pieces, bytes) => {
+  ])("with %i pieces of %i bytes is at most twice that and the overhead", (pieces, bytes) => {
     const window = new OutputWindow();
     for (let piece = 0; piece < pieces; piece++) append(window, "x".repeat(bytes));
     const { data } = only(chunksFrom(window, 0));
@@ -197,7 +197,7 @@ describe("the memory of a held chunk", () => {
   test("is freed when its chunk is dropped, even while later chunks are held", async () => {
     const window = new OutputWindow();
     const collected = trimOneOfTwo(window);
-    // A turn of its own: what a turn makes a WeakRef of stays until it is over.
+    // A turn of its own: an object with a new WeakRef stays until the turn is over.
     await new Promise((resolve) => setImmediate(resolve));
     collectGarbage();
     expect(collected()).toBe(true);
@@ -215,7 +215,7 @@ describe("the memory of a held chunk", () => {
     return () => weak.deref() === undefined;
   }
 
-  test("does not grow with what has passed through a window that is never empty", () => {
+  test("does not grow with the output that has passed through a window that is never empty", () => {
     const window = windowOf("x");
     passThrough(window, 10_000);
     const before = heapBytes();
@@ -270,7 +270,7 @@ describe("a read", () => {
     [1, ["aa", "bb", "cccc"]],
     [4, ["b", "cccc"]],
     [8, ["c"]],
-  ])("from %i, within a chunk, finds what is left of it first", (from, expected) => {
+  ])("from %i, within a chunk, finds the rest of it first", (from, expected) => {
     const window = windowOf(...texts);
     expect(read(window, from)).toEqual(expected);
     expect(chunksFrom(window, from, 1)).toMatchObject([{ offset: from, frames: undefined }]);
@@ -302,7 +302,7 @@ describe("a read", () => {
     window.checkInvariants();
   });
 
-  test("from below what is held finds a gap and does not pretend that what is held comes next", () => {
+  test("from below the held output finds a gap first", () => {
     const window = windowOf(...texts);
     window.dropBelow(offset(3));
     expect(window.read(offset(0))).toEqual({ kind: "gap", to: 3 });
@@ -321,7 +321,7 @@ describe("dropping below an offset", () => {
     [4, 3, ["bb", "cccc"]],
     [5, 5, ["cccc"]],
     [9, 9, []],
-  ])("to %i lets go of whole chunks only: from %i on %j stay", (to, oldest, left) => {
+  ])("to %i drops whole chunks only: from %i on %j stay", (to, oldest, left) => {
     const window = windowOf(...texts);
     window.dropBelow(offset(to));
     window.checkInvariants();
@@ -331,7 +331,7 @@ describe("dropping below an offset", () => {
     expect(read(window, oldest)).toEqual(left);
   });
 
-  test("to below what is held changes nothing", () => {
+  test("to an offset below the held output changes nothing", () => {
     const window = windowOf(...texts);
     window.dropBelow(offset(5));
     window.dropBelow(offset(3));
@@ -390,7 +390,7 @@ describe("settling into replay", () => {
     expect(found).toEqual(Array.from({ length: 9 }, (_, from) => ["abcdefghi".slice(from)]));
   });
 
-  test("does not change what was read before and after, whatever is merged behind it", () => {
+  test("does not change output that was read before and after, even if output behind it is merged", () => {
     const window = readOneByOne(["abc"]);
     const recent = only(chunksFrom(window, 0));
     toReplay(window, 3);
@@ -427,7 +427,7 @@ describe("settling into replay", () => {
     expect(only(chunksFrom(window, 0)).data).toBe(data);
   });
 
-  test("below what is settled changes nothing", () => {
+  test("below settled output changes nothing", () => {
     const window = readOneByOne(["abc", "def"]);
     toReplay(window, 6);
     toReplay(window, 3);

@@ -1,6 +1,6 @@
-// What one multiplexer promises (rules 5 to 8 and 13), without a window, chunks or timers: which bytes
-// are delivered, which were in flight to a client that left, which may have been dropped, and how far
-// each client is. Short enough to be checked by reading it.
+// The promises of one multiplexer (rules 5 to 8 and 13), without a window, chunks or timers: which
+// bytes are delivered, which were in flight to a client that left, which may have been dropped, and
+// how far each client is. Short enough to be checked by reading it.
 
 import {
   CHUNK_OVERHEAD_BYTES,
@@ -137,7 +137,7 @@ export class ReferenceModel {
     return slowest;
   }
 
-  /** What the attached clients, or detached, the next client, need begins here. */
+  /** The output that the attached clients, or detached, the next client, need begins here. */
   get needed(): number {
     return this.slowest ?? this.delivered.firstOutside(this.oldest);
   }

@@ -1,5 +1,5 @@
-// Rules 5 to 7, 12 and 13: resuming at an offset, the gap when it is no longer held, observers, and what
-// is left after the end.
+// Rules 5 to 7, 12 and 13: resuming at an offset, the gap when it is no longer held, observers, and
+// the output after the end.
 
 import { describe, expect, test } from "vitest";
 import { HoldfastError } from "../../src/errors.ts";
@@ -30,7 +30,7 @@ describe("a resume", () => {
     }
   });
 
-  test("inside a chunk receives what is left of it, with its offset and stream", () => {
+  test("inside a chunk receives the rest of it, with its offset and stream", () => {
     const [multiplexer] = delivered(100);
     const read = multiplexer.attachTo({ from: 5 }).subscriber.read();
     expect(read).toMatchObject({ chunk: { stream: "stderr", offset: 5, data: Buffer.from("fg") } });
@@ -44,7 +44,7 @@ describe("a resume", () => {
     expect(client.takeAll()).toBe("hijk");
   });
 
-  test("below what is held finds exactly what is missing as a gap, once, and then all that is held", () => {
+  test("below the held output finds exactly the missing bytes as a gap, once, and then all that is held", () => {
     const [multiplexer] = delivered(3);
     expect(multiplexer.raw.oldest).toBe(3);
     const client = multiplexer.attachTo({ from: 1 });
@@ -52,7 +52,7 @@ describe("a resume", () => {
     expect([client.take(), client.takeAll()]).toEqual(["(gap 1..3)", "defghi"]);
   });
 
-  test("below what is held keeps the rest held until the gap is read", () => {
+  test("below the held output keeps the rest held until the gap is read", () => {
     const [multiplexer, fast] = delivered(3);
     const client = multiplexer.attachTo({ from: 0 });
     multiplexer.push("jklmno", "pty");
@@ -109,7 +109,7 @@ describe("a resume", () => {
     expect(multiplexer.attach().read()).toBe(EMPTY);
   });
 
-  test("inside what was sent proves it only up to there", () => {
+  test("inside output that was sent proves it only up to there", () => {
     const multiplexer = new CheckedMultiplexer();
     const first = multiplexer.attach();
     multiplexer.push("abcdef");
@@ -119,7 +119,7 @@ describe("a resume", () => {
     expect(multiplexer.attach().takeAll()).toBe("ef");
   });
 
-  test("below what is delivered does not make it undelivered again", () => {
+  test("below delivered output does not make it undelivered again", () => {
     const [multiplexer, client] = delivered(100);
     client.detach();
     const resumed = multiplexer.attachTo({ from: 2 });
@@ -241,7 +241,7 @@ describe("an observer", () => {
     expect(multiplexer.gate).toEqual([true]);
   });
 
-  test("that falls behind the window finds a gap from its offset to what is held, and continues there", () => {
+  test("that falls behind the window finds a gap from its offset to the oldest held byte, and continues there", () => {
     const multiplexer = new CheckedMultiplexer(10_000, { replayBytes: 3 });
     const client = multiplexer.attach();
     const observer = multiplexer.attachTo({ isObserver: true });
@@ -254,7 +254,7 @@ describe("an observer", () => {
     expect([observer.read(), observer.read(), observer.read()]).toEqual(["(gap 4..20)", "held", EMPTY]);
   });
 
-  test("that is inside the window finds no gap, whatever it has not received", () => {
+  test("that is inside the window finds no gap, even if it has received nothing", () => {
     const [multiplexer, client] = delivered(100);
     const observer = multiplexer.attachTo({ isObserver: true, from: 0 });
     multiplexer.push("new");
@@ -280,7 +280,7 @@ describe("an observer", () => {
     expect([observer.read(), observer.read().length]).toEqual(["(gap 0..720000)", 80_000]);
   });
 
-  test("that attaches to a buffer does not evict what is held for the next client", () => {
+  test("that attaches to a buffer does not evict the output for the next client", () => {
     const multiplexer = new CheckedMultiplexer(1_000, { detached: { kind: "buffer", bytes: 200_000 } });
     multiplexer.attach().detach();
     multiplexer.push("x".repeat(100_000));
@@ -297,7 +297,7 @@ describe("an observer", () => {
     expect(multiplexer.attach().takeAll()).toHaveLength(1_600);
   });
 
-  test("that attaches at the head does not prove that anything was received", () => {
+  test("that attaches at the head does not prove that any output was received", () => {
     const multiplexer = new CheckedMultiplexer();
     multiplexer.push("undelivered");
     const observer = multiplexer.attachTo({ isObserver: true, from: 11 });
@@ -347,7 +347,7 @@ describe("attaching at an offset", () => {
     ]);
   });
 
-  test("of a client that catches up keeps what it received within the replay, so that it can resume", () => {
+  test("of a client that catches up keeps its received output within the replay, so that it can resume", () => {
     const multiplexer = new CheckedMultiplexer(100_000, { replayBytes: 40_000 });
     multiplexer.attach().detach();
     multiplexer.push("a".repeat(1_000));
@@ -403,7 +403,7 @@ describe("after the end", () => {
     expect(() => multiplexer.attachTo({ from: 10 })).toThrow("beyond");
   });
 
-  test("a resume below what is held finds the gap, the rest and the end", () => {
+  test("a resume below the held output finds the gap, the rest and the end", () => {
     const [multiplexer] = delivered(3);
     multiplexer.finish();
     const late = multiplexer.attachTo({ from: 0 });

@@ -1,4 +1,5 @@
-// A multiplexer that was saved and restored is the same for whoever comes. Random steps, with a restore at any of them.
+// A multiplexer that was saved and restored is the same for every subscriber. Random steps, with a
+// restore at any of them.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -131,7 +132,7 @@ class World {
     this.#subscribers.push({ subscriber, isObserver });
   }
 
-  /** What is read is what was pushed. */
+  /** The bytes that are read are those that were pushed. */
   #read(subscriber: Subscriber<End>): boolean {
     const read = subscriber.read();
     if (read.kind !== "chunk") return read.kind === "gap";
@@ -187,7 +188,7 @@ class World {
   }
 }
 
-test("whatever happened before, a restored multiplexer holds the same and continues", () => {
+test("after any steps, a restored multiplexer holds the same and continues", () => {
   fc.assert(
     fc.property(settings, fc.array(step, { minLength: 5, maxLength: 80 }), (given, steps) => {
       const world = new World(given);

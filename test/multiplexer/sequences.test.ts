@@ -12,7 +12,7 @@ const MOST_MS = 20_000;
 // Missed output that was delivered since still counted as undelivered, and a buffer stayed blocked.
 test.each([5_494_148])("fixed case: sequence %i", (seed) => runSequence(seed));
 
-test("sequences of clients that leave, return and observe do what the model says", {
+test("a multiplexer behaves as its model while clients leave, return and observe", {
   timeout: 4 * MOST_MS,
 }, () => {
   const endsAtMs = performance.now() + MOST_MS;

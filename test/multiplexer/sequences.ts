@@ -124,7 +124,7 @@ class Sequence {
   }
 
   #push(): void {
-    // A producer obeys the gate; what it has in hand when the gate closes, it still pushes.
+    // A producer obeys the gate; it still pushes the chunk that it has when the gate closes.
     if (!this.#real.isReading && this.#random(4) > 0) return;
     this.#note("push");
     this.#model.push("stdout", UNIT, 0);
@@ -185,7 +185,7 @@ class Sequence {
     } else if (place.readTo !== this.#model.head || (read.kind === "end") !== this.#model.ended) {
       throw new Error(`read ${read.kind} at ${place.readTo} of ${this.#model.head}`);
     }
-    // What is in flight may arrive, or not.
+    // A frame in flight may arrive, or not.
     client.position = this.#random(2) === 0 ? place.readTo : place.deliveredTo;
     return read.kind === "chunk" || read.kind === "gap";
   }

@@ -158,7 +158,7 @@ describe("a stalled subscriber", () => {
   });
 });
 
-describe("never disconnected is", () => {
+describe("the stall watch never disconnects", () => {
   test("a lone subscriber", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const lone = multiplexer.attach();
@@ -204,7 +204,7 @@ describe("never disconnected is", () => {
     expect([ghosts[0]?.cuts, observer.cuts]).toEqual([[0], []]);
   });
 
-  test("one that received everything until shortly before, for the time when there was nothing to accept", () => {
+  test("a subscriber that received everything until shortly before, for the time when there was nothing to accept", () => {
     const multiplexer = new CheckedMultiplexer(10_000);
     const ghost = multiplexer.attach();
     const early = multiplexer.attach();

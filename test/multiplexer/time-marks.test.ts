@@ -25,7 +25,7 @@ test("few pushes each have their time, and a range begins with the time of its f
   expect(new TimeMarks().within(offset(0), offset(9))).toEqual([]);
 });
 
-test("a byte was pushed at its mark or less than withinMs later, whatever happened", () => {
+test("after any pushes, a byte was pushed at its mark or less than withinMs later", () => {
   const steps = fc.array(fc.integer({ min: 0, max: 5000 }), { minLength: 1, maxLength: 400 });
   fc.assert(
     fc.property(steps, fc.nat(20_000), fc.nat(300), (delays, heldBytes, behind) => {
@@ -48,7 +48,7 @@ test("a byte was pushed at its mark or less than withinMs later, whatever happen
   );
 });
 
-test("marks cost at most an eighth of what is held, and at most 128 KiB", () => {
+test("marks cost at most an eighth of the held output, and at most 128 KiB", () => {
   const seconds = Array.from({ length: 50_000 }, (_, at) => at * 1000);
   expect(filled(seconds, 16 * 1024).count * 16).toBeLessThanOrEqual(2048);
   expect(filled(seconds, 2 ** 30).count).toBeLessThanOrEqual(8192);

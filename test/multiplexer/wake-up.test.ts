@@ -32,7 +32,7 @@ test("a subscriber that is woken and does not read is not woken again", () => {
   expect(client.takeAll()).toBe("xy");
 });
 
-test("two empty reads are one waking", () => {
+test("two empty reads wake the subscriber once", () => {
   const multiplexer = new CheckedMultiplexer();
   const client = multiplexer.attach();
   client.read();

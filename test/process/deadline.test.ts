@@ -8,20 +8,23 @@ import { createTable } from "../support/agent/process-table.ts";
 import { command, PTY, script } from "../support/clients/start-requests.ts";
 import { childrenOf, eventually, stateOf } from "../support/proc/proc.ts";
 
-test.each([undefined, PTY])("at the deadline a process is killed, whatever it catches: %j", async (stdio) => {
-  const table = createTable();
-  const process = await table.start(
-    script("trap '' TERM INT HUP; echo begun; while :; do read -r -t 60 || :; done", {
-      timeoutMs: 200,
-      ...(stdio && { stdio }),
-    }),
-  );
-  const { stdout, pty, end } = await outputOf(process);
+test.each([undefined, PTY])(
+  "at the deadline a process is killed, even if it catches signals: %j",
+  async (stdio) => {
+    const table = createTable();
+    const process = await table.start(
+      script("trap '' TERM INT HUP; echo begun; while :; do read -r -t 60 || :; done", {
+        timeoutMs: 200,
+        ...(stdio && { stdio }),
+      }),
+    );
+    const { stdout, pty, end } = await outputOf(process);
 
-  expect(stdout + pty).toMatch(/^begun/);
-  expect(end).toMatchObject({ exitCode: -1, exited: false, status: "signal: killed" });
-  expect(process.deadlinePassed).toBe(true);
-});
+    expect(stdout + pty).toMatch(/^begun/);
+    expect(end).toMatchObject({ exitCode: -1, exited: false, status: "signal: killed" });
+    expect(process.deadlinePassed).toBe(true);
+  },
+);
 
 test("at the deadline the children of a process are killed with it", async () => {
   const table = createTable({ drainTimeoutMs: 60_000 });

@@ -1,5 +1,4 @@
-// No ended child stays a zombie, whichever process was its parent, and every exit status reaches
-// its own process.
+// No ended child of any parent stays a zombie, and every exit status reaches its own process.
 
 import { expect, test } from "vitest";
 import { collectOutput, outputOf } from "../support/agent/process-output.ts";

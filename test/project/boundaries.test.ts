@@ -13,7 +13,10 @@ const root = join(import.meta.dirname, "../..");
 
 const doors = doorsOf(Object.keys(layout));
 
-/** What a file of `folder` may import from elsewhere in src, and what it may not; paths are relative to src. */
+/**
+ * The imports that a file of `folder` may have from elsewhere in src, and the others; paths are
+ * relative to src.
+ */
 function importsOf(folder: string) {
   const row = layout[folder];
   if (row === undefined) throw new Error(`${folder} is not in the layout`);

@@ -8,7 +8,7 @@ import { ENTRY_CODE } from "../../scripts/binary/entry.mjs";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 const sources = join(import.meta.dirname, "../../scripts/binary/entry");
-/** What the compiler for each is called, on x64. */
+/** The name of the compiler for each, on x64. */
 const prefixes = { x64: "", arm64: "aarch64-linux-gnu-" } as const;
 
 for (const arch of ["x64", "arm64"] as const) {

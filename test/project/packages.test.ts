@@ -24,8 +24,8 @@ test("every package with an install script is allowed or denied by name, and no 
   expect(Object.keys(manifest.allowScripts).sort()).toEqual(withScript.map(nameOf).sort());
 });
 
-// npm leaves an optional package out of the lock file when the registry has not got it (yet), and `npm ci` then refuses
-// the lock file everywhere, on machines that do not need that package too.
+// npm leaves an optional package out of the lock file when the registry has not got it (yet), and
+// `npm ci` then refuses the lock file everywhere, also on machines that do not need that package.
 test("the lock file names every optional package of every platform", () => {
   const present = new Set(Object.keys(locked).map(nameOf));
   const wanted = Object.values(locked).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}));

@@ -8,7 +8,7 @@ const minutes = Number(process.env["HOLDFAST_SOAK_MINUTES"] ?? 10);
 const sequences = Number(process.env["HOLDFAST_SOAK_SEQUENCES"] ?? Number.POSITIVE_INFINITY);
 const seed = Number(process.env["HOLDFAST_SOAK_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
-test("sequences of clients that leave, return and observe do what the model says", {
+test("a multiplexer behaves as its model while clients leave, return and observe", {
   timeout: 2 ** 31 - 1,
 }, async () => {
   const isCounted = Number.isFinite(sequences);

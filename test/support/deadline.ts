@@ -1,4 +1,4 @@
-// Waits with a deadline: the error shows the state of what was waited for.
+// Waits with a deadline: the error shows the state that it waited for.
 
 const DEADLINE_MS = 15_000;
 

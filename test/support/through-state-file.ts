@@ -1,4 +1,4 @@
-// What the next image of an agent reads of a value that this one saved: through a real state file.
+// Passes a saved value to the next image of an agent, through a real state file.
 
 import { closeSync } from "node:fs";
 import { readState, writeState } from "../../src/handover/state-file.ts";

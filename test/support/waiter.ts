@@ -1,4 +1,4 @@
-/** Waits for what a program shows or does, by looking again after each change. */
+/** Waits for a state of a program, by looking again after each change. */
 export interface Waiter {
   /** Call it after each change of what `look` looks at. */
   changed(): void;

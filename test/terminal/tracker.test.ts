@@ -33,7 +33,7 @@ test("text, colors that were reset and movements of the cursor leave nothing to 
   }
 });
 
-/** What is named, the output that sets it, what restores it, what resets it. */
+/** The name of a mode, the output that sets it, and the outputs that restore and reset it. */
 const cases: readonly [string, string, string, string][] = [
   ["the alternate screen", "\x1b[?1049h", "\x1b[?1049h", "\x1b[?1049l"],
   ["the alternate screen without the cursor", "\x1b[?1047h", "\x1b[?1047h", "\x1b[?1047l"],
@@ -78,7 +78,7 @@ test.each(cases)("%s is restored, and reset", (_name, output, expected, expected
   expect(reset(output)).toBe(expectedReset);
 });
 
-test("what a program has set and reset again is neither restored nor reset", () => {
+test("a mode that a program has set and reset again is neither restored nor reset", () => {
   const pairs = [
     "\x1b[?1049h\x1b[?1049l",
     "\x1b[?1049h\x1b[>1u\x1b[?1049l",
@@ -133,7 +133,7 @@ test("a title is cut at 256 bytes, between two characters", () => {
   expect(restored(`\x1b]2;a${title}\x07`)).toBe(`\x1b]2;a${title.slice(0, 254)}\x1b\\`);
 });
 
-test("whatever a program writes, the state and the sequences stay small", () => {
+test("with any output of a program, the state and the sequences stay small", () => {
   const output = [
     "\x1b[>1u".repeat(1000),
     "\x1b[?1049h",
@@ -228,7 +228,7 @@ test("restored at any offset, a terminal ends in the state of one that received 
   );
 });
 
-test("reset from any state, a terminal is in its initial state but for its title", () => {
+test("reset from any state, a terminal is in its initial state except for its title", () => {
   fc.assert(
     fc.property(output, (text) => {
       const tracker = track(text);

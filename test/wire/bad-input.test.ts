@@ -348,7 +348,7 @@ for (const { name, rpc, messages, code, says = /^$/ } of [
 test.each([
   ["PATH of four million folders", "invalid_argument", { cmd: "no-such", envs: { PATH: ":".repeat(4e6) } }],
   ["million arguments", "resource_exhausted", { cmd: "true", args: Array.from({ length: 1e6 }, () => "") }],
-])("a %s is refused within seconds, and holds nobody up", async (_, code, process) => {
+])("a %s is refused within seconds, and delays no other client", async (_, code, process) => {
   // Not the agent of the other tests: it may be busy for minutes.
   const apart = await startAgent({ args: ["--max-arguments", "64MiB", "--max-environment", "64MiB"] });
   const answer = callRpc(apart.port, "Connect JSON", {

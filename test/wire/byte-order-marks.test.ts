@@ -1,5 +1,5 @@
-// A byte order mark at the beginning of a string is part of it, whatever the protocol: in an argument, a variable, a tag and
-// the name of a file.
+// A byte order mark at the beginning of a string is part of it, in every protocol: in an argument,
+// a variable, a tag and the name of a file.
 
 import { expect, test } from "vitest";
 import { connectTo } from "../client/test-client.ts";

@@ -1,5 +1,5 @@
-// Output is delivered to blocking clients and to nobody else: observers and clients at other offsets do
-// not take it from a client that left, over the wire as the clients speak it.
+// Output is delivered to blocking clients only: observers and clients at other offsets do not take
+// it from a client that left, over the wire as the clients speak it.
 
 import { Sandbox } from "e2b";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -185,7 +185,7 @@ describe.each(["block", "buffer", "ring"] as const)("detached mode %s", (mode) =
     expectUndelivered(await rest);
   }
 
-  /** What a client without offsets must get when it returns. */
+  /** The output that a client without offsets must get when it returns. */
   function expectUndelivered(text: string): void {
     if (mode !== "ring") expect(text === NUMBERS, describeDifference(text, NUMBERS)).toBe(true);
     else {

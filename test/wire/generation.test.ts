@@ -16,7 +16,7 @@ async function init({ url }: RunningAgent, body: object): Promise<number> {
   return (await fetch(`${url}/init`, { method: "POST", body: JSON.stringify(body) })).status;
 }
 
-/** What a client of `generation` at `fromOffset` receives first. */
+/** The first event of a client of `generation` at `fromOffset`. */
 async function firstEvents(agent: RunningAgent, tag: string, fromOffset: number, generation?: string) {
   const client = plainClient(agent.url);
   const events: (ProcessEvent["event"] | undefined)[] = [];

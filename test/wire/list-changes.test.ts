@@ -1,4 +1,4 @@
-// List with since_revision: a client that polls receives what changed, and nothing twice.
+// List with since_revision: a client that polls receives each change once.
 
 import { expect, onTestFinished, test } from "vitest";
 import { OutputPolicy_Detached, PausedReason } from "../../src/gen/process_pb.ts";
@@ -25,7 +25,7 @@ async function agentWith(...tags: string[]) {
 
 const byTag = (tag: string) => ({ selector: { case: "tag" as const, value: tag } });
 
-test("the first answer is complete, the next one has only what changed, and an unknown revision gives everything", async () => {
+test("the first answer is complete, the next one has only the changes, and an unknown revision gives everything", async () => {
   const { client, since, start } = await agentWith("a", "b");
   const first = await since(0n);
   expect(first).toMatchObject({ complete: true, removed: [], tags: ["a", "b"] });

@@ -57,7 +57,7 @@ async function untilEnded(tag: string): Promise<void> {
 }
 
 test.each(protocols)(
-  "Start over %s: start, data and end events have the fields of envd's",
+  "over %s the start, data and end events of a Start have envd's fields only",
   async (protocol) => {
     const { code, fields } = await ask(protocol, "Start", [
       { process: { cmd: "bash", args: ["-c", "echo out; echo err >&2; exit 3"] } },
@@ -73,42 +73,45 @@ test.each(protocols)(
   },
 );
 
-test.each(protocols)("Connect over %s behind a gap: output and end, and no gap event", async (protocol) => {
-  const tag = `gap ${protocol}`;
-  const process = { selector: { case: "tag", value: tag } } as const;
-  await startAndLeave(agent.port, {
-    process: { cmd: "bash", args: ["-c", "read; head -c 100000 /dev/zero; cat"] },
-    tag,
-  });
-  const client = plainClient(agent.url);
-  const until = (what: string, isSo: (info: ProcessInfo) => boolean) =>
-    eventually(
-      what,
-      async () => {
-        const { processes } = await client.list({ includeEnded: true });
-        return processes.some((info) => info.tag === tag && isSo(info));
-      },
-      () => tag,
+test.each(protocols)(
+  "over %s a Connect behind a gap receives output and end, and no gap event",
+  async (protocol) => {
+    const tag = `gap ${protocol}`;
+    const process = { selector: { case: "tag", value: tag } } as const;
+    await startAndLeave(agent.port, {
+      process: { cmd: "bash", args: ["-c", "read; head -c 100000 /dev/zero; cat"] },
+      tag,
+    });
+    const client = plainClient(agent.url);
+    const until = (what: string, isSo: (info: ProcessInfo) => boolean) =>
+      eventually(
+        what,
+        async () => {
+          const { processes } = await client.list({ includeEnded: true });
+          return processes.some((info) => info.tag === tag && isSo(info));
+        },
+        () => tag,
+      );
+    await until("its client has left", ({ subscribers }) => subscribers === 0);
+    await client.sendInput({ process, input: { input: { case: "stdin", value: Buffer.from("\n") } } });
+    await until(
+      "only the newest output is held",
+      (info) => info.offset === 100_000n && info.heldBytes < 90_000n,
     );
-  await until("its client has left", ({ subscribers }) => subscribers === 0);
-  await client.sendInput({ process, input: { input: { case: "stdin", value: Buffer.from("\n") } } });
-  await until(
-    "only the newest output is held",
-    (info) => info.offset === 100_000n && info.heldBytes < 90_000n,
-  );
-  const asked = ask(protocol, "Connect", [tagged(tag)]);
-  await client.closeStdin({ process });
-  const live = await asked;
-  const late = await ask(protocol, "Connect", [tagged(tag)]);
-  for (const { code, fields } of [live, late]) {
-    expect(code).toBe("ok");
-    const kinds = new Set(fields.map((each) => each.join()));
-    expect([...kinds].sort()).toEqual([START, outputOn(1), END_0].map((each) => each.join()).sort());
-  }
-});
+    const asked = ask(protocol, "Connect", [tagged(tag)]);
+    await client.closeStdin({ process });
+    const live = await asked;
+    const late = await ask(protocol, "Connect", [tagged(tag)]);
+    for (const { code, fields } of [live, late]) {
+      expect(code).toBe("ok");
+      const kinds = new Set(fields.map((each) => each.join()));
+      expect([...kinds].sort()).toEqual([START, outputOn(1), END_0].map((each) => each.join()).sort());
+    }
+  },
+);
 
 test.each(protocols)(
-  "List, input and signals over %s: the answers have the fields of envd's",
+  "over %s the answers to List, input and signals have envd's fields only",
   async (protocol) => {
     const tag = `cat ${protocol}`;
     await startAndLeave(agent.port, {

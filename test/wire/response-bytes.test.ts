@@ -112,7 +112,7 @@ test.each([
   "application/connect+proto",
   "application/grpc-web+json",
   "application/grpc-web+proto",
-])("over HTTP/1.1, %s", async (contentType) => {
+])("over HTTP/1.1, the bytes of an answer in %s are those of the library", async (contentType) => {
   const ours = await callHttp1(agent.port, contentType);
   const events = eventsOf(ours.body, contentType);
   expectWhole(events);
@@ -149,7 +149,7 @@ test.each([
   "application/grpc",
   "application/grpc+json",
   "application/grpc-web+proto",
-])("over h2c, %s", async (contentType) => {
+])("over h2c, the bytes of an answer in %s are those of the library", async (contentType) => {
   const ours = await callHttp2(agent.port, contentType);
   const events = eventsOf(ours.body, contentType);
   expectWhole(events);

@@ -215,7 +215,7 @@ test("an observer's token sees commands and arguments, but no variables", async 
   await clientOf("admin").sendSignal({ process: byTag("secret"), signal: 9 });
 });
 
-test("what other processes do changes neither revision nor description for a limited token", async () => {
+test("changes of other processes change neither revision nor description for a limited token", async () => {
   const limited = clientOf("limited-observer");
   const before = await limited.list({ sinceRevision: 0n, agent: true });
   expect(before.agent).toMatchObject({ budgetBytes: 0n, heldBytes: 0n, residentBytes: 0n, connections: 0 });
@@ -372,7 +372,7 @@ describe("the file is read again when it changes", () => {
     expect(await clientOf("b", own.url).list({})).toMatchObject({ processes: [] });
   });
 
-  test("a file that is not valid changes nothing and is logged, and one that is gone admits nobody", async () => {
+  test("a file that is not valid changes nothing and is logged, and one that is gone admits no client", async () => {
     const { own, file, status } = await agentWith([a]);
     file.replace(JSON.stringify({ tokens: [{ id: "a", hash: "sha256:12", scopes: ["admin"] }] }));
     await own.waitFor("stderr", /token file is not valid/);

@@ -109,7 +109,7 @@ test("while output fills the budget, lines and the end of stdin reach a program,
   expect(cat.text("stdout")).toBe("a line\n".repeat(4));
 });
 
-test("ended processes with more output than the budget keep their end events, and each gap is told once", async () => {
+test("ended processes with more output than the budget keep their end events, and each gap is reported once", async () => {
   const agent = await startAgent({ args: BUDGET });
   const client = plainClient(agent.url);
   const codes = Array.from({ length: 12 }, (_, index) => index + 1);

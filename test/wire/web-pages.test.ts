@@ -1,4 +1,4 @@
-// What a web page can do to an agent on the same machine: a page in a real browser tries it.
+// Requests of a web page to an agent on the same machine: a page in a real browser tries them.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";

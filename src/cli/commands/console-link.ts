@@ -1,4 +1,4 @@
-// What `holdfast console` does.
+// Runs `holdfast console`.
 
 import { ClientError } from "../../client/index.ts";
 import { accessOfChosenAgent } from "../connect/chosen-agent.ts";
@@ -75,7 +75,7 @@ function refusal(url: string, { status, body }: ProbeAnswer): ClientError {
   const message = messageIn(body) ?? `HTTP ${status}`;
   if (status === 401) return new ClientError("unauthenticated", message);
   if (status === 403) return new ClientError("permission_denied", message);
-  return new ClientError("unavailable", `the agent at ${url} makes no link: ${message}`);
+  return new ClientError("unavailable", `the agent at ${url} cannot make a link: ${message}`);
 }
 
 function messageIn(body: string): string | undefined {

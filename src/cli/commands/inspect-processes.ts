@@ -1,4 +1,4 @@
-// What `holdfast inspect` does.
+// Runs `holdfast inspect`.
 
 import type { ProcessInfo } from "../../client/index.ts";
 import { matchIn, ONE_TRY, withClient } from "../connect/with-client.ts";

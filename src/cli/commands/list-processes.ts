@@ -1,4 +1,4 @@
-// What `holdfast ps` does.
+// Runs `holdfast ps`.
 
 import type { ProcessInfo } from "../../client/index.ts";
 import { ONE_TRY, withClient } from "../connect/with-client.ts";

@@ -28,7 +28,10 @@ export function lastLines(events: readonly OutputEvent[], lines: number): Output
   return kept;
 }
 
-/** Without what was certainly read before `sinceMs`. Output without a time is older than all that has one. */
+/**
+ * Without output that was certainly read before `sinceMs`. Output without a time is older than all
+ * output with one.
+ */
 export function since(event: OutputEvent, sinceMs: number): OutputEvent | undefined {
   if (event.kind === "gap") return event;
   const first = event.times?.find(({ at, withinMs }) => at.getTime() + withinMs > sinceMs);

@@ -19,7 +19,7 @@ export function addLogs(program: Command, done: (exitCode: number) => void): voi
     .option("-f, --follow", "also new output, until the process ends")
     .option("-n, --tail <lines>", "only the last lines; all: every line", readTail)
     .option("--since <time>", "output since then: 10m, or 2026-11-28T10:00:00Z", readMoment)
-    .option("-t, --timestamps", "time before each line at which the agent read it")
+    .option("-t, --timestamps", "before each line, the time at which the agent read it")
     .option("--from <offset>", "first byte of output", readOffset, 0)
     .option("--json", "one JSON object per event instead of the output")
     .optionsGroup("Connection:")

@@ -1,4 +1,4 @@
-// What `holdfast logs` does.
+// Runs `holdfast logs`.
 
 import {
   type Client,
@@ -57,7 +57,7 @@ async function sinceMs(
   return moment.kind === "at" ? moment.atMs : agent.now.getTime() - moment.agoMs;
 }
 
-/** Prints an event, or what is left of it. */
+/** Prints an event, or the rest of it. */
 type Print = (report: Report, event: OutputEvent) => Promise<void>;
 
 function printer({ timestamps = false, json = false }: LogsFlags, from: number | undefined): Print {
@@ -77,14 +77,14 @@ async function show(client: Client, info: ProcessInfo, flags: LogsFlags, print: 
   const remote = await client.attach(info.processId, {
     ...connection.options,
     fromOffset: from,
-    // Looking at a process must not change what it does, or what other clients receive (rule 13).
+    // An observer must not change the process, or the output for other clients (rule 13).
     lag: "skip",
     times: timestamps || moment !== undefined,
   });
   await report.attached(remote, { isRaw: false, keys: "none" });
   const isToEnd = follow || info.exit !== undefined;
-  // An observer that waits for the reader of stdout gets gaps, so what is held is read before it is printed. With -f
-  // that would be for nothing: the output continues.
+  // An observer that waits for the reader of stdout gets gaps, so the held output is read before it
+  // is printed. With -f that would be for nothing: the output continues.
   if (!isToEnd || tail !== undefined) {
     const held = await readTo(remote, info.offset);
     if (!isToEnd) remote.detach();

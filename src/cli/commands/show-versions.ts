@@ -1,4 +1,4 @@
-// What `holdfast version` does.
+// Runs `holdfast version`.
 
 import type { AgentInfo } from "../../client/index.ts";
 import { ONE_TRY, withClient } from "../connect/with-client.ts";

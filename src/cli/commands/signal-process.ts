@@ -1,4 +1,4 @@
-// What `holdfast signal` and `holdfast kill` do.
+// Runs `holdfast signal` and `holdfast kill`.
 
 import { type Client, ProcessGoneError, type ProcessInfo, type SignalName } from "../../client/index.ts";
 import { explainFailure } from "../connect/client-failure.ts";

@@ -1,4 +1,4 @@
-// What `holdfast upgrade` does: asks the agent, and waits until it is the next version.
+// Runs `holdfast upgrade`: asks the agent, and waits until it is the next version.
 
 import { startTimer } from "../../clock.ts";
 import { AgentEndpoint, type EndpointAnswer } from "../connect/agent-endpoint.ts";
@@ -53,7 +53,7 @@ async function untilUpgraded(endpoint: AgentEndpoint, before: number): Promise<U
   }
 }
 
-/** Connections with TLS end with the upgrade, so a lost one is no failure. */
+/** Connections with TLS end with the upgrade, so a lost one is not a failure. */
 async function look(endpoint: AgentEndpoint, isLast: boolean): Promise<UpgradeStatus | undefined> {
   try {
     return statusIn(await endpoint.get());

@@ -1,4 +1,4 @@
-// What `holdfast wait` does.
+// Runs `holdfast wait`.
 
 import type { Client, Exit, ProcessInfo } from "../../client/index.ts";
 import { ConnectionWatch } from "../connect/connection-watch.ts";

@@ -1,5 +1,5 @@
-// What can stand at the end of a command line, from the description of the commands. No I/O: names that only an agent
-// or a file knows are asked for by their kind.
+// The words that can complete a command line, from the description of the commands. No I/O: names
+// that only an agent or a file knows are asked for by their kind.
 
 import type { Command, Option } from "commander";
 import { logFormats, logLevels } from "../../agent/settings.ts";
@@ -22,7 +22,10 @@ export interface Candidates {
 
 const NOTHING: Candidates = { known: [] };
 
-/** `words` follow the name of the program; the last one is being typed. Unsorted, and not limited to what is typed. */
+/**
+ * `words` follow the name of the program; the last one is being typed. Unsorted, and not limited to
+ * the typed beginning.
+ */
 export function candidatesFor(program: Command, words: readonly string[]): Candidates {
   const place = placeOf(program, words.slice(0, -1));
   const current = words.at(-1) ?? "";

@@ -12,7 +12,7 @@ export function addCompletion(program: Command, done: (exitCode: number) => void
     .command("completion")
     .summary("print the completion script of a shell")
     .description(
-      "Prints a script that completes commands, flags, the tags of processes, signals and contexts in a shell.",
+      "Prints a script that completes commands, flags, tags of processes, signals, contexts and files of the agent.",
     )
     .argument("<shell>", shells.join(", "), readChoice(shells))
     .addHelpText("after", COMPLETION_HELP)

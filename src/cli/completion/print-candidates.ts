@@ -1,5 +1,5 @@
-// What the completion scripts call: prints the candidates for the last word of a command line, one a line. It never
-// prints an error, because it runs while somebody types.
+// The hidden command of the completion scripts: prints the candidates for the last word of a
+// command line, one a line. It never prints an error, because it runs while the user types.
 
 import type { Command } from "commander";
 import { createAgentClient } from "../../client/agent-client.ts";
@@ -58,7 +58,7 @@ async function named(
   }
 }
 
-/** What is in the directory that is being typed: `:dir/fi`. */
+/** The entries of the directory that is being typed: `:dir/fi`. */
 async function remoteFiles(
   client: Client,
   words: readonly string[],
@@ -80,7 +80,7 @@ function userIn(words: readonly string[]): string | undefined {
   return at < 0 ? undefined : words[at + 1];
 }
 
-/** The flags that choose an agent, wherever they stand. */
+/** The flags that choose an agent, anywhere on the command line. */
 function flagsIn(words: readonly string[]): [name: string, value: string][] {
   const names = new Map([
     ["--url", "url"],

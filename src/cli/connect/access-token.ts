@@ -10,7 +10,7 @@ export const TOKEN_VARIABLE = "HOLDFAST_ACCESS_TOKEN";
 
 export interface FoundToken {
   readonly token: string;
-  /** What is unsafe about it and how to correct it, a line each. */
+  /** Its safety problems with their fixes, a line each. */
   readonly remarks: readonly string[];
 }
 

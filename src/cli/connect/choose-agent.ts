@@ -1,7 +1,7 @@
-// Which agent a command calls. The first of these that is there counts: --url or --context, HOLDFAST_URL,
-// HOLDFAST_CONTEXT, the context in use, the default address. The access token and the certificates come from the flag,
-// else from the chosen context, else from the variable: a token in a variable is not sent to an agent whose context has
-// its own.
+// Which agent a command calls. The first of these that is set counts: --url or --context,
+// HOLDFAST_URL, HOLDFAST_CONTEXT, the context in use, the default address. The access token and the
+// certificates come from the flag, else from the chosen context, else from the variable: a token in
+// a variable is not sent to an agent whose context has its own.
 
 import type { Command } from "commander";
 import { contextNamed, DEFAULT_CONTEXT, readContexts } from "../contexts/context-file.ts";

@@ -14,7 +14,7 @@ export interface ChosenAgent {
   readonly flags: readonly string[];
   /** The context that names it, if one does. */
   readonly context: string | undefined;
-  /** What chose it. */
+  /** The source of the choice. */
   readonly origin: "flag" | "variable" | "context" | "default";
 }
 
@@ -23,7 +23,7 @@ export class AccessError extends Error {
   override readonly name = "AccessError";
 }
 
-/** What createAgentClient needs. */
+/** The options of createAgentClient. */
 export interface AgentAccess {
   readonly baseUrl: string;
   readonly token?: string;
@@ -40,7 +40,7 @@ export function isChosenBy(origin: ChosenAgent["origin"]): boolean {
   return chosen?.origin === origin;
 }
 
-/** What chose the address, for a person. */
+/** The source of the address, for a person. */
 export function originOfChosenAgent(): string {
   if (chosen?.context !== undefined) return `context "${chosen.context}"`;
   return { flag: "--url", variable: "HOLDFAST_URL", context: "context", default: "default" }[
@@ -74,7 +74,7 @@ export function placeOfToken(): string | undefined {
 
 let access: AgentAccess | undefined;
 
-/** Reads the files once. Prints what is unsafe about them. Throws an AccessError. */
+/** Reads the files once. Prints their safety problems. Throws an AccessError. */
 export function accessOfChosenAgent(): AgentAccess {
   if (chosen === undefined) throw new Error("no agent is chosen");
   access ??= readAccess(chosen, process.env);

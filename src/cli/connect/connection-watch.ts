@@ -1,5 +1,5 @@
-// Reports a lost connection once and its return once, whatever the number of tries. Gives up at once if there never was
-// a connection and the address seems wrong.
+// Reports a lost connection once and its return once, after any number of tries. Gives up at once
+// if there never was a connection and the address seems wrong.
 
 import type { ClientError, ConnectionState, ProcessOptions } from "../../client/index.ts";
 import { urlOfChosenAgent } from "./chosen-agent.ts";

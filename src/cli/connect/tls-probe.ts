@@ -6,7 +6,7 @@ import { ClientError } from "../../client/index.ts";
 /** Enough for a handshake over a slow network, and short for a person who waits for a message. */
 const PROBE_MS = 3_000;
 
-/** What a client of plain HTTP sees at a port for TLS: a closed connection, or an answer in another protocol. */
+/** The result of plain HTTP at a port for TLS: a closed connection, or an answer in another protocol. */
 export function mayBeTls(error: unknown, url: string): boolean {
   if (!url.startsWith("http://") || !(error instanceof ClientError)) return false;
   for (let next: unknown = error; next instanceof Error; next = next.cause) {

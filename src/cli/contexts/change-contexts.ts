@@ -1,4 +1,4 @@
-// What `holdfast context` does.
+// Runs `holdfast context`.
 
 import { resolve } from "node:path";
 import { messageOf } from "../../text.ts";

@@ -1,4 +1,5 @@
-// Whether the hypervisor can tell this machine that it was cloned or restored from a snapshot, and so probably does it.
+// Whether this machine has a device by which the hypervisor reports a clone or a restore from a
+// snapshot. Such a machine is probably cloned.
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";

@@ -27,7 +27,7 @@ export function addDoctor(program: Command, done: (exitCode: number) => void): v
     .description(
       "Checks whether the agent would work here: the kernel, the C library, the users and limits of the machine, whether " +
         "commands and terminals start, and whether its address is free or an agent uses it. Takes those options of serve " +
-        "that affect this. With --url or --context, checks the way to that agent instead: name, connection, TLS, proxy, " +
+        "that affect this. With --url or --context, checks the connection to that agent: name, address, TLS, proxy, " +
         "token, version; with a variable or a context in use, both.",
     )
     .option("--json", "one JSON array instead of lines");

@@ -1,4 +1,4 @@
-// What `holdfast doctor` does: examines the machine, tries the agent's own parts on it, and prints the findings.
+// Runs `holdfast doctor`: examines the machine, tries the agent's own parts on it, and prints the findings.
 
 import type { CommandSettings } from "../../agent/index.ts";
 import type { ListenAddress } from "../../http/index.ts";

@@ -4,7 +4,7 @@ export interface Finding {
   readonly check: string;
   readonly verdict: "ok" | "warn" | "fail";
   readonly found: string;
-  /** What does not work, or works worse. Absent if the verdict is ok. */
+  /** The part that does not work, or works worse. Absent if the verdict is ok. */
   readonly consequence?: string;
 }
 

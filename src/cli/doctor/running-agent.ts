@@ -5,14 +5,14 @@ import { type ProbeAnswer, probe } from "./http-probe.ts";
 /** An agent on this machine answers at once. */
 const ANSWER_MS = 1_500;
 
-/** What runs at `url`, as a text; undefined if it is no agent. */
+/** The agent at `url`, as a text; undefined if no agent runs there. */
 export async function agentAt(url: string): Promise<string | undefined> {
   const urls = url.startsWith("http://") ? [url, url.replace(/^http:/, "https:")] : [url];
   const found = await Promise.all(urls.map(askForVersion));
   return found.find((text) => text !== undefined);
 }
 
-/** Undefined if the program there speaks another scheme, or is no agent. */
+/** Undefined if the program there speaks another scheme, or is not an agent. */
 async function askForVersion(url: string): Promise<string | undefined> {
   try {
     const options = { isStrict: false, json: { agent: true }, answerMs: ANSWER_MS };

@@ -1,5 +1,6 @@
-// The checks of `holdfast doctor` on the way from this command to an agent: address, name, connection, TLS, proxy, token,
-// version. Each step needs the ones before, so the first failure is the last finding.
+// The checks of `holdfast doctor` on the connection from this command to an agent: address, name,
+// connection, TLS, proxy, token, version. Each step needs the ones before, so the first failure is
+// the last finding.
 
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";

@@ -1,4 +1,4 @@
-// What `holdfast cp` does.
+// Runs `holdfast cp`.
 
 import { stat } from "node:fs/promises";
 import type { Client } from "../../client/index.ts";
@@ -110,7 +110,7 @@ async function copyOne(copy: Copy, context: TransferContext, flags: CpFlags): Pr
   if (isShown) view.begin(shortName(source), state?.kind === "file" ? state.bytes : undefined);
   const bytes = await copyContent(copy, isShown ? context : { ...context, view: silent(view) });
   if (isShown) view.end(bytes);
-  await view.tell("copied", { source: source.typed, target: target.typed, kind: "file", bytes });
+  await view.reportEvent("copied", { source: source.typed, target: target.typed, kind: "file", bytes });
 }
 
 async function copyContent({ source, state, target }: Copy, context: TransferContext): Promise<number> {
@@ -139,7 +139,12 @@ async function copyDirectory(copy: Copy, context: TransferContext, flags: CpFlag
   const copied = await withLocalFiles((files) => copyTree(copy, files, context, flags));
   view.end(copied.bytes);
   const { skippedEntries, ...counts } = copied;
-  await view.tell("copied", { source: source.typed, target: target.typed, kind: "directory", ...counts });
+  await view.reportEvent("copied", {
+    source: source.typed,
+    target: target.typed,
+    kind: "directory",
+    ...counts,
+  });
   // Not a notice: something is missing.
   if (copied.skipped > 0) printError(leftOut(source.typed, copied));
 }

@@ -1,9 +1,10 @@
-// What `holdfast cp` copies to where, decided before anything is copied. The rules are those of cp, docker cp and scp.
+// Decides the target of each source of `holdfast cp`, before anything is copied. The rules are
+// those of cp, docker cp and scp.
 
 import { FileProblem } from "./file-problem.ts";
 import { inDirectory, nameOfPlace, type Place, parentOfPath, withoutTrailingSlash } from "./place.ts";
 
-/** What a path leads to. `other`: a device, a FIFO, a socket. */
+/** The kind of file at a path. `other`: a device, a FIFO, a socket. */
 export interface PathState {
   readonly kind: "file" | "directory" | "other";
   /** Permission bits. */
@@ -96,7 +97,7 @@ interface Question {
   readonly source: Place;
   readonly state: PathState | undefined;
   readonly target: Place;
-  /** What is at the target now. */
+  /** The present file at the target. */
   readonly found: PathState | undefined;
   readonly isOnly: boolean;
   lookUp(place: Place): Promise<PathState | undefined>;
@@ -138,9 +139,9 @@ async function targetOf(question: Question): Promise<Place> {
 function checkKinds(source: Place, isDirectory: boolean, target: Place, found: PathState | undefined): void {
   if (found === undefined) return;
   if (isDirectory && found.kind !== "directory")
-    throw new FileProblem(`${source.typed} is a directory, and ${target.typed} exists and is none`);
+    throw new FileProblem(`${source.typed} is a directory, and ${target.typed} is not`);
   if (!isDirectory && found.kind === "directory")
-    throw new FileProblem(`${target.typed} is a directory, and ${source.typed} is none`);
+    throw new FileProblem(`${target.typed} is a directory, and ${source.typed} is not`);
 }
 
 function placed(like: Place, path: string, isHere = false): Place {

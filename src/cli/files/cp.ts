@@ -16,7 +16,7 @@ export function addCp(program: Command, done: (exitCode: number) => void): void 
     )
     .usage("[options] <source...> <target>")
     .argument("<path...>", "PATH, :PATH or -; the last one is the target")
-    .option("-r, --recursive", "as without it: directories are always copied whole")
+    .option("-r, --recursive", "no effect: directories are always copied completely")
     .addOption(excludeFlag())
     .addOption(
       new Option("--links <rule>", "links that can lead out of a directory: refuse, skip or keep")
@@ -37,15 +37,15 @@ export function addCp(program: Command, done: (exitCode: number) => void): void 
 }
 
 const CP_HELP = `
-Where it goes, as with cp, docker cp and scp:
-  an existing directory  into it, under the name of the source; the content
-                         of a source that ends in "/."
-  an existing file       replaced, whole
-  anything else          made under this name, in a directory that exists
+The target, as with cp, docker cp and scp:
+  an existing directory  gets the source under its own name; of a source that
+                         ends in "/.", only the content
+  an existing file       is replaced
+  a new name             is created, in a directory that exists
 
 Permissions are kept, and for directories also times and links. A link given
-as a source is followed; links in a directory stay links. Files get the user
-there, and the user of this command here.
+as a source is followed; links in a directory stay links. New files on the
+agent belong to --user, here to the user of this command.
 
 If the connection is lost, the copy continues where it stopped. A download
 replaces its target when it is complete.
@@ -54,11 +54,11 @@ Exit codes:
   0      done
   1      something was not copied: no agent, no such file, or it is refused
   2      bad argument, option or variable
-  128+N  signal N ended it; a file that was not complete is not there
+  128+N  signal N ended it; incomplete files are not created
   141    the reader of stdout is gone
 
 Examples:
-  holdfast cp report.pdf :            into the home of the user there
+  holdfast cp report.pdf :            into the home on the agent
   holdfast cp :/var/log/app.log .
   holdfast cp --exclude node_modules src :/app
   tar c . | holdfast cp - :backup.tar

@@ -1,15 +1,16 @@
-// Which entries of an archive need not be sent again after its connection was lost. The agent packs a directory in the order
-// of the names' bytes, so what has arrived is everything before some entry. Few globs can say that: the siblings that
-// come before a name differ from it in one character.
+// Which entries of an archive need not be sent again after its connection was lost. The agent packs
+// a directory in the order of the names' bytes, so everything before some entry has arrived. A few
+// globs describe that: the siblings that come before a name differ from it in one character.
 
 /** Names that the agent's globs cannot name exactly. */
 const SPECIAL = /[*?[\]{}!\\]/;
 const MAX_GLOB_LENGTH = 256;
 
 /**
- * Globs for the entries up to `last`, which has arrived with everything before it, in at most `limit` globs. `seen` are
- * all paths that the archive has named, in their order. A glob may also name entries that the archive did not have:
- * those that were made meanwhile, before `last`. `isDirectory`: only its own entry has arrived, and not what is in it.
+ * Globs for the entries up to `last`, which has arrived with everything before it, in at most
+ * `limit` globs. `seen` are all paths that the archive has named, in their order. A glob may also
+ * name entries that the archive did not have: those that were made meanwhile, before `last`.
+ * `isDirectory`: only its own entry has arrived, and not its content.
  */
 export function globsBefore(
   seen: readonly string[],

@@ -1,5 +1,6 @@
-// One file of the agent becomes a file of this machine, or goes to stdout. A file is written beside its target, which it
-// replaces when it is complete: whatever fails, the old file is there, and nothing beside it.
+// One file of the agent becomes a file of this machine, or goes to stdout. A file is written under
+// another name in the same directory, and replaces its target when it is complete: a failure leaves
+// the old file and no other.
 
 import { randomBytes } from "node:crypto";
 import { type FileHandle, open, realpath, rename, rm } from "node:fs/promises";
@@ -13,7 +14,7 @@ export interface LocalTarget {
   readonly path: string;
   /** A device or a FIFO, which is written to and not replaced. */
   readonly isSpecial: boolean;
-  /** A symbolic link is replaced itself, and not what it leads to. */
+  /** A symbolic link is replaced itself, and not its target. */
   readonly replacesLink?: boolean;
 }
 

@@ -1,5 +1,5 @@
-// A directory of the agent becomes one of this machine: one request, and after a lost connection one more for what is
-// missing.
+// A directory of the agent becomes one of this machine: one request, and after a lost connection
+// one more for the missing entries.
 
 import { fstatSync } from "node:fs";
 import type {
@@ -22,7 +22,7 @@ const MAX_GLOBS = 64;
 export interface DownloadTreeHow {
   readonly links: OutwardLinks;
   readonly exclude: readonly string[];
-  /** Of what arrives, what is not unpacked. */
+  /** The entries that are not unpacked. */
   readonly isExcluded?: PathFilter;
   readonly giveUpAfterMs: number | undefined;
 }
@@ -94,7 +94,7 @@ async function* shown(
   }
 }
 
-/** What is unpacked, over all requests. An entry that comes again counts once. */
+/** The unpacked entries of all requests. An entry that comes again counts once. */
 class Created {
   readonly counts = { files: 0, directories: 0, links: 0, bytes: 0 };
   last: { readonly path: string; readonly isDirectory: boolean } | undefined;

@@ -1,4 +1,4 @@
-// What `holdfast edit` does: the content is compared with the one that was fetched, and stored only over that version.
+// Runs `holdfast edit`: the content is compared with the one that was fetched, and stored only over that version.
 
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -21,7 +21,7 @@ export interface EditFlags extends UrlFlag {
   readonly giveUpAfter?: number;
 }
 
-/** What was fetched. `etag` is undefined for a file that does not exist. */
+/** The fetched file. `etag` is undefined for a file that does not exist. */
 interface Fetched {
   readonly content: Uint8Array;
   readonly etag: string | undefined;

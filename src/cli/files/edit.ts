@@ -11,7 +11,7 @@ export function addEdit(program: Command, done: (exitCode: number) => void): voi
     .command("edit")
     .summary("edit a file of the agent")
     .description(
-      "Opens a file of the agent in your editor, and stores it when the editor ends. A missing file is made.",
+      "Opens a file of the agent in your editor, and stores it when the editor ends. A missing file is created.",
     )
     .argument("<path>", 'path on the agent, which begins with ":"');
   addUserFlag(command).optionsGroup("Connection:").addOption(giveUpSetting());
@@ -28,7 +28,7 @@ The editor is VISUAL, else EDITOR, else vi. It gets a copy of the file.
 
 Nothing is stored if the content is the same, or if the editor fails. If the
 file has changed on the agent meanwhile, or cannot be stored, it stays as it
-is, and your copy is kept: the message says where.
+is, and your copy is kept: the message names its path.
 
 Exit codes:
   0    stored, or nothing to store

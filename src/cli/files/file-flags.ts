@@ -8,11 +8,15 @@ const MAX_GLOBS = 64;
 const MAX_GLOB_LENGTH = 256;
 
 export function addUserFlag(command: Command): Command {
-  return command.option("-u, --user <user>", "whose home and, for what is made, whose files", readText);
+  return command.option(
+    "-u, --user <user>",
+    "owner of new files; relative paths begin at its home",
+    readText,
+  );
 }
 
 export function excludeFlag(): Option {
-  return new Option("--exclude <glob>", "leave out what matches; may be repeated")
+  return new Option("--exclude <glob>", "names or paths to leave out; may be repeated")
     .argParser(readGlob)
     .default([], "none");
 }

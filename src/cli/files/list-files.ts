@@ -1,4 +1,4 @@
-// What `holdfast ls` does.
+// Runs `holdfast ls`.
 
 import type { Client, FileEntry } from "../../client/index.ts";
 import { layOut } from "../commands/text-table.ts";

@@ -63,11 +63,11 @@ export interface UnpackHow {
   readonly isExcluded: PathFilter;
   readonly links: OutwardLinks;
   readonly progress: UnpackProgress;
-  /** What was created, in its order. */
+  /** The created entries, in their order. */
   onCreated(steps: readonly UnpackStep[]): void;
 }
 
-/** Makes the directory if it is missing. Errors of `archive` stay what they are. */
+/** Makes the directory if it is missing. Errors of `archive` are passed on unchanged. */
 export async function unpackDirectory(
   files: UserFiles,
   path: string,

@@ -1,4 +1,4 @@
-// What `holdfast cat` does.
+// Runs `holdfast cat`.
 
 import { newClient, ONE_TRY, reconnectFor, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -44,7 +44,7 @@ async function reach(path: string, user: string | undefined): Promise<void> {
   const client = newClient(ONE_TRY, user);
   try {
     await ifFound(path, () => client.files.stat(path)).catch((error: unknown) => {
-      // What is wrong with the file is said when it is read.
+      // A problem with the file is reported when it is read.
       if (!(error instanceof FileProblem)) throw error;
     });
   } finally {

@@ -1,4 +1,4 @@
-// The line of a progress bar, as a function of what is known. No I/O.
+// The line of a progress bar, as a function of the known numbers. No I/O.
 
 import stringWidth from "string-width";
 import { clockText, sizeText } from "./byte-text.ts";

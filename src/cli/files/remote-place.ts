@@ -7,5 +7,5 @@ import { placeOf } from "./place.ts";
 export function remotePlace(typed: string): { readonly path: string; readonly typed: string } {
   const place = placeOf(typed);
   if (place.kind === "remote") return place;
-  throw new FileProblem(`"${typed}" is no path on the agent: write :${typed}`);
+  throw new FileProblem(`"${typed}" is not a path on the agent: write :${typed}`);
 }

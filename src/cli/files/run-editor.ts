@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 
-/** What the shell reports for a program that it does not find. */
+/** The exit code of the shell for a program that it does not find. */
 const NOT_FOUND = 127;
 
 /** A command line, as for git and others: it may have arguments. */

@@ -1,4 +1,4 @@
-// What every transfer of a command needs.
+// The context of every transfer of a command.
 
 import type { Client } from "../../client/index.ts";
 import type { TransferView } from "./transfer-view.ts";

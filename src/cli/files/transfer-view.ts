@@ -1,5 +1,5 @@
-// What the user sees of transfers: a progress bar on a terminal, notices of a lost connection, and with --json one object per
-// line on stdout.
+// The progress of transfers for the user: a bar on a terminal, notices of a lost connection, and
+// with --json one object per line on stdout.
 
 import type { TransferReconnect } from "../../client/index.ts";
 import { describeLoss } from "../connect/client-failure.ts";
@@ -20,7 +20,7 @@ export interface TransferView {
   /** Erases an unfinished bar. */
   stop(): void;
   /** A line of --json. Resolves when stdout has accepted it. */
-  tell(event: string, fields: object): Promise<void>;
+  reportEvent(event: string, fields: object): Promise<void>;
 }
 
 const REDRAW_MS = 200;
@@ -31,12 +31,12 @@ export function transferView(isJson: boolean): TransferView {
   const showsBar = !isJson && process.stderr.isTTY === true && !areNoticesSilent();
   const bar = showsBar ? new Bar() : undefined;
   let isDown = false;
-  const tell = async (event: string, fields: object): Promise<void> => {
+  const reportEvent = async (event: string, fields: object): Promise<void> => {
     if (isJson) await writeOut(process.stdout, `${JSON.stringify({ event, ...fields })}\n`);
   };
   return {
     showsBar,
-    tell,
+    reportEvent,
     begin: (name, totalBytes) => bar?.begin(name, totalBytes),
     moved: (bytes) => {
       if (isDown) {
@@ -53,7 +53,7 @@ export function transferView(isJson: boolean): TransferView {
       bar?.erase();
       if (!isJson) printNotice(`the connection is lost (${why}): reconnecting`);
       // If the reader is gone, the next line reports it.
-      else tell("reconnecting", { reason: why }).catch(() => undefined);
+      else reportEvent("reconnecting", { reason: why }).catch(() => undefined);
     },
     end: (bytes) => {
       isDown = false;

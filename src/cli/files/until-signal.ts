@@ -1,4 +1,4 @@
-// Signals that end a command which has something to clean up first.
+// Signals that end a command after it has cleaned up.
 
 import { constants } from "node:os";
 import { exitCodes } from "../exit-codes.ts";

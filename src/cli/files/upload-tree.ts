@@ -1,4 +1,5 @@
-// A directory of this machine becomes one of the agent: one request, and after a lost connection one more for what is missing.
+// A directory of this machine becomes one of the agent: one request, and after a lost connection
+// one more for the missing entries.
 
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +19,7 @@ export interface TreeHow {
   readonly giveUpAfterMs: number | undefined;
 }
 
-/** What was stored; `skipped` counts both sides. */
+/** The stored entries; `skipped` counts both sides. */
 export interface CopiedTree {
   readonly files: number;
   readonly directories: number;
@@ -38,7 +39,7 @@ export async function uploadTree(
 ): Promise<CopiedTree> {
   const patience = new Patience(giveUpAfterMs);
   let isStored: PathFilter = () => false;
-  /** What earlier requests have stored. */
+  /** The entries that earlier requests have stored. */
   let before = { files: 0, bytes: 0 };
   for (;;) {
     const stored = { files: 0, bytes: 0 };

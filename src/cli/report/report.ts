@@ -26,7 +26,7 @@ export interface Report {
 /** The user left the process. */
 export interface Detached {
   readonly pid: number;
-  /** What is known of the process: `ending` with its agent; `unknown` while the agent cannot be reached. */
+  /** The known state of the process: `ending` with its agent; `unknown` while the agent cannot be reached. */
   readonly fate: "running" | "ended" | "ending" | "unknown";
   /** The offset of the first byte that was not reported. */
   readonly offset: number;

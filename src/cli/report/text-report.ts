@@ -57,7 +57,7 @@ export function textReport(): Report {
   };
 }
 
-/** What the notice says must still be true when the person reads it. */
+/** The notice must still be true when the person reads it. */
 function leavingNotice(pid: number, fate: Detached["fate"], command: string): string {
   switch (fate) {
     case "ended":

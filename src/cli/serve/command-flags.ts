@@ -1,4 +1,5 @@
-// What commands get when a request does not say: user, working directory, limits and priorities.
+// The defaults of commands for requests that do not say: user, working directory, limits and
+// priorities.
 
 import { type Command, InvalidArgumentError } from "commander";
 import { AGENT_DEFAULTS, type CommandSettings } from "../../agent/settings.ts";

@@ -1,4 +1,4 @@
-// What clients of `serve` can use at most. The defaults come from the layers that apply the limits.
+// The limits for clients of `serve`. The defaults come from the layers that apply the limits.
 
 import type { Command } from "commander";
 import { AGENT_DEFAULTS, type LimitSettings } from "../../agent/settings.ts";
@@ -37,7 +37,7 @@ const rows = [
   count("--max-streams-per-process", "Start and Connect calls of one process", rpc.maxStreamsPerProcess),
   size("--max-arguments", "size of a command and its arguments", processes.maxArgumentBytes),
   size("--max-environment", "size of the variables in a request", processes.maxEnvironmentBytes),
-  duration("--max-retain-ended", "retention that a start can ask for", processes.maxRetainEndedMs),
+  duration("--max-retain-ended", "longest retention that a start can ask for", processes.maxRetainEndedMs),
   count("--max-retained", "ended processes that can still be found", processes.maxRetainedProcesses),
   size("--max-message", "size of one message", rpc.maxMessageBytes),
   size("--request-memory", "size of all messages that are being received", rpc.requestMemoryBytes),

@@ -1,4 +1,4 @@
-// What `serve` does with its own memory at rest.
+// The memory of an idle agent.
 
 import type { Command } from "commander";
 import { addSettings, type SettingRow } from "../options/settings.ts";

@@ -43,7 +43,7 @@ export function addProcessFlags(command: Command): Command {
 /** `doctor` has this one as well. */
 export const memoryBudgetRow: SettingRow = {
   flags: "--memory-budget <size>",
-  description: "output held for all processes together",
+  description: "memory of everything held for clients",
   fallback: bytesText(PROCESS_DEFAULTS.memoryBudgetBytes),
   read: readBytes,
 };

@@ -25,7 +25,7 @@ import {
   type ProcessFlags,
 } from "./output-flags.ts";
 
-/** What the image before this one left; see src/handover/images.ts. */
+/** The state from the image before this one; see src/handover/images.ts. */
 const STATE_VARIABLE = "HOLDFAST_STATE";
 
 /** As commander names the values of the flags. */
@@ -142,9 +142,10 @@ number with a unit: 512KiB, 64MiB, 1GiB. Sockets passed by systemd replace
 ${OUTPUT_FLAGS_HELP}${COMMAND_FLAGS_HELP}
 Stopping:
   SIGTERM, SIGINT, SIGQUIT and SIGHUP stop the agent: it accepts no new streams,
-  sends SIGTERM to every process, sends SIGKILL to those that remain after the
-  grace period, and delivers their output. A second signal, at least half a
-  second after the first, kills everything at once.
+  sends SIGHUP to processes on terminals and SIGTERM to all, sends SIGKILL to
+  those that remain after the grace period, and delivers their output. A second
+  signal, at least half a second after the first, kills everything at once.
+  SIGUSR2 replaces the agent, as \`holdfast upgrade\` does.
 
 Exit codes:
   0      stopped

@@ -1,4 +1,4 @@
-// What `holdfast attach` does.
+// Runs `holdfast attach`.
 
 import { findOnly, findProcess, reconnectFor, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";

@@ -19,7 +19,7 @@ export function addAttach(program: Command, done: (exitCode: number) => void): v
     .argument("[selector]", `${SELECTOR}; default: the only one`)
     .optionsGroup("Process:")
     .option("--from <offset>", "first byte of output; 0: everything still held", readOffset)
-    .option("-i, --interactive", "input is needed: an error if there is none")
+    .option("-i, --interactive", "input is required; an error if there is none")
     .option("--no-stdin", "no input to the process");
   addSessionFlags(command)
     .addHelpText("after", ATTACH_HELP)

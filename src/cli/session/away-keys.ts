@@ -1,6 +1,6 @@
-// The keys that mean something to this command while the connection is lost and the terminal is raw: q or Ctrl-C leaves,
-// Enter tries to reconnect now. Everything else, and everything after it, is input: a person may type on without noticing
-// the loss, and what was typed must arrive.
+// The keys that mean something to this command while the connection is lost and the terminal is
+// raw: q or Ctrl-C leaves, Enter tries to reconnect now. Everything else, and everything after it,
+// is input: a person may continue to type without noticing the loss, and all input must arrive.
 
 const CTRL_C = 0x03;
 const ENTER: readonly number[] = [0x0d, 0x0a];
@@ -12,7 +12,7 @@ const ALONE_MS = 400;
 export interface AwayKeysOptions {
   readonly leave: () => void;
   readonly retry: () => void;
-  /** Takes what is input after all. */
+  /** Takes the keys that are input after all. */
   readonly input: (data: Uint8Array) => void;
 }
 

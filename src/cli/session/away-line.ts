@@ -1,5 +1,6 @@
-// The line on the terminal while the connection is lost: for how long, when the next try is, and which keys help. It is
-// drawn in place each second, and removed when the connection is back.
+// The line on the terminal while the connection is lost: the time since the loss, the time until
+// the next try, and the keys. It is drawn in place each second, and removed when the connection is
+// back.
 
 import { styled } from "../report/style.ts";
 
@@ -8,7 +9,10 @@ const TICK_MS = 1_000;
 /** To the first column; removes the line. */
 const CLEAR = "\r\u001b[K";
 
-/** Up, and down by a line break: the cursor stays, and what follows begins after a line break, as without this line. */
+/**
+ * Up, and down by a line break: the cursor stays, and later output begins after a line break, as
+ * without this line.
+ */
 const AFTER_LINE_BREAK = "\u001b[A\r\n";
 
 export interface AwayLineOptions {

@@ -39,7 +39,7 @@ export interface InputFeedOptions {
   readonly onDetachKeys: () => void;
   /** Whether the agent cannot be reached now. */
   readonly isDown: () => boolean;
-  /** stdin failed before its end. What was read is not the whole input, so its end is not sent. */
+  /** stdin failed before its end. The input is incomplete, so its end is not sent. */
   readonly onFailure: (error: StdinError) => void;
   /** The raw terminal is gone, which is not an end of file. */
   readonly onHangUp: () => void;

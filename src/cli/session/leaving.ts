@@ -1,16 +1,17 @@
-// How a session is left while its process goes on: the exit code, and what the notice can truly say about the process.
+// How a session is left while its process continues: the exit code, and a notice that claims no
+// more about the process than is known.
 
 import { constants } from "node:os";
 import type { SignalName } from "../../client/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 
-/** What ended the session, and whether the process is known to have ended. */
+/** The reason of the end of the session, and whether the process is known to have ended. */
 export interface Leave {
   readonly by: "keys" | SignalName;
   readonly hasEnded: boolean;
 }
 
-/** What is known of the process when it is left. */
+/** The known state of the process when it is left. */
 export type Fate = "running" | "ended" | "ending" | "unknown";
 
 export function statusOfLeaving({ by }: Leave): number {

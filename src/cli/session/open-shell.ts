@@ -1,4 +1,4 @@
-// What `holdfast shell` does.
+// Runs `holdfast shell`.
 
 import { isatty } from "node:tty";
 import {

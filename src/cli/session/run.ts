@@ -25,7 +25,7 @@ export function addRun(program: Command, done: (exitCode: number) => void): void
     .option("-i, --interactive", "sends stdin to the command (default: /dev/null)")
     .option("-t, --pty", "terminal for the command; on a terminal also -i")
     .addOption(new Option("--tty", "the same as --pty").hideHelp())
-    .option("-d, --detach", "no waiting: prints its pid and its process_id")
+    .option("-d, --detach", "only start it, and print its pid and process_id")
     .option("--tag <tag>", "name to find the process by")
     .addOption(new Option("--name <tag>", "the same as --tag").hideHelp());
   addCommandFlags(command)

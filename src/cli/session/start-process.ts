@@ -1,4 +1,4 @@
-// What `holdfast run` does.
+// Runs `holdfast run`.
 
 import { isatty } from "node:tty";
 import type { Client, RemoteProcess, StartRequest } from "../../client/index.ts";

@@ -1,6 +1,7 @@
-// The modes of the terminal here, while a process on a pty is shown on it: those of the process before its
-// output, and those from before when this command leaves or is suspended. Only what was set is reset.
-// Every end of the command comes here: by `close`, by a crash, by `process.exit`.
+// The modes of the terminal here, while a process on a pty is shown on it: those of the process
+// before its output, and those from before when this command leaves or is suspended. Only modes
+// that were set are reset. Every end of the command comes here: by `close`, by a crash, by
+// `process.exit`.
 
 import type { TerminalState as Restorable } from "../../client/index.ts";
 import { resetSequence, restoreSequence, type TerminalState, TerminalTracker } from "../../terminal/index.ts";
@@ -146,7 +147,7 @@ export class TerminalModes {
     this.#hasPushedTitle = false;
   }
 
-  /** A crash is printed after the reset: on the alternate screen nobody would see it. */
+  /** A crash is printed after the reset: on the alternate screen it would be invisible. */
   #watchEnd(): void {
     if (this.#isWatched) return;
     this.#isWatched = true;

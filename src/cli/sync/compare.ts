@@ -1,5 +1,6 @@
-// What has to be done so that a target has what its source has. Pure: the two inventories and what is known of the target
-// decide. A change of the target is never overwritten or removed silently: it is a conflict.
+// The steps that make a target equal to its source. Pure: they follow from the two inventories and
+// the known state of the target. A change of the target is never overwritten or removed silently:
+// it is a conflict.
 
 import type { Inventory, Item } from "./inventory.ts";
 
@@ -67,12 +68,12 @@ function judge(path: string, item: Item, there: Item, question: Question): Verdi
   const isNewHere = last !== undefined && !isSameState(last, item);
   if (isEqual(path, item, there, question) && !isNewHere) return "same";
   const before = known.get(path);
-  const isOurs = before !== undefined && isSameState(before, there);
+  const isUnchanged = before !== undefined && isSameState(before, there);
   // A file or a link takes the place of another one by itself.
   const needsRoom = (item.kind === "directory") !== (there.kind === "directory");
   if (needsRoom && question.target?.guarded.has(path) === true)
     return { kind: "conflicts", reason: `it is a directory ${side} that holds what is left out` };
-  if (isOurs || forces) return needsRoom ? "replace" : "copy";
+  if (isUnchanged || forces) return needsRoom ? "replace" : "copy";
   if (before !== undefined) return { kind: "conflicts", reason: `it has also changed ${side}` };
   if (item.kind !== there.kind)
     return {
@@ -127,7 +128,7 @@ function seconds({ mtimeMs }: Item): number {
   return Math.floor(mtimeMs / 1000);
 }
 
-/** Parents come before what is in them. */
+/** Parents come before their entries. */
 function findRemovals(
   { source, known, forces, there }: Question,
   target: Inventory,

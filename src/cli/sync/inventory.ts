@@ -1,4 +1,5 @@
-// What is in a directory, on this machine or on the agent, as far as a comparison needs it. Paths are relative to it.
+// The entries of a directory, on this machine or on the agent, with the fields that a comparison
+// needs. Paths are relative to it.
 
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";

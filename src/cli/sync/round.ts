@@ -1,4 +1,5 @@
-// One round of a synchronization: looks at paths of both sides, compares them, and does what follows.
+// One round of a synchronization: looks at paths of both sides, compares them, and copies and
+// removes files.
 
 import { type Answer, type Conflict, compare, isEqual } from "./compare.ts";
 import type { Inventory, Item } from "./inventory.ts";
@@ -69,7 +70,7 @@ export class Synchronization {
     return { conflicts, same };
   }
 
-  /** Only what is as it was sent is known: another program may have changed it since. */
+  /** Only files that are as they were sent are known: another program may have changed others. */
   #note(paths: readonly string[], source: Inventory, target: Inventory | undefined, atMs: number): void {
     for (const path of paths) {
       const [item, there] = [source.items.get(path), target?.items.get(path)];
@@ -78,7 +79,7 @@ export class Synchronization {
       else {
         this.#known.set(path, there);
         const isCertain = Math.abs(atMs - item.mtimeMs) > SAME_TICK_MS;
-        // NaN is no time: the next change of the path is copied, whatever its time.
+        // NaN is not a time: the next change of the path is copied, with any time.
         this.#copied.set(path, isCertain ? item : { ...item, mtimeMs: Number.NaN });
       }
     }

@@ -9,16 +9,16 @@ import type { SyncFlags } from "./synchronize.ts";
 export function addSync(program: Command, done: (exitCode: number) => void): void {
   const command = program
     .command("sync")
-    .summary("make a directory like another one, and keep it so")
+    .summary("copy the changes of a directory, once or continuously")
     .description(
-      "Copies what is new or has changed in a directory into another one: from this machine to the agent, or back. " +
+      "Copies the new and changed files of a directory into another one: from this machine to the agent, or back. " +
         'The path on the agent begins with ":".',
     )
     .argument("<source>", "DIR or :DIR")
-    .argument("<target>", "the other one; it is made if it is missing")
-    .option("-w, --watch", "continue with each change, until Ctrl-C")
-    .option("--delete", "remove what the source does not have")
-    .option("-f, --force", "overwrite what has changed in the target")
+    .argument("<target>", "the other one; it is created if it is missing")
+    .option("-w, --watch", "copy each later change also, until Ctrl-C")
+    .option("--delete", "remove files that the source does not have")
+    .option("-f, --force", "overwrite files that have changed in the target")
     .addOption(excludeFlag())
     .addOption(
       new Option("--links <rule>", "links that can lead out of a directory: refuse, skip or keep")
@@ -38,14 +38,14 @@ export function addSync(program: Command, done: (exitCode: number) => void): voi
 }
 
 const SYNC_HELP = `
-The content of the source goes into the target. Files are the same if size,
-permissions and the second of their last change are; where that cannot tell,
-their content is compared.
+The content of the source goes into the target. Files count as the same if size,
+permissions and the second of their last change are equal; if these do not
+decide, their content is compared.
 
 A file that is newer in the target, or has changed there while --watch runs,
-is a conflict: it is named, and stays as it is. --force overwrites it.
+is a conflict: it is reported, and stays as it is. --force overwrites it.
 
-Prints "+ PATH" for what is copied and "- PATH" for what is removed.
+Prints "+ PATH" for each copied file and "- PATH" for each removed one.
 
 Exit codes:
   0      done

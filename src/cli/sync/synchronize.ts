@@ -1,4 +1,4 @@
-// What `holdfast sync` does.
+// Runs `holdfast sync`.
 
 import { type OutwardLinks, pathFilter, type UserFiles } from "../../filesystem/index.ts";
 import { newClient, ONE_TRY, reconnectFor, withClient } from "../connect/with-client.ts";
@@ -104,7 +104,7 @@ async function run(
       return first.conflicts.length > 0 ? exitCodes.failed : exitCodes.done;
     }
     if (!json) printNotice(`${summaryOf(first)}; watching ${places.source}`);
-    await view.tell("watching", {});
+    await view.reportEvent("watching", {});
     return await follow(changes, synchronization, context, flags);
   } finally {
     changes?.close();
@@ -196,7 +196,7 @@ async function report(
   isJson: boolean,
 ): Promise<void> {
   for (const { path, reason } of conflicts) {
-    if (isJson) await view.tell("conflict", { path, reason });
+    if (isJson) await view.reportEvent("conflict", { path, reason });
     else printError(`conflict: ${path} is left as it is: ${reason} (--force overwrites it)`);
   }
   if (!isJson) {
@@ -204,9 +204,9 @@ async function report(
     if (lines.length > 0) await writeOut(process.stdout, lines.join(""));
     return;
   }
-  for (const path of removed) await view.tell("removed", { path });
-  for (const path of copied) await view.tell("copied", { path });
-  await view.tell("synced", {
+  for (const path of removed) await view.reportEvent("removed", { path });
+  for (const path of copied) await view.reportEvent("copied", { path });
+  await view.reportEvent("synced", {
     ...{ copied: copied.length, removed: removed.length, conflicts: conflicts.length, bytes },
   });
 }

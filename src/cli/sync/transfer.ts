@@ -27,7 +27,7 @@ export async function sendPaths(context: TransferContext, files: UserFiles, how:
   await uploadTree(context, files, from, to, { links, isExcluded, giveUpAfterMs });
 }
 
-/** What a request costs, as bytes of an archive. */
+/** The cost of a request, as bytes of an archive. */
 const REQUEST_BYTES = 64 * 1024;
 const REQUESTS_AT_ONCE = 4;
 

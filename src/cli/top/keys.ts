@@ -1,4 +1,4 @@
-// The keys of `holdfast top`: what each does to the view. No I/O.
+// The keys of `holdfast top` and their effect on the view. No I/O.
 
 import type { SortKey } from "./rates.ts";
 
@@ -31,7 +31,7 @@ const actions: Readonly<Record<string, Action>> = {
 /** A cursor key, or one character. */
 const keyPattern = new RegExp(`${String.fromCharCode(0x1b)}[[O][A-Z]|[\\s\\S]`, "g");
 
-/** What was typed in one read: cursor keys are several bytes, and keys that were typed ahead arrive together. */
+/** The keys of one read: cursor keys are several bytes, and keys that were typed ahead arrive together. */
 export function keysIn(typed: string): string[] {
   return typed.match(keyPattern) ?? [];
 }

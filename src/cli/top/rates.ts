@@ -1,4 +1,4 @@
-// The rates of `holdfast top`: what happened to each process between two lists. No I/O.
+// The rates of `holdfast top`: the changes of each process between two lists. No I/O.
 
 import type { ProcessInfo } from "../../client/index.ts";
 

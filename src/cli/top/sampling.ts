@@ -1,4 +1,5 @@
-// What the printed tables and the live view of `holdfast top` share: the flags, and one list of the processes.
+// Shared by the printed tables and the live view of `holdfast top`: the flags, and one list of the
+// processes.
 
 import type { Client } from "../../client/index.ts";
 import type { UrlFlag } from "../options/agent-flags.ts";

@@ -1,4 +1,4 @@
-// What `holdfast top` does: lists the processes again and again, and shows or prints the rates.
+// Runs `holdfast top`: lists the processes again and again, and shows or prints the rates.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "../../client/index.ts";

@@ -1,6 +1,6 @@
 // `holdfast top`: its flags and its help.
 
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { addConnectionFlags } from "../options/agent-flags.ts";
 import { readChoice, readCount, readDurationMs } from "../options/values.ts";
 import { sortKeys } from "./rates.ts";
@@ -19,7 +19,11 @@ export function addTop(
       "Shows the running processes with their rates of CPU time and output, the busiest first, until q is pressed. When " +
         "stdout is not a terminal, prints one table and ends.",
     )
-    .option("-d, --interval <duration>", "time between two tables", readDurationMs, 2_000)
+    .addOption(
+      new Option("-d, --interval <duration>", "time between two tables")
+        .argParser(readDurationMs)
+        .default(2_000, "2s"),
+    )
     .option("-n, --count <n>", "ends after so many tables, without keys", readCount)
     .option("--sort <key>", sortKeys.join(", "), readChoice(sortKeys), "cpu")
     .option("--json", "one JSON array per table and line");

@@ -170,7 +170,7 @@ async function* linesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<strin
   }
 }
 
-/** An error of the caller's own archive, and the reason of an abort, stay what they are. */
+/** An error of the caller's own archive, and the reason of an abort, are passed on unchanged. */
 function errorOf(error: unknown): unknown {
   if (error instanceof FailedTransfer) return error.failure.error;
   return isOfConnection(error) ? toFailure(error).error : error;

@@ -9,7 +9,7 @@ import { bytesOf, streamOf } from "./pieces.ts";
 import { Exchange, filesPath, openInTries, Tries } from "./transfer.ts";
 import type { DownloadOptions, FileDownload } from "./types.ts";
 
-/** The first answer, and what it says of the file. */
+/** The first answer, and its description of the file. */
 interface Opened {
   readonly exchange: Exchange;
   readonly answer: HttpAnswer;

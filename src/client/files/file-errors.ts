@@ -1,4 +1,4 @@
-// What a failed call about a file means: errors of RPCs and of the HTTP endpoints as ClientErrors.
+// The errors of calls about files: errors of RPCs and of the HTTP endpoints as ClientErrors.
 
 import { AnswerError } from "../answer-error.ts";
 import { ClientError, type ClientErrorCode, FileChangedError } from "../client-errors.ts";

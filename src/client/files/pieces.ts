@@ -1,4 +1,5 @@
-// Content in pieces: what callers give as one iteration, and an iteration as what callers want.
+// Content in pieces: makes an iteration from the content that a caller gives, and makes the form
+// that a caller wants from an iteration.
 
 import type { UploadContent } from "./types.ts";
 

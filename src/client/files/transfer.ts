@@ -1,5 +1,5 @@
-// What downloads and uploads have in common: requests to the file endpoints, the detection of silence, and the waits
-// between tries.
+// Shared by downloads and uploads: requests to the file endpoints, the detection of silence, and
+// the waits between tries.
 
 import { AbortScope, untilAbort } from "../abort.ts";
 import { Backoff } from "../backoff.ts";
@@ -28,12 +28,12 @@ export class FailedTransfer extends Error {
   }
 }
 
-/** For an error that a retry would make worse, whatever its code. */
+/** For an error with any code that a retry would make worse. */
 export function finalFailure(error: ClientError): FailedTransfer {
   return new FailedTransfer({ verdict: "final", error });
 }
 
-/** One request and its answer. `close` it, whatever happens; a second call does nothing. */
+/** One request and its answer. `close` it in any case; a second call does nothing. */
 export class Exchange {
   readonly #link: AgentLink;
   readonly #rpc;
@@ -206,7 +206,7 @@ export class Tries {
   }
 }
 
-/** Opens an answer: `open` sends the request and checks what it gets. Rejects when there is no further try. */
+/** Opens an answer: `open` sends the request and checks the answer. Rejects when there is no further try. */
 export async function openInTries<T>(
   link: AgentLink,
   call: FileCallOptions,

@@ -18,8 +18,8 @@ export interface Files {
    */
   download(path: string, options?: DownloadOptions): Promise<FileDownload>;
   /**
-   * Stores text or bytes as a file. The file has the old content or the new one, whatever fails. Missing directories
-   * are created.
+   * Stores text or bytes as a file. If something fails, the file has the old content or the new
+   * one. Missing directories are created.
    */
   write(path: string, content: string | Uint8Array, options?: UploadOptions): Promise<StoredFile>;
   /**
@@ -36,8 +36,9 @@ export interface Files {
    */
   downloadDirectory(path: string, options?: DirectoryDownloadOptions): Promise<DirectoryDownload>;
   /**
-   * Unpacks a tar archive into a directory, which is created if it is missing. Each file appears whole. It cannot be
-   * continued: a lost connection is an error with code `unavailable`, and leaves what was unpacked until then.
+   * Unpacks a tar archive into a directory, which is created if it is missing. Each file appears
+   * whole. It cannot be continued: a lost connection is an error with code `unavailable`, and the
+   * entries that were unpacked until then stay.
    */
   uploadDirectory(
     path: string,
@@ -46,7 +47,7 @@ export interface Files {
   ): Promise<UnpackedDirectory>;
   /** One entry. A link is followed; `linkTarget` says where to. */
   stat(path: string, options?: FileCallOptions): Promise<FileEntry>;
-  /** What is in a directory. Parents come before their children. */
+  /** The entries of a directory. Parents come before their children. */
   list(path: string, options?: ListFilesOptions): Promise<FileEntry[]>;
   /**
    * Makes a directory and the missing ones above it. Rejects with code `already_exists` if it exists, unless an answer
@@ -71,7 +72,7 @@ export interface Files {
 export interface FileCallOptions {
   /** Its abort rejects the call. */
   readonly signal?: AbortSignal;
-  /** Whose home and, for what is created, whose file. Default: the client's `user`. */
+  /** The user: relative paths begin at its home, and it owns new files. Default: the client's `user`. */
   readonly user?: string;
 }
 
@@ -119,11 +120,11 @@ export interface FileDownload extends AsyncIterable<Uint8Array> {
   bytes(): Promise<Uint8Array>;
   text(): Promise<string>;
   stream(): ReadableStream<Uint8Array>;
-  /** Gives up the connection. For a download that is not read to its end; leaving a loop does it too. */
+  /** Gives up the connection. For a download that is not read to its end; leaving a loop does this also. */
   cancel(): void;
 }
 
-/** What `upload` sends. */
+/** The content that `upload` sends. */
 export type UploadContent =
   | string
   | Uint8Array
@@ -194,7 +195,7 @@ export interface DirectoryDownload extends AsyncIterable<Uint8Array> {
   cancel(): void;
 }
 
-/** What a directory held. */
+/** The content of a directory. */
 export interface DirectorySummary {
   readonly files: number;
   readonly directories: number;
@@ -223,7 +224,10 @@ export interface ListFilesOptions extends FileCallOptions {
   readonly depth?: number;
 }
 
-/** What a path leads to. `other` is a device, FIFO or socket; `link` a symbolic link without a target. */
+/**
+ * The kind of entry at a path. `other` is a device, FIFO or socket; `link` a symbolic link without
+ * a target.
+ */
 export type FileKind = "file" | "directory" | "link" | "other";
 
 /** An entry of a directory. */

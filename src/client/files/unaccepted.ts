@@ -1,4 +1,5 @@
-// What an upload has read and the agent has not accepted. A part that may have been lost is sent again from here.
+// The bytes that an upload has read and the agent has not accepted. A part that may have been lost
+// is sent again from here.
 //
 //   0 ........ start ................ start + heldBytes
 //   accepted     | read, not accepted |   not read

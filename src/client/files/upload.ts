@@ -77,7 +77,7 @@ class Upload {
     }
   }
 
-  /** After a failure: the agent need not keep what it has. */
+  /** After a failure: the agent need not keep its part. */
   giveUp(): void {
     this.#content.close();
     if (!this.#isTried || this.#link.closed.aborted) return;

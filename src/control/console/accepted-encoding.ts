@@ -1,4 +1,4 @@
-// Accept-Encoding (RFC 9110, 12.5.3) for files that lie there in several forms.
+// Accept-Encoding (RFC 9110, 12.5.3) for files that are stored in several forms.
 
 import type { Encoding } from "./manifest.ts";
 

@@ -1,5 +1,6 @@
-// GET and HEAD below /console/: the files that the console's build wrote, as they lie, in the form that the browser
-// accepts. Browsers keep files whose name changes with their content; they ask for the page each time.
+// GET and HEAD below /console/: the files that the console's build wrote, unchanged, in the form
+// that the browser accepts. Browsers keep files whose name changes with their content; they ask for
+// the page each time.
 
 import { HoldfastError } from "../../errors.ts";
 import { headerReader, type NodeRequest, type NodeResponse, pathOf } from "../../http/index.ts";
@@ -35,7 +36,7 @@ export class ConsoleFiles {
     this.#options = options;
   }
 
-  /** Throws `not_found` for a path that is no file of the console. */
+  /** Throws `not_found` for a path that is not a file of the console. */
   async answer(request: NodeRequest, response: NodeResponse): Promise<void> {
     const path = pathOf(request);
     if (!path.startsWith(CONSOLE_PATH)) return redirect(response);

@@ -1,5 +1,5 @@
-// Where the console's files are: in the folder that the build wrote, or in the assets of the executable. Each is read when
-// it is asked for, and nothing is kept.
+// Where the console's files are: in the folder that the build wrote, or in the assets of the
+// executable. Each is read when a request asks for it, and is not kept.
 
 import { open } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
-// The headers of the console's files: what the page may load, do, and be shown in. The page shows output of programs that
-// nobody trusts, so everything that it does not need is off.
+// The headers of the console's files: they limit what the page may load and do, and which pages may
+// frame it. The page shows output of untrusted programs, so everything that it does not need is
+// off.
 
 /** For index.html. `nonce` allows the style elements that the terminal makes. */
 export function pageHeaders(

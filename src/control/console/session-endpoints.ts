@@ -1,5 +1,6 @@
-// The endpoints for one-time codes and sessions: POST /console/code makes a code, POST /console/session trades it for a
-// token, GET /console/session says what a token allows, DELETE ends its session.
+// The endpoints for one-time codes and sessions: POST /console/code makes a code, POST
+// /console/session exchanges it for a token, GET /console/session describes a token, DELETE ends
+// its session.
 
 import { HoldfastError } from "../../errors.ts";
 import {

@@ -1,6 +1,7 @@
-// One-time codes and the sessions that they open: how a browser gets a token without a person pasting one. A code can be
-// used once, within a minute; the token that it is traded for ends after twelve hours, with the agent, or with its
-// generation. Only hashes are kept. Nothing here wakes the agent up: what has expired is removed by the next call.
+// One-time codes and the sessions that they open: how a browser gets a token that no person has to
+// paste. A code can be used once, within a minute; the token that replaces it ends after twelve
+// hours, with the agent, or with its generation. Only hashes are kept. Nothing here wakes the agent
+// up: the next call removes expired ones.
 
 import { type Clock, realClock } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
@@ -15,7 +16,7 @@ const MAX_SESSIONS = 256;
 const CODE_BYTES = 16;
 const TOKEN_BYTES = 32;
 
-/** What a code, and then its session, allows. */
+/** The rights of a code, and then of its session. */
 export interface SessionScope {
   readonly scope: Scope;
   /** A process_id or a tag. Undefined: all processes. */

@@ -2,7 +2,7 @@
 
 import type { HeaderReader } from "../../http/index.ts";
 
-/** What a file is at the moment of the request. */
+/** The version of a file at the moment of the request. */
 export interface FileVersion {
   /** Strong, with quotes. */
   readonly etag: string;

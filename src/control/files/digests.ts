@@ -1,5 +1,5 @@
-// Content-Digest and Repr-Digest of an upload (RFC 9530): `sha-256=:BASE64:`. The agent compares them with what arrived
-// before it touches the file.
+// Content-Digest and Repr-Digest of an upload (RFC 9530): `sha-256=:BASE64:`. The agent compares
+// them with the received content before it touches the file.
 
 import { createHash, type Hash } from "node:crypto";
 import { HoldfastError } from "../../errors.ts";
@@ -12,7 +12,7 @@ const algorithms: Readonly<Record<string, { readonly name: string; readonly byte
 
 export interface DigestCheck {
   update(chunk: Uint8Array): void;
-  /** Throws `invalid_argument` if what arrived has another digest. To be called once, at the end. */
+  /** Throws `invalid_argument` if the received content has another digest. To be called once, at the end. */
   verify(): void;
 }
 
@@ -45,7 +45,7 @@ function check(headerName: string, hash: Hash, expected: Buffer): DigestCheck {
       if (actual.equals(expected)) return;
       throw new HoldfastError(
         "invalid_argument",
-        `${headerName} is ${expected.toString("base64")}, but what arrived has ${actual.toString("base64")}; ` +
+        `${headerName} is ${expected.toString("base64")}, but the received content has ${actual.toString("base64")}; ` +
           "the file is unchanged",
       );
     },

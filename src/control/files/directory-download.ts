@@ -1,4 +1,4 @@
-// GET /files?path=D&format=tar: a directory in one answer. Its trailers say what was sent.
+// GET /files?path=D&format=tar: a directory in one answer. Its trailers count the content.
 
 import { baseOf, closeFile, type PackProgress, packTree, pathFilter } from "../../filesystem/index.ts";
 import { isGoneClient, type NodeRequest, type NodeResponse, type Query } from "../../http/index.ts";

@@ -9,7 +9,7 @@ import type { Logger } from "../../logger.ts";
 const JSON_TYPE = "application/json; charset=utf-8";
 const E = constants.errno;
 
-/** What the errno decides; everything else follows from the code. */
+/** The statuses that follow from the errno; all others follow from the code. */
 const statusOfErrno = new Map<number, number>([
   [E.ENOSPC, 507],
   [E.EDQUOT, 507],

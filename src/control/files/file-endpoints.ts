@@ -33,7 +33,7 @@ export type FileRoutes = Readonly<
 /** Stands for the paths of all resumable uploads. */
 export const UPLOADS_PATH = "/files/uploads/";
 
-/** Every handler answers its request, whatever happens. */
+/** Every handler answers its request in any case. */
 export function createFileRoutes(
   options: Omit<FileService, "uploads"> & { readonly uploads?: UploadTable },
 ): FileRoutes {

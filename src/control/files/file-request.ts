@@ -1,4 +1,4 @@
-// What every request for files names: a user and a path.
+// The user and the path of a request for files.
 
 import { isUtf8 } from "node:buffer";
 import { HoldfastError } from "../../errors.ts";
@@ -16,13 +16,13 @@ import { clip } from "../../text.ts";
 
 export interface Requester {
   readonly files: UserFiles;
-  /** The owner of what is made; undefined if that follows from the rights with which it is made. */
+  /** The owner of new files; undefined if that follows from the rights with which they are made. */
   readonly owner: Owner | undefined;
   /** From the client's path to the one that the kernel gets. */
   resolve(path: Buffer): Buffer;
 }
 
-/** What `POST /init` or flags set. */
+/** The defaults that `POST /init` or flags set. */
 export interface FileDefaults {
   readonly user: string | undefined;
   readonly workdir: string | undefined;

@@ -1,4 +1,4 @@
-// What the handlers of the file endpoints share.
+// Shared by the handlers of the file endpoints.
 
 import type { FileAccess } from "../../filesystem/index.ts";
 import type { Logger } from "../../logger.ts";

@@ -13,7 +13,7 @@ export function mediaType(name: string, firstBytes: Buffer): string {
   return isTextType(type) ? `${type}; charset=utf-8` : type;
 }
 
-/** False for what is compressed already: gzip would only use the CPU. */
+/** False for content that is compressed already: gzip would only use the CPU. */
 export function isCompressible(type: string): boolean {
   const [name = ""] = type.split(";");
   return (

@@ -1,6 +1,7 @@
-// Resumable uploads over HTTP, as draft-ietf-httpbis-resumable-upload has them: POST /files with Upload-Complete creates
-// one, PATCH /files/uploads/ID appends at an offset, HEAD tells the offset, DELETE gives up. In addition, a client may
-// choose the id (`upload_id`), so that it can continue even if the first answer was lost.
+// Resumable uploads over HTTP, as draft-ietf-httpbis-resumable-upload has them: POST /files with
+// Upload-Complete creates one, PATCH /files/uploads/ID appends at an offset, HEAD answers the
+// offset, DELETE drops the upload. In addition, a client may choose the id (`upload_id`), so that
+// it can continue even if the first answer was lost.
 
 import { HoldfastError } from "../../errors.ts";
 import { headerReader, type NodeRequest, type NodeResponse, pathOf, type Query } from "../../http/index.ts";
@@ -72,7 +73,8 @@ export async function appendToUpload(
   const offset = offsetOf(request);
   refuseCoding(request);
   const upload = service.uploads.get(idOf(request));
-  // Several requests may have waited for the same one. The first of them that goes on is then the one to end.
+  // Several requests may have waited for the same one. The first of them that continues is then the
+  // one to end.
   do await upload.takeOver();
   while (upload.isReceiving);
   if (upload.stored !== undefined) return answerStored(upload, response);

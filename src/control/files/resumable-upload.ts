@@ -84,14 +84,14 @@ export class ResumableUpload {
     return this.#stored;
   }
 
-  /** `Repr-Digest` of what is accepted so far. */
+  /** `Repr-Digest` of the bytes that are accepted so far. */
   get digest(): string {
     return this.#storedDigest ?? reprDigest(this.#hash);
   }
 
   /**
-   * Ends the request that sends content now, and resolves when what it sent is counted: its client has reconnected. If the
-   * content is complete, it resolves when the file is stored or cannot be.
+   * Ends the request that sends content now, and resolves when its bytes are counted: its client
+   * has reconnected. If the content is complete, it resolves when the file is stored or cannot be.
    */
   async takeOver(): Promise<void> {
     this.#run?.stop();
@@ -102,8 +102,9 @@ export class ResumableUpload {
   }
 
   /**
-   * Appends the pieces of one request. When they end early, what has arrived is accepted. If `pieces` throws because what
-   * arrived is not what its digest says, nothing of it is.
+   * Appends the pieces of one request. When they end early, the bytes that have arrived are
+   * accepted. If `pieces` throws because what arrived is not what its digest says, nothing of it
+   * is.
    */
   async append(pieces: AsyncIterable<Uint8Array>, stop: () => void): Promise<void> {
     let end: () => void = () => undefined;
@@ -140,7 +141,7 @@ export class ResumableUpload {
       if (expected !== null && !listed(expected).includes(this.digest))
         throw new HoldfastError(
           "invalid_argument",
-          `Repr-Digest is ${expected}, but what arrived has ${this.digest}; the file is unchanged`,
+          `Repr-Digest is ${expected}, but the received content has ${this.digest}; the file is unchanged`,
         );
     const { path, requester, target, options } = this.plan;
     const storing = store(requester, { path, content: this.#content, target, options });
@@ -150,7 +151,7 @@ export class ResumableUpload {
     return this.#stored;
   }
 
-  /** A hash cannot be handed over: what is in the spool file is read once more. */
+  /** A hash cannot be passed on: the spool file is read once more. */
   async #hashInherited(): Promise<void> {
     const fd = this.#content.spoolFile?.fd;
     const bytes = this.#unhashedBytes;
@@ -171,7 +172,10 @@ export class ResumableUpload {
   }
 }
 
-/** Other algorithms than SHA-256 are left out of a comparison; a header with only such says nothing. */
+/**
+ * Other algorithms than SHA-256 are left out of a comparison; a header with only such algorithms is
+ * ignored.
+ */
 function listed(header: string): string[] {
   return header.split(",").map((item) => item.trim());
 }

@@ -15,7 +15,7 @@ export interface Sender {
   send(piece: Uint8Array): Promise<void>;
   /** Ends the answer. */
   end(): void;
-  /** To be called when nothing more is sent, for whatever reason. */
+  /** To be called when nothing more is sent, for any reason. */
   stop(): void;
 }
 

@@ -1,4 +1,5 @@
-// How a file is stored: what the request says about it, whether it may be stored there, and the storing itself.
+// Stores a file: reads the options of the request, checks whether the file may be stored, and
+// stores it.
 
 import { HoldfastError } from "../../errors.ts";
 import {

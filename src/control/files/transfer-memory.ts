@@ -6,7 +6,7 @@ import type { MemoryBudget } from "../../multiplexer/index.ts";
 
 /** Of one of the two buffers, the preferred size first. */
 const BUFFER_SIZES = [256 * 1024, 64 * 1024, 16 * 1024];
-/** Held whatever the budget's state. */
+/** Held even if the budget is spent. */
 const HEADROOM_BYTES = 4 * 1024 * 1024;
 /** Free buffers of the largest size that are kept for the next transfer. */
 const MAX_FREE = 8;

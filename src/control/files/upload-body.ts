@@ -39,7 +39,7 @@ function codingOf(header: Header): "identity" | "gzip" {
   throw new HoldfastError("invalid_argument", `Content-Encoding is gzip or identity, not "${clip(value)}"`);
 }
 
-/** Only silence of the client counts, not the time in which the agent stores what has arrived. */
+/** Only silence of the client counts, not the time in which the agent stores the content. */
 export async function* timely(request: NodeRequest, idleMs: number): AsyncGenerator<Uint8Array, void, void> {
   const pieces: AsyncIterator<Buffer> = request.iterator({ destroyOnReturn: false });
   let isWaiting = false;

@@ -44,7 +44,7 @@ export class UploadTable {
     if (upload !== undefined) return upload;
     throw new HoldfastError(
       "not_found",
-      `no upload "${clip(id)}"; it is complete, given up or was dropped: start again`,
+      `no upload "${clip(id)}"; it is complete, was deleted or has expired: start again`,
     );
   }
 
@@ -75,7 +75,7 @@ export class UploadTable {
     entry.timer.cancel();
     this.#entries.delete(id);
     entry.upload.close().catch(() => {
-      // An error of closing a spool file that nobody needs any more.
+      // An error of closing a spool file that is not needed any more.
     });
   }
 }

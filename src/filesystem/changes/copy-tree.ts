@@ -38,7 +38,7 @@ const E = system.errno;
 const STEP_BYTES = 16 * 1024 * 1024;
 const TYPE_BITS = 0o170000;
 
-/** `to` does not exist. On failure, the caller removes what was copied. `shownPath` is `from` in messages. */
+/** `to` does not exist. On failure, the caller removes the copied part. `shownPath` is `from` in messages. */
 export function copyTree(context: OperationContext, from: Buffer, to: Buffer, shownPath: Buffer): void {
   new Copy(context).one(from, to, { from: shownPath, to });
 }

@@ -1,4 +1,4 @@
-// Makes directories with everything missing above them, and gives them to their owner.
+// Makes directories and the missing ones above them, and gives them to their owner.
 
 import { closeSync, constants } from "node:fs";
 import { constants as system } from "node:os";
@@ -18,7 +18,10 @@ export function makeDirectory(context: OperationContext, path: Buffer, owner: Ow
   closeSync(openMissing(context, path, owner, path));
 }
 
-/** What exists already stays as it is. `asked` is the path that messages name. The caller closes the descriptor. */
+/**
+ * Existing directories stay as they are. `asked` is the path that messages name. The caller closes
+ * the descriptor.
+ */
 export function openMissing(
   context: OperationContext,
   path: Buffer,

@@ -33,7 +33,7 @@ export function move(context: OperationContext, from: Buffer, to: Buffer, owner:
   );
 }
 
-/** The directories of both are open: whatever other programs swap meanwhile, nothing else is moved. */
+/** The directories of both are open: even if other programs swap names meanwhile, nothing else is moved. */
 interface MovePlaces {
   readonly from: Buffer;
   readonly to: Buffer;

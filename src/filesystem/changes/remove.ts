@@ -13,7 +13,7 @@ const E = constants.errno;
 /** How often a directory is emptied again when other programs add to it. */
 const MAX_ROUNDS = 8;
 
-/** Removes what it can, then throws the first failure. */
+/** Removes everything that it can, then throws the first failure. */
 export function removeTree(context: OperationContext, path: Buffer): void {
   const removal = new Removal(context);
   try {
@@ -25,7 +25,7 @@ export function removeTree(context: OperationContext, path: Buffer): void {
   removal.finish();
 }
 
-/** The same for what is in an open directory. */
+/** The same for the entries of an open directory. */
 export function removeTreeIn(
   context: OperationContext,
   folder: OpenFolder,

@@ -1,4 +1,4 @@
-// What is known of one file, as answers show it.
+// The properties of one file, as answers show them.
 
 import { type BigIntStats, closeSync, fstatSync, lstatSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
@@ -72,7 +72,7 @@ interface Target {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Undefined for a link that leads nowhere or is not followed, for whatever reason. */
+/** Undefined for a link that leads nowhere or is not followed, for any reason. */
 function targetOf({ folder, name }: Place): Target | undefined {
   let fd: number;
   try {

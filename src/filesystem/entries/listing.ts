@@ -1,6 +1,7 @@
 // Lists a directory: parents before their children, siblings in the order of their bytes, in parts.
-// Opens no directory below the asked depth. Follows the link at the root only. What disappears
-// meanwhile is left out; a directory that cannot be read is reported, and the others are listed.
+// Opens no directory below the asked depth. Follows the link at the root only. An entry that
+// disappears meanwhile is left out; a directory that cannot be read is reported, and the others are
+// listed.
 
 import { closeSync, constants as flags } from "node:fs";
 import { constants } from "node:os";

@@ -30,7 +30,7 @@ import type { OperationContext } from "./operation-context.ts";
 /** Path as the kernel gets it: bytes, or a text that is sent as UTF-8. */
 export type Path = Uint8Array | string;
 
-/** The owner of what is made. */
+/** The owner of new files and directories. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;

@@ -1,6 +1,6 @@
 // One file thread, seen from the agent. It does one call at a time. A call that makes no step for a
-// while is stuck on its file system: its caller is told, and the thread stays until the kernel
-// returns.
+// while is stuck on its file system: its caller gets an error, and the thread stays until the
+// kernel returns.
 
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import { startTimer, type Timer } from "../../clock.ts";

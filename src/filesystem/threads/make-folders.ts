@@ -1,5 +1,6 @@
-// Makes a directory with everything missing above it, and gives what it makes to the owner. Goes down from one open
-// directory to the next: other programs cannot turn a made directory into another one before it gets its owner.
+// Makes a directory and the missing ones above it, and gives them to the owner. Goes down from one
+// open directory to the next: other programs cannot turn a made directory into another one before
+// it gets its owner.
 
 import { closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { constants as system } from "node:os";
@@ -15,7 +16,7 @@ const MODE = 0o755;
 
 export interface FolderRequest {
   readonly path: Buffer;
-  /** Of what is made; undefined if that follows from the rights with which it is made. */
+  /** The owner of new directories; undefined if that follows from the rights with which they are made. */
   readonly owner: Owner | undefined;
   step(): void;
   /** The error for something on the way that is not a directory. */
@@ -23,7 +24,7 @@ export interface FolderRequest {
   readonly options?: OpenPathOptions;
 }
 
-/** What exists already stays as it is. The caller closes the descriptor of the directory. */
+/** Existing directories stay as they are. The caller closes the descriptor of the directory. */
 export function openMadeFolder(request: FolderRequest): number {
   const { path, owner, step, notDirectory } = request;
   const { fd, missing } = nearestFolder(request);
@@ -59,7 +60,7 @@ function nearestFolder({ path, step, notDirectory, options }: FolderRequest): {
       const errno = errnoOf(error);
       if (errno !== E.ENOENT && errno !== E.ENOTDIR)
         throw errno === undefined ? error : pathError("look up", at, errno);
-      // Also for what is below a file.
+      // Also for a path below a file.
       isFile = errno === E.ENOTDIR;
       missing.push(at);
       if (at.length <= 1) throw pathError("look up", at, errno);

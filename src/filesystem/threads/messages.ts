@@ -1,4 +1,4 @@
-// What the agent and a file thread say to each other.
+// The messages between the agent and a file thread.
 
 import type { ErrorCode } from "../../errors.ts";
 

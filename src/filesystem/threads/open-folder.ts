@@ -1,5 +1,6 @@
-// An open directory, and paths of what is in it. Names are looked up in the directory that was
-// opened, wherever it is now and whatever took its old place: a swapped link cannot lead elsewhere.
+// An open directory, and paths of its entries. Names are looked up in the directory that was
+// opened, even if it was moved and something else has its name now: a swapped link cannot lead
+// elsewhere.
 
 import { closeSync, constants, type Dirent, fstatSync, opendirSync, openSync } from "node:fs";
 import { withPath } from "../file-error.ts";

@@ -1,6 +1,7 @@
-// Opens what a client's path names. Links of the file system are followed. The links of /proc that stand for open files
-// and directories (/proc/PID/fd, cwd, root, exe) are not: on a thread of the agent they would lead to the files of other
-// clients, and an upload would go to whatever another program has open.
+// Opens the file or directory that a client's path names. Links of the file system are followed.
+// The links of /proc that stand for open files and directories (/proc/PID/fd, cwd, root, exe) are
+// not: on a thread of the agent they would lead to the files of other clients, and an upload would
+// go to a file that another program has open.
 
 import { closeSync, constants } from "node:fs";
 import { AT_FDCWD, O_PATH, openResolved, RESOLVE } from "../../linux/index.ts";
@@ -32,7 +33,10 @@ export function openPath(
   return fd;
 }
 
-/** The directory of a path and the name in it: whatever other programs swap meanwhile, it stays this directory. */
+/**
+ * The directory of a path and the name in it: it stays this directory even if other programs swap
+ * names meanwhile.
+ */
 export interface Place {
   readonly folder: OpenFolder;
   readonly name: Buffer;

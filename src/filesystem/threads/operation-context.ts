@@ -1,4 +1,4 @@
-// What an operation gets beside its arguments.
+// The context that an operation gets in addition to its arguments.
 
 export interface OperationContext {
   /**

@@ -16,10 +16,10 @@ import {
 } from "./messages.ts";
 import { operations } from "./operations.ts";
 
-/** Of what is made here, as for commands. */
+/** For new files and directories, as for commands. */
 const UMASK = 0o022;
 
-/** How often a thread whose parts nobody takes looks whether its caller gave up. */
+/** How often a thread whose parts are not read checks whether its caller gave up. */
 const GIVE_UP_CHECK_MS = 100;
 
 type AnyOperation = (context: object, ...values: readonly unknown[]) => unknown;

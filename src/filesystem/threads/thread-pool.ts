@@ -32,7 +32,7 @@ export const POOL_LIMITS: PoolLimits = {
 };
 
 export interface PoolCall extends ThreadCall {
-  /** What the call looks up first; undefined for calls on descriptors. */
+  /** The path that the call looks up first; undefined for calls on descriptors. */
   readonly path: string | undefined;
 }
 

@@ -62,7 +62,7 @@ export function walkPath(
       at = open("/", O_PATH | O_DIRECTORY);
     }
     if (fstatSync(at).isSymbolicLink() && (flags & O_PATH) === 0) throw new SystemFailure(ELOOP);
-    // Through the descriptor: the place that was found, whatever has its name now.
+    // Through the descriptor: the place that was found, even if its name now leads elsewhere.
     return open(through(at), flags & ~O_NOFOLLOW);
   } finally {
     closeSync(at);

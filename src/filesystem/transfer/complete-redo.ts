@@ -1,5 +1,5 @@
-// Completes what an agent that was killed had begun to write in place. Runs on a file thread, with the rights of the owner
-// of the record.
+// Completes a file that a killed agent had begun to write in place. Runs on a file thread, with the
+// rights of the owner of the record.
 
 import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, openSync, readSync } from "node:fs";
 import { lockFile } from "../../linux/index.ts";
@@ -25,7 +25,7 @@ export function completeRedo(context: OperationContext, record: string, owner: n
   const fd = openSync(record, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stats = fstatSync(fd);
-    // Only a record that the same user made: others may create files in the directory too.
+    // Only a record that the same user made: other users may also create files in the directory.
     if (!stats.isFile() || stats.nlink !== 1 || stats.uid !== owner || (stats.mode & 0o077) !== 0)
       return { kind: "left", path: undefined };
     if (!lockFile(fd)) return { kind: "busy", path: undefined };

@@ -85,7 +85,7 @@ function reserve(
   const result = reserveBlocks(to, bytes);
   if (result === 0 || cannotReserve.has(nameOf(-result))) return;
   try {
-    // Gives back what was reserved before the disk was full.
+    // Returns the space that was reserved before the disk was full.
     ftruncateSync(to, before.size);
   } catch {
     // The reservation is beyond the end of the file; the file system frees it with the file.

@@ -15,7 +15,7 @@ export interface CopyOut {
   readonly send: (piece: Buffer) => Promise<void>;
 }
 
-/** Rejects with `unavailable` if the file became shorter meanwhile: what was promised cannot be sent. */
+/** Rejects with `unavailable` if the file became shorter meanwhile: the announced length cannot be sent. */
 export async function copyOut({ fd, start, end, buffers, send }: CopyOut): Promise<void> {
   let sending: Promise<void> = Promise.resolve();
   try {

@@ -1,4 +1,4 @@
-// What file threads do for transfers.
+// The operations of file threads for transfers.
 
 import type { OperationContext } from "../threads/operation-context.ts";
 import { completeRedo } from "./complete-redo.ts";

@@ -1,4 +1,4 @@
-// The directory of a new file, with the owner of what is made. Runs on a file thread.
+// Makes the directory of a new file, and gives it to the owner. Runs on a file thread.
 
 import { constants } from "node:os";
 import { pathError } from "../file-error.ts";

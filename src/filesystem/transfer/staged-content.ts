@@ -15,7 +15,7 @@ const GATHER_BYTES = 16 * 1024;
 /** Opens the spool file, at the first content that does not stay in memory. */
 export type OpenSpool = () => Promise<Spool>;
 
-/** What the spool file of an upload certainly has; for src/handover. */
+/** The content that the spool file of an upload certainly has; for src/handover. */
 export interface StagedContentState {
   readonly spool: Spool;
   readonly bytes: number;
@@ -29,9 +29,9 @@ export class StagedContent {
   /** The buffer of the last chunk, while small pieces go into it. */
   #gathered: { readonly buffer: Buffer; used: number } | undefined;
   #bytes = 0;
-  /** What the spool file has, or will have when `#writing` is done. */
+  /** The bytes that the spool file has, or will have when `#writing` is done. */
   #spooledBytes = 0;
-  /** What the spool file certainly has. */
+  /** The bytes that the spool file certainly has. */
   #writtenBytes = 0;
   #spool: Spool | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -55,7 +55,10 @@ export class StagedContent {
     this.#wasTruncated = true;
   }
 
-  /** Undefined without a spool file, or if its writing failed. What is only in memory is not part of it. */
+  /**
+   * Undefined without a spool file, or if its writing failed. Bytes that are only in memory are not
+   * part of it.
+   */
   save(): StagedContentState | undefined {
     if (this.#spool === undefined || this.#isClosed) return undefined;
     return { spool: this.#spool, bytes: Math.min(this.#writtenBytes, this.#bytes) };
@@ -109,7 +112,7 @@ export class StagedContent {
     await this.#writing;
   }
 
-  /** Drops what was appended after the first `bytes`. Not while an append runs. */
+  /** Drops everything after the first `bytes`. Not while an append runs. */
   async truncate(bytes: number): Promise<void> {
     await this.#writing;
     const dropped = this.#bytes - bytes;
@@ -134,7 +137,7 @@ export class StagedContent {
     this.#chunks = [];
     this.#chunkBytes = 0;
     await this.#writing.catch(() => {
-      // Reported to the caller of append already, or nobody waits for it.
+      // Reported to the caller of append already, or no caller waits for it.
     });
     if (this.#spool !== undefined) await closeFile(this.#spool.fd);
     this.#spool = undefined;

@@ -1,5 +1,5 @@
-// What is at the place of an upload, before its content arrives: a mistake in the path costs no transfer then. Runs on a
-// file thread.
+// Looks at the target of an upload before its content arrives, so that a wrong path is refused
+// without a transfer. Runs on a file thread.
 
 import { nameOf } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError } from "../file-error.ts";

@@ -1,4 +1,4 @@
-// What an upload may be written to: a regular file, or a name at which there is nothing.
+// The target of an upload: a regular file, or a free name.
 
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
 import { constants as system } from "node:os";
@@ -27,8 +27,9 @@ export type Following = "all" | "not-last" | "none";
 const S_IFLNK = 0o120000;
 
 /**
- * Runs `use` with a descriptor of the regular file that `path` names, opened with O_PATH: nothing waits for a FIFO, and
- * nothing is done to a device. Throws system errors, and a FileError for what is not a regular file.
+ * Runs `use` with a descriptor of the regular file that `path` names, opened with O_PATH: nothing
+ * waits for a FIFO, and nothing is done to a device. Throws system errors, and a FileError for
+ * anything but a regular file.
  */
 export function withFileTarget<T>(
   path: Buffer,
@@ -51,7 +52,7 @@ export function withFileTarget<T>(
 /** Opens a regular file. The caller closes it. */
 export function openFileTarget(path: Buffer, access: number, following: Following = "all"): number {
   const flags = access | constants.O_NONBLOCK | constants.O_NOCTTY;
-  // Through the descriptor: the file that was looked at, whatever has its name now.
+  // Through the descriptor: the file that was looked at, even if its name now leads elsewhere.
   return withFileTarget(path, following, (fd) => openSync(`/proc/self/fd/${fd}`, flags));
 }
 

@@ -1,5 +1,5 @@
-// Opens paths below a directory that is open already, without any link on the way: whatever other programs swap meanwhile,
-// nothing outside the directory is reached. Runs on a file thread.
+// Opens paths below a directory that is open already, without any link on the way: even if other
+// programs swap names meanwhile, nothing outside the directory is reached. Runs on a file thread.
 
 import { closeSync, constants } from "node:fs";
 import { openResolved, RESOLVE } from "../../linux/index.ts";

@@ -1,4 +1,4 @@
-// Names and link targets in archives: what may be unpacked, decided from the text alone.
+// Names and link targets in archives: decides from the text alone which may be unpacked.
 
 import { HoldfastError } from "../../errors.ts";
 import { clip } from "../../text.ts";

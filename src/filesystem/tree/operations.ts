@@ -1,4 +1,4 @@
-// What file threads do for whole directories.
+// The operations of file threads for whole directories.
 
 import { openTree, openTreeFile, readTreeFolder } from "./read-tree.ts";
 import { openUnpackRoot, unpackEntries } from "./unpack-entries.ts";

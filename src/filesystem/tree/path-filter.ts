@@ -1,4 +1,5 @@
-// Which paths of a tree a request leaves out, by globs. What is below a directory that is left out is left out as well.
+// Which paths of a tree a request leaves out, by globs. Everything below such a directory is left
+// out as well.
 
 import { HoldfastError } from "../../errors.ts";
 import { clip } from "../../text.ts";

@@ -50,7 +50,7 @@ export function openTree(_context: OperationContext, path: Uint8Array): TreeRoot
   }
 }
 
-/** In the order of their bytes. What vanishes meanwhile is left out. */
+/** In the order of their bytes. An entry that vanishes meanwhile is left out. */
 export function readTreeFolder(context: OperationContext, root: number, path: Uint8Array): TreeEntry[] {
   const folder = openBelow(root, path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {

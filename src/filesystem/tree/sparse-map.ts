@@ -34,7 +34,7 @@ export function parseMap(beginning: Buffer, size: number): SparseMap | undefined
       return undefined;
     }
     const text = beginning.toString("latin1", at, end);
-    if (!/^\d{1,15}$/.test(text)) throw malformed(`"${text.slice(0, 20)}" is no number`);
+    if (!/^\d{1,15}$/.test(text)) throw malformed(`"${text.slice(0, 20)}" is not a number`);
     lines.push(Number(text));
     if ((lines[0] ?? 0) * 4 > MAX_MAP_BYTES) throw malformed("it has too many parts");
     at = end + 1;

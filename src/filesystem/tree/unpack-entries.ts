@@ -1,5 +1,6 @@
-// Creates what an archive holds, below a directory that is open already. A file appears with its whole content: under a
-// name that exists already it takes the place of the old one by a rename. Runs on a file thread.
+// Creates the entries of an archive below a directory that is open already. A file appears with its
+// whole content: under a name that exists already it takes the place of the old one by a rename.
+// Runs on a file thread.
 
 import {
   closeSync,
@@ -133,7 +134,7 @@ function create(context: OperationContext, root: number, step: UnpackStep, folde
     inParent(root, Buffer.from(step.to), (from) => replacing(place, folder, (name) => linkSync(from, name)));
 }
 
-/** Creates what is missing, for archives that do not list their directories. The caller closes it. */
+/** Creates missing directories, for archives that do not list their directories. The caller closes it. */
 function openFolder(root: number, path: Buffer, owner: Owner | undefined): number {
   const flags = constants.O_RDONLY | constants.O_DIRECTORY;
   try {

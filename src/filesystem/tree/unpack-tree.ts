@@ -12,7 +12,7 @@ import type { PathFilter } from "./path-filter.ts";
 import { parseMap } from "./sparse-map.ts";
 import type { EntryAttributes, UnpackStep } from "./unpack-entries.ts";
 
-/** What to do with symbolic links that can lead out of the directory. */
+/** The treatment of symbolic links that can lead out of the directory. */
 export type OutwardLinks = "refuse" | "skip" | "keep";
 
 export interface UnpackProgress {
@@ -30,7 +30,7 @@ export interface UnpackRequest {
   readonly root: number;
   readonly archive: AsyncIterable<Uint8Array>;
   readonly isExcluded: PathFilter;
-  /** Of what is made; "archive": as the archive says. */
+  /** The owner of new entries; "archive": as the archive says. */
   readonly owner: Owner | "archive" | undefined;
   readonly outwardLinks: OutwardLinks;
   readonly progress: UnpackProgress;
@@ -45,7 +45,10 @@ const MAX_SKIPPED_NAMES = 100;
 /** Of the directories whose mode and time are set at the end. */
 const MAX_DIRECTORIES = 200_000;
 
-/** Rejects with `invalid_argument` for an archive that is malformed or refused. What was unpacked before stays. */
+/**
+ * Rejects with `invalid_argument` for an archive that is malformed or refused. Entries that were
+ * unpacked before stay.
+ */
 export async function unpackTree(request: UnpackRequest): Promise<void> {
   const extract = createExtract();
   extract.on("error", reportedByReading);
@@ -134,7 +137,7 @@ class Unpacking {
     }
   }
 
-  /** Directories last: what is created in them changes their times. */
+  /** Directories last: entries that are created in them change their times. */
   async finish(): Promise<void> {
     await this.#flush();
     this.#batch = this.#directories.reverse();

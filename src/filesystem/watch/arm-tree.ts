@@ -1,6 +1,6 @@
 // Adds the inotify watches of a directory and of all directories below it, on a file thread. A
-// directory is watched before it is listed, so whatever appears in it is either listed or reported
-// by the kernel. What disappears meanwhile is left out.
+// directory is watched before it is listed, so an entry that appears in it is either listed or
+// reported by the kernel. An entry that disappears meanwhile is left out.
 
 import { closeSync, constants as flags, fstatSync, lstatSync, statfsSync } from "node:fs";
 import { constants } from "node:os";
@@ -30,7 +30,7 @@ export interface ArmRequest {
   readonly allowNetwork: boolean;
   /** How many directories this watch may have in addition. */
   readonly maxDirectories: number;
-  /** Also reports what is in the directories. */
+  /** Also reports the entries of the directories. */
   readonly listEntries: boolean;
 }
 
@@ -184,7 +184,7 @@ function joined({ path, names: base }: ArmRequest, names: readonly Uint8Array[])
   return [path, ...names.slice(base.length).flatMap((name) => [Buffer.from("/"), name])];
 }
 
-/** It is gone, is no directory any more, or this user may not read it. */
+/** It is gone, is not a directory any more, or this user may not read it. */
 const IGNORED: ReadonlySet<number> = new Set([E.ENOENT, E.ENOTDIR, E.ELOOP, E.EACCES, E.EPERM]);
 
 function watchError(path: Buffer, errno: number): FileError {

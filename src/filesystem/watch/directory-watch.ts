@@ -154,9 +154,9 @@ export class DirectoryWatch implements HubMember {
   }
 
   #handleRoot(mask: number): void {
-    if ((mask & IN.ATTRIB) !== 0) this.#tell(".", "chmod");
-    if ((mask & IN.MOVE_SELF) !== 0) this.#tell(".", "rename");
-    else if ((mask & (IN.DELETE_SELF | IN.UNMOUNT)) !== 0) this.#tell(".", "remove");
+    if ((mask & IN.ATTRIB) !== 0) this.#report(".", "chmod");
+    if ((mask & IN.MOVE_SELF) !== 0) this.#report(".", "rename");
+    else if ((mask & (IN.DELETE_SELF | IN.UNMOUNT)) !== 0) this.#report(".", "remove");
     else return;
     this.#loseRoot();
   }
@@ -172,7 +172,7 @@ export class DirectoryWatch implements HubMember {
       if ((mask & bits) === 0) continue;
       if (type === "create" && wasAnnounced(directory, name, number)) continue;
       if (type === "remove") directory.announced?.names.delete(keyOf(name));
-      this.#tell(path, type);
+      this.#report(path, type);
       if (this.#options.request.recursive) this.#follow(directory, event, type);
     }
   }
@@ -205,28 +205,29 @@ export class DirectoryWatch implements HubMember {
     }
   }
 
-  /** A directory that was made or moved in: what is in it already is told as new. */
+  /** A directory that was made or moved in: its entries are reported as new. */
   #armNew(directory: WatchedDirectory): void {
     this.#inBackground(this.#arm(directory, true));
   }
 
   /** Events were lost: the tree is armed again from its root. */
   #recover(): void {
-    const tell = () => this.#tellRescan(".");
+    const reportLoss = () => this.#reportRescan(".");
     if (this.#away !== undefined) this.#lookForRoot();
     if (this.#away !== undefined || !this.#options.request.recursive) {
-      tell();
+      reportLoss();
       return;
     }
     for (const child of [...this.#tree.root.children.values()]) {
       this.#tree.detach(this.#tree.root, child.name);
       this.#tree.forget(child);
     }
-    // Told when changes are noticed again: what happens before that is found by the client's look.
+    // Reported when changes are detected again: the client finds earlier ones when it lists the
+    // directory.
     this.#inBackground(
-      this.#arm(this.#tree.root, false).then(tell, (error: unknown) => {
+      this.#arm(this.#tree.root, false).then(reportLoss, (error: unknown) => {
         if (!isGone(error)) throw error;
-        tell();
+        reportLoss();
         this.#loseRoot();
       }),
     );
@@ -259,7 +260,7 @@ export class DirectoryWatch implements HubMember {
         await this.#arm(this.#tree.root, true, () => {
           this.#tree.clearWatch(away);
           this.#away = undefined;
-          this.#tell(".", "create");
+          this.#report(".", "create");
         });
         return;
       } catch (error) {
@@ -285,7 +286,7 @@ export class DirectoryWatch implements HubMember {
     }
   }
 
-  /** `onArmed` is called when the directory itself is watched, before anything in it is told. */
+  /** `onArmed` is called when the directory itself is watched, before anything in it is reported. */
   async #arm(directory: WatchedDirectory, announces: boolean, onArmed?: () => void): Promise<void> {
     const { hub, files, request, maxDirectories } = this.#options;
     const names = this.#tree.namesOf(directory);
@@ -346,8 +347,8 @@ export class DirectoryWatch implements HubMember {
   #announce(parent: WatchedDirectory, name: Uint8Array, hasContent: boolean): void {
     this.#expectRepeats(parent).add(keyOf(name));
     const path = pathText(this.#pathBelow(parent, name));
-    this.#tell(path, "create");
-    if (hasContent) this.#tell(path, "write");
+    this.#report(path, "create");
+    if (hasContent) this.#report(path, "write");
   }
 
   /** Events that are in the inbox now may say again what a list says. */
@@ -358,7 +359,7 @@ export class DirectoryWatch implements HubMember {
     return names;
   }
 
-  /** What was armed before the failure belongs to nothing. */
+  /** Watches from before the failure belong to nothing. */
   #disownUnused(items: readonly ArmItem[]): void {
     for (const item of items)
       if (item.kind === "directory" && this.#tree.find(item.watch) === undefined)
@@ -390,11 +391,11 @@ export class DirectoryWatch implements HubMember {
     return Buffer.concat([...names.flatMap((above) => [above, SLASH]), name]);
   }
 
-  #tellRescan(name: string): void {
+  #reportRescan(name: string): void {
     this.#options.onEvent({ name, type: "write", rescan: true });
   }
 
-  #tell(name: string, type: WatchEventType): void {
+  #report(name: string, type: WatchEventType): void {
     this.#options.onEvent({ name, type, rescan: false });
   }
 }

@@ -1,5 +1,5 @@
 // The events of one watch, numbered, for clients that may come back. Events that were read stay as
-// replay while there is room; events that nobody read are never dropped silently.
+// replay while there is room; unread events are never dropped silently.
 //
 //   oldest ........ read ........ next        offsets
 //     |   replay     |  unread     |
@@ -10,7 +10,7 @@
 
 import type { NumberedEvent, WatchEvent } from "./watch-event.ts";
 
-/** What an event costs beside its name and entry. */
+/** The cost of an event in addition to its name and entry. */
 const EVENT_BYTES = 128;
 const ENTRY_BYTES = 512;
 
@@ -42,7 +42,7 @@ export class EventQueue {
     return this.#next;
   }
 
-  /** How many events said that others are missing. */
+  /** The number of events that say that others are missing. */
   get rescans(): number {
     return this.#rescans;
   }
@@ -58,7 +58,7 @@ export class EventQueue {
 
   push(event: WatchEvent): void {
     const last = this.#lastUnread();
-    // Equal neighbours say the same, and everything is said after a rescan.
+    // Equal neighbours mean the same, and a rescan covers all changes.
     if (last !== undefined && isRepeat(last, event)) return;
     if (last?.rescan === true && last.name === "." && this.#isFull(event)) return;
     if (!this.#makeRoom(bytesOf(event))) {
@@ -82,7 +82,7 @@ export class EventQueue {
     this.#forget(offset);
   }
 
-  /** Forgets what was read: the client does not ask for offsets. */
+  /** Forgets the events that were read: the client does not ask for offsets. */
   forgetRead(): void {
     this.#forget(this.#read);
   }

@@ -29,7 +29,7 @@ export class Inbox {
   add(event: InotifyEvent): void {
     const waiting = this.#events.length - this.#at;
     if (waiting < MAX_WAITING) this.#events.push(event);
-    // What comes after an overflow is found by the rescan that it causes.
+    // The rescan that an overflow causes finds the later changes.
     else if (waiting === MAX_WAITING) this.#events.push(OVERFLOW);
   }
 

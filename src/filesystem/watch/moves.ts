@@ -45,7 +45,7 @@ export class Moves {
     for (const move of this.#moves) if (move.directory === top) move.hasLosses = true;
   }
 
-  /** The kernel has no more events: what has not arrived by the second time is outside. */
+  /** The kernel has no more events: a directory that has not arrived by the second time is outside. */
   expire(): void {
     for (const move of [...this.#moves]) {
       if (++move.reads <= 2) continue;

@@ -1,4 +1,4 @@
-// What a watch reports.
+// The events of a watch.
 
 import type { Entry } from "../entries/entry.ts";
 

@@ -15,7 +15,7 @@ export interface WatchedDirectory {
   watch: WatchDescriptor | undefined;
   /** By name in Latin-1, which keeps every byte. */
   readonly children: Map<string, WatchedDirectory>;
-  /** What a list of it has announced already, until the events up to `until` are handled. */
+  /** The names that a list of it has announced already, until the events up to `until` are handled. */
   announced: { readonly names: Set<string>; readonly until: number } | undefined;
 }
 
@@ -75,7 +75,7 @@ export class WatchTree {
     this.#onForgotten(watch);
   }
 
-  /** Takes the directory `name` out of the tree, with what is below it; its watches stay. */
+  /** Takes the directory `name` out of the tree, with everything below it; its watches stay. */
   detach(parent: WatchedDirectory, name: Uint8Array): WatchedDirectory | undefined {
     const child = parent.children.get(keyOf(name));
     if (child === undefined) return undefined;
@@ -84,7 +84,7 @@ export class WatchTree {
     return child;
   }
 
-  /** In place of what has that name. */
+  /** In place of the entry that has that name. */
   attach(parent: WatchedDirectory, name: Buffer, directory: WatchedDirectory): void {
     const replaced = this.detach(parent, name);
     if (replaced !== undefined) this.forget(replaced);

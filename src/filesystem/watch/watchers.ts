@@ -1,4 +1,4 @@
-// All watches: their number, their ids, and how long one is kept that nobody reads.
+// All watches: their number, their ids, and how long an unread one is kept.
 
 import { startTimer, type Timer } from "../../clock.ts";
 import { kernelRandomBytes } from "../../linux/index.ts";
@@ -42,11 +42,11 @@ export interface WatchStatistics {
   readonly watchers: number;
   /** Directories that the kernel watches for all of them. */
   readonly directories: number;
-  /** What the queues hold. */
+  /** The bytes that the queues hold. */
   readonly heldBytes: number;
   /** Of all watches so far, removed ones included. */
   readonly events: number;
-  /** How many of these said that others are missing. */
+  /** How many of these say that others are missing. */
   readonly rescans: number;
 }
 
@@ -156,7 +156,7 @@ export class Watchers {
     if (kept !== undefined) return kept;
     throw new FileError(
       "not_found",
-      `no watcher "${clip(id)}": it was removed, or nobody read it for --retain-watchers`,
+      `no watcher "${clip(id)}": it was removed, or no client read it for --retain-watchers`,
     );
   }
 }

@@ -23,14 +23,15 @@ export class AccessToken {
     return this.#digest !== undefined;
   }
 
-  /** Takes the same time whatever the candidate is. False while no token is set. */
+  /** Takes the same time for every candidate. False while no token is set. */
   matches(candidate: string): boolean {
     return this.#digest !== undefined && timingSafeEqual(this.#digest, digest(candidate));
   }
 
   /**
-   * Whether `signature` is that of `path`, `operation` and `username` (in this order), and of `expiration` if there is one.
-   * Takes the same time whatever the signature is. False while no token is set.
+   * Whether `signature` is that of `path`, `operation` and `username` (in this order), and of
+   * `expiration` if there is one. Takes the same time for every signature. False while no token is
+   * set.
    */
   hasSigned(signature: string, parts: readonly Buffer[], expiration: string | undefined): boolean {
     if (this.#token === undefined) return false;

@@ -13,7 +13,7 @@ const ALLOWED_HEADERS = [
 ].join(", ");
 const EXPOSED_HEADERS = cors.exposedHeaders.join(", ");
 const ALLOWED_METHODS = cors.allowedMethods.join(", ");
-/** What a page may read of the answers about files. */
+/** The headers of answers about files that a page may read. */
 const FILE_EXPOSED_HEADERS = [
   "Content-Disposition",
   "Content-Encoding",

@@ -1,5 +1,6 @@
-// What a token allows: its scopes, and the processes that it is limited to. Grants of the token file and of console
-// sessions can end while their requests are being answered; each open request learns of that.
+// The rights of a token: its scopes, and the processes that it is limited to. Grants of the token
+// file and of console sessions can end while their requests are being answered; each open request
+// learns of that.
 
 import { startTimer, type Timer } from "../../clock.ts";
 

@@ -1,4 +1,4 @@
-// Ends an answer that is still being given when its token ends.
+// Ends an open answer when its token ends.
 
 import { startTimer } from "../../clock.ts";
 import type { NodeResponse } from "../exchange.ts";

@@ -1,5 +1,5 @@
-// What a request needs before it is answered. The tables are those of rpc/ and control/; a request that no table names
-// needs the most.
+// The scope that a request needs. The tables are those of rpc/ and control/; a request in no table
+// needs the highest scope.
 
 import type { NodeRequest } from "../exchange.ts";
 import type { Scope } from "./grant.ts";

@@ -1,5 +1,6 @@
-// Signed URLs of files: `GET /files?path=…&signature=…` needs no token, because the signature proves that somebody with
-// the token made the URL. It covers the path, the operation, the user and the expiry, each as decoded from the query.
+// Signed URLs of files: `GET /files?path=…&signature=…` needs no token, because the signature
+// proves that a client with the token made the URL. It covers the path, the operation, the user and
+// the expiry, each as decoded from the query.
 //
 //   v1_ + base64(sha256(path:operation:username:token[:expiration])), without padding
 

@@ -109,11 +109,11 @@ export class TokenFile implements TokenSource {
 
 interface Known {
   readonly grant: Grant;
-  /** To tell whether a later file changes it. */
+  /** To detect whether a later file changes it. */
   readonly text: string;
 }
 
-/** An entry that has not changed keeps its grant, so that its streams go on. */
+/** An entry that has not changed keeps its grant, so that its streams continue. */
 function grantsOf(
   entries: readonly TokenEntry[],
   before: ReadonlyMap<string, Known>,

@@ -1,11 +1,15 @@
-// Requests whose clients have gone before the agent has read all of them. While the agent cannot go on with a body, for
-// example because a process does not take its input, it does not read the connection. Node then never learns that the client
-// has closed it, and the request would hold its memory as long as the process runs.
+// Requests whose clients have gone before the agent has read all of them. While the agent cannot
+// continue with a body, for example because a process does not take its input, it does not read the
+// connection. Node then never learns that the client has closed it, and the request would hold its
+// memory as long as the process runs.
 
 import type { Socket } from "node:net";
 import { hasPeerClosed } from "../../linux/index.ts";
 
-/** Sweeps in a row without a byte: some ten seconds. What arrived is still read if the process takes it in this time. */
+/**
+ * Sweeps in a row without a byte: some ten seconds. Bytes that have arrived are still read if the
+ * process takes them in this time.
+ */
 const MAX_STILL_SWEEPS = 5;
 
 interface Seen {

@@ -53,7 +53,7 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   const { idle } = options;
   const { headersMs } = options.limits;
   const connections: Connections = new Map();
-  /** The plain socket of what a request names as its connection. */
+  /** The plain socket of a request's connection. */
   const plainSockets = new WeakMap<object, Socket>();
   let isEnding = false;
   const versionOptions = { ...options, endsConnections: () => isEnding };

@@ -37,7 +37,8 @@ const closing = new WeakSet<Socket>();
 
 /**
  * The response class of an HTTP/1.1 server. It decides with the head of an answer whether the
- * connection continues. While `endsConnections` returns true, no connection continues. `idleMs` is what clients are told.
+ * connection continues. While `endsConnections` returns true, no connection continues. `idleMs` is
+ * the time in the header Keep-Alive.
  */
 export function responseClass(
   endsConnections: () => boolean,

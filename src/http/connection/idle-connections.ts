@@ -16,7 +16,7 @@ interface Connection {
 
 export class IdleConnections {
   readonly #max: number;
-  /** The key is what a request names as its connection: a socket, or an HTTP/2 session. */
+  /** The key is the connection of a request: a socket, or an HTTP/2 session. */
   readonly #byOwner = new WeakMap<object, Connection>();
   /** The longest idle first. */
   readonly #idle = new Set<Connection>();
@@ -87,7 +87,7 @@ export class IdleConnections {
   }
 }
 
-/** What a request names as its connection. */
+/** The connection of a request. */
 export function ownerOf(request: NodeRequest): object {
   if (!("stream" in request)) return request.socket;
   // A stream has no session once the session is destroyed.

@@ -10,7 +10,7 @@ export interface RequestTimeLimits {
   readonly idleMs: number;
 }
 
-/** What a connection waits for. */
+/** The event that a connection waits for. */
 type State =
   | { readonly kind: "answer" }
   | { readonly kind: "headers"; readonly sinceMs: number }

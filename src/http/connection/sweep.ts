@@ -80,7 +80,7 @@ export function createSweep(connections: Connections, limits: IdleLimits, checkT
   };
 }
 
-/** What the sweep remembers of one HTTP/2 session. Node does not limit idle ones. */
+/** The memory of the sweep about one HTTP/2 session. Node does not limit idle ones. */
 export class WatchedSession {
   readonly #session: ServerHttp2Session;
   #streams = 0;

@@ -7,8 +7,8 @@ import { startTimer } from "../../clock.ts";
 const ACCEPT_MS = 1_000;
 
 /**
- * Connects to `server` from this process. That the kernel completes the connection says nothing, so this waits for an
- * answer: any byte, or the end of the connection.
+ * Connects to `server` from this process. The kernel completes the connection in any case, so this
+ * waits for an answer: any byte, or the end of the connection.
  */
 export function acceptsConnections(server: Server): Promise<boolean> {
   const address = server.address();

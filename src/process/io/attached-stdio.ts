@@ -41,7 +41,7 @@ export type StdioState =
       readonly slave?: Fd | undefined;
     };
 
-/** What the readers and the input need to know of their process. */
+/** The part of their process that the readers and the input use. */
 export interface Owner {
   /** Names the process in messages: `process 12`. */
   readonly name: string;

@@ -114,7 +114,7 @@ export class Input implements ProcessInput {
   #handedBytes = 0;
   /** Until `goOn`. */
   #begunBefore: BegunWrite | undefined;
-  /** What the process's pipe or pty has accepted. A write counts when all of it is accepted. */
+  /** The input that the process's pipe or pty has accepted. A write counts when all of it is accepted. */
   readonly #accepted: AcceptedInput;
   /** The sums of `addsBytes` of all pending writes, and of those of each writer. */
   readonly #pendingBytes = new Map<string | undefined, number>();

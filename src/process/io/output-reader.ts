@@ -29,11 +29,11 @@ export interface OutputSource {
   bytesHeld(): number;
   /** Closes everything that the stream does not close. Called once. */
   close(): void;
-  /** What is open until the reader has ended. */
+  /** The descriptor that is open until the reader has ended. */
   readonly descriptors: SourceDescriptors;
 }
 
-/** What is read, and the copy of it if it is a pty. */
+/** The descriptor that is read, and the copy of it if it is a pty. */
 export interface SourceDescriptors {
   readonly fd: Fd;
   readonly copy?: Fd | undefined;
@@ -100,10 +100,10 @@ export class OutputReader {
   }
 
   /**
-   * Reads what was written before this call, whatever the gate says: rule 2 promises what a process
-   * wrote before it exited to every subscriber, and the kernel bounds it (a pipe's 64 KiB). Does
-   * not follow an orphan that writes on. Detects the end if there is no other writer: then `hasEnded`.
-   * To be called once, when the process is reaped.
+   * Reads the output that was written before this call, even if the gate is closed: rule 2 promises
+   * the output that a process wrote before it exited to every subscriber, and the kernel bounds it
+   * (a pipe's 64 KiB). Does not wait for an orphan that continues to write. Detects the end if
+   * there is no other writer: then `hasEnded`. To be called once, when the process is reaped.
    */
   readOut(): void {
     if (this.#state !== "open") return;
@@ -124,7 +124,7 @@ export class OutputReader {
     this.stream.resume();
   }
 
-  /** A thousand attached processes read on while the budget is spent, so each reads little. */
+  /** A thousand attached processes continue to read while the budget is spent, so each reads little. */
   #nextBuffer(): Buffer {
     const { current } = this.#buffer;
     return this.#budget.isSpent && this.#state === "open"
@@ -196,7 +196,10 @@ export class OutputReader {
   }
 }
 
-/** What orphans write to. It belongs to no process any more, and is read for as long as they live. */
+/**
+ * The pipe or pty to which orphans write. It belongs to no process any more, and is read for as
+ * long as they live.
+ */
 const discarding = new Set<OutputSource>();
 
 /** The descriptors of all readers that discard. */

@@ -1,7 +1,7 @@
-// The state of a process's terminal at any offset of the output that is held. Each held chunk carries the
-// state before its first byte as its mark, whichever chunks the window drops or merges; within a chunk the
-// state follows from the mark and the bytes before the place. So nothing is read twice until a client
-// asks, and what is kept is bounded by the number of chunks.
+// The state of a process's terminal at any offset of the output that is held. Each held chunk
+// carries the state before its first byte as its mark, also after the window has dropped or merged
+// others; within a chunk the state follows from the mark and the bytes before the place. So nothing
+// is read twice until a client asks, and the memory for it is bounded by the number of chunks.
 
 import type { PtySize } from "../../linux/index.ts";
 import { type Marked, type Offset, offset } from "../../multiplexer/index.ts";

@@ -5,7 +5,7 @@
 import { type CachedFile, cachedFile, type LaunchRequest, loaderOf } from "../../linux/index.ts";
 
 /**
- * What umask a command has (rule 20). The launcher sets it; a direct child inherits the agent's.
+ * The umask of a command (rule 20). The launcher sets it; a direct child inherits the agent's.
  */
 const UMASK = 0o022;
 

@@ -7,7 +7,7 @@ import type { StartRequest } from "./start-request.ts";
 
 /** Of cmd, args and environment together, once the process has ended. */
 const MAX_ENDED_BYTES = 4096;
-/** What an object, a Map entry or an array slot costs for each text. */
+/** The cost of an object, a Map entry or an array slot for each text. */
 const OVERHEAD_BYTES = 32;
 
 export interface HeldRequest {

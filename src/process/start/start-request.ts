@@ -33,7 +33,7 @@ export interface StartRequest {
   readonly group?: string | undefined;
 }
 
-/** What happens to output while nobody reads it (rules 7 and 9). */
+/** The treatment of output while no client reads it (rules 7 and 9). */
 export interface OutputPolicy {
   readonly detached: DetachedMode["kind"];
   readonly detachedBufferBytes: number;

@@ -1,5 +1,5 @@
-// The pipeline of a start: prepare (find the user, refuse what cannot work), open stdio, launch.
-// Knows nothing of other processes; the table counts, finds and stops them.
+// The pipeline of a start: prepare (find the user, refuse requests that cannot work), open stdio,
+// launch. Knows nothing of other processes; the table counts, finds and stops them.
 
 import { constants } from "node:os";
 import { HoldfastError } from "../../errors.ts";
@@ -23,7 +23,7 @@ import { checkSearchPath, startDirectory } from "./place.ts";
 import type { StartRequest } from "./start-request.ts";
 import { findUser, type ProcessUser } from "./user.ts";
 
-/** What a start needs to know of its agent. */
+/** The part of the agent that a start uses. */
 export interface StartContext {
   /** Read at each start. */
   readonly defaults: AgentDefaults;
@@ -48,8 +48,8 @@ type Prepared = Omit<LaunchRequest, "stdio"> & { readonly names: LaunchedRequest
 
 /**
  * Starts a child. `admit` is called once, last before anything is opened and in the turn in which
- * the child is created: what it throws refuses the start. `onChild` receives the child in that
- * turn. After any error the child is killed and nothing stays open.
+ * the child is created: an exception from it refuses the start. `onChild` receives the child in
+ * that turn. After any error the child is killed and nothing stays open.
  */
 export async function startChild(
   request: StartRequest,
@@ -153,5 +153,5 @@ function spawnDirectly(
 
 /** The error of a start while the agent stops. */
 export function shuttingDown(): HoldfastError {
-  return new HoldfastError("unavailable", "the agent is shutting down: it starts nothing more");
+  return new HoldfastError("unavailable", "the agent is shutting down and starts no more processes");
 }

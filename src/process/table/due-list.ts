@@ -7,7 +7,7 @@ export interface Due {
 
 export class DueList<Item extends Due> {
   readonly #items: Item[] = [];
-  /** Items before this have been removed. They are let go of together, because shift() moves all others. */
+  /** Items before this have been removed. They are dropped together, because shift() moves all others. */
   #begin = 0;
 
   get size(): number {

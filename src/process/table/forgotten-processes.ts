@@ -1,5 +1,5 @@
 // Remembers the last processes that are no longer retained, so that a client that comes too late
-// learns why their result is gone, and not only that it is.
+// learns why the result is gone.
 
 import { realClock } from "../../clock.ts";
 import { fromLastingMs, toLastingMs } from "../../lasting-time.ts";

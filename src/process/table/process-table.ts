@@ -70,7 +70,7 @@ export interface ProcessTableOptions
   readonly cgroup?: string | undefined;
   /** Read at each start: its owner may change it while the agent runs. */
   readonly defaults?: AgentDefaults;
-  /** What another image of this agent left. Nothing is read, written or reaped before `goOn`. */
+  /** The state from another image of this agent. Nothing is read, written or reaped before `goOn`. */
   readonly saved?: { readonly state: TableState; readonly descriptors: InheritedDescriptors } | undefined;
 }
 
@@ -157,7 +157,7 @@ export class ProcessTable {
     if (!adoptOrphans())
       options.logger.warn(
         {},
-        "orphans are not adopted: the kernel does not know how; process 1 has to reap them",
+        "orphans are not adopted: the kernel does not support it; process 1 must reap them",
       );
     if (options.saved === undefined) startReaping();
     else this.#restore(options.saved.state, options.saved.descriptors);
@@ -303,7 +303,7 @@ export class ProcessTable {
       child.onReaped((waitStatus) => process.onReaped(waitStatus));
       return process;
     } catch (error) {
-      // Nobody would ever end it: neither its output nor its exit has a reader.
+      // Nothing would ever end it: neither its output nor its exit has a reader.
       child.kill();
       stdio.abandon();
       throw error;

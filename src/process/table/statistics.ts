@@ -1,4 +1,4 @@
-// What the processes of this agent did since it started, in plain numbers, for the metrics.
+// Counts of the processes of this agent since it started, for the metrics.
 
 import type { OutputStream } from "../../multiplexer/index.ts";
 import type { InputKind } from "../io/input.ts";

@@ -1,4 +1,4 @@
-// One call that is answered without the library: what its handler sees of it, and when it is over.
+// One call that is answered without the library: its interface for the handler, and its end.
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { MAX_TIMEOUT_MS, startTimer, type Timer } from "../../clock.ts";
@@ -33,7 +33,7 @@ export class DirectCall implements RpcContext, CallContext {
   #abortReason: ConnectError | undefined;
   #limit: Timer | undefined;
   readonly #unfollow: () => void;
-  #isOver = false;
+  #hasEnded = false;
 
   constructor(
     request: NodeRequest,
@@ -102,19 +102,19 @@ export class DirectCall implements RpcContext, CallContext {
     };
   }
 
-  /** What the handler has set. */
+  /** The trailers or headers that the handler has set. */
   get answerHeaders(): Readonly<Record<string, string>> {
     return this.#answerHeaders;
   }
 
   /** Nothing may be done for it any more. */
-  get isOver(): boolean {
-    return this.#isOver;
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   /** The call is answered, the library takes it over, or the client is gone: nothing of it is held any more. */
   finish(): void {
-    this.#isOver = true;
+    this.#hasEnded = true;
     this.#limit?.cancel();
     this.#unfollow();
     this.share.close();

@@ -1,12 +1,10 @@
-// The messages of a client stream, without the library's seven generators for each. The pieces come from request-body.ts, so
-// that all limits are the same; what a client sees of a wrong envelope is what the library says.
+// The messages of a client stream, without the library's seven generators for each. The pieces come
+// from request-body.ts, so that all limits are the same; a wrong envelope gets the error of the
+// library.
 
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-
-const HEAD_BYTES = 5;
-const COMPRESSED_FLAG = 0x01;
-const END_STREAM_FLAG = 0x02;
+import { COMPRESSED_FLAG, END_STREAM_FLAG, HEAD_BYTES } from "../../http/index.ts";
 
 /** `decode` throws for a message that is malformed. Its bytes may be kept: they are not used again. */
 export async function* envelopedMessages(

@@ -10,7 +10,7 @@ import { type EntryInfo, FileType, ListDirResponseSchema } from "../../gen/files
 import type { EncodedMessage } from "../encoded-message.ts";
 import type { Codec } from "../output/event-frames.ts";
 
-/** A list up to this size is answered whatever the budget's state. */
+/** A list up to this size is answered even if the budget is spent. */
 const FREE_BYTES = 64 * 1024;
 
 export interface EntryListOptions {

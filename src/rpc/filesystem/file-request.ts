@@ -1,4 +1,4 @@
-// Whose request it is, and the path that it names.
+// The user and the path of a request.
 
 import { type FileAccess, findFileUser, resolvePath, type UserFiles } from "../../filesystem/index.ts";
 import type { AgentDefaults } from "../../process/index.ts";

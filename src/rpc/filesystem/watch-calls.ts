@@ -54,7 +54,7 @@ export async function getWatcherEvents(
     const held = queue.take(from);
     if (from === undefined) queue.forgetRead();
     const events = from !== undefined && from < oldest ? [lostBefore(oldest), ...held] : held;
-    // What was queued before the failure is answered first.
+    // Events that were queued before the failure are answered first.
     if (events.length === 0 && watcher.failure !== undefined) throw watcher.failure;
     return {
       events: events.map(watchMessages(context, from !== undefined)),

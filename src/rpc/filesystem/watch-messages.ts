@@ -29,7 +29,7 @@ export function watchMessages(context: RpcContext, offsets: boolean): ToWireEven
     });
 }
 
-/** Tells a client whose offset is before everything that is held that events are missing. */
+/** The event for a client whose offset is before all held events: some are missing. */
 export function lostBefore(oldest: number): NumberedEvent {
   return { name: ".", type: "write", entry: undefined, rescan: true, offset: oldest - 1 };
 }

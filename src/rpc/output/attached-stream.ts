@@ -32,7 +32,7 @@ import type { FramesInFlight } from "./frames-in-flight.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
 import type { StreamPlace } from "./stream-state.ts";
 
-/** The process ended, the client is gone, or it held up others and was disconnected (rule 11). */
+/** The process ended, the client is gone, or it made others wait and was disconnected (rule 11). */
 export type StreamOutcome =
   | { readonly kind: "end"; readonly end: ProcessEnd }
   | { readonly kind: "gone" }
@@ -45,7 +45,7 @@ export interface AttachedStreamOptions {
   /** How far another image of the agent is with this stream, from `from` on. */
   readonly begun?: StreamPlace | undefined;
   readonly isObserver?: boolean;
-  /** No output, but a gap in its place before the end. Only for an observer: nobody waits for it. */
+  /** No output, but a gap in its place before the end. Only for an observer: no process waits for it. */
   readonly isEndOnly?: boolean;
   /** Whether the client is sent the times of the output. */
   readonly times?: boolean;
@@ -62,8 +62,8 @@ export interface AttachedStreamOptions {
 }
 
 /**
- * Attaches to `process` at once, so that the process runs, but sends nothing before `run`. Detaches when
- * `signal` aborts, when `run` resolves, or by `detach`, whichever is first.
+ * Attaches to `process` at once, so that the process runs, but sends nothing before `run`. Detaches
+ * when `signal` aborts, when `run` resolves, or by `detach`; the first of these counts.
  */
 export class AttachedStream {
   readonly #subscriber: Subscriber<ProcessEnd>;
@@ -232,7 +232,7 @@ export class AttachedStream {
     return times.length === 0 ? [] : timesFrame(times, this.#options.encoding.codec);
   }
 
-  /** Passes over the output. What it passed over is one gap before the end. */
+  /** Passes over the output. That output is one gap before the end. */
   #readToEnd(): Exclude<ReadResult<ProcessEnd>, { kind: "chunk" }> {
     for (;;) {
       const read = this.#subscriber.read();
@@ -253,7 +253,7 @@ export class AttachedStream {
     this.#lastWriteAtMs = realClock.nowMs();
     const accepted = this.#options.framesInFlight.add(parts);
     sink.write(parts, (error) => {
-      accepted();
+      accepted(error);
       this.#onAccepted(error);
     });
   }

@@ -6,7 +6,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { endStreamToJson } from "@connectrpc/connect/protocol-connect";
 import { realClock, startTimer, type Timer } from "../../clock.ts";
 import { ConnectResponseSchema } from "../../gen/process_pb.ts";
-import { type BusyConnection, encodeGrpcMessage } from "../../http/index.ts";
+import {
+  type BusyConnection,
+  END_STREAM_FLAG,
+  encodeGrpcMessage,
+  enveloped,
+  TRAILER_FLAG,
+} from "../../http/index.ts";
 import { fromLastingMs } from "../../lasting-time.ts";
 import type { Logger } from "../../logger.ts";
 import { offset } from "../../multiplexer/index.ts";
@@ -133,7 +139,7 @@ function errorOf(
 /** More of requests that come before their turn is not read. */
 const MAX_EARLY_BYTES = 64 * 1024;
 
-/** Reads the connection, so that its end is noticed. What arrives belongs to the next request. */
+/** Reads the connection, so that its end is noticed. Bytes that arrive belong to the next request. */
 function keepEarly(socket: BusyConnection["socket"]): { putBack(): void } {
   let early: Buffer[] = [];
   let bytes = 0;
@@ -163,9 +169,6 @@ function endFrame(process: Process, end: ProcessEnd, { codec, offsets }: StreamS
   return enveloped(0, bytes);
 }
 
-const END_STREAM_FLAG = 0x02;
-const TRAILER_FLAG = 0x80;
-
 function endOfStream(protocol: string, error: ConnectError | undefined): Buffer {
   if (protocol === "connect") {
     const end = endStreamToJson(new Headers(), error, undefined);
@@ -173,13 +176,6 @@ function endOfStream(protocol: string, error: ConnectError | undefined): Buffer 
   }
   const message = error === undefined ? "" : `grpc-message: ${encodeGrpcMessage(error.rawMessage)}\r\n`;
   return enveloped(TRAILER_FLAG, Buffer.from(`grpc-status: ${error?.code ?? 0}\r\n${message}`));
-}
-
-function enveloped(flags: number, bytes: Uint8Array): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt8(flags);
-  head.writeUInt32BE(bytes.length, 1);
-  return Buffer.concat([head, bytes]);
 }
 
 function writeChunk(socket: BusyConnection["socket"], bytes: Buffer): void {

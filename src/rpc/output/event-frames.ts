@@ -16,6 +16,7 @@ import {
   type ProcessEventSchema,
 } from "../../gen/process_pb.ts";
 import type { Chunk, OutputStream, TimeMark } from "../../multiplexer/index.ts";
+import { lendBase64, ownBase64 } from "./frame-buffers.ts";
 
 export type Codec = "binary" | "json";
 
@@ -41,7 +42,7 @@ const OFFSET_TAG = "\xa0\x06";
 
 /**
  * The frame of `chunk`. With `isShared`, it is stored on the chunk and encoded once for all subscribers
- * with this encoding.
+ * with this encoding. Otherwise a part of it may be lent: see frame-buffers.ts.
  */
 export function dataFrame(
   chunk: Chunk,
@@ -51,13 +52,12 @@ export function dataFrame(
   const key = offsets ? `${codec} with offsets` : codec;
   const kept = chunk.frames?.get(key);
   if (kept !== undefined) return kept;
-  const frame = codec === "json" ? jsonDataFrame(chunk, offsets) : binaryDataFrame(chunk, offsets);
+  const frame = codec === "json" ? jsonDataFrame(chunk, offsets, isShared) : binaryDataFrame(chunk, offsets);
   if (!isShared) return frame;
-  const lasting = frame.map(asBytes);
   chunk.frames ??= new Map();
-  chunk.frames.set(key, lasting);
+  chunk.frames.set(key, frame);
   keepFew(chunk);
-  return lasting;
+  return frame;
 }
 
 /** Subscribers at the same place write a frame at about the same time. Replay must not hold frames beside its output. */
@@ -71,11 +71,6 @@ function keepFew(chunk: Chunk): void {
   if (oldest === undefined) return;
   withFrames.delete(oldest);
   oldest.frames = undefined;
-}
-
-/** Each write of a long string copies it again; a buffer is not copied. */
-function asBytes(part: FramePart): FramePart {
-  return part.length < SHORT_PART_BYTES || typeof part !== "string" ? part : Buffer.from(part, "latin1");
 }
 
 /** A GapEvent: the bytes `[from, to)` are no longer held. */
@@ -130,12 +125,25 @@ export const keepaliveFrame: Readonly<Record<Codec, readonly FramePart[]>> = {
   json: [jsonFrame('{"event":{"keepalive":{}}}')],
 };
 
+/** Output from this length on is encoded into a buffer: each write of a long string copies it again. */
+const LONG_OUTPUT_BYTES = 12 * 1024;
+
 /** Three parts, because V8 would copy the long one again to join it with the others. */
-function jsonDataFrame({ stream, data, offset }: Chunk, offsets: boolean): readonly FramePart[] {
-  const output = data.toString("base64");
+function jsonDataFrame(
+  { stream, data, offset }: Chunk,
+  offsets: boolean,
+  isShared: boolean,
+): readonly FramePart[] {
+  const output = base64Of(data, isShared);
   const head = `{"event":{"data":{"${stream}":"`;
   const tail = offsets && offset > 0 ? `","offset":"${offset}"}}}` : '"}}}';
   return [envelope(head.length + output.length + tail.length) + head, output, tail];
+}
+
+function base64Of(data: Buffer, isShared: boolean): FramePart {
+  if (data.length < LONG_OUTPUT_BYTES) return data.toString("base64");
+  // It is not known when the last subscriber has written a shared one.
+  return isShared ? ownBase64(data) : lendBase64(data);
 }
 
 function binaryDataFrame(chunk: Chunk, offsets: boolean): readonly FramePart[] {

@@ -52,7 +52,7 @@ function notCarried(writeRest: FrameSink["writeRest"]): Pick<FrameSink, "writeRe
 
 /** A slow client accepts a piece of this length well within the stall timeout. */
 const SLOW_PIECE_BYTES = 1024;
-/** What a client that is not slow receives at once where only accepted pieces show progress: a DATA frame of HTTP/2. */
+/** The piece for a client that is not slow, if only accepted pieces show progress: a DATA frame of HTTP/2. */
 const PIECE_BYTES = 16 * 1024;
 /** A client is slow when a write or a piece takes longer. */
 const SLOW_MS = 100;
@@ -102,7 +102,7 @@ function pieceWriter(
   };
 }
 
-/** The first `bytes` of `parts`, and what is left. */
+/** The first `bytes` of `parts`, and the rest. */
 function splitAfter(
   parts: readonly FramePart[],
   bytes: number,

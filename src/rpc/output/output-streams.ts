@@ -34,7 +34,7 @@ export class OutputStreams {
     };
   }
 
-  /** Calls for whose end nobody waits: all other requests are half answered. */
+  /** Calls whose end nothing waits for: all other requests are answered in part. */
   get unboundedCalls(): number {
     let count = this.#endless;
     for (const stream of this.#open.keys()) if (stream.isFlowing) count++;

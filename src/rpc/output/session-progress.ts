@@ -12,11 +12,11 @@ import { peerProgress } from "../../linux/index.ts";
 /** Acknowledged bytes between two checks that may be answers to pings and settings. */
 const CONTROL_BYTES = 128;
 
-/** What the streams of one connection share. */
+/** Shared by the streams of one connection. */
 class SessionActivity {
   /** Output streams that are open. */
   outputs = 0;
-  /** Streams opened so far, whatever they carry. */
+  /** Streams opened so far, of any kind. */
   opened = 0;
 
   constructor(session: Http2Session) {

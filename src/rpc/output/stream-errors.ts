@@ -4,7 +4,7 @@ import { HoldfastError } from "../../errors.ts";
 import type { Offset } from "../../multiplexer/index.ts";
 import type { Process } from "../../process/index.ts";
 
-/** How long a stream that was cut may take to accept its error. */
+/** How long a disconnected stream may take to accept its error. */
 export const CUT_LINGER_MS = 10_000;
 
 /** Rule 11. */

@@ -3,7 +3,7 @@
 
 import type { Codec } from "./event-frames.ts";
 
-/** What a stream's client asked for. */
+/** The options of a stream's client. */
 export interface StreamTerms {
   /** A Start ends with an error when its process is killed at its time limit. */
   readonly isStart: boolean;
@@ -25,7 +25,7 @@ export interface StreamTerms {
 export interface StreamPlace {
   readonly deliveredTo: number;
   readonly readTo: number;
-  /** Of an end-only stream: up to here its client knows what was left out. */
+  /** Of an end-only stream: up to here its client knows the gaps. */
   readonly skippedTo: number;
   /** Whether its client has not been sent the present size of the terminal. */
   readonly isSizeDue?: boolean | undefined;

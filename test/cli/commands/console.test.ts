@@ -1,4 +1,4 @@
-// `holdfast console`: the link that it prints, and what it says when there is none.
+// `holdfast console`: the link that it prints, and the message when it has none.
 
 import { expect, onTestFinished, test } from "vitest";
 import { type RunningAgent, startAgent } from "../../support/agent/agent.ts";

@@ -42,7 +42,7 @@ describe.each(["kill", "signal"])("%s", (command) => {
   });
 });
 
-test("kill without a signal sends SIGTERM, to each process; one that is gone does not keep the others from it", async () => {
+test("kill without a signal sends SIGTERM to each process, also if one of them is gone", async () => {
   await leave(agent.url, "exec sleep 1000", { tag: "one" });
   await leave(agent.url, "exec sleep 1000", { tag: "two" });
   const { code, stderr } = await finished(holdfast(agent.url, ["kill", "one", "nobody", "two"]));

@@ -22,7 +22,7 @@ async function doctor(args: readonly string[], env: Readonly<Record<string, stri
   return { code, all, of: (name: string) => all.find(({ check }) => check === name) };
 }
 
-test("an agent that runs at the address is no failure", async () => {
+test("an agent that runs at the address is not a failure", async () => {
   const { code, of } = await doctor(["--port", String(agent.port)]);
   expect(of("address")).toEqual({
     check: "address",
@@ -32,7 +32,7 @@ test("an agent that runs at the address is no failure", async () => {
   expect(code).toBe(0);
 });
 
-test("an agent with a token at the address is no failure", async () => {
+test("an agent with a token at the address is not a failure", async () => {
   const running = runCommand({
     args: ["serve", "--port", "0", "--tls-cert", file("cert"), "--tls-key", file("key")],
     env: { HOLDFAST_ACCESS_TOKEN: "a-secret-of-16-or-more" },
@@ -44,7 +44,7 @@ test("an agent with a token at the address is no failure", async () => {
   });
 });
 
-test("with --url, only the way to the agent is checked; with HOLDFAST_URL, the machine also", async () => {
+test("with --url, only the connection to the agent is checked; with HOLDFAST_URL, the machine also", async () => {
   const { code, all } = await doctor(["--url", agent.url]);
   expect(code).toBe(0);
   expect(all.map(({ check, verdict }) => `${check} ${verdict}`)).toEqual([
@@ -65,7 +65,7 @@ test("a proxy variable is a warning, because holdfast does not use it", async ()
   ]);
 });
 
-test("each step of the way that fails is named, with what to do", async () => {
+test("the step of the connection that fails is named, with the fix", async () => {
   const nobody = await doctor(["--url", "127.0.0.1:1"]);
   expect([nobody.code, nobody.of("connection")?.verdict]).toEqual([1, "fail"]);
   expect(nobody.of("connection")?.consequence).toContain("nothing listens there");

@@ -109,15 +109,11 @@ describe("where a copy goes", () => {
       [":{there}/f", "no/x"],
       "no does not exist: make it first (mkdir -p no)",
     ],
-    [
-      "a directory over a file",
-      ["dir", ":{there}/f"],
-      "dir is a directory, and :{there}/f exists and is none",
-    ],
+    ["a directory over a file", ["dir", ":{there}/f"], "dir is a directory, and :{there}/f is not"],
     [
       "a file over a directory in the target",
       ["file", ":{there}/sub"],
-      ":{there}/sub/file is a directory, and file is none",
+      ":{there}/sub/file is a directory, and file is not",
     ],
     [
       "a source that is missing here",

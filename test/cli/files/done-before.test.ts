@@ -3,7 +3,7 @@ import { globsBefore } from "../../../src/cli/files/done-before.ts";
 import { pathFilter } from "../../../src/filesystem/index.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
-test("few globs name what has arrived", () => {
+test("few globs name all entries that have arrived", () => {
   const seen = ["a", "a/x", "b10", "b11", "b2", "b3", "c"];
   expect(globsBefore(seen, "b3", false, 64)).toEqual(["/a*", "/b1*", "/b2*", "/b3"]);
   expect(globsBefore(["d", "d/a", "d/b"], "d/b", false, 64)).toEqual(["/d/a*", "/d/b"]);
@@ -33,7 +33,7 @@ function word(random: () => number): string {
   );
 }
 
-test("the globs never name what has not arrived, in random trees", () => {
+test("in random trees, the globs never name an entry that has not arrived", () => {
   for (let seed = 0; seed < 2000; seed++) {
     const random = seededRandom(seed);
     const paths = randomTree(random);

@@ -123,7 +123,7 @@ test("a directory, a path of this machine and an agent that is away are errors b
   const editor = `touch ${said}; :`;
   expect((await edit(editor, "")).stderr).toMatch(/is not a file: only a file can be edited\n$/);
   expect((await finished(holdfast(agent.url, ["edit", "x"], { env: { EDITOR: editor } }))).stderr).toBe(
-    'holdfast: "x" is no path on the agent: write :x\n',
+    'holdfast: "x" is not a path on the agent: write :x\n',
   );
   const away = holdfast("http://127.0.0.1:1", ["edit", ":x"], { env: { EDITOR: editor } });
   expect((await finished(away)).stderr).toMatch(/^holdfast: no agent at /);

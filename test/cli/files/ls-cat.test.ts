@@ -47,7 +47,7 @@ test("ls of a file prints it, several paths have headings, and one that fails do
   expect({ code, stdout }).toEqual({ code: 1, stdout: `${folder}/f\n\n:${folder}/d:\nx\n` });
   expect(stderr).toMatch(/^holdfast: on the agent: .*; holdfast ls :.* lists what is there\n$/);
   expect((await run("ls", folder)).stderr).toBe(
-    `holdfast: "${folder}" is no path on the agent: write :${folder}\n`,
+    `holdfast: "${folder}" is not a path on the agent: write :${folder}\n`,
   );
 });
 

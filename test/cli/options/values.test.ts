@@ -117,7 +117,7 @@ describe("variables", () => {
     ["HERE", { HERE: "here" }],
     ["EMPTY", { EMPTY: "" }],
     ["NOT_HERE", {}],
-  ])("%j", (text, expected) => {
+  ])("%j sets %j", (text, expected) => {
     expect(read(text)).toEqual(expected);
   });
 

@@ -92,7 +92,7 @@ function textFile(): string {
   return file;
 }
 
-test("vim", () =>
+test("vim continues in a window of another size, with its modes", () =>
   tryProgram(`vim -u NONE -N -n ${textFile()}`, {
     shown: /^line 1\nline 2[\s\S]*line 23\n/,
     before: ["i", "typed ", "Escape"],
@@ -104,7 +104,7 @@ test("vim", () =>
     quit: [":q!", "Enter"],
   }));
 
-test("less", () =>
+test("less continues in a window of another size, with its modes", () =>
   tryProgram(`less -S ${textFile()}`, {
     shown: /^line 1\n[\s\S]*line 23\n/,
     before: ["Down", "Down"],
@@ -116,7 +116,7 @@ test("less", () =>
     quit: ["q"],
   }));
 
-test("htop", () =>
+test("htop continues in a window of another size, with its modes", () =>
   // It stores its settings when it ends.
   tryProgram(`env HTOPRC=${join(createTempFolder(), "htoprc")} htop`, {
     shown: /Load average[\s\S]*F1Help/,
@@ -127,7 +127,7 @@ test("htop", () =>
     quit: ["q"],
   }));
 
-test("tmux", async () => {
+test("tmux continues in a window of another size, with its modes", async () => {
   const socket = join(createTempFolder(), "inner");
   await tryProgram(`tmux -S ${socket} -f /dev/null new-session -s inner env 'PS1=inner: ' ENV= sh`, {
     shown: /^inner:[\s\S]*\[inner\]/,
@@ -141,7 +141,7 @@ test("tmux", async () => {
   });
 });
 
-test("python", () =>
+test("python continues in a window of another size, with its modes", () =>
   tryProgram("env PYTHON_BASIC_REPL= python3 -q", {
     shown: />>>$/,
     before: ["x = 41", "Enter"],
@@ -154,7 +154,7 @@ test("python", () =>
     quit: ["C-d"],
   }));
 
-test("git log", async () => {
+test("git log continues in a window of another size, with its modes", async () => {
   const folder = createTempFolder();
   const git = (...args: readonly string[]) => execFileSync("git", ["-C", folder, ...args]);
   git("init", "--quiet");

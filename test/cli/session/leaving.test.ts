@@ -1,5 +1,5 @@
-// A way out of every state: attached to pipes, attached to a terminal, connecting, and while the connection is lost. What
-// the last line says of the process is true.
+// A way out of every state: attached to pipes, attached to a terminal, connecting, and while the
+// connection is lost. The last line about the process is true.
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";

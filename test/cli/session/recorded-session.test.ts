@@ -48,7 +48,7 @@ test("a session with vim survives the network and continues in another window", 
     () => first.screen(),
     TEST_MS,
   );
-  record("The network is gone. A line shows for how long, and which keys help:", away);
+  record("The network is gone. A line shows the seconds since then and the keys:", away);
 
   await first.type(" Typed without a network.");
   proxy.refusing = false;
@@ -62,7 +62,10 @@ test("a session with vim survives the network and continues in another window", 
     () => first.screen(),
     TEST_MS,
   );
-  record("The network is back. What was typed meanwhile arrives once, and vim has drawn its screen:", back);
+  record(
+    "The network is back. The input from meanwhile has arrived once, and vim has drawn its screen:",
+    back,
+  );
 
   await first.press("C-p", "C-q");
   record(
@@ -106,7 +109,7 @@ function constant(screen: string): string {
 
 const HEAD = `# A recorded session
 
-A person edits a file with vim, the network goes away, and the session continues, later in another window. The screens
-are those of a test, recorded in tmux (\`test/cli/session/recorded-session.test.ts\`); CI keeps the network away for 30
-seconds. Process ids, offsets and seconds are replaced by constants.
+A person edits a file with vim, the network breaks, and the session continues, later in another window. A test recorded
+the screens in tmux (\`test/cli/session/recorded-session.test.ts\`); in CI the network is away for 30 seconds. Process ids,
+offsets and seconds are replaced by constants.
 `;

@@ -76,7 +76,7 @@ test("a detached process does not stop at the size of its pipe", async () => {
   });
 });
 
-test("run requests buffer: a process that was left goes on, and no byte of 2 MB is lost", async () => {
+test("run requests buffer: a process that was left continues, and no byte of 2 MB is lost", async () => {
   const command = holdfast(agent.url, [
     ...["run", "--tag", "left", "bash", "-c"],
     `${untilSignalled}; seq 300000; echo end`,

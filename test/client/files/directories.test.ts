@@ -22,7 +22,7 @@ beforeEach(() => {
 const inFolder = (name: string) => join(folder, name);
 
 describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
-  test.each(["tar", "tar.gz"] as const)("a directory travels to another as %s", async (format) => {
+  test.each(["tar", "tar.gz"] as const)("a directory is copied to another one as %s", async (format) => {
     const { files } = connectTo(agent.url, { httpVersion });
     const progress: DirectoryProgress[] = [];
     const download = await files.downloadDirectory(inFolder("from"), { format, exclude: ["*.tmp"] });

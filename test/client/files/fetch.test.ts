@@ -13,7 +13,7 @@ import { contentOf, digestOf, inPieces } from "./content.ts";
 
 const agent = agentForFile();
 
-test("over fetch transfers are cut and continued, and directories travel", async () => {
+test("over fetch, transfers continue after a cut, and directories are copied", async () => {
   const proxy = await startCuttingProxy({
     port: agent.port,
     kinds: ["rst", "fin"],
@@ -59,5 +59,5 @@ test("filesUrl is checked at once", () => {
   const transport = () => createConnectTransport({ baseUrl: agent.url });
   for (const create of [createClient, createNodeClient])
     expect(() => create({ transport, filesUrl: "unix:/x" })).toThrow('filesUrl is "unix:/x"');
-  expect(() => createNodeClient({ baseUrl: agent.url, filesUrl: agent.url })).toThrow("beside a transport");
+  expect(() => createNodeClient({ baseUrl: agent.url, filesUrl: agent.url })).toThrow("for a transport only");
 });

@@ -74,7 +74,7 @@ describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
     expect([changed, reasons]).toEqual([1, [expect.stringContaining("a part changed on its way")]]);
   });
 
-  test("a download tells size, version and progress", async () => {
+  test("a download reports size, version and progress", async () => {
     const content = contentOf(3 * MIB);
     writeFileSync(path, content);
     const progress: TransferProgress[] = [];
@@ -200,7 +200,7 @@ describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
   });
 });
 
-test("streams of the web go in and out", async () => {
+test("web streams can be uploaded, and downloads are web streams", async () => {
   const { files } = connectTo(agent.url);
   const content = contentOf(MIB + 1);
   await files.upload(path, new Blob([content]).stream());
@@ -209,7 +209,7 @@ test("streams of the web go in and out", async () => {
   expect(digestOf(readFileSync(copy))).toBe(digestOf(content));
 });
 
-test("mode, metadata and missing directories are as asked", async () => {
+test("an upload sets mode and metadata, and makes missing directories", async () => {
   const { files } = connectTo(agent.url);
   const deep = join(path, "a", "b");
   await files.write(deep, "x", { mode: 0o750, atomic: true, sync: true, metadata: { origin: "test" } });

@@ -56,7 +56,7 @@ test.runIf(hasBrowser)(
 
 // ttyd drops it without a word.
 test.runIf(hasBrowser)(
-  "what is typed without a connection is shown as unsent, and typed once when it is back",
+  "input without a connection is shown as unsent, and arrives once when the connection is back",
   async () => {
     const { agent, browser, start } = await startConsole();
     const proxy = await startCuttingProxy({ port: agent.port });

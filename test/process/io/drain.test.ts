@@ -1,5 +1,5 @@
-// The end of the output (rules 2 to 4): all bytes written before the exit, then the end, whatever
-// orphans do.
+// The end of the output (rules 2 to 4): all bytes written before the exit, then the end, with any
+// orphan.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ const both = [
 ] as const;
 
 test.each(both)(
-  "300 kB and an exit at once arrive whole on $name, 40 times in parallel",
+  "300 kB of a process that exits at once arrive complete on $name, 40 times in parallel",
   async ({ stdio, stream, text }) => {
     const table = createTable();
     const whole = await Promise.all(

@@ -1,4 +1,5 @@
-// What a terminal holds is read in one turn of the event loop, although one read returns at most 4 KiB.
+// The output of a terminal is read in one turn of the event loop, although one read returns at most
+// 4 KiB.
 
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
@@ -6,7 +7,7 @@ import { MemoryBudget } from "../../../src/multiplexer/index.ts";
 import { openTerminal } from "../../../src/process/io/stdio.ts";
 import { eventually } from "../../support/proc/proc.ts";
 
-test("what a program has written to its terminal arrives in fewer pieces than reads", async () => {
+test("output of a program to its terminal arrives in fewer pieces than reads", async () => {
   const stdio = openTerminal({ cols: 80, rows: 24 });
   const pieces: number[] = [];
   const path = stdio.child.kind === "pty" ? stdio.child.path : "";

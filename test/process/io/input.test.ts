@@ -201,7 +201,7 @@ test("input that waits for a terminal is refused at the end, even while an orpha
   expect(await inTime(outcome, () => "the write still waits")).toMatchObject({ code: "failed_precondition" });
 });
 
-test("who piles up more than the queue holds is refused, and what was taken before is kept", async () => {
+test("a client that sends more than the queue holds is refused, and its earlier input is kept", async () => {
   const table = createTable();
   const fifo = createFifo();
   const process = await table.start(script(`${fifo.wait}; wc -c`));

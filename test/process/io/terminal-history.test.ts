@@ -1,5 +1,5 @@
-// The state of a terminal at every offset that is held, whatever the window has dropped and merged, beside
-// that of a terminal that received everything.
+// The state of a terminal at every offset that is held, after drops and merges of the window,
+// beside that of a terminal that received everything.
 
 import fc from "fast-check";
 import { expect, test } from "vitest";

@@ -54,7 +54,7 @@ test("relative and empty entries of PATH start at the cwd of the process", async
   expect(await run(command("here", [], { cwd: folder, environment: { PATH: "/nowhere:" } }))).toBe("empty");
 });
 
-test("./cmd and sub/cmd start at the cwd of the process, whatever PATH holds", async () => {
+test("./cmd and sub/cmd start at the cwd of the process, with any PATH", async () => {
   const folder = createTempFolder();
   mkdirSync(join(folder, "sub"));
   program(join(folder, "tool"), "dot");
@@ -185,7 +185,7 @@ test("a variable's name that is empty or holds = is refused", async () => {
     );
 });
 
-test("arguments or variables too large for the kernel are refused, however large", async () => {
+test("arguments or variables of any size above the kernel's limit are refused", async () => {
   const tooLarge = /^cannot execute (\/\S*)?true: argument list too long \(E2BIG\)$/;
   for (const bytes of [131_072, 5_000_000]) {
     await refusal(command("true", ["x".repeat(bytes)]), "invalid_argument", tooLarge);

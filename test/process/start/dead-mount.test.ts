@@ -94,7 +94,7 @@ test.runIf(canMount())("a start that hangs is aborted when the agent stops", asy
   const mount = await mountSilently(table);
   const hanging = expect(table.start(command("/bin/true", [], { cwd: mount }))).rejects.toMatchObject({
     code: "unavailable",
-    message: "the agent is shutting down: it starts nothing more",
+    message: "the agent is shutting down and starts no more processes",
   });
   await table.start(command("sleep", ["60"]));
   await table.shutdown(10_000);

@@ -86,7 +86,7 @@ test("256 are retained, and of more the one that ended first is forgotten", asyn
   expect(table.listEnded()).toEqual(ended.slice(2));
 });
 
-test("an end event is kept however much output other processes leave behind", async () => {
+test("an end event is kept even if other processes leave much output", async () => {
   const memoryBudgetBytes = 4_000_000;
   const table = createTable({ memoryBudgetBytes });
   const ended: Process[] = [];

@@ -64,7 +64,7 @@ test("a process on a terminal, one blocked in write and a stopped one all end", 
   expect((await outputOf(stopped)).end.status).toBe("signal: terminated");
 });
 
-test("an idle interactive shell on a terminal, which ignores SIGTERM, ends at once, and so does what runs in it", async () => {
+test("an idle interactive shell on a terminal, which ignores SIGTERM, ends at once, and so do its children", async () => {
   const table = createTable();
   const idle = await table.start(command("bash", ["--norc", "-i"], { stdio: PTY }));
   const busy = await table.start(command("bash", ["--norc", "-i"], { stdio: PTY }));
@@ -81,7 +81,7 @@ test("an idle interactive shell on a terminal, which ignores SIGTERM, ends at on
 
 test("from its first moment nothing is started, not even requests made before", async () => {
   const table = createTable({ warnings: [] });
-  const refused = { code: "unavailable", message: "the agent is shutting down: it starts nothing more" };
+  const refused = { code: "unavailable", message: "the agent is shutting down and starts no more processes" };
   await startReady(table, ["trap '' TERM; echo ready; while :; do sleep 60; done"]);
   // Its user is still being looked up on a thread.
   const underWay = table.start(command("true", [], { user: "root" }));

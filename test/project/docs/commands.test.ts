@@ -33,7 +33,7 @@ test("a marker above a block is a file of the repository or a reason", () => {
 const withCommands = pages.filter(({ blocks }) => blocks.some(isRun));
 
 test.each(withCommands)(
-  "the commands in $path print what is shown there",
+  "the commands in $path print the output that the page shows",
   { timeout: 60_000 },
   async (page) => {
     const { url } = await startAgent();
@@ -44,7 +44,7 @@ test.each(withCommands)(
     });
     const env = cleanEnvironment({ HOLDFAST_URL: url, PATH: `${folder}:${process.env["PATH"]}` });
     for (const { content, output, line } of page.blocks.filter(isRun)) {
-      // What is shown may be a failure; without anything shown a block must not fail.
+      // A page may show a failure; a block without output must not fail.
       const script = content.replaceAll("http://127.0.0.1:49983", url);
       const printed = await run(
         "bash",
@@ -68,7 +68,7 @@ const files = pages.flatMap((page) =>
 );
 
 test.each(files)(
-  "$path shows $file as it is, and what it prints",
+  "$path shows the text of $file and its output",
   { timeout: 60_000 },
   async ({ page, block, file }) => {
     const source = readFileSync(join(root, file), "utf8");

@@ -1,4 +1,4 @@
-// Nothing in the docs points at nothing: links, anchors, paths of the repository, npm scripts.
+// Everything that the docs point at exists: links, anchors, paths of the repository, npm scripts.
 
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";

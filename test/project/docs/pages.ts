@@ -58,7 +58,7 @@ function withoutBlocks(text: string): string {
   return text.replace(/^(```+)\w*\n[\s\S]*?^\1$/gm, (block) => block.replace(/[^\n]/g, ""));
 }
 
-/** What is between backticks in the prose. */
+/** The texts between backticks in the prose. */
 export function inlineCode({ prose }: Page): string[] {
   return [...prose.matchAll(/(`+)(?!`)(.+?)\1(?!`)/g)].map(([, , code = ""]) => code.trim());
 }

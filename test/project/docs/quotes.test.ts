@@ -1,4 +1,5 @@
-// What the docs quote is there: messages, flags, variables, log lines, metrics, and the tables of settings.
+// Everything that the docs quote exists: messages, flags, variables, log lines, metrics, and the
+// tables of settings.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

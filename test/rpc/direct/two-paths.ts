@@ -29,7 +29,7 @@ export const REQUEST_MEMORY_BYTES = 3000;
 
 export interface Path {
   readonly port: number;
-  /** What the calls so far asked for, in order. */
+  /** The requests of the calls so far, in order. */
   readonly asked: unknown[];
   /** How many of them came without the library. */
   direct(): number;

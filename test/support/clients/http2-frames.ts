@@ -41,7 +41,7 @@ export function frameTypes(received: Buffer): number[] {
   return found;
 }
 
-/** What a client sends first: the preface and empty settings. */
+/** The first bytes of a client: the preface and empty settings. */
 export const HELLO = Buffer.concat([PREFACE, frame(frameType.settings, 0, 0)]);
 
 /** A header block with literal fields only: no table, no Huffman code. */

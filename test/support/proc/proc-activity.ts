@@ -1,5 +1,5 @@
-// What a process does and uses, from /proc: CPU, peak memory, whether it is stuck in a write, and
-// how much the kernel holds of a TCP connection.
+// The activity of a process, from /proc: CPU, peak memory, whether it is stuck in a write, and how
+// much the kernel holds of a TCP connection.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { eventually, stateOf } from "./proc.ts";

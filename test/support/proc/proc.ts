@@ -1,4 +1,4 @@
-// What the kernel reports about a process in /proc, and how to wait for it.
+// The state of a process in /proc, and how to wait for it.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 

@@ -75,7 +75,7 @@ export function startOnTerminal(
   };
 }
 
-/** What the terminal still holds; reading never waits. */
+/** The bytes that the terminal still holds; reading never waits. */
 function* rest(fd: Fd): Iterable<Buffer> {
   for (;;) {
     const buffer = Buffer.alloc(BUFFER_BYTES);

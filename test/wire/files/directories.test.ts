@@ -110,7 +110,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(statSync(join(target, "d/big")).uid).toBe(12345);
     });
 
-    test("names what was sent in trailers", async () => {
+    test("counts its content in trailers", async () => {
       const root = tree();
       execFileSync("mkfifo", [join(root, "fifo")]);
       const { trailers } = await pack(root);
@@ -361,7 +361,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(readdirSync(target)).toEqual([]);
     });
 
-    test("tells its progress as events on request", async () => {
+    test("reports its progress as events on request", async () => {
       const target = createTempFolder();
       const answer = await unpack(target, tarOf(tree()), {}, { accept: "application/x-ndjson" });
       const events = answer.body
@@ -409,7 +409,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     });
   });
 
-  test("a tree goes down and up again byte for byte", async () => {
+  test("a tree is downloaded and uploaded again byte for byte", async () => {
     const root = tree();
     unlinkSync(join(root, "d/big"));
     const { body } = await pack(root, "", "tar.gz");

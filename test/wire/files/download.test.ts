@@ -62,7 +62,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     expect(head.headers.etag).toBe(whole.headers.etag);
   });
 
-  describe("a path that is no file", () => {
+  describe("a path that is not a file", () => {
     test("that is missing is 404, in envd's words", async () => {
       const path = join(createTempFolder(), "missing");
       const answer = await getFile(agent.port, path);

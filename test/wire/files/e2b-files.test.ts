@@ -144,7 +144,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     expect((await sandbox.files.getInfo(name)).path).toBe(join(stdout.trim(), name));
   });
 
-  test("watchDir tells writes, also of a file that is overwritten", async () => {
+  test("watchDir reports writes, also of a file that is overwritten", async () => {
     const folder = agent.newFolder();
     await sandbox.files.write(join(folder, "file"), "1");
     const { event } = await watch(
@@ -155,7 +155,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     await event;
   });
 
-  test("watchDir tells what happens in nested directories only if it is recursive", async () => {
+  test("watchDir reports changes in nested directories only if it is recursive", async () => {
     const folder = agent.newFolder();
     const { event } = await watch(
       folder,

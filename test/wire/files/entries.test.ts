@@ -243,7 +243,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(readdirSync(join(folder, "empty"))).toEqual(["below"]);
     });
 
-    test("what rename(2) refuses is refused with a reason", async () => {
+    test("a move that rename(2) refuses is refused with a reason", async () => {
       const folder = agent.newFolder();
       mkdirSync(join(folder, "a/b"), { recursive: true });
       mkdirSync(join(folder, "full/below"), { recursive: true });
@@ -356,7 +356,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect((await failure(agent.client.listDir({ path: circle }))).code).toBe("FailedPrecondition");
     });
 
-    test("pages continue where the last one ended, whatever was added before it", async () => {
+    test("pages continue where the last one ended, also after additions before it", async () => {
       const folder = agent.newFolder();
       mkdirSync(join(folder, "b/d"), { recursive: true });
       for (const name of ["a", "b/c", "b/d/x", "b/e", "c"]) writeFileSync(join(folder, name), "");
@@ -385,7 +385,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(unreadable).toEqual(mode === "user" ? [join(folder, "locked")] : []);
     });
 
-    test("what disappears while the directory is listed is left out", async () => {
+    test("an entry that disappears while the directory is listed is left out", async () => {
       const folder = agent.newFolder();
       let stop = false;
       const churn = (async () => {

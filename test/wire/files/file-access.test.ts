@@ -45,7 +45,7 @@ describe("with --file-access user", () => {
     expect(readFileSync(secret, "utf8")).toBe("secret");
   });
 
-  test.each(["small", "large ".repeat(200_000)])("what is uploaded belongs to the user", async (content) => {
+  test.each(["small", "large ".repeat(200_000)])("uploaded files belong to the user", async (content) => {
     const { own } = place();
     const path = join(own, "d/file");
     expect((await putFile(agent.port, path, content, { query: user })).status).toBe(200);

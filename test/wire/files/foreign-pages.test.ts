@@ -1,5 +1,5 @@
-// Pages of foreign origins and signed URLs, in a real browser: what the signature names may be read and written, and
-// nothing else.
+// Pages of foreign origins and signed URLs, in a real browser: the named file may be read and
+// written, and nothing else.
 
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";

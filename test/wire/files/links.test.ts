@@ -282,7 +282,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     });
   });
 
-  test("what is not followed stays as it is", async () => {
+  test("a link that is not followed stays as it is", async () => {
     const folder = agent.newFolder();
     writeFileSync(join(folder, "file"), "kept");
     linkSync(join(folder, "file"), join(folder, "twin"));

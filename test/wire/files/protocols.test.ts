@@ -49,7 +49,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(await client.listDir({ path: folder })).toMatchObject({ entries: [], nextPage: "" });
     });
 
-    test("a watch tells its events, as a stream and by polls", async () => {
+    test("a watch has its events as a stream and by polls", async () => {
       const path = createTempFolder();
       const { watcherId } = await client.createWatcher({ path });
       const leaving = new AbortController();
@@ -149,7 +149,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       );
     });
 
-    test("a directory goes down and up again", async () => {
+    test("a directory is downloaded and uploaded again", async () => {
       const folder = createTempFolder();
       mkdirSync(join(folder, "tree/sub"), { recursive: true });
       writeFileSync(join(folder, "tree/sub/file"), LARGE);
@@ -159,7 +159,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(readFileSync(join(copy, "sub/file")).equals(LARGE)).toBe(true);
     });
 
-    test("a refusal before the body arrives is an answer, and the connection goes on", async () => {
+    test("a refusal before the body arrives is an answer, and the connection continues", async () => {
       const folder = createTempFolder();
       for (let round = 0; round < 3; round++) {
         const { headers, body } = await call("POST", { path: folder }, LARGE);

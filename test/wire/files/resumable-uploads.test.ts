@@ -225,7 +225,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
   });
 
   test.each([
-    ["an Upload-Complete that is no boolean", { "upload-complete": "yes" }],
+    ["an Upload-Complete that is not a boolean", { "upload-complete": "yes" }],
     ["a Content-Encoding", { "upload-complete": "?1", "content-encoding": "gzip" }],
   ])("%s is 400", async (_, headers) => {
     const path = join(createTempFolder(), "file");
@@ -234,7 +234,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test("an id that is too short, and an offset that is no number, are 400", async () => {
+  test("an id that is too short, and an offset that is not a number, are 400", async () => {
     expect((await create(existing(), "x", false, { id: "short" })).status).toBe(400);
     const location = (await create(existing(), "x", false)).headers.location ?? "";
     expect((await append(location, Number.NaN, "x", false)).status).toBe(400);

@@ -115,7 +115,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect([answer.status, messageIn(answer)]).toEqual([401, "invalid signature"]);
     });
 
-    test("with an expiration that is no number, or with two paths, is 400", async () => {
+    test("with an expiration that is not a number, or with two paths, is 400", async () => {
       const path = file();
       const signed = signature({ path });
       expect((await get({ path, signature: signed, signature_expiration: "soon" })).status).toBe(400);

@@ -16,7 +16,10 @@ const run = promisify(execFile);
 const FILES = 300;
 const PACKAGES = 12;
 
-/** The names that exist after `events`, each `TYPE name`. What is moved within the tree keeps what is in it. */
+/**
+ * The names that exist after `events`, each `TYPE name`. A directory that is moved within the tree
+ * keeps its content.
+ */
 function namesAfter(events: readonly string[], before: readonly string[]): Set<string> {
   const names = new Set(before);
   let moved: string[] = [];
@@ -57,7 +60,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     watch.leave();
   }
 
-  test("git clone, and switches between branches", async () => {
+  test("a watch has every change of git clone and of switches between branches", async () => {
     const git = (folder: string, ...args: string[]) =>
       run("git", ["-C", folder, "-c", "user.name=test", "-c", "user.email=test@example.com", ...args]);
     const origin = agent.newFolder();
@@ -81,7 +84,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     });
   });
 
-  test("npm install of packages, and of one less", async () => {
+  test("a watch has every change of npm install, and of the removal of a package", async () => {
     const packages = agent.newFolder();
     const names = Array.from({ length: PACKAGES }, (_, index) => `storm-package-${index}`);
     for (const name of names) {

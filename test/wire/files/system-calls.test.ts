@@ -1,4 +1,5 @@
-// What the agent asks of the kernel for files, and what it does when the kernel refuses: seen and forced with strace.
+// The system calls of the agent for files, and its reaction to errors of the kernel: observed and
+// injected with strace.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -117,7 +118,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(agent.calls()).toContain("(INJECTED)");
     });
 
-    test("or with no room for metadata, an upload is 507 and keeps content and metadata", async () => {
+    test("an upload without room for metadata is 507 and keeps content and metadata", async () => {
       const agent = await startTracedAgent(["fsetxattr"], args, ["fsetxattr:error=EDQUOT:when=2+"]);
       const path = join(createTempFolder(), "file");
       expect((await putFile(agent.port, path, OLD, { headers: { "x-metadata-a": "1" } })).status).toBe(200);

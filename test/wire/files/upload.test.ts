@@ -173,7 +173,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     });
   });
 
-  describe("a target that is no file", () => {
+  describe("a target that is not a file", () => {
     test("is refused before the body is sent, without side effects (rows 24, 28, 29)", async () => {
       const folder = createTempFolder();
       execFileSync("mkfifo", [join(folder, "fifo")]);
@@ -204,7 +204,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     });
   });
 
-  describe("a request that says nothing usable", () => {
+  describe("a request without the necessary parts", () => {
     test.each([
       ["without a type", {}, 400, /Content-Type is application\/octet-stream or multipart/],
       ["with another type", { "content-type": "text/plain" }, 400, /not "text\/plain"/],

@@ -116,7 +116,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(events[0]?.entry).toBeUndefined();
     });
 
-    test("a name that is not UTF-8 is told with U+FFFD, and the watch lives", async () => {
+    test("a name that is not UTF-8 is reported with U+FFFD, and the watch continues", async () => {
       const folder = agent.newFolder();
       const watch = await openWatch(agent.client, { path: folder });
       writeFileSync(Buffer.concat([Buffer.from(`${folder}/a`), Buffer.from([0xff])]), "");
@@ -136,7 +136,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     });
 
     test.each(["0", "-1", "99999999999999999999", "x"])(
-      "Keepalive-Ping-Interval: %s falls back",
+      "with Keepalive-Ping-Interval: %s the default interval is used",
       async (value) => {
         const folder = agent.newFolder();
         const watch = await openWatch(agent.client, { path: folder }, { "Keepalive-Ping-Interval": value });
@@ -202,7 +202,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       ).toEqual(["CREATE a/x", "CREATE b/y"]);
     });
 
-    test("a directory that leaves the tree is no longer told", async () => {
+    test("a directory that leaves the tree is no longer reported", async () => {
       const [folder, elsewhere] = [agent.newFolder(), agent.newFolder()];
       mkdirSync(join(folder, "sub/below"), { recursive: true });
       const watch = await openWatch(agent.client, { path: folder, recursive: true });
@@ -243,7 +243,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       await watch.until(hasEnd);
     });
 
-    test("a watch that begins while its tree changes begins", async () => {
+    test("a watch can begin while its tree changes", async () => {
       const folder = agent.newFolder();
       let isOver = false;
       const churn = (async () => {
@@ -279,7 +279,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       }
     });
 
-    test("git and a copy of a large tree are told whole: the same names as a list shows", async () => {
+    test("git and a copy of a large tree give the same names as a list", async () => {
       const folder = agent.newFolder();
       const watch = await openWatch(agent.client, { path: folder, recursive: true });
       const source = join(import.meta.dirname, "../../../src");
@@ -352,8 +352,8 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     });
   });
 
-  describe("a root that goes away", () => {
-    test("a removed root is told, and so is its return with its content", async () => {
+  describe("a root that disappears", () => {
+    test("a removed root is reported, and so is its return with its content", async () => {
       const folder = join(agent.newFolder(), "root");
       mkdirSync(folder);
       const watch = await openWatch(agent.client, { path: folder, recursive: true });
@@ -366,7 +366,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(watch.names().filter((name) => name.endsWith(" ."))).toEqual(["REMOVE .", "CREATE ."]);
     });
 
-    test("a renamed root is told; its successor is watched and the renamed one is not", async () => {
+    test("a renamed root is reported; its successor is watched and the renamed one is not", async () => {
       const parent = agent.newFolder();
       const folder = join(parent, "root");
       mkdirSync(folder);
@@ -417,7 +417,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(second.events.map(({ offset }) => offset)).toEqual([1n, 2n, 3n]);
     });
 
-    test("a missed poll is repeated by its offset, and nothing is told twice", async () => {
+    test("a missed poll is repeated by its offset, and no event comes twice", async () => {
       const folder = agent.newFolder();
       const id = await createWatcher(folder);
       const from = async (fromOffset: bigint) => {
@@ -447,7 +447,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(watch.events[0]?.offset).toBeUndefined();
     });
 
-    test("cuts at random places lose no event and tell none twice", async () => {
+    test("cuts at random places lose no event and repeat none", async () => {
       const folder = agent.newFolder();
       let watch = await openWatch(agent.client, { path: folder, fromOffset: 0n });
       const { watcherId } = watch;
@@ -509,7 +509,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       for (const watcherId of ids) await agent.client.removeWatcher({ watcherId });
     });
 
-    test("a queue that nobody reads is bounded, says that events were lost, and continues", async () => {
+    test("an unread queue is bounded, reports that events were lost, and continues", async () => {
       const folder = agent.newFolder();
       const id = await createWatcher(folder);
       const longName = (index: number) => `${index}-${"n".repeat(200)}`;
@@ -528,7 +528,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(after.events.map(textOf)).toEqual(["CREATE end"]);
     });
 
-    test("a client that knows no offsets is told of lost events by a WRITE of the directory", async () => {
+    test("a client that knows no offsets learns of lost events by a WRITE of the directory", async () => {
       const folder = agent.newFolder();
       const id = await createWatcher(folder);
       for (let index = 0; index < 4000; index++) {
@@ -539,7 +539,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(events.at(-1)).toMatchObject({ name: ".", type: EventType.WRITE, rescan: false });
     });
 
-    test("an overflow of the kernel is told, the tree is watched again, and the watch goes on", async () => {
+    test("an overflow of the kernel is reported, the tree is watched again, and the watch continues", async () => {
       const folder = agent.newFolder();
       mkdirSync(join(folder, "sub"));
       const watch = await openWatch(agent.client, { path: folder, recursive: true, fromOffset: 0n });

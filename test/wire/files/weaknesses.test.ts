@@ -1,5 +1,5 @@
-// What is wrong with files in E2B's envd, row by row, and the test that shows that it is right here. Each test must exist
-// in its file.
+// Weaknesses of E2B's envd with files, row by row, and the test that shows that this agent does not
+// have them. Each test must exist in its file.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -28,9 +28,9 @@ const ROWS: readonly Row[] = [
   },
   {
     row: 3,
-    envd: "a directory that was moved out of the tree is still told under its old name",
+    envd: "a directory that was moved out of the tree is still reported under its old name",
     file: WATCH,
-    tests: ["a directory that leaves the tree is no longer told"],
+    tests: ["a directory that leaves the tree is no longer reported"],
   },
   {
     row: 4,
@@ -42,11 +42,11 @@ const ROWS: readonly Row[] = [
     row: 5,
     envd: "the same during the first walk",
     file: WATCH,
-    tests: ["a watch that begins while its tree changes begins"],
+    tests: ["a watch can begin while its tree changes"],
   },
   {
     row: 6,
-    envd: "a client that leaves while a tree is announced leaves the watch for ever",
+    envd: "a client that leaves while a tree is announced leaves the watch forever",
     file: WATCH,
     tests: ["a client that leaves while a large tree appears leaves no descriptor and no watch"],
   },
@@ -55,15 +55,15 @@ const ROWS: readonly Row[] = [
     envd: "an overflow ends the stream, and a polled watcher loses its queue",
     file: WATCH,
     tests: [
-      "an overflow of the kernel is told, the tree is watched again, and the watch goes on",
-      "a client that knows no offsets is told of lost events by a WRITE of the directory",
+      "an overflow of the kernel is reported, the tree is watched again, and the watch continues",
+      "a client that knows no offsets learns of lost events by a WRITE of the directory",
     ],
   },
   {
     row: 8,
     envd: "polled queues have no bound and no expiry",
     file: WATCH,
-    tests: ["a queue that nobody reads is bounded, says that events were lost, and continues"],
+    tests: ["an unread queue is bounded, reports that events were lost, and continues"],
   },
   {
     row: 9,
@@ -90,7 +90,7 @@ const ROWS: readonly Row[] = [
     row: 13,
     envd: "a name that is not UTF-8 ends the stream",
     file: WATCH,
-    tests: ["a name that is not UTF-8 is told with U+FFFD, and the watch lives"],
+    tests: ["a name that is not UTF-8 is reported with U+FFFD, and the watch continues"],
   },
   {
     row: 14,
@@ -103,8 +103,8 @@ const ROWS: readonly Row[] = [
     envd: "silence after the root is removed or renamed",
     file: WATCH,
     tests: [
-      "a removed root is told, and so is its return with its content",
-      "a renamed root is told; its successor is watched and the renamed one is not",
+      "a removed root is reported, and so is its return with its content",
+      "a renamed root is reported; its successor is watched and the renamed one is not",
       "a root returns with the directories above it",
     ],
   },
@@ -112,7 +112,7 @@ const ROWS: readonly Row[] = [
     row: 16,
     envd: "slow clients overflow, because each event costs a parse of /etc/passwd",
     file: WATCH,
-    tests: ["git and a copy of a large tree are told whole: the same names as a list shows"],
+    tests: ["git and a copy of a large tree give the same names as a list"],
   },
   {
     row: 17,
@@ -162,7 +162,7 @@ const ROWS: readonly Row[] = [
   },
   {
     row: 24,
-    envd: "FIFOs and devices block GET and POST for ever",
+    envd: "FIFOs and devices block GET and POST forever",
     file: DOWNLOAD,
     tests: ["that is a FIFO, a socket or a device is 400 and blocks nothing (row 24)"],
   },
@@ -223,7 +223,7 @@ const ROWS: readonly Row[] = [
     file: ENTRIES,
     tests: [
       "a directory that cannot be read leaves the others listed, and pages name it",
-      "what disappears while the directory is listed is left out",
+      "an entry that disappears while the directory is listed is left out",
     ],
   },
   {
