@@ -59,20 +59,21 @@ export async function* start(
   releaseRequest();
   // A repeated start receives everything that the first one received or should have received.
   const from = request.startId === undefined ? undefined : offset(0);
-  const { terminal } = request;
-  const offsets = request.offsets || terminal;
+  const { terminal, notices, sizes, endOnly: isEndOnly } = request;
+  const offsets = request.offsets || terminal || isEndOnly;
+  if (isEndOnly) process.output.beginDetached();
   const end = yield* stream(
     process,
     {
-      ...{ from, rewound: undefined, offsets, times: false, terminal, isObserver: false, isEndOnly: false },
-      ...{ notices: request.notices, sizes: request.sizes, keepaliveMs: keepalive, isStart: true },
+      ...{ from, rewound: undefined, offsets, times: false, terminal, isObserver: isEndOnly, isEndOnly },
+      ...{ notices, sizes, keepaliveMs: keepalive, isStart: true },
     },
     settings,
     context,
   );
   if (process.deadlinePassed) throw timeLimitError(process);
   yield endEvent(process, end, offsets);
-  settings.table.endDelivered(process);
+  if (!isEndOnly) settings.table.endDelivered(process);
 }
 
 export async function* connect(
