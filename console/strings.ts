@@ -196,6 +196,7 @@ export const strings = {
   deny: "Do not",
   pasteAsk: (lines: number) => `Paste ${lines} lines? The program may run each at once.`,
   paste: "Paste",
+  pasteTitle: "Paste the text here",
   follow: "Follow",
   following: "following",
   keyBar: "Keys",

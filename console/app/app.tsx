@@ -5,7 +5,7 @@ import { Dashboard } from "../dashboard/dashboard.tsx";
 import { look, silentSince } from "../dashboard/processes.ts";
 import { Palette, paletteIsOpen } from "../palette/palette.tsx";
 import { logOut } from "../session/begin.ts";
-import { go, isLimited, login, mayChange, notice, route, wasRestarted } from "../session/state.ts";
+import { go, isLimited, login, mayChange, mayType, notice, route, wasRestarted } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { lazyPage } from "./lazy-page.tsx";
 import { LoginPage } from "./login-page.tsx";
@@ -88,7 +88,7 @@ function TopBar() {
         {mayChange.value && !isLimited.value && link("files", strings.files, "#/files/")}
       </nav>
       <span class="grow" />
-      {!mayChange.value && (
+      {!mayType.value && (
         <span class="badge" title={strings.readOnlyHint}>
           {strings.readOnly}
         </span>
