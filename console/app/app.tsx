@@ -1,6 +1,6 @@
 // The frame of the page: the bar at the top, the page of the address, notices, dialogs.
 
-import { useEffect, useLayoutEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { Dashboard } from "../dashboard/dashboard.tsx";
 import { look, silentSince } from "../dashboard/processes.ts";
 import { Palette, paletteIsOpen } from "../palette/palette.tsx";
@@ -123,12 +123,20 @@ function TopBar() {
 
 function Warnings() {
   const since = silentSince.value;
+  const isSilent = since !== undefined;
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    if (!isSilent) return;
+    setNow(Date.now());
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, [isSilent]);
   return (
     <>
       {since !== undefined && (
-        <div class="warning" role="alert">
-          <strong>{strings.unreachableTitle}.</strong>{" "}
-          {strings.unreachableText(Math.round((Date.now() - since) / 1000))}
+        <div class="warning">
+          <strong role="alert">{strings.unreachableTitle}.</strong>{" "}
+          {strings.unreachableText(Math.max(0, Math.round((now - since) / 1000)))}
         </div>
       )}
       {wasRestarted.value && (

@@ -192,5 +192,6 @@ test.runIf(hasBrowser)("a page whose agent has stopped says so, and keeps the sc
   await agent.stop();
   await page.until(`/ended|reconnecting/.test(document.querySelector(".status").dataset.state)`);
   await page.until(`/does not answer/.test(document.body.textContent)`);
+  await page.until(`/No answer for [1-9]/.test(document.body.textContent)`);
   expect(await page.evaluate(screenHas("ready>"))).toBe(true);
 });
