@@ -195,6 +195,11 @@ export interface StartRequest {
   readonly uid?: number;
   /** The only group to run with, by name or number. Default: all groups of the user. */
   readonly group?: string;
+  /**
+   * Only the end: the agent sends this client no output, and a gap covers it. The process starts detached, and its first
+   * output waits for another client. An agent that is too old sends the output.
+   */
+  readonly endOnly?: boolean;
 }
 
 /** A terminal's size in characters. */

@@ -1,5 +1,7 @@
 // Watches of directories through upgrades: same ids, same offsets, no event lost, and the streams of WatchDir continue.
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
@@ -66,21 +68,14 @@ test("a watch has the same id and number of events after an upgrade, and reports
   expect(first.events.map(textOf)).toEqual(["CREATE before"]);
   // Nobody has read these.
   writeFileSync(join(folder, "sub/unread"), "");
-  let count = 0;
-  let isOver = false;
-  // In the pause also; not more than the queue holds.
-  const writing = (async () => {
-    while (!isOver && count < 250) {
-      mkdirSync(join(folder, `sub/made-${count}`));
-      writeFileSync(join(folder, `sub/made-${count}/file`), "");
-      count++;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  })();
+  // Another program writes in the pause also; not more than the queue holds.
+  const script =
+    "n=0; while [ $n -lt 250 ]; do mkdir made-$n; : > made-$n/file; n=$((n + 1)); sleep 0.01; done";
+  const writer = spawn("sh", ["-c", script], { cwd: join(folder, "sub"), stdio: "ignore" });
+  const written = once(writer, "exit");
   await upgrade(agent);
   await upgrade(agent);
-  isOver = true;
-  await writing;
+  await written;
   writeFileSync(join(folder, "sub/end"), "");
   const seen: string[] = [];
   let offset = first.nextOffset ?? 0n;
@@ -99,7 +94,7 @@ test("a watch has the same id and number of events after an upgrade, and reports
     () => seen.slice(-20).join(),
   );
   const created = seen.filter((text) => text.startsWith("CREATE"));
-  const made = Array.from({ length: count }, (_, n) => [`CREATE sub/made-${n}`, `CREATE sub/made-${n}/file`]);
+  const made = Array.from({ length: 250 }, (_, n) => [`CREATE sub/made-${n}`, `CREATE sub/made-${n}/file`]);
   expect([...created].sort()).toEqual(["CREATE sub/unread", "CREATE sub/end", ...made.flat()].sort());
   expect(inotifyDescriptors(agent.pid)).toBe(1);
   await client.removeWatcher({ watcherId });
@@ -175,7 +170,7 @@ test("a WatchDir stream continues in the middle of a message that its slow clien
   const nameOf = (n: number) => `${String(n).padStart(6, "0")}${"x".repeat(200)}`;
   for (let n = 0; n < files; n++) {
     writeFileSync(join(folder, nameOf(n)), "");
-    if (n % 200 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    if (n % 200 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   await upgrade(agent);
   await upgrade(agent);
