@@ -11,6 +11,7 @@ import { outputFigure } from "./output.mjs";
 import { restFigure } from "./rest.mjs";
 import { scaleFigure } from "./scale.mjs";
 import { startLatencyFigure, startLatencyHeldFigure, startsAtOnceFigure } from "./starts.mjs";
+import { upgradeFigure } from "./upgrade.mjs";
 
 /**
  * @typedef {object} Context
@@ -56,6 +57,7 @@ export const figures = [
   filesFigure(),
   fileListFigure(),
   watchFigure(),
+  upgradeFigure(),
 ];
 
 const quickNames = [

@@ -105,12 +105,13 @@ function Summary() {
 }
 
 function Nothing() {
+  const mayStart = mayChange.value && !isLimited.value;
   if (filter.value !== "") return <p class="empty quiet">{strings.noMatch(filter.value)}</p>;
   return (
     <div class="empty">
       <h2>{strings.emptyTitle}</h2>
-      <p class="quiet">{strings.emptyText}</p>
-      {mayChange.value && !isLimited.value && (
+      <p class="quiet">{mayStart ? strings.emptyText : strings.emptyTextReadOnly}</p>
+      {mayStart && (
         <button type="button" class="primary" onClick={() => go({ page: "start" })}>
           {strings.startProcess}
         </button>

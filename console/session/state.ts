@@ -20,6 +20,8 @@ export const wasRestarted = signal(false);
 
 const scopes = computed(() => (login.value.kind === "in" ? login.value.info.scopes : []));
 export const mayChange = computed(() => scopes.value.includes("admin"));
+/** Input, size and the keys of a keyboard, but no other signals. */
+export const mayType = computed(() => mayChange.value || scopes.value.includes("attach"));
 /** A token for single processes sees nothing else of the agent. */
 export const isLimited = computed(
   () => login.value.kind === "in" && login.value.info.processes !== undefined,

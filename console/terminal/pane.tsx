@@ -106,13 +106,15 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
         </button>
       </div>
       {find && (
-        <FindBar
-          terminal={session.screen.terminal}
-          onClose={() => {
-            setFind(false);
-            session.screen.terminal.focus();
-          }}
-        />
+        <div class="find-place">
+          <FindBar
+            terminal={session.screen.terminal}
+            onClose={() => {
+              setFind(false);
+              session.screen.terminal.focus();
+            }}
+          />
+        </div>
       )}
       <div class="terminal-box" ref={box} />
       {question.value !== undefined && (

@@ -7,7 +7,7 @@ export {
   type TokenSource,
   type Verdict,
 } from "./admission/credentials.ts";
-export { FULL_GRANT, Grant, SCOPES, type Scope } from "./admission/grant.ts";
+export { FULL_GRANT, Grant, type Scope } from "./admission/grant.ts";
 export { encodeGrpcMessage, type Refusal, refuse } from "./admission/refusal.ts";
 export { HIGHEST, type Requirement, type RequirementOf } from "./admission/requirement.ts";
 export { TokenFile } from "./admission/token-file.ts";

@@ -6,6 +6,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type RunningCommand, runCommand } from "../support/agent/agent.ts";
+import { upgrade } from "../support/agent/upgrade.ts";
 import { callRpc, encodeBody } from "../support/clients/rpc-call.ts";
 import { needPrograms } from "../support/programs.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
@@ -81,6 +82,33 @@ test("the agent listens on both of two sockets", async () => {
   await agent.waitFor("stdout", /^holdfast listening on /m);
   for (const each of [port, Number(other)])
     expect((await fetch(`http://127.0.0.1:${each}/health`)).status).toBe(204);
+});
+
+test("through upgrades, the agent listens on both of two passed sockets, and commands see neither", async () => {
+  const second = "t = socket.create_server(('127.0.0.1', 0)); os.dup2(t.fileno(), 4)";
+  const high = "import fcntl; s = socket.socket(fileno=fcntl.fcntl(s.detach(), fcntl.F_DUPFD, 10))";
+  const agent = activated(
+    `${onTcp("127.0.0.1")}\n${high}\n${second}\nprint("other", t.getsockname()[1], flush=True)`,
+    { fds: "2" },
+  );
+  const port = await portOf(agent);
+  const [, other] = await agent.waitFor("stdout", /^other (\d+)$/m);
+  await agent.waitFor("stdout", /^holdfast listening on /m);
+  const { stderr } = agent;
+  for (let count = 0; count < 2; count++) {
+    await upgrade({ url: `http://127.0.0.1:${port}`, stderr });
+    for (const each of [port, Number(other)])
+      expect((await fetch(`http://127.0.0.1:${each}/health`)).status).toBe(204);
+  }
+  const process = { cmd: "sh", args: ["-c", "env; ls -l /proc/self/fd"] };
+  const body = encodeBody("Connect JSON", "Start", [{ process }]);
+  const { messages } = await callRpc(Number(other), "Connect JSON", { rpc: "Start", body });
+  const printed = messages
+    .map((message) => JSON.parse(String(message)) as { event: { data?: { stdout?: string } } })
+    .map(({ event }) => Buffer.from(event.data?.stdout ?? "", "base64").toString())
+    .join("");
+  expect(printed).toContain("PATH=");
+  expect(printed).not.toMatch(/LISTEN_|HOLDFAST_STATE|socket:/);
 });
 
 test("a passed socket that other machines can reach needs a token", async () => {

@@ -1,5 +1,7 @@
 // Output that never pauses, through upgrades: every byte arrives once and in order.
 
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { createClient as createRpcClient, type Transport } from "@connectrpc/connect";
 import {
   createConnectTransport,
@@ -9,7 +11,7 @@ import {
 import { expect, test, vi } from "vitest";
 import { createClient } from "../../src/client/index.ts";
 import { Process, Signal } from "../../src/gen/process_pb.ts";
-import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { type RunningAgent, runCommand, startAgent } from "../support/agent/agent.ts";
 import { upgrade } from "../support/agent/upgrade.ts";
 import { placedEvents } from "../support/clients/placed-events.ts";
 import { NumbersCheck, numbersCommand } from "../support/proc/numbers.ts";
@@ -120,6 +122,57 @@ test.each(["pipe", "pty"] as const)(
     await process.signal("SIGKILL");
     await reading;
     expect(check.end).toBe(bytes);
+    client.close();
+  },
+);
+
+const fileOf = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}.pem`, import.meta.url));
+
+test.each([
+  { tls: false, httpVersion: "2" },
+  { tls: true, httpVersion: "1.1" },
+  { tls: true, httpVersion: "2" },
+] as const)(
+  "holdfast/client over HTTP/$httpVersion (TLS: $tls) is cut by each upgrade, and reads a flood without a gap",
+  async ({ tls, httpVersion }) => {
+    const files = ["--tls-cert", fileOf("cert"), "--tls-key", fileOf("key")];
+    const agent = runCommand({ args: ["serve", "--port", "0", ...(tls ? files : [])] });
+    const [, url = ""] = await agent.waitFor("stdout", /^holdfast listening on (http\S+)\n/m);
+    let reconnects = 0;
+    const client = createClient({
+      baseUrl: url,
+      httpVersion,
+      ...(tls ? { ca: readFileSync(fileOf("cert")) } : {}),
+    });
+    const onState = ({ kind }: { readonly kind: string }) => {
+      if (kind === "reconnecting") reconnects++;
+    };
+    const process = await client.start({ cmd: "sh", args: ["-c", flood.pipe] }, { onState });
+    const check = new NumbersCheck(0);
+    let bytes = 0;
+    const reading = (async () => {
+      for await (const event of process) {
+        if (event.kind === "gap") throw new Error("a gap");
+        bytes += event.data.length;
+        check.push(event.data);
+      }
+    })();
+    reading.catch(() => undefined);
+    for (let count = 0; count <= UPGRADES; count++) {
+      const before = bytes;
+      await eventually("more output", () => bytes > before + 100_000, agent.stderr);
+      if (count === UPGRADES) break;
+      const seen = agent.stderr().match(/"msg":"upgraded"/g)?.length ?? 0;
+      agent.kill("SIGUSR2");
+      await agent.until("an upgrade", () => {
+        const done = agent.stderr().match(/"msg":"upgraded"/g)?.length ?? 0;
+        return done > seen ? true : undefined;
+      });
+    }
+    await process.signal("SIGKILL");
+    await reading;
+    expect(check.end).toBe(bytes);
+    expect(reconnects).toBeGreaterThanOrEqual(UPGRADES);
     client.close();
   },
 );

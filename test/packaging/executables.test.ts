@@ -1,11 +1,19 @@
 // The single executables (npm run build:binary): their size, their memory, and commands on arm64.
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createClient as createRpcClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createClient } from "../../src/client/index.ts";
-import { startAgent } from "../support/agent/agent.ts";
+import { Filesystem } from "../../src/gen/filesystem_pb.ts";
+import { cliPath, startAgent } from "../support/agent/agent.ts";
+import { plainClient } from "../support/agent/running-processes.ts";
+import { requestUpgrade, upgrade, upgradeStatus, versionThat } from "../support/agent/upgrade.ts";
+import { receive } from "../support/clients/received-events.ts";
+import { openWatch } from "../support/clients/watch-stream.ts";
 import { eventually } from "../support/proc/proc.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
 import { onArm64, whyNoArm64 } from "./emulated.ts";
 
 const MB = 1e6;
@@ -47,6 +55,60 @@ describe.skipIf(reason !== undefined)("the executable", () => {
     let text = "";
     for await (const event of started) if (event.kind !== "gap") text += Buffer.from(event.data).toString();
     expect(text).toBe("SigIgn:\t0000000000000001\n");
+  });
+
+  test("takes over from the npm package and gives back to it, and processes, streams and watches continue", async () => {
+    const agent = await startAgent();
+    const client = createClient({ baseUrl: agent.url });
+    onTestFinished(() => client.close());
+    const folder = createTempFolder();
+    const files = createRpcClient(
+      Filesystem,
+      createConnectTransport({ baseUrl: agent.url, httpVersion: "1.1", useBinaryFormat: false }),
+    );
+    const watch = await openWatch(files, { path: folder });
+    const cat = await client.start({ cmd: "cat", stdin: true });
+    const received = receive(
+      plainClient(agent.url).connect({ process: { selector: { case: "processId", value: cat.processId } } }),
+    );
+    await received.started();
+    let expected = "";
+    for (const [index, to] of [own, cliPath, own, own, cliPath].entries()) {
+      await upgrade(agent, to);
+      writeFileSync(join(folder, `${index}`), "");
+      await cat.write(`${index}\n`);
+      expected += `${index}\n`;
+      await received.until(() => received.text("stdout") === expected);
+      await watch.until((names) => names.includes(`CREATE ${index}`));
+      const exe = readlinkSync(`/proc/${agent.pid}/exe`);
+      expect(exe === own).toBe(to === own);
+    }
+    expect(watch.names()).toEqual([0, 1, 2, 3, 4].map((index) => `CREATE ${index}`));
+    await cat.signal("SIGKILL");
+  });
+
+  test("continues if the next version fails after the exec", async () => {
+    const agent = await startAgent({ program: [own] });
+    const client = createClient({ baseUrl: agent.url });
+    onTestFinished(() => client.close());
+    const received = receive(
+      plainClient(agent.url).start({ process: { cmd: "cat" }, stdin: true, tag: "cat" }),
+    );
+    await received.started();
+    const to = versionThat(
+      'require("node:net").Server.prototype.listen = () => { throw new Error("made to fail"); };',
+    );
+    expect((await requestUpgrade(agent.url, JSON.stringify({ to }))).status).toBe(202);
+    await eventually(
+      "given back",
+      async () => (await upgradeStatus(agent.url)).failure !== undefined,
+      agent.stderr,
+    );
+    await plainClient(agent.url).sendInput({
+      process: { selector: { case: "tag", value: "cat" } },
+      input: { input: { case: "stdin", value: Buffer.from("here\n") } },
+    });
+    await received.until(() => received.text("stdout") === "here\n");
   });
 
   test("maps its code in small pages only", async () => {

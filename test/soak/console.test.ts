@@ -97,6 +97,8 @@ test.runIf(MINUTES > 0 && hasBrowser)(
     let upgrading: Promise<unknown> = Promise.resolve();
     while (Date.now() < until) {
       if (Date.now() >= nextCutAt) {
+        // A network is dead until the next cut. The page would notice it after 20 s only.
+        proxy.resetSilent();
         proxy.cut(kinds[Math.floor(Math.random() * kinds.length)] ?? "rst");
         nextCutAt = Date.now() + CUT_EVERY_MS * (0.5 + Math.random());
       }
@@ -115,6 +117,7 @@ test.runIf(MINUTES > 0 && hasBrowser)(
       ledger.take(await bufferText(page));
     }
     await upgrading;
+    proxy.resetSilent();
     await page.until(stateIs("attached"));
     await page.evaluate(focusTerminal);
     await page.insert("end");

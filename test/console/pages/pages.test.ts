@@ -155,13 +155,20 @@ test.runIf(hasBrowser)("a file is edited, and not stored over a change that came
   await page.until(`document.querySelector(".entries .open")`);
   await page.evaluate(`document.querySelector(".entries .open").click()`);
   await page.until(`document.querySelector("textarea.editor")?.value === "one\\n"`);
-  await page.evaluate(`document.querySelector("textarea.editor").focus()`);
+  // The text has the focus, not a button.
+  await page.until(`document.activeElement?.matches("textarea.editor")`);
   await page.insert("two\n");
   await page.press("Control+s");
   await expect.poll(() => readFileSync(file, "utf8")).toContain("two");
+  await page.until(`document.querySelector("dialog .buttons .primary").disabled`);
   writeFileSync(file, "changed by another program\n");
   await page.insert("three");
   await page.press("Control+s");
   await page.until(`/has changed in the sandbox/.test(document.querySelector(".notice").textContent)`);
+  // Esc asks before it discards what was typed.
+  await page.press("Escape");
+  await page.until(`/not saved/.test(document.querySelector("dialog")?.textContent)`);
+  await page.press("Escape");
+  await page.until(`!document.querySelector("dialog")`);
   expect(readFileSync(file, "utf8")).toBe("changed by another program\n");
 });
