@@ -38,7 +38,7 @@ import {
   startServer,
   TokenFile,
 } from "../http/index.ts";
-import { returnFreeMemory } from "../linux/index.ts";
+import { returnFreeMemory, unmapCode } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../process/index.ts";
 import {
@@ -210,6 +210,8 @@ async function compose(
     upgrade.begin().catch((error: unknown) => logger.error({ err: error }, "the upgrade was refused"));
   });
   if (settings.pageOut) idlePages.start();
+  // Once it is ready, most of the code has done its work.
+  if (settings.pageOut) setImmediate(() => unmapCode());
   parts.tokenFile?.watch();
   return { ...parts, server, upgrade };
 }

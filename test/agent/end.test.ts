@@ -1,17 +1,17 @@
 // The end of the agent waits for no thread. Node joins those of V8, and one that compiles can then wait for the thread that
 // joins it.
 
-import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
 import { eventually, hasExited, stateOf } from "../support/proc/proc.ts";
+import { hasPrograms } from "../support/programs.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 const holdThreads = fileURLToPath(new URL("../fixtures/hold-threads-at-exit.cjs", import.meta.url));
-const hasStrace = spawnSync("strace", ["-V"]).status === 0;
+const hasStrace = hasPrograms("test/agent/end.test.ts", "strace");
 if (!hasStrace) console.warn("SKIPPED: strace is not installed, so no thread can be held up");
 
 test.runIf(hasStrace)("the agent ends although its other threads do not answer for an hour", async () => {

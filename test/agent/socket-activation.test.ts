@@ -8,6 +8,7 @@ import { expect, test } from "vitest";
 import { type RunningCommand, runCommand } from "../support/agent/agent.ts";
 import { upgrade } from "../support/agent/upgrade.ts";
 import { callRpc, encodeBody } from "../support/clients/rpc-call.ts";
+import { needPrograms } from "../support/programs.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 /** `bind` creates the socket `s`; `pid` is the value of LISTEN_PID. */
@@ -23,6 +24,7 @@ for fd in range(3, 3 + ${fds}): os.set_inheritable(fd, True)
 os.environ.update(LISTEN_PID=str(${pid}), LISTEN_FDS="${fds}", LISTEN_FDNAMES="holdfast.socket")
 os.execvp(sys.argv[1], sys.argv[1:])
 `;
+  needPrograms("python3");
   return runCommand({ args: ["serve", "--port", "0", ...args], prefix: ["python3", "-c", script] });
 }
 

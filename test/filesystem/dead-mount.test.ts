@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createFileAccess, findFileUser } from "../../src/filesystem/index.ts";
 import { libc } from "../../src/linux/libc.ts";
+import { needPrograms } from "../support/programs.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 const umount = libc.func("int umount2(const char *path, int flags)");
@@ -26,6 +27,7 @@ function canMount(): boolean {
 /** Until the test ends; then every call that hangs fails. */
 async function mountSilently(): Promise<{ readonly folder: string; readonly server: ChildProcess }> {
   const folder = createTempFolder();
+  needPrograms("python3");
   const server = spawn("python3", [mountProgram, folder], { stdio: ["ignore", "pipe", "inherit"] });
   onTestFinished(() => {
     server.kill("SIGKILL");

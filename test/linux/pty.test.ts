@@ -72,8 +72,11 @@ while True:
     print(size.lines, size.columns, flush=True)
 `;
 
+import { needPrograms } from "../support/programs.ts";
+
 test("a resize sends SIGWINCH to the process, and the process reads the new size", async () => {
   const table = createTable();
+  needPrograms("python3");
   const process = await table.start(command("python3", ["-c", tellSizes], { stdio: PTY }));
   const output = collectOutput(process);
   await output.waitFor("pty", /ready\r\n/);

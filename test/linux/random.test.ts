@@ -1,12 +1,12 @@
 // Random bytes come from the kernel at the moment of use, so that clones of a VM differ.
 
-import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { kernelRandomBytes, kernelRandomUuid } from "../../src/linux/index.ts";
 import { startAgent } from "../support/agent/agent.ts";
 import { answerOf } from "../support/clients/command-answer.ts";
+import { hasPrograms } from "../support/programs.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 test("a UUID has version 4 and variant 1, and no two of 10,000 are equal", () => {
@@ -30,7 +30,7 @@ test("every bit of the bytes takes both values", () => {
   expect(zeros).toEqual(Buffer.alloc(64, 0xff));
 });
 
-const hasStrace = spawnSync("strace", ["-V"]).status === 0;
+const hasStrace = hasPrograms("test/linux/random.test.ts", "strace");
 if (!hasStrace) console.warn("SKIPPED: strace is not installed, so getrandom calls are not counted");
 
 /** An agent, and how many calls of getrandom for `bytes` it has made. */

@@ -30,6 +30,12 @@ describe.skipIf(reason !== undefined)("the executable", () => {
       expect(statSync(executable(arch)).size, arch).toBeLessThanOrEqual(95 * MB);
   });
 
+  test("needs at most 60 MB of memory right after its start", async () => {
+    const agent = await startAgent({ program: [own] });
+    // Before the idle time is over, after which it returns more.
+    await expect.poll(() => residentBytes(agent.pid), { timeout: 3_000 }).toBeLessThanOrEqual(60 * MB);
+  });
+
   test("needs at most 60 MB of memory when it is idle", async () => {
     const agent = await startAgent({ program: [own] });
     const resident = () => residentBytes(agent.pid);

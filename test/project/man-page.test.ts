@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { manPage } from "../../scripts/binary/man-page.mjs";
 import { createProgram } from "../../src/cli/program.ts";
+import { hasPrograms } from "../support/programs.ts";
 
 const program = createProgram(() => undefined);
 const page = manPage(program, "1.2.3");
@@ -36,7 +37,7 @@ test("only requests of roff begin with a dot or an apostrophe", () => {
   expect(requests.filter((line) => !/^\.(TH|SH|SS|TP|PP|B|nf|fi)( |$)/.test(line))).toEqual([]);
 });
 
-test.skipIf(spawnSync("groff", ["--version"]).error !== undefined)(
+test.runIf(hasPrograms("the page of the manual in groff", "groff"))(
   "groff formats it without a warning",
   () => {
     const { stderr, status } = spawnSync("groff", ["-man", "-Tascii", "-ww", "-z"], {

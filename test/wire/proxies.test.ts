@@ -88,7 +88,6 @@ const ask = { process: { cmd: "bash", args: ["-c", "echo first; read line; echo 
 
 for (const { name, proxy, config, hasHttp2 } of setups) {
   const isThere = hasProxy(proxy);
-  if (!isThere) process.stderr.write(`SKIPPED: test/wire/proxies.test.ts needs ${proxy} for "${name}"\n`);
 
   describe.runIf(isThere)(`behind ${name}`, () => {
     test("output arrives while its process waits for input", async () => {

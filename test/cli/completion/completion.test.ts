@@ -9,6 +9,7 @@ import { createProgram } from "../../../src/cli/program.ts";
 import { agentForFile } from "../../client/file-agent.ts";
 import { cleanEnvironment, cliPath } from "../../support/agent/agent.ts";
 import { onTerminal } from "../../support/proc/on-terminal.ts";
+import { needPrograms } from "../../support/programs.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 import { finished, holdfast, leave, untilProcess } from "../holdfast.ts";
 
@@ -95,6 +96,7 @@ test.each(typedLines)("bash completes %j with %j", async (line, expected) => {
 });
 
 test.each(typedLines)("fish completes %j with %j", async (line, expected) => {
+  needPrograms("fish");
   await leave(agent.url, "exec sleep 1000", { tag: "web" });
   const script = `holdfast completion fish | source; complete -C '${line}'`;
   const { stdout } = await run("fish", ["--no-config", "-c", script], { env });
@@ -103,6 +105,7 @@ test.each(typedLines)("fish completes %j with %j", async (line, expected) => {
 });
 
 test.each(typedLines)("zsh completes %j with %j when Tab is pressed", async (line, expected) => {
+  needPrograms("zsh");
   await leave(agent.url, "exec sleep 1000", { tag: "web" });
   const zsh = onTerminal(["zsh", "-f", "-i"], {
     env: { ...env, HOME: createTempFolder(), PS1: "> " },

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
 import { openTmux } from "../../support/proc/tmux.ts";
+import { needPrograms } from "../../support/programs.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 import { finished, holdfast } from "../holdfast.ts";
 
@@ -131,6 +132,7 @@ test("a directory, a path of this machine and an agent that is away are errors b
 });
 
 test("vi edits on the terminal, and Ctrl-C in it does not end the command", async () => {
+  needPrograms("vi");
   put("one\n");
   const window = await openTmux(agent.url)({ cols: 80, rows: 12 });
   await window.type(`TMPDIR=${temporary} EDITOR=vi VISUAL= holdfast edit :${remote()}`);

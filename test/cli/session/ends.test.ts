@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
 import { type RunningCommand, startAgent } from "../../support/agent/agent.ts";
 import { startCuttingProxy } from "../../support/network/cutting-proxy.ts";
+import { needPrograms } from "../../support/programs.ts";
 import { sideBySide } from "../../support/side-by-side.ts";
 import { finished, holdfast, holdfastOnTerminal, leave, untilProcess } from "../holdfast.ts";
 
@@ -156,6 +157,7 @@ test("a process on pipes has the time that it takes after SIGTERM, and the third
 });
 
 test("an interactive shell without input ends, also if it drops what is typed before it is ready", async () => {
+  needPrograms("python3");
   const ends = Array.from({ length: 8 }, (_, index) => [`shell ${index}`, index] as const);
   await sideBySide(ends, async (index) => {
     // It drops its input once, as a program does that sets up its terminal late.

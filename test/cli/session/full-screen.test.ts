@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
 import { openTmux, type Window } from "../../support/proc/tmux.ts";
+import { needPrograms } from "../../support/programs.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 import { finished, holdfast, untilProcess } from "../holdfast.ts";
 
@@ -42,6 +43,9 @@ interface Program {
 let count = 0;
 
 async function tryProgram(command: string, program: Program): Promise<void> {
+  needPrograms(
+    ...command.split(" ").filter((word) => ["vim", "less", "htop", "tmux", "python3", "git"].includes(word)),
+  );
   const tag = `program-${count++}`;
   const openWindow = openTmux(agent.url);
   const first = await openWindow(FIRST);
@@ -156,6 +160,7 @@ test("python continues in a window of another size, with its modes", () =>
 
 test("git log continues in a window of another size, with its modes", async () => {
   const folder = createTempFolder();
+  needPrograms("git", "less");
   const git = (...args: readonly string[]) => execFileSync("git", ["-C", folder, ...args]);
   git("init", "--quiet");
   for (let n = 1; n <= 40; n++)

@@ -8,6 +8,7 @@ import { expect, test } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
 import { startCuttingProxy } from "../../support/network/cutting-proxy.ts";
 import { openTmux } from "../../support/proc/tmux.ts";
+import { needPrograms } from "../../support/programs.ts";
 import { untilFound } from "../../support/until-found.ts";
 import { untilProcess } from "../holdfast.ts";
 
@@ -20,6 +21,7 @@ const TEST_MS = 60_000 + AWAY_SECONDS * 1000;
 test("a session with vim survives the network and continues in another window", {
   timeout: TEST_MS,
 }, async () => {
+  needPrograms("vim");
   const proxy = await startCuttingProxy({ port: agent.port });
   const openWindow = openTmux(proxy.url);
   const steps: string[] = [];

@@ -11,6 +11,7 @@ import { createFifo } from "../../support/proc/fifo.ts";
 import { openDescriptors } from "../../support/proc/open-descriptors.ts";
 import { eventually, stateOf } from "../../support/proc/proc.ts";
 import { untilBlockedInWrite } from "../../support/proc/proc-activity.ts";
+import { needPrograms } from "../../support/programs.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 
 const LONG_MS = 60_000;
@@ -253,6 +254,7 @@ test("a pipe that its process enlarged is read out completely at the exit", asyn
   const table = createTable({ drainTimeoutMs: 0 });
   const F_SETPIPE_SZ = 1031;
   const enlarge = `import fcntl, os; fcntl.fcntl(1, ${F_SETPIPE_SZ}, 1 << 20); os.write(1, b'0123456789abcdef' * 65536)`;
+  needPrograms("python3");
   const process = await table.start(command("python3", ["-c", enlarge]));
   // No client is attached, so its exit shows that the pipe holds everything.
   await eventually(

@@ -9,6 +9,7 @@ import type { ProcessTable, StartRequest } from "../../../src/process/index.ts";
 import { collectOutput, outputOf } from "../../support/agent/process-output.ts";
 import { createTable } from "../../support/agent/process-table.ts";
 import { command, PTY } from "../../support/clients/start-requests.ts";
+import { needPrograms } from "../../support/programs.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 
 const umount = libc.func("int umount2(const char *path, int flags)");
@@ -30,6 +31,7 @@ function canMount(): boolean {
 /** Until the test ends; then every look-up that hangs fails. */
 async function mountSilently(table: ProcessTable): Promise<string> {
   const folder = createTempFolder();
+  needPrograms("python3");
   const server = await table.start(command("python3", [mountProgram, folder]));
   onTestFinished(() => {
     if (server.isRunning) server.signal(9);

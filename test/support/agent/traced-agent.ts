@@ -1,12 +1,12 @@
 // An agent under strace: which system calls it makes, and what it does when the kernel refuses some.
 
-import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { hasPrograms } from "../programs.ts";
 import { createTempFolder } from "../temp-folder.ts";
 import { type RunningAgent, startAgent } from "./agent.ts";
 
-export const hasStrace = spawnSync("strace", ["-V"]).status === 0;
+export const hasStrace = hasPrograms("tests of system calls", "strace");
 
 export interface TracedAgent extends RunningAgent {
   /** The system calls so far, one in a line. */

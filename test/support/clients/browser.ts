@@ -1,12 +1,13 @@
 // A real browser without a window: Debian's chromium, which loads one page and runs its script.
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
+import { hasPrograms } from "../programs.ts";
 import { createTempFolder } from "../temp-folder.ts";
 
-export const hasBrowser = spawnSync("sh", ["-c", "command -v chromium"]).status === 0;
+export const hasBrowser = hasPrograms("tests in a browser", "chromium");
 
 const DEADLINE_MS = 45_000;
 

@@ -1,7 +1,7 @@
 // A real reverse proxy (nginx, haproxy, caddy) in front of an agent, with a configuration of
 // examples/proxies or one of the test's own. It is stopped when its test is finished.
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { freePort } from "../clients/browser.ts";
 import { eventually } from "../proc/proc.ts";
+import { hasPrograms } from "../programs.ts";
 import { createTempFolder } from "../temp-folder.ts";
 
 export type ProxyName = "nginx" | "haproxy" | "caddy";
@@ -25,7 +26,7 @@ export interface ReverseProxy {
 }
 
 export function hasProxy(name: ProxyName): boolean {
-  return spawnSync(name, [name === "caddy" ? "version" : "-v"]).error === undefined;
+  return hasPrograms(`tests behind ${name}`, name);
 }
 
 /** The content of a file in examples/proxies. */

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { onTestFinished } from "vitest";
+import { needPrograms } from "../programs.ts";
 
 /** Swaps `a` and `b` by renameat2(RENAME_EXCHANGE), as the user `uid` if there is one. */
 const SWAPPER = `
@@ -20,6 +21,7 @@ while True:
 /** Resolves when the program swaps the paths. It ends with the test, or when the caller kills it. `uid` is its group also. */
 export async function swapPaths(a: string, b: string, uid?: number): Promise<ChildProcess> {
   const user = uid === undefined ? [] : [String(uid)];
+  needPrograms("python3");
   const swapper = spawn("python3", ["-c", SWAPPER, a, b, ...user], { stdio: ["ignore", "pipe", "inherit"] });
   onTestFinished(() => void swapper.kill("SIGKILL"));
   await new Promise((resolve) => swapper.stdout?.once("data", resolve));

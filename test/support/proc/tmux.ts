@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { onTestFinished } from "vitest";
 import { cleanEnvironment, cliPath } from "../agent/agent.ts";
+import { needPrograms } from "../programs.ts";
 import { untilFound } from "../until-found.ts";
 
 const run = promisify(execFile);
@@ -53,6 +54,7 @@ const FORMAT = [
 export type OpenWindow = (size: { readonly cols: number; readonly rows: number }) => Promise<Window>;
 
 export function openTmux(url: string): OpenWindow {
+  needPrograms("tmux");
   const folder = mkdtempSync(join(tmpdir(), "holdfast-tmux-"));
   const tmux = async (...args: readonly string[]): Promise<string> => {
     const { stdout } = await run("tmux", ["-S", join(folder, "socket"), "-f", "/dev/null", ...args], {

@@ -26,6 +26,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type EntryInfo, FileType } from "../../../src/gen/filesystem_pb.ts";
 import { FILE_ACCESS_MODES, useFileAgent } from "../../support/agent/file-agent.ts";
+import { needPrograms } from "../../support/programs.ts";
 
 describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
   const agent = useFileAgent(["--file-access", mode]);
@@ -159,6 +160,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     test("metadata are the attributes user.e2b., also those that a command set", async () => {
       const path = join(agent.newFolder(), "file");
       writeFileSync(path, "");
+      needPrograms("python3");
       execFileSync("python3", [
         "-c",
         `import os; os.setxattr(${JSON.stringify(path)}, "user.e2b.purpose", "é".encode()); os.setxattr(${JSON.stringify(path)}, "user.other", b"x"); os.setxattr(${JSON.stringify(path)}, "user.e2b.bytes", b"\\xff")`,

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { FILE_ACCESS_MODES, useFileAgent } from "../../support/agent/file-agent.ts";
 import { openWatch } from "../../support/clients/watch-stream.ts";
+import { needPrograms } from "../../support/programs.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -61,6 +62,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
   }
 
   test("a watch has every change of git clone and of switches between branches", async () => {
+    needPrograms("git");
     const git = (folder: string, ...args: string[]) =>
       run("git", ["-C", folder, "-c", "user.name=test", "-c", "user.email=test@example.com", ...args]);
     const origin = agent.newFolder();

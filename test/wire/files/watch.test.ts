@@ -22,6 +22,7 @@ import { EventType, FileType } from "../../../src/gen/filesystem_pb.ts";
 import { FILE_ACCESS_MODES, useFileAgent } from "../../support/agent/file-agent.ts";
 import { openWatch, textOf } from "../../support/clients/watch-stream.ts";
 import { eventually } from "../../support/proc/proc.ts";
+import { needPrograms } from "../../support/programs.ts";
 
 /** The lines of the kernel about watches of one descriptor. */
 function watchLines(pid: number, fd: string): string[] {
@@ -284,6 +285,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       const watch = await openWatch(agent.client, { path: folder, recursive: true });
       const source = join(import.meta.dirname, "../../../src");
       execFileSync("cp", ["-r", source, join(folder, "copy")]);
+      needPrograms("git");
       execFileSync("git", ["init", "-q", join(folder, "repository")]);
       end(folder);
       const { entries } = await agent.client.listDir({ path: folder, depth: 100 });
