@@ -75,7 +75,7 @@ interface Tried {
 /** The answer to the request for the upgrade must be sent before. */
 const ANSWER_MS = 20;
 /** How long to wait for a moment in which no answer is incomplete. */
-const LULL_MS = 250;
+const LULL_MS = 1000;
 const LOOK_MS = 1;
 /** Two crashes within this time have the same cause: executing the agent again does not help. */
 const CRASH_AGAIN_MS = 60_000;
