@@ -36,6 +36,7 @@ export const strings = {
   // Table
   emptyTitle: "Nothing runs here",
   emptyText: "Start a terminal or a command, or let a client start one.",
+  emptyTextReadOnly: "A process appears here as soon as a client starts it.",
   noMatch: (text: string) => `No process matches “${text}”.`,
   filter: "Filter",
   filterHint: "Filter processes",
@@ -196,6 +197,7 @@ export const strings = {
   deny: "Do not",
   pasteAsk: (lines: number) => `Paste ${lines} lines? The program may run each at once.`,
   paste: "Paste",
+  pasteTitle: "Paste the text here",
   follow: "Follow",
   following: "following",
   keyBar: "Keys",
@@ -231,6 +233,8 @@ export const strings = {
   remove: "Delete",
   confirmRemove: (path: string) => `Delete ${path} for good?`,
   unsavedChanges: "Not saved",
+  discardAsk: "The changes are not saved.",
+  discard: "Discard the changes",
   sha256: (hash: string) => `SHA-256 ${hash}`,
   // Player
   player: "Play a recording",

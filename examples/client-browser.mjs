@@ -1,4 +1,4 @@
-// Browsers have no baseUrl: Connect-Web's transport uses fetch.
+// Connect-Web's transport, instead of a baseUrl.
 
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { createClient } from "holdfast/client";

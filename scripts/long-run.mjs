@@ -1,5 +1,5 @@
 // `npm run fuzz -- --seconds N --seed S` and `npm run soak -- --minutes N --seed S`: passes these
-// options to the tests.
+// options to the tests. `npm run soak -- --console-minutes N` runs that of the web console alone.
 
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
@@ -17,6 +17,7 @@ const runs = {
       sequences: "HOLDFAST_SOAK_SEQUENCES",
       "upgrade-seconds": "HOLDFAST_SOAK_UPGRADE_SECONDS",
       "hostile-seconds": "HOLDFAST_SOAK_HOSTILE_SECONDS",
+      "console-minutes": "HOLDFAST_SOAK_CONSOLE_MINUTES",
     },
   },
 };
@@ -28,7 +29,10 @@ const names = Object.keys(run.options);
 const options = Object.fromEntries(names.map((option) => [option, { type: "string" }]));
 const env = { ...process.env };
 try {
-  for (const [option, value] of Object.entries(parseArgs({ args, options }).values)) {
+  const { values } = parseArgs({ args, options });
+  // A browser is not for a machine that is busy with everything else.
+  if (values["console-minutes"] !== undefined) run.file = "test/soak/console.test.ts";
+  for (const [option, value] of Object.entries(values)) {
     if (!/^\d+(\.\d+)?$/.test(value)) fail(`--${option} is "${value}", must be a number`);
     env[run.options[option]] = value;
   }

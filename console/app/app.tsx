@@ -1,11 +1,11 @@
 // The frame of the page: the bar at the top, the page of the address, notices, dialogs.
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { Dashboard } from "../dashboard/dashboard.tsx";
 import { look, silentSince } from "../dashboard/processes.ts";
 import { Palette, paletteIsOpen } from "../palette/palette.tsx";
 import { logOut } from "../session/begin.ts";
-import { go, isLimited, login, mayChange, notice, route, wasRestarted } from "../session/state.ts";
+import { go, isLimited, login, mayChange, mayType, notice, route, wasRestarted } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { lazyPage } from "./lazy-page.tsx";
 import { LoginPage } from "./login-page.tsx";
@@ -28,7 +28,7 @@ export function App() {
 
 function Frame() {
   useEffect(look, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (!event.ctrlKey || !event.shiftKey || event.code !== "KeyP") return;
       event.preventDefault();
@@ -88,7 +88,7 @@ function TopBar() {
         {mayChange.value && !isLimited.value && link("files", strings.files, "#/files/")}
       </nav>
       <span class="grow" />
-      {!mayChange.value && (
+      {!mayType.value && (
         <span class="badge" title={strings.readOnlyHint}>
           {strings.readOnly}
         </span>
@@ -123,12 +123,20 @@ function TopBar() {
 
 function Warnings() {
   const since = silentSince.value;
+  const isSilent = since !== undefined;
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    if (!isSilent) return;
+    setNow(Date.now());
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, [isSilent]);
   return (
     <>
       {since !== undefined && (
-        <div class="warning" role="alert">
-          <strong>{strings.unreachableTitle}.</strong>{" "}
-          {strings.unreachableText(Math.round((Date.now() - since) / 1000))}
+        <div class="warning">
+          <strong role="alert">{strings.unreachableTitle}.</strong>{" "}
+          {strings.unreachableText(Math.max(0, Math.round((now - since) / 1000)))}
         </div>
       )}
       {wasRestarted.value && (

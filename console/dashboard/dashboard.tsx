@@ -1,7 +1,7 @@
 // The page of all processes: gauges, filter, table.
 
 import { computed, signal } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, isLimited, mayChange } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { Gauges } from "./gauges.tsx";
@@ -29,7 +29,7 @@ const counts = computed(() => {
 
 export function Dashboard() {
   const search = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = strings.product;
     const onKey = (event: KeyboardEvent) => {
       if (event.key !== "/" || event.target instanceof HTMLInputElement) return;
@@ -105,12 +105,13 @@ function Summary() {
 }
 
 function Nothing() {
+  const mayStart = mayChange.value && !isLimited.value;
   if (filter.value !== "") return <p class="empty quiet">{strings.noMatch(filter.value)}</p>;
   return (
     <div class="empty">
       <h2>{strings.emptyTitle}</h2>
-      <p class="quiet">{strings.emptyText}</p>
-      {mayChange.value && !isLimited.value && (
+      <p class="quiet">{mayStart ? strings.emptyText : strings.emptyTextReadOnly}</p>
+      {mayStart && (
         <button type="button" class="primary" onClick={() => go({ page: "start" })}>
           {strings.startProcess}
         </button>

@@ -2,7 +2,7 @@
 // time; after the first one the agent sends only changes.
 
 import { signal } from "@preact/signals";
-import type { AgentInfo, ProcessInfo } from "../../src/client/browser.ts";
+import type { AgentInfo, ProcessInfo } from "../../src/client/page-client.ts";
 import { isVisible } from "../session/attention.ts";
 import { sessionLost } from "../session/begin.ts";
 import { agentUrl, tokenHeaders } from "../session/session.ts";

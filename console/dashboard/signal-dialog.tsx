@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
-import type { ProcessInfo, SignalName } from "../../src/client/browser.ts";
+import type { ProcessInfo, SignalName } from "../../src/client/page-client.ts";
 import { client, say, sayError } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { Dialog } from "../ui/dialog.tsx";

@@ -1,6 +1,6 @@
 // Starts a process and opens it. The start has an ID, so that a second click starts nothing twice.
 
-import type { ProcessInfo, StartRequest } from "../../src/client/browser.ts";
+import type { ProcessInfo, StartRequest } from "../../src/client/page-client.ts";
 import { client, openPane } from "../session/state.ts";
 import { paneSize } from "../ui/pane-size.ts";
 

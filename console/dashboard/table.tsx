@@ -3,8 +3,8 @@
 
 import type { Signal } from "@preact/signals";
 import { useRef, useState } from "preact/hooks";
-import type { ProcessInfo } from "../../src/client/browser.ts";
-import { mayChange, openPane } from "../session/state.ts";
+import type { ProcessInfo } from "../../src/client/page-client.ts";
+import { mayChange, mayType, openPane } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { copyText } from "../ui/copy.ts";
 import { formatAge, formatBytes, formatRate } from "../ui/format.ts";
@@ -184,18 +184,20 @@ function Item({
 function actionsFor(info: ProcessInfo) {
   const { processId, isPty, exit } = info;
   const show = (mode: "control" | "watch" | "log") => () => openPane({ processId, mode });
-  const mayControl = mayChange.value && exit === undefined;
+  const isLive = exit === undefined;
+  const mayControl = mayType.value && isLive;
   const watch = show(isPty ? "watch" : "log");
   return {
     open: mayControl && isPty ? show("control") : watch,
     watch,
     log: show("log"),
     control: mayControl ? show("control") : undefined,
-    signal: mayControl
-      ? () => {
-          signalTarget.value = info;
-        }
-      : undefined,
+    signal:
+      mayChange.value && isLive
+        ? () => {
+            signalTarget.value = info;
+          }
+        : undefined,
     copy: () => void copyText(processId),
   };
 }

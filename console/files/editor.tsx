@@ -1,7 +1,7 @@
 // Shows and edits a text. It is stored only over the version that was opened.
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import { FileChangedError, type FileEntry } from "../../src/client/browser.ts";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { FileChangedError, type FileEntry } from "../../src/client/page-client.ts";
 import { client, say, sayError } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { Dialog } from "../ui/dialog.tsx";
@@ -12,7 +12,18 @@ export function Editor({ entry, onClose }: { readonly entry: FileEntry; readonly
   const [text, setText] = useState<string>();
   const [saved, setSaved] = useState("");
   const [isText, setIsText] = useState(true);
+  const [asksToDiscard, setAsksToDiscard] = useState(false);
+  const isChanged = text !== undefined && text !== saved;
+  const leave = () => {
+    if (!isChanged || asksToDiscard) onClose();
+    else setAsksToDiscard(true);
+  };
   const etag = useRef("");
+  const area = useRef<HTMLTextAreaElement>(null);
+  const isLoaded = text !== undefined;
+  useLayoutEffect(() => {
+    if (isLoaded) area.current?.focus();
+  }, [isLoaded]);
   useEffect(() => {
     const load = async () => {
       const download = await client.value?.files.download(entry.path);
@@ -40,15 +51,19 @@ export function Editor({ entry, onClose }: { readonly entry: FileEntry; readonly
     }
   };
   return (
-    <Dialog title={entry.path} onClose={onClose}>
+    <Dialog title={entry.path} onClose={leave}>
       {isText ? (
         <textarea
+          ref={area}
           class="mono editor"
           aria-label={entry.path}
           spellcheck={false}
-          disabled={text === undefined}
+          disabled={!isLoaded}
           value={text ?? ""}
-          onInput={({ currentTarget }) => setText(currentTarget.value)}
+          onInput={({ currentTarget }) => {
+            setAsksToDiscard(false);
+            setText(currentTarget.value);
+          }}
           onKeyDown={(event) => {
             if (event.key !== "s" || !(event.ctrlKey || event.metaKey)) return;
             event.preventDefault();
@@ -59,18 +74,17 @@ export function Editor({ entry, onClose }: { readonly entry: FileEntry; readonly
         <p>{strings.notText}</p>
       )}
       <div class="buttons">
-        {text !== undefined && text !== saved && <span class="note">{strings.unsavedChanges}</span>}
+        {isChanged && (
+          <span class="note" role="status">
+            {asksToDiscard ? strings.discardAsk : strings.unsavedChanges}
+          </span>
+        )}
         <span class="grow" />
-        <button type="button" onClick={onClose}>
-          {strings.close}
+        <button type="button" class={asksToDiscard ? "danger" : ""} onClick={leave}>
+          {asksToDiscard ? strings.discard : strings.close}
         </button>
         {isText && (
-          <button
-            type="button"
-            class="primary"
-            disabled={text === undefined || text === saved}
-            onClick={() => void save()}
-          >
+          <button type="button" class="primary" disabled={!isChanged} onClick={() => void save()}>
             {strings.save}
           </button>
         )}

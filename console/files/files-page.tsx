@@ -1,7 +1,7 @@
 // The files of the sandbox: browse, upload by drop, download, view and edit text.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { FileEntry } from "../../src/client/browser.ts";
+import type { FileEntry } from "../../src/client/page-client.ts";
 import { client, go, say, sayError } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { Dialog } from "../ui/dialog.tsx";

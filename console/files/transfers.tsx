@@ -1,7 +1,7 @@
 // Uploads and downloads with their progress. A lost connection is continued by the client.
 
 import { signal } from "@preact/signals";
-import type { FileEntry, TransferProgress } from "../../src/client/browser.ts";
+import type { FileEntry, TransferProgress } from "../../src/client/page-client.ts";
 import { client, sayError } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { saveBlob } from "../ui/copy.ts";

@@ -6,7 +6,7 @@ import { processes } from "../dashboard/processes.ts";
 import { nameOf } from "../dashboard/rows.ts";
 import { startAndOpen } from "../dashboard/start.ts";
 import { logOut } from "../session/begin.ts";
-import { go, isLimited, login, mayChange, openPane, sayError } from "../session/state.ts";
+import { go, isLimited, login, mayChange, mayType, openPane, sayError } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { matchActions } from "./match.ts";
@@ -107,7 +107,7 @@ function allActions(): PaneAction[] {
       act: () =>
         openPane({
           processId: info.processId,
-          mode: info.isPty ? (mayChange.value ? "control" : "watch") : "log",
+          mode: info.isPty ? (mayType.value ? "control" : "watch") : "log",
         }),
     })),
   ];

@@ -1,8 +1,7 @@
 // Shared by all parts of the page: the session, the client, the route, the notices.
 
-import { createConnectTransport } from "@connectrpc/connect-web";
 import { computed, signal } from "@preact/signals";
-import { type Client, createClient } from "../../src/client/browser.ts";
+import { type Client, createPageClient } from "../../src/client/page-client.ts";
 import { formatRoute, MAX_PANES, type PaneAddress, parseRoute, type Route } from "./route.ts";
 import { agentUrl, type SessionInfo } from "./session.ts";
 
@@ -21,6 +20,8 @@ export const wasRestarted = signal(false);
 
 const scopes = computed(() => (login.value.kind === "in" ? login.value.info.scopes : []));
 export const mayChange = computed(() => scopes.value.includes("admin"));
+/** Input, size and the keys of a keyboard, but no other signals. */
+export const mayType = computed(() => mayChange.value || scopes.value.includes("attach"));
 /** A token for single processes sees nothing else of the agent. */
 export const isLimited = computed(
   () => login.value.kind === "in" && login.value.info.processes !== undefined,
@@ -28,10 +29,8 @@ export const isLimited = computed(
 
 export function connect(token: string | undefined): Client {
   client.value?.close();
-  const url = agentUrl();
-  const fresh = createClient({
-    transport: () => createConnectTransport({ baseUrl: url, useBinaryFormat: true }),
-    filesUrl: url,
+  const fresh = createPageClient({
+    baseUrl: agentUrl(),
     ...(token === undefined ? {} : { token }),
     reconnect: { keepaliveSeconds: 10, maxDelayMs: 5_000, callRetryMs: 10_000 },
   });

@@ -1,17 +1,19 @@
 // Find in the output of a terminal.
 
-import type { SearchAddon } from "@xterm/addon-search";
 import { useState } from "preact/hooks";
 import { strings } from "../strings.ts";
+import { findText, type SearchedTerminal } from "./find.ts";
 
-export function FindBar({ search, onClose }: { readonly search: SearchAddon; readonly onClose: () => void }) {
+interface FindBarProps {
+  readonly terminal: SearchedTerminal;
+  readonly onClose: () => void;
+}
+
+export function FindBar({ terminal, onClose }: FindBarProps) {
   const [isMissing, setMissing] = useState(false);
   const [text, setText] = useState("");
-  const find = (back: boolean, incremental = false, wanted = text) => {
-    if (wanted === "") return setMissing(false);
-    const found = back ? search.findPrevious(wanted) : search.findNext(wanted, { incremental });
-    setMissing(!found);
-  };
+  const find = (back: boolean, staysOnMatch = false, wanted = text) =>
+    setMissing(wanted !== "" && !findText(terminal, wanted, { back, staysOnMatch }));
   return (
     <div class="find" role="search">
       <input

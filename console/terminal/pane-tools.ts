@@ -4,7 +4,7 @@ import { signalTarget } from "../dashboard/signal-dialog.tsx";
 import { startAndOpen } from "../dashboard/start.ts";
 import type { PaneAction } from "../palette/pane-actions.ts";
 import { formatRoute } from "../session/route.ts";
-import { client, isLimited, mayChange, replacePane, say, sayError } from "../session/state.ts";
+import { client, isLimited, mayChange, mayType, replacePane, say, sayError } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { copyText, saveBlob } from "../ui/copy.ts";
 import { formatBytes } from "../ui/format.ts";
@@ -28,7 +28,7 @@ export function actionsOf({ session, name, find, showText, toggleKeys }: PaneToo
     mode === "control" &&
       !session.inControl.value && { text: strings.takeControl, act: () => session.takeControl() },
     mode !== "control" &&
-      mayChange.value && {
+      mayType.value && {
         text: strings.takeControl,
         act: () => replacePane(processId, { processId, mode: "control" }),
       },

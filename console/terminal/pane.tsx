@@ -1,7 +1,7 @@
 // One pane: its title and tools, the terminal, the status line.
 
 import { effect, signal } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { nameOf } from "../dashboard/rows.ts";
 import { type PaneAction, paneActions } from "../palette/pane-actions.ts";
 import type { PaneAddress } from "../session/route.ts";
@@ -38,7 +38,7 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
   const latest = useRef(tools);
   latest.current = tools;
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = box.current;
     if (element === null) return;
     const { screen } = session;
@@ -81,7 +81,7 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
       }),
     [],
   );
-  useEffect(() => {
+  useLayoutEffect(() => {
     paneActions.value = actionsOf(latest.current);
     return () => {
       paneActions.value = [];
@@ -106,13 +106,15 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
         </button>
       </div>
       {find && (
-        <FindBar
-          search={session.screen.search}
-          onClose={() => {
-            setFind(false);
-            session.screen.terminal.focus();
-          }}
-        />
+        <div class="find-place">
+          <FindBar
+            terminal={session.screen.terminal}
+            onClose={() => {
+              setFind(false);
+              session.screen.terminal.focus();
+            }}
+          />
+        </div>
       )}
       <div class="terminal-box" ref={box} />
       {question.value !== undefined && (

@@ -1,7 +1,6 @@
 // One xterm.js terminal with its add-ons, its look, its keys, and what the output may ask of the browser.
 
 import { FitAddon } from "@xterm/addon-fit";
-import { SearchAddon } from "@xterm/addon-search";
 import { SerializeAddon } from "@xterm/addon-serialize";
 import { Unicode11Addon } from "@xterm/addon-unicode11";
 import { WebLinksAddon } from "@xterm/addon-web-links";
@@ -54,7 +53,6 @@ export interface ScreenOptions {
 
 export class Screen {
   readonly terminal: Terminal;
-  readonly search = new SearchAddon();
   readonly #serialize = new SerializeAddon();
   readonly #fit = new FitAddon();
   readonly #media = matchMedia("(prefers-color-scheme: dark)");
@@ -77,8 +75,7 @@ export class Screen {
       theme: this.#theme,
       linkHandler: { activate: (event, address) => follow(event, address), allowNonHttpProtocols: true },
     });
-    for (const addon of [this.search, this.#serialize, this.#fit, new Unicode11Addon()])
-      this.terminal.loadAddon(addon);
+    for (const addon of [this.#serialize, this.#fit, new Unicode11Addon()]) this.terminal.loadAddon(addon);
     this.terminal.loadAddon(
       new WebLinksAddon(follow, { hover: (_, text) => this.#hint(text), leave: () => this.#hint("") }),
     );

@@ -14,12 +14,12 @@ import {
   type ProcessInfo,
   type PtySize,
   type RemoteProcess,
-} from "../../src/client/browser.ts";
+} from "../../src/client/page-client.ts";
 import { startedHere } from "../dashboard/start.ts";
 import { LogLines } from "../log/log-lines.ts";
 import { isVisible } from "../session/attention.ts";
 import type { PaneAddress } from "../session/route.ts";
-import { client, mayChange, say, sayError } from "../session/state.ts";
+import { client, mayType, say, sayError } from "../session/state.ts";
 import { streams } from "../session/streams.ts";
 import { strings } from "../strings.ts";
 import { formatBytes } from "../ui/format.ts";
@@ -95,7 +95,7 @@ export class PaneSession {
 
   constructor(address: PaneAddress) {
     this.address = address;
-    this.#canType = address.mode === "control" && mayChange.value;
+    this.#canType = address.mode === "control" && mayType.value;
     const isLog = address.mode === "log";
     this.#log = isLog ? new LogLines() : undefined;
     const stored = isLog ? undefined : loadSnapshot(sessionStorage, address.processId);
@@ -275,7 +275,7 @@ export class PaneSession {
       const process = await from.attach(processId, {
         fromOffset: this.#next ?? 0,
         ...(this.#generation === undefined ? {} : { generation: this.#generation }),
-        lag: mode === "control" && mayChange.value ? "block" : "skip",
+        lag: mode === "control" && mayType.value ? "block" : "skip",
         onRewind: "resume",
         onSize: (size) => this.#sizeReported(size),
         onState: (state) => {

@@ -66,7 +66,7 @@ export function StatusLine({ session }: { readonly session: PaneSession }) {
 
 function Holder({ session }: { readonly session: PaneSession }) {
   const { mode } = session.address;
-  if (mode === "log") return <span class="quiet">{strings.logLegend}</span>;
+  if (mode === "log") return <span class="quiet wide-only">{strings.logLegend}</span>;
   if (mode === "watch") return <span class="badge">{strings.watching}</span>;
   return <span class="quiet">{session.inControl.value ? strings.controlling : strings.otherControls}</span>;
 }

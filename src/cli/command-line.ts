@@ -3,7 +3,7 @@
 
 import { keepIgnoredSignals } from "./launched.ts";
 import { nameProcess } from "./process-name.ts";
-import { runCommandLine } from "./program.ts";
+import { runProgram } from "./program.ts";
 import { endAfterFlush, outliveReaders, ownStandardStreams } from "./stdio.ts";
 
 nameProcess(process.argv.slice(2));
@@ -11,5 +11,5 @@ ownStandardStreams();
 outliveReaders();
 // No await: the bundles are CommonJS, which has no top-level await (scripts/bundle.mjs).
 void keepIgnoredSignals(process.env, process.pid)
-  .then(() => runCommandLine(process.argv))
+  .then(() => runProgram(process.argv))
   .then(endAfterFlush);

@@ -10,7 +10,7 @@ export const exitCodes = {
   failed: 1,
   /** The command line or a HOLDFAST_ variable is wrong. */
   usage: 2,
-  /** A bug: an unexpected exception. EX_SOFTWARE of sysexits.h. */
+  /** A bug: an unexpected exception, or a command without a result. EX_SOFTWARE of sysexits.h. */
   crashed: 70,
   /** The agent killed the process at its time limit. As timeout(1). */
   timedOut: 124,
@@ -34,7 +34,7 @@ export const exitCodeRows: readonly (readonly [code: string, commands: string, m
     "failed: no agent, no such process or file, or it refused; `sync`: also a conflict; `serve`: it could not start",
   ],
   [`${exitCodes.usage}`, "all others", "the command line or a variable is wrong"],
-  [`${exitCodes.crashed}`, "`serve`", "crashed"],
+  [`${exitCodes.crashed}`, "all others", "a bug: `serve` crashed, or a command ended without a result"],
   [
     `${exitCodes.timedOut}`,
     "`run`, `shell`, `attach`, `wait`",

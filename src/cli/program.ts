@@ -20,7 +20,7 @@ import { addCp } from "./files/cp.ts";
 import { addEdit } from "./files/edit.ts";
 import { addLs } from "./files/ls.ts";
 import { foreignPhrase, unknownCommandMessage } from "./known-words.ts";
-import { addGlobalFlags } from "./options/agent-flags.ts";
+import { addGlobalFlags, codeOfOwnFailure } from "./options/agent-flags.ts";
 import { dropEmptyVariables } from "./options/settings.ts";
 import { addServe } from "./serve/serve.ts";
 import { addAttach } from "./session/attach.ts";
@@ -29,6 +29,7 @@ import { addShell } from "./session/shell.ts";
 import { printError } from "./stdio.ts";
 import { addSync } from "./sync/sync.ts";
 import { addTop } from "./top/top.ts";
+import { failWithoutResult } from "./unsettled.ts";
 import { version } from "./version.ts";
 
 type AddCommand = (
@@ -57,8 +58,17 @@ const byName: Readonly<Record<string, readonly AddCommand[]>> = {
   ...{ "--version": [], "-V": [] },
 };
 
+/** The exit code of a command that does not settle. */
+let unsettledCode: number = exitCodes.crashed;
+
+/** Runs the command line of this program and returns the exit code. Call it once. */
+export function runProgram(argv: readonly string[]): Promise<number> {
+  failWithoutResult(() => unsettledCode);
+  return runCommandLine(argv);
+}
+
 /** Runs the command in `argv`, which is like process.argv, and returns the exit code. */
-export async function runCommandLine(argv: readonly string[]): Promise<number> {
+async function runCommandLine(argv: readonly string[]): Promise<number> {
   let exitCode: number = exitCodes.done;
   const first = argv[2] ?? "";
   const only = Object.hasOwn(byName, first) ? byName[first] : undefined;
@@ -99,7 +109,10 @@ export function createProgram(done: (exitCode: number) => void, added = commands
     .addHelpText("after", PROGRAM_HELP);
   for (const addCommand of added) addCommand(program, done, runWords);
   return program
-    .hook("preAction", (_, command) => chooseAgent(command, program, process.env))
+    .hook("preAction", (_, command) => {
+      unsettledCode = codeOfOwnFailure(command) ?? exitCodes.crashed;
+      return chooseAgent(command, program, process.env);
+    })
     .on("command:*", (words: readonly string[], unknown: readonly string[]) =>
       program.error(unknownCommandMessage([...words, ...unknown], namesOf(program))),
     );

@@ -43,11 +43,14 @@ async function start(
 ): Promise<RemoteProcess> {
   const startId = request.startId ?? link.settings.randomId();
   const message = toStartMessage(request, startId, options.onSize !== undefined);
-  const sizes = options.onSize === undefined ? {} : { onSize: options.onSize };
+  const terms = {
+    ...(options.onSize === undefined ? {} : { onSize: options.onSize }),
+    ...(request.endOnly === true ? { endOnly: true } : {}),
+  };
   const headers = startHeaders(request.user ?? link.settings.user, request.timeoutMs);
   return begin(link, options, {
     open: (rpc, call) => rpc.start(message, { ...call, headers: { ...call.headers, ...headers } }),
-    resume: (processId, position) => connect(processId, { ...resumeOptions(position), ...sizes }),
+    resume: (processId, position) => connect(processId, { ...resumeOptions(position), ...terms }),
     mayTimeOut: request.timeoutMs !== undefined,
   });
 }

@@ -3,11 +3,11 @@
 import { parseAgentAddress } from "./agent-address.ts";
 import type { HttpAnswer, HttpClient, HttpRequest } from "./http-client.ts";
 
-/** Throws a TypeError for anything other than an http: or https: address. */
-export function fetchHttp(address: string): HttpClient {
+/** Throws a TypeError that names `option` for anything other than an http: or https: address. */
+export function fetchHttp(address: string, option = "filesUrl"): HttpClient {
   const parsed = parseAgentAddress(address);
   if (parsed === undefined || parsed.socketPath !== undefined)
-    throw new TypeError(`filesUrl is "${address}", must be like https://sandbox.example.com`);
+    throw new TypeError(`${option} is "${address}", must be like https://sandbox.example.com`);
   return { readsTrailers: false, send: (request) => send(parsed.baseUrl, request) };
 }
 

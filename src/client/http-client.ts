@@ -23,6 +23,8 @@ export interface HttpAnswer {
 /** Sends requests to one agent. */
 export interface HttpClient {
   readonly readsTrailers: boolean;
+  /** Absent: the runtime decompresses bodies itself, and checks their length. */
+  readonly gunzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Resolves with the head of the answer. Rejects when there is none. */
   send(request: HttpRequest): Promise<HttpAnswer>;
 }

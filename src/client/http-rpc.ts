@@ -43,11 +43,14 @@ async function unary({ http, path, method, message, options }: Call): Promise<un
   const [, requestName, responseName] = method;
   const answer = await http.send({
     ...{ method: "POST", path, body: encodeMessage(requestName, message), signal: options.signal ?? never },
-    headers: { ...options.headers, ...PROTOCOL, "Content-Type": UNARY, "Accept-Encoding": "gzip" },
+    headers: {
+      ...{ ...options.headers, ...PROTOCOL, "Content-Type": UNARY },
+      ...(http.gunzip === undefined ? {} : { "Accept-Encoding": "gzip" }),
+    },
   });
   const body = await readAll(answer.body);
-  refuseCutBody(body, answer);
-  const bytes = await decoded(body, answer);
+  const { gunzip } = http;
+  const bytes = gunzip === undefined ? body : await decoded(whole(body, answer), answer, gunzip);
   if (answer.status !== 200) throw answeredError(bytes, answer);
   refuseOtherType(answer, UNARY);
   return decodeMessage(responseName, bytes);
@@ -93,17 +96,20 @@ function refuseOtherType(answer: HttpAnswer, expected: string): void {
  * A body over HTTP/2 ends without an error when its connection is lost. The beginning of a message is often a message, the
  * empty one always.
  */
-function refuseCutBody(body: Uint8Array, answer: HttpAnswer): void {
+function whole(body: Uint8Array, answer: HttpAnswer): Uint8Array {
   const length = answer.header("Content-Length");
-  if (length !== undefined && Number(length) !== body.length)
-    throw new Error(`the answer ended after ${body.length} of ${length} bytes`);
+  if (length === undefined || Number(length) === body.length) return body;
+  throw new Error(`the answer ended after ${body.length} of ${length} bytes`);
 }
 
-/** Node's decompression is loaded when it is needed. */
-async function decoded(bytes: Uint8Array, answer: HttpAnswer): Promise<Uint8Array> {
+async function decoded(
+  bytes: Uint8Array,
+  answer: HttpAnswer,
+  gunzip: (bytes: Uint8Array) => Promise<Uint8Array>,
+): Promise<Uint8Array> {
   const encoding = answer.header("Content-Encoding") ?? "identity";
   if (encoding === "identity") return bytes;
-  if (encoding === "gzip") return (await import("./node-gunzip.ts")).gunzip(bytes);
+  if (encoding === "gzip") return gunzip(bytes);
   throw new AnswerError("internal", `unsupported response encoding "${encoding}"`, metadataOf(answer));
 }
 

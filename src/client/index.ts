@@ -1,6 +1,6 @@
 // holdfast/client for Node: starts and finds the processes of an agent, reads their output, sends
 // them input, and resumes lost connections at the same byte. Browsers get browser.ts, the same
-// client without `baseUrl`.
+// client over `fetch`.
 
 import { createAgentClient } from "./agent-client.ts";
 import { newClient } from "./client.ts";

@@ -45,6 +45,7 @@ export function toStartMessage(
     notices: true,
     forgetDelivered: request.forgetDelivered ?? false,
     sizes,
+    endOnly: request.endOnly ?? false,
     ...(retainEndedMs === undefined
       ? {}
       : { retainEndedMs: toWhole("retainEndedMs", retainEndedMs, "milliseconds") }),

@@ -13,6 +13,7 @@ export function http1Client(baseUrl: string, options: RequestOptions): HttpClien
   const start = baseUrl.startsWith("https:") ? httpsRequest : httpRequest;
   return {
     readsTrailers: true,
+    gunzip,
     send: ({ method, path, headers, body, signal }) =>
       new Promise<HttpAnswer>((resolve, reject) => {
         const request = start(baseUrl + path, { ...options, method, headers: { ...headers } });
@@ -45,8 +46,11 @@ export function http1Client(baseUrl: string, options: RequestOptions): HttpClien
 export function http2Client(baseUrl: string, session: Http2Session): HttpClient {
   const { pathname } = new URL(baseUrl);
   const prefix = pathname === "/" ? "" : pathname;
-  return { readsTrailers: true, send: (request) => sendOverHttp2(session, prefix, request) };
+  return { readsTrailers: true, gunzip, send: (request) => sendOverHttp2(session, prefix, request) };
 }
+
+/** Loaded when it is needed: most answers are not compressed. */
+const gunzip = async (bytes: Uint8Array) => (await import("./node-gunzip.ts")).gunzip(bytes);
 
 async function sendOverHttp2(
   session: Http2Session,

@@ -10,12 +10,12 @@ import type { Files } from "./files/types.ts";
 /** Options of `createClient`: `baseUrl` or `transport` is required. */
 export interface ClientOptions {
   /**
-   * The agent's address: `http://127.0.0.1:49983`, `127.0.0.1:49983`, or `unix:/run/holdfast.sock`. Node
-   * needs nothing else. Without Node (browsers, workers) pass `transport` instead.
+   * The agent's address: `http://127.0.0.1:49983`, `127.0.0.1:49983`, or `unix:/run/holdfast.sock` (with Node). Nothing
+   * else is needed. Without Node (browsers, workers) requests go over `fetch`.
    */
   readonly baseUrl?: string;
   /**
-   * With `baseUrl`: "1.1" (the default) uses one connection per stream, "2" shares one connection
+   * With Node and `baseUrl`: "1.1" (the default) uses one connection per stream, "2" shares one connection
    * (h2c).
    */
   readonly httpVersion?: "1.1" | "2";
@@ -31,7 +31,7 @@ export interface ClientOptions {
    */
   readonly filesUrl?: string;
   /**
-   * With an `https:` `baseUrl`: the certificates, in PEM, that the agent's certificate is checked against,
+   * With Node and an `https:` `baseUrl`: the certificates, in PEM, that the agent's certificate is checked against,
    * instead of those that Node trusts.
    */
   readonly ca?: string | Uint8Array;
@@ -195,6 +195,11 @@ export interface StartRequest {
   readonly uid?: number;
   /** The only group to run with, by name or number. Default: all groups of the user. */
   readonly group?: string;
+  /**
+   * Only the end: the agent sends this client no output, and a gap covers it. The process starts detached, and its first
+   * output waits for another client. An agent that is too old sends the output.
+   */
+  readonly endOnly?: boolean;
 }
 
 /** A terminal's size in characters. */

@@ -322,6 +322,7 @@ export const messages: Readonly<Record<keyof Schemas, readonly Field[]>> = {
     [153,"notices","bool","always","",""],
     [154,"uid","uint32","optional","",""],
     [180,"sizes","bool","always","",""],
+    [340,"endOnly","bool","always","",""],
   ],
   "process.PTY": [
     [1,"size","message","optional","","process.PTY.Size"],

@@ -16,7 +16,7 @@ export const SPENT_BACKLOG_BYTES = 4 * 1024;
 
 export interface GateState {
   readonly hasEnded: boolean;
-  /** Whether a blocking subscriber was ever attached. Before, nothing is read. */
+  /** Whether a blocking subscriber was ever attached, or the process began detached. Before, nothing is read. */
   readonly hasBegun: boolean;
   /** Whether a blocking subscriber is attached. */
   readonly isAttached: boolean;

@@ -254,6 +254,12 @@ export class Multiplexer<End extends object> {
     this.#dropUnread();
   }
 
+  /** The process starts without a blocking subscriber: from here on it is detached. A second call does nothing. */
+  beginDetached(): void {
+    this.#hasBegun = true;
+    this.#updateGate();
+  }
+
   /** Attaches one more subscriber, also after the end. Throws `out_of_range` for a `from` beyond the head. */
   fork(fork: Fork): Subscriber<End> {
     const start = this.#startOf(fork.from);

@@ -27,6 +27,7 @@ import { carriableSocket, type OutputStreams } from "./output/output-streams.ts"
 import type { ProgressWatch } from "./output/progress-watch.ts";
 import { CUT_LINGER_MS, cutError, timeLimitError } from "./output/stream-errors.ts";
 import { basicUser, keepaliveMs } from "./request-headers.ts";
+import { refuseUser } from "./scope-rules.ts";
 import { type SeenProcesses, seenBy } from "./seen-processes.ts";
 import type { ServingState } from "./serving-state.ts";
 
@@ -53,26 +54,28 @@ export async function* start(
   // client knows.
   const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
   const user = basicUser(context.requestHeader);
-  const { timeoutMs, releaseRequest } = callContext(context.values);
+  const { grant, timeoutMs, releaseRequest } = callContext(context.values);
+  refuseUser(grant, user);
   const process = await settings.table.start(toStartRequest(request, user, timeoutMs));
   // The process counts its request itself.
   releaseRequest();
   // A repeated start receives everything that the first one received or should have received.
   const from = request.startId === undefined ? undefined : offset(0);
-  const { terminal } = request;
-  const offsets = request.offsets || terminal;
+  const { terminal, notices, sizes, endOnly: isEndOnly } = request;
+  const offsets = request.offsets || terminal || isEndOnly;
+  if (isEndOnly) process.output.beginDetached();
   const end = yield* stream(
     process,
     {
-      ...{ from, rewound: undefined, offsets, times: false, terminal, isObserver: false, isEndOnly: false },
-      ...{ notices: request.notices, sizes: request.sizes, keepaliveMs: keepalive, isStart: true },
+      ...{ from, rewound: undefined, offsets, times: false, terminal, isObserver: isEndOnly, isEndOnly },
+      ...{ notices, sizes, keepaliveMs: keepalive, isStart: true },
     },
     settings,
     context,
   );
   if (process.deadlinePassed) throw timeLimitError(process);
   yield endEvent(process, end, offsets);
-  settings.table.endDelivered(process);
+  if (!isEndOnly) settings.table.endDelivered(process);
 }
 
 export async function* connect(
@@ -89,7 +92,7 @@ export async function* connect(
   const from = rewound?.now ?? asked;
   const { terminal, notices, sizes, endOnly: isEndOnly } = request;
   // A token that only observes never has influence, even if the client asks for it.
-  const observes = isObserver(request.lag) || !grant.covers("admin");
+  const observes = isObserver(request.lag) || !grant.covers("attach");
   if (isEndOnly && !observes)
     throw new HoldfastError("invalid_argument", "end_only is for observers; give lag LAG_SKIP with it");
   const offsets = request.offsets || terminal || from !== undefined || isEndOnly;

@@ -13,6 +13,7 @@ import type { OutputStreams } from "./output/output-streams.ts";
 import type { ProgressWatch } from "./output/progress-watch.ts";
 import { connect, start } from "./output-calls.ts";
 import { listProcesses } from "./process-list.ts";
+import { refuseSignal } from "./scope-rules.ts";
 import { seenBy } from "./seen-processes.ts";
 
 export interface ProcessServiceOptions extends CallGuards {
@@ -48,6 +49,7 @@ export function processRoutes(options: ProcessServiceOptions): (router: ConnectR
       sendSignal: unary(({ process, signal, scope }, { values }) => {
         const target = seen(values).find(toSelector(process));
         const number = toSignal(signal);
+        refuseSignal(callContext(values).grant, number);
         if (toWholeGroup(scope)) target.signalGroup(number);
         else target.signal(number);
         return {};

@@ -28,11 +28,41 @@ test("both modules export the same names", () => {
   expect(Object.keys(browserDoor).sort()).toEqual(Object.keys(nodeDoor).sort());
 });
 
-test("without a transport the browser's createClient names what it needs", () => {
-  expect(() => createClient({ baseUrl: agent.url })).toThrow("@connectrpc/connect-web");
+test("the browser's createClient names what it needs, and what it cannot use", () => {
+  expect(() => createClient({})).toThrow("needs a baseUrl");
+  const both = { baseUrl: agent.url, transport: () => createConnectTransport({ baseUrl: agent.url }) };
+  expect(() => createClient(both)).toThrow("and not both");
+  expect(() => createClient({ baseUrl: "unix:/run/x" })).toThrow('baseUrl is "unix:/run/x"');
+  expect(() => createClient({ baseUrl: agent.url, filesUrl: agent.url })).toThrow("filesUrl belongs beside");
+  for (const option of [{ httpVersion: "2" }, { ca: "x" }] as const)
+    expect(() => createClient({ baseUrl: agent.url, ...option })).toThrow("need Node");
 });
 
-test("over Connect-Web's default transport nothing is lost when connections are cut", async () => {
+test("over fetch alone an answer that the agent compresses arrives whole, and a refusal with its code", async () => {
+  const client = createClient({ baseUrl: agent.url });
+  onTestFinished(() => client.close());
+  const processes = await Promise.all(
+    Array.from({ length: 40 }, (_, n) =>
+      client.start({ cmd: "sleep", args: ["600"], tag: `sleeper-${n}-${"x".repeat(200)}` }),
+    ),
+  );
+  const listed = await client.list();
+  const tags = listed.flatMap(({ tag }) => (tag?.startsWith("sleeper-") ? [tag] : []));
+  expect(new Set(tags).size).toBe(40);
+  await Promise.all(processes.map((process) => process.signal("SIGKILL")));
+  await expect(client.start({ cmd: "/nowhere/x" })).rejects.toMatchObject({ code: "invalid_argument" });
+  const file = await client.files.read("/etc/hostname");
+  expect(file.length).toBeGreaterThan(0);
+});
+
+const transports = {
+  "Connect-Web's default transport": (baseUrl: string) => ({
+    transport: () => createConnectTransport({ baseUrl }),
+  }),
+  "fetch alone": (baseUrl: string) => ({ baseUrl }),
+};
+
+test.each(Object.entries(transports))("over %s nothing is lost when connections are cut", async (_, over) => {
   const proxy = await startCuttingProxy({
     port: agent.port,
     kinds: ["rst", "fin"],
@@ -40,7 +70,7 @@ test("over Connect-Web's default transport nothing is lost when connections are 
     afterBytes: { min: 1000, max: 150_000 },
   });
   const client = createClient({
-    transport: () => createConnectTransport({ baseUrl: proxy.url }),
+    ...over(proxy.url),
     reconnect: { initialDelayMs: 5, maxDelayMs: 50 },
   });
   onTestFinished(() => client.close());

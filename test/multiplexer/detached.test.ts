@@ -14,6 +14,19 @@ function left(detached: DetachedMode, replayBytes = 0, windowBytes = 10_000): Ch
   return multiplexer;
 }
 
+test("a process that begins detached is read at once, and its first client receives everything", () => {
+  const multiplexer = new CheckedMultiplexer(10_000, { detached: { kind: "ring" }, replayBytes: 1000 });
+  expect(multiplexer.raw.isReading).toBe(false);
+  const observer = multiplexer.attachTo({ isObserver: true });
+  expect(multiplexer.raw.isReading).toBe(false);
+  multiplexer.raw.beginDetached();
+  expect(multiplexer.raw.isReading).toBe(true);
+  multiplexer.push("early");
+  observer.takeAll();
+  observer.detach();
+  expect(multiplexer.attach().takeAll()).toBe("early");
+});
+
 /** One byte of stdout and one of stderr in turn, `pieces` in all. */
 function pushPieces(multiplexer: CheckedMultiplexer, pieces: number): void {
   for (let piece = 0; piece < pieces; piece++)

@@ -21,6 +21,9 @@ import { createTempFolder } from "../support/temp-folder.ts";
 const entries: readonly TokenEntry[] = [
   { id: "admin", scopes: ["admin"] },
   { id: "observer", scopes: ["observe"] },
+  { id: "attacher", scopes: ["attach"] },
+  { id: "runner", scopes: ["run"], users: ["nobody"] },
+  { id: "limited-attacher", scopes: ["attach"], processes: ["mine"] },
   { id: "limited-admin", scopes: ["admin"], processes: ["mine"] },
   { id: "limited-observer", scopes: ["observe"], processes: ["mine"] },
   { id: "expired", scopes: ["admin"], expires: "2020-01-01T00:00:00Z" },
@@ -62,19 +65,25 @@ function clientOf(id: string, url = agent.url) {
 
 const byTag = (value: string) => ({ selector: { case: "tag" as const, value } });
 
+const observing = [
+  ...["admin", "observer", "limited-admin", "limited-observer"],
+  ...["attacher", "limited-attacher"],
+];
+const attaching = ["admin", "limited-admin", "attacher", "limited-attacher"];
+
 /** The tokens that each RPC of the process service and each other service allows. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
-  "/process.Process/List": ["admin", "observer", "limited-admin", "limited-observer"],
-  "/process.Process/Connect": ["admin", "observer", "limited-admin", "limited-observer"],
-  "/process.Process/Start": ["admin"],
-  "/process.Process/Update": ["admin", "limited-admin"],
-  "/process.Process/StreamInput": ["admin", "limited-admin"],
-  "/process.Process/SendInput": ["admin", "limited-admin"],
-  "/process.Process/SendSignal": ["admin", "limited-admin"],
-  "/process.Process/CloseStdin": ["admin", "limited-admin"],
-  "/grpc.health.v1.Health/Check": ["admin", "observer", "limited-admin", "limited-observer"],
-  "/grpc.health.v1.Health/List": ["admin", "observer", "limited-admin", "limited-observer"],
-  "/grpc.health.v1.Health/Watch": ["admin", "observer", "limited-admin", "limited-observer"],
+  "/process.Process/List": observing,
+  "/process.Process/Connect": observing,
+  "/process.Process/Start": ["admin", "runner"],
+  "/process.Process/Update": attaching,
+  "/process.Process/StreamInput": attaching,
+  "/process.Process/SendInput": attaching,
+  "/process.Process/SendSignal": attaching,
+  "/process.Process/CloseStdin": attaching,
+  "/grpc.health.v1.Health/Check": observing,
+  "/grpc.health.v1.Health/List": observing,
+  "/grpc.health.v1.Health/Watch": observing,
   ...Object.fromEntries(Filesystem.methods.map(({ name }) => [`/filesystem.Filesystem/${name}`, ["admin"]])),
 };
 const paths = [Process, Filesystem, Health].flatMap(({ typeName, methods }) =>
@@ -147,7 +156,7 @@ test.each([
 
 test("a refusal names the scope of the token and the scope that is needed", async () => {
   await expect(clientOf("observer").sendSignal({ process: byTag("mine"), signal: 9 })).rejects.toThrow(
-    "[permission_denied] the access token has the scope observe; this request needs admin",
+    "[permission_denied] the access token has the scope observe; this request needs attach",
   );
   await expect(
     clientOf("limited-admin")
@@ -156,6 +165,70 @@ test("a refusal names the scope of the token and the scope that is needed", asyn
       .next(),
   ).rejects.toThrow("limited to some processes");
   expect(childrenOf(agent.pid).length).toBe(2);
+});
+
+test("a token with attach types, resizes and interrupts, and sends no other signal", async () => {
+  const leave = new AbortController();
+  onTestFinished(() => leave.abort());
+  const script = "trap 'echo interrupted' INT; while :; do read x; echo got-$x; done";
+  await startAndLeave(
+    agent.port,
+    {
+      process: { cmd: "sh", args: ["-c", script] },
+      ...{ tag: "shell", stdin: true, pty: { size: { cols: 80, rows: 24 } } },
+    },
+    { "x-access-token": tokenOf("admin") },
+  );
+  const attached = clientOf("attacher");
+  const process = byTag("shell");
+  const events = attached.connect({ process }, { signal: leave.signal })[Symbol.asyncIterator]();
+  let text = "";
+  const shown = async (wanted: string) => {
+    while (!text.includes(wanted)) {
+      const event = (await events.next()).value?.event?.event;
+      if (event?.case === "data" && event.value.output.case === "pty")
+        text += Buffer.from(event.value.output.value).toString();
+    }
+  };
+  await attached.update({ process, pty: { size: { cols: 99, rows: 30 } } });
+  await attached.sendInput({ process, input: { input: { case: "pty", value: Buffer.from("it\n") } } });
+  await shown("got-it");
+  for (const signal of [9, 15] as const)
+    await expect(attached.sendSignal({ process, signal })).rejects.toThrow(
+      `[permission_denied] the scope attach allows the signals SIGINT and SIGWINCH; signal ${signal} needs admin`,
+    );
+  await attached.sendInput({ process, input: { input: { case: "pty", value: Buffer.from("\x03") } } });
+  await shown("interrupted");
+  const { processes } = await attached.list({ sinceRevision: 0n });
+  expect(processes.find(({ tag }) => tag === "shell")).toMatchObject({ cols: 99, rows: 30 });
+  await expect(
+    attached
+      .start({ process: { cmd: "true" } })
+      [Symbol.asyncIterator]()
+      .next(),
+  ).rejects.toThrow("this request needs run");
+  await clientOf("admin").sendSignal({ process, signal: 9 });
+});
+
+test("a token with run starts as its users only, and sees nothing else", async () => {
+  const starter = clientOf("runner");
+  const run = (user: string | undefined) =>
+    starter.start(
+      { process: { cmd: "id", args: ["-un"] } },
+      user === undefined ? {} : { headers: { Authorization: `Basic ${btoa(`${user}:`)}` } },
+    );
+  let text = "";
+  for await (const { event } of run("nobody"))
+    if (event?.event.case === "data" && event.event.value.output.case === "stdout")
+      text += Buffer.from(event.event.value.output.value).toString();
+  expect(text).toBe("nobody\n");
+  await expect(run("root")[Symbol.asyncIterator]().next()).rejects.toThrow(
+    '[permission_denied] the access token does not run processes as "root", only as nobody',
+  );
+  await expect(run(undefined)[Symbol.asyncIterator]().next()).rejects.toThrow(
+    "[permission_denied] the access token runs processes as nobody; name one of them",
+  );
+  await expect(starter.list({})).rejects.toThrow("this request needs observe");
 });
 
 test("a limited token lists, finds and changes its processes, and no others exist for it", async () => {
@@ -415,6 +488,14 @@ test.each([
   ['{"tokens": {}}', "tokens must be a list"],
   ['{"tokens": [], "mode": 1}', 'the file has the unknown field "mode"; known: tokens'],
   [withToken({ scopes: ["observe", "adm1n"] }), 'tokens[0].scopes has the unknown scope "adm1n"'],
+  [withToken({ scopes: ["run"] }), "tokens[0].users is missing"],
+  [withToken({ scopes: ["observe"], users: ["x"] }), "tokens[0].users is for the scope run"],
+  [withToken({ scopes: ["run", "admin"] }), "tokens[0].scopes has run beside admin"],
+  [withToken({ scopes: ["run"], users: [] }), "tokens[0].users must be a list of 1 to 100 users"],
+  [
+    withToken({ scopes: ["run"], users: ["x"], processes: ["y"] }),
+    "tokens[0] has processes and the scope run",
+  ],
   [withToken({ scopes: [] }), "tokens[0].scopes must be a list of scopes"],
   [withToken({ scope: "admin" }), 'tokens[0] has the unknown field "scope"'],
   [withToken({ hash: "secret" }), "tokens[0].hash must be"],

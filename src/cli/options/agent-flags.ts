@@ -76,8 +76,16 @@ export function giveUpSetting(): Option {
   });
 }
 
+const codesOfOwnFailures = new WeakMap<Command, number>();
+
+/** How this command ends when holdfast itself fails; undefined if it has no code of its own for that. */
+export function codeOfOwnFailure(command: Command): number | undefined {
+  return codesOfOwnFailures.get(command);
+}
+
 /** Usage errors of this command end with `exitCode`, for commands whose program could itself end with 2. */
 export function usageExitsWith(command: Command, exitCode: number): Command {
+  codesOfOwnFailures.set(command, exitCode);
   return command.exitOverride((error) => {
     // 0: the user asked for the help.
     if (error.exitCode !== 0) error.exitCode = exitCode;

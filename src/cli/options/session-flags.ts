@@ -42,11 +42,12 @@ To leave the process running:
   detach keys    on a terminal
   Ctrl-C         three times; with --no-signals once
   SIGHUP         the terminal is closed
+  SIGTERM        if a process on a terminal ignores it for 3 s
   q or Ctrl-C    on a terminal, while the connection is lost; Enter retries now
 
 If the connection is lost, this command reconnects, and the output continues
-at the next byte. A signal that arrives meanwhile ends this command, not the
-process.`;
+at the next byte. A signal that arrives meanwhile, or that the agent does not
+answer within 3 s, ends this command, not the process.`;
 
 export const SESSION_EXIT_CODES = `
 Exit codes:

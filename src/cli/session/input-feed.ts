@@ -20,6 +20,12 @@ const LAST_INPUT_MS = 1_000;
 
 const CLOSE_RETRY_MS = 1_000;
 
+/**
+ * A program that was just started may drop what was typed before it has set up its terminal, as bash does. So the end of
+ * file is typed again and again, at growing distances, as long as the process runs: a pipe also stays at its end.
+ */
+const END_AGAIN_MS = { first: 250, most: 30_000 };
+
 /** If the connection is lost for good, the output reports that within this time; otherwise report the lost input. */
 const LOSS_NOTICE_MS = 1_000;
 
@@ -56,6 +62,7 @@ export class InputFeed {
   #writing: Promise<void> | undefined;
   #keyHold: NodeJS.Timeout | undefined;
   #lossNotice: NodeJS.Timeout | undefined;
+  #endAgain: NodeJS.Timeout | undefined;
 
   /** Starts reading. */
   constructor(remote: RemoteProcess, options: InputFeedOptions) {
@@ -80,6 +87,7 @@ export class InputFeed {
     this.#awayKeys.reset();
     clearTimeout(this.#keyHold);
     clearTimeout(this.#lossNotice);
+    clearTimeout(this.#endAgain);
     process.stdin.off("data", this.#onData).off("end", this.#onEnd).pause();
   }
 
@@ -150,6 +158,18 @@ export class InputFeed {
     if (!this.#process.isPty) return this.#closeProcessStdin();
     // In the middle of a line, the first Ctrl-D only submits the text typed so far.
     await this.#process.write(Uint8Array.from(this.#lastByte === LINE_FEED ? [CTRL_D] : [CTRL_D, CTRL_D]));
+    this.#typeEndAgain(END_AGAIN_MS.first);
+  }
+
+  #typeEndAgain(afterMs: number): void {
+    if (this.#isStopped) return;
+    this.#endAgain = setTimeout(() => {
+      // Fails if the process has ended or cannot be reached.
+      this.#process.write(Uint8Array.of(CTRL_D)).then(
+        () => this.#typeEndAgain(Math.min(afterMs * 2, END_AGAIN_MS.most)),
+        () => undefined,
+      );
+    }, afterMs);
   }
 
   /** Retries as long as the process may be unreachable; the client alone would give up earlier. */

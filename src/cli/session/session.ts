@@ -56,7 +56,7 @@ export async function runSession(open: OpenProcess, settings: SessionSettings): 
   });
   const plainReport = settings.json ? jsonReport() : terminalReport(textReport(), modes);
   const leaving = deferred<Leave>();
-  const state: SessionState = { terminal: undefined, input: undefined };
+  const state: SessionState = { terminal: undefined, input: undefined, writingSinceMs: undefined };
   const awayLine = new AwayLine({
     keys: () => (state.terminal?.isRaw === true ? "Enter tries now, q or Ctrl-C leaves" : "Ctrl-C leaves"),
     isShown: !settings.json && process.stderr.isTTY === true && !areNoticesSilent(),
@@ -78,7 +78,11 @@ export async function runSession(open: OpenProcess, settings: SessionSettings): 
     keepsEarly: settings.endsWithUs,
     isDown: () => connection.isDown,
     leave: (by, hasEnded) => leaving.resolve({ by, hasEnded }),
-    onLastPress: () => report.problem("SIGINT was sent again; the next Ctrl-C leaves the process running"),
+    onLastPress: (name) => {
+      const next = name === "SIGINT" ? "the next Ctrl-C" : "the next one";
+      report.problem(`${name} was sent again; ${next} leaves the process running`);
+    },
+    unreadMs: () => performance.now() - (state.writingSinceMs ?? performance.now()),
     reportProblem: report.problem,
   });
   try {
@@ -123,6 +127,8 @@ function besideLine(report: Report, awayLine: AwayLine): Report {
 interface SessionState {
   terminal: Terminal | undefined;
   input: InputFeed | undefined;
+  /** When the current write of output began. */
+  writingSinceMs: number | undefined;
 }
 
 /** Throws a StdinError if input was asked for and the process has none. */
@@ -180,9 +186,11 @@ async function runAttached(session: Session, takesInput: boolean): Promise<numbe
 }
 
 /** Resolves when the whole output of the process is written. */
-async function relayOutput({ remote, place, report }: Session): Promise<undefined> {
+async function relayOutput({ remote, place, report, state }: Session): Promise<undefined> {
   for await (const event of remote) {
+    state.writingSinceMs = performance.now();
     await reportEvent(report, event);
+    state.writingSinceMs = undefined;
     place.offset = event.kind === "gap" ? event.to : event.offset + event.data.length;
   }
 }

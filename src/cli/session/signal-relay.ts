@@ -1,5 +1,6 @@
 // Forwards the signals of this command to the process. Except SIGHUP, which means that the terminal is gone: processes
-// outlive that. A signal that cannot be forwarded now, and the third Ctrl-C in a row, end this command and not the process.
+// outlive that. A signal that cannot be forwarded now, and the third of a kind in a row, end this command and not the
+// process. Supervisors send SIGTERM once, so that ends this command in any case in which the process cannot.
 
 import { ClientError, type RemoteProcess, type SignalName } from "../../client/index.ts";
 import { messageOf } from "../../text.ts";
@@ -19,16 +20,19 @@ const ending: ReadonlySet<SignalName> = new Set(["SIGINT", "SIGQUIT", "SIGTERM",
 /** After this time without an answer of the agent, a line explains why nothing happens. */
 const USUAL_ANSWER_MS = 500;
 
+/** After this time, a signal that nobody answers ends this command. */
+const PATIENCE_MS = 3_000;
+
 /** The time for the rest of the output when a signal finds that the process has ended. */
 const LAST_OUTPUT_MS = 1_000;
 
 /** With this many unanswered signals, the next one ends this command. */
 const MAX_UNANSWERED = 2;
 
-/** This Ctrl-C ends this command. */
+/** This Ctrl-C, and this SIGTERM or SIGQUIT, ends this command. */
 const LEAVING_PRESS = 3;
 
-/** After this time without Ctrl-C, the next one is the first. */
+/** After this time without the same signal, the next one is the first. */
 const PRESSES_MS = 10_000;
 
 export interface SignalRelayOptions {
@@ -40,8 +44,10 @@ export interface SignalRelayOptions {
   readonly isDown: () => boolean;
   /** Called for a signal that ends this command and not the process. */
   readonly leave: (signal: SignalName, hasEnded: boolean) => void;
-  /** The next Ctrl-C ends this command. */
-  readonly onLastPress: () => void;
+  /** The next signal of this kind ends this command. */
+  readonly onLastPress: (signal: SignalName) => void;
+  /** For how long output has waited for its reader. */
+  readonly unreadMs: () => number;
   readonly reportProblem: (message: string) => void;
 }
 
@@ -54,6 +60,9 @@ export class SignalRelay {
   #early: SignalName | undefined;
   #earlyNotice: NodeJS.Timeout | undefined;
   #unanswered = 0;
+  /** Runs since a signal that has to end either the process or this command. */
+  #patience: NodeJS.Timeout | undefined;
+  #pressed: SignalName | undefined;
   #presses = 0;
   #pressedAtMs = 0;
   #processHasEnded = false;
@@ -77,30 +86,52 @@ export class SignalRelay {
   stop(): void {
     clearTimeout(this.#earlyNotice);
     clearTimeout(this.#lastOutput);
+    clearInterval(this.#patience);
     for (const [name, listener] of this.#listeners) process.off(name, listener);
   }
 
   #receive(name: SignalName): void {
     const { forwards, leave } = this.#options;
     if (!forwards && !ending.has(name)) return;
-    if (name === "SIGINT") this.#countPress();
+    if (ending.has(name)) this.#countPress(name);
     const leaves = name === "SIGHUP" || !forwards || this.#presses >= LEAVING_PRESS || this.#isStuck();
-    if (leaves) leave(name, this.#processHasEnded);
-    else if (this.#process !== undefined) void this.#send(this.#process, name);
+    if (leaves) {
+      leave(name, this.#processHasEnded);
+      return;
+    }
+    if (ending.has(name)) this.#limitPatience(name);
+    if (this.#process !== undefined) void this.#send(this.#process, name);
     else this.#keepForStart(name);
   }
 
-  #countPress(): void {
+  #countPress(name: SignalName): void {
     const nowMs = performance.now();
-    this.#presses = nowMs - this.#pressedAtMs > PRESSES_MS ? 1 : this.#presses + 1;
+    const isAgain = name === this.#pressed && nowMs - this.#pressedAtMs <= PRESSES_MS;
+    this.#pressed = name;
+    this.#presses = isAgain ? this.#presses + 1 : 1;
     this.#pressedAtMs = nowMs;
     const isKnown = this.#process !== undefined && this.#options.forwards && !this.#isStuck();
-    if (isKnown && this.#presses === LEAVING_PRESS - 1) this.#options.onLastPress();
+    if (isKnown && this.#presses === LEAVING_PRESS - 1) this.#options.onLastPress(name);
+  }
+
+  #limitPatience(name: SignalName): void {
+    clearInterval(this.#patience);
+    const check = (): void => {
+      if (this.#isInVain(name)) this.#options.leave(name, this.#processHasEnded);
+    };
+    this.#patience = setInterval(check, PATIENCE_MS);
+  }
+
+  /** Whether nothing shows that `name` will end the process, and so this command. */
+  #isInVain(name: SignalName): boolean {
+    if (this.#process === undefined || this.#unanswered > 0) return true;
+    // On pipes, a process may take its time to end. Interactive shells ignore SIGTERM.
+    return name === "SIGTERM" && (this.#process.isPty || this.#options.unreadMs() >= PATIENCE_MS);
   }
 
   #keepForStart(name: SignalName): void {
     this.#early = name;
-    const notice = `the agent has not answered yet; ${name} is forwarded once it does; another signal ends this command`;
+    const notice = `the agent has not answered yet; ${name} is forwarded once it does; another signal ends this command, and so do ${PATIENCE_MS / 1000} s without an answer`;
     this.#earlyNotice = setTimeout(() => this.#options.reportProblem(notice), USUAL_ANSWER_MS);
   }
 

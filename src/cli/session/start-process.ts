@@ -103,7 +103,8 @@ async function startDetached(
 ): Promise<number> {
   // The output is one line for scripts, so lost connections are not reported.
   const connection = new ConnectionWatch({ lost: () => undefined, back: () => undefined });
-  const remote = await client.start(request, connection.options);
+  // Output that this command received would count as delivered, and the next client would not get it.
+  const remote = await client.start({ ...request, endOnly: true }, connection.options);
   const { pid, processId } = remote;
   const mode = request.output?.detached ?? "ring";
   if (!json) printNotice(`detached mode ${mode}: ${modeWords[mode]}`);

@@ -19,6 +19,8 @@ const CLEAR_BELOW = "\u001b[J";
 const REVERSE = "\u001b[7m";
 const PLAIN = "\u001b[0m";
 
+const SIGNALS = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"] as const;
+
 type Run = (words: readonly string[]) => Promise<number>;
 
 /** Resolves with the exit code. */
@@ -45,8 +47,11 @@ class LiveView {
   #signal: string | undefined;
   /** Keys that were typed and not handled yet. */
   #pending: string[] = [];
+  #isListing = false;
   #wake: (() => void) | undefined;
-  #hasEnded = false;
+  /** Aborted when the view ends; also a list that the agent does not answer. */
+  readonly #ending = new AbortController();
+  #exitCode: number = exitCodes.done;
   #isOpen = false;
 
   constructor(client: Client, flags: TopFlags, run: Run) {
@@ -59,18 +64,26 @@ class LiveView {
   async watch(): Promise<number> {
     this.#before = await sample(this.#client);
     this.#open();
-    while (!this.#hasEnded) {
-      await this.#refresh();
-      await this.#untilDue();
+    try {
+      while (!this.#hasEnded) {
+        await this.#refresh();
+        await this.#untilDue();
+      }
+    } catch (error) {
+      if (!this.#hasEnded) throw error;
     }
-    return exitCodes.done;
+    return this.#exitCode;
+  }
+
+  get #hasEnded(): boolean {
+    return this.#ending.signal.aborted;
   }
 
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     process.stdin.off("data", this.#onTyped).off("end", this.#end).pause();
-    for (const signal of ["SIGTERM", "SIGHUP", "SIGINT"] as const) process.off(signal, this.#end);
+    for (const signal of SIGNALS) process.off(signal, this.#endBySignal);
     process.stdout.off("resize", this.#draw);
     if (process.stdin.isTTY === true) process.stdin.setRawMode(false);
     process.stdout.write(LEAVE_SCREEN);
@@ -81,17 +94,24 @@ class LiveView {
     process.stdout.write(ENTER_SCREEN);
     process.stdin.setRawMode(true);
     process.stdin.on("data", this.#onTyped).on("end", this.#end).resume();
-    for (const signal of ["SIGTERM", "SIGHUP", "SIGINT"] as const) process.on(signal, this.#end);
+    for (const signal of SIGNALS) process.on(signal, this.#endBySignal);
     process.stdout.on("resize", this.#draw);
   }
 
   readonly #end = (): void => {
-    this.#hasEnded = true;
+    this.#ending.abort();
     this.#wake?.();
   };
 
+  readonly #endBySignal = (name: NodeJS.Signals): void => {
+    this.#exitCode = exitCodes.interrupted(constants.signals[name]);
+    this.#end();
+  };
+
   async #refresh(): Promise<void> {
-    const now = await sample(this.#client);
+    this.#isListing = true;
+    const now = await sample(this.#client, this.#ending.signal);
+    this.#isListing = false;
     this.#rows = sorted(ratesOf(this.#before ?? now, now), this.#sort);
     this.#before = now;
     this.#draw();
@@ -120,7 +140,11 @@ class LiveView {
   }
 
   readonly #onTyped = (data: Buffer): void => {
-    this.#pending.push(...keysIn(data.toString()));
+    const keys = keysIn(data.toString());
+    // Other keys wait for the list. The agent may never send it.
+    const quits = this.#isListing && this.#signal === undefined;
+    if (quits && keys.some((key) => actionOf(key)?.kind === "quit")) this.#end();
+    this.#pending.push(...keys);
     this.#wake?.();
   };
 
@@ -172,20 +196,25 @@ class LiveView {
     process.stdin.resume();
     await this.#run([...flagWordsOfChosenAgent(), ...words]);
     if (process.stdin.readableEnded || process.stdin.destroyed) return this.#end();
-    if (waitsForKey) {
-      process.stdout.write(`${REVERSE}press a key to return to top${PLAIN}`);
-      process.stdin.setRawMode(true);
-      await new Promise<void>((resolve) =>
-        process.stdin
-          .resume()
-          .once("data", () => resolve())
-          .once("end", resolve),
-      );
-      process.stdin.setRawMode(false);
-      process.stdout.write("\r\u001b[K");
-    }
+    if (waitsForKey) await this.#untilKey();
     this.#pending = [];
-    this.#open();
+    if (!this.#hasEnded) this.#open();
+  }
+
+  async #untilKey(): Promise<void> {
+    process.stdout.write(`${REVERSE}press a key to return to top${PLAIN}`);
+    process.stdin.setRawMode(true);
+    for (const signal of SIGNALS) process.on(signal, this.#endBySignal);
+    await new Promise<void>((resolve) => {
+      this.#ending.signal.addEventListener("abort", () => resolve());
+      process.stdin
+        .resume()
+        .once("data", () => resolve())
+        .once("end", resolve);
+    });
+    for (const signal of SIGNALS) process.off(signal, this.#endBySignal);
+    process.stdin.setRawMode(false);
+    process.stdout.write("\r\u001b[K");
   }
 
   /** Enter sends it (SIGTERM if nothing was typed), Escape does not. */
@@ -202,7 +231,7 @@ class LiveView {
     if (row === undefined) return;
     try {
       const name: SignalName = readSignal(text);
-      await this.#client.signal(row.info.processId, name);
+      await this.#client.signal(row.info.processId, name, { signal: this.#ending.signal });
       this.#message = `${name} (${constants.signals[name]}) sent to ${row.info.pid}`;
     } catch (error) {
       this.#message = error instanceof Error ? error.message : String(error);

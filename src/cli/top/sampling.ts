@@ -13,7 +13,7 @@ export interface TopFlags extends UrlFlag {
   readonly json?: boolean;
 }
 
-export async function sample(client: Client): Promise<Sample> {
-  const processes = await client.list({ usage: true });
+export async function sample(client: Client, signal?: AbortSignal): Promise<Sample> {
+  const processes = await client.list({ usage: true, ...(signal && { signal }) });
   return { atMs: performance.now(), processes };
 }

@@ -10,7 +10,6 @@ import {
   headerReader,
   type NodeRequest,
   offeredToken,
-  SCOPES,
   type Scope,
 } from "../../http/index.ts";
 import { clip } from "../../text.ts";
@@ -89,13 +88,16 @@ function secondsOf(ms: number): number {
   return Math.max(0, Math.floor(ms / 1000));
 }
 
+/** The links of `holdfast console`. */
+const CODE_SCOPES = ["observe", "admin"] as const satisfies readonly Scope[];
+
 function toScope(body: string): SessionScope {
   const { scope = "admin", process } = fieldsOf(body, ["scope", "process"]);
-  const known: Scope | undefined = SCOPES.find((name) => name === scope);
+  const known = CODE_SCOPES.find((name) => name === scope);
   if (known === undefined)
     throw new HoldfastError(
       "invalid_argument",
-      `scope: ${clip(JSON.stringify(scope))} is unknown; give one of ${SCOPES.join(", ")}`,
+      `scope: ${clip(JSON.stringify(scope))} is unknown; give one of ${CODE_SCOPES.join(", ")}`,
     );
   if (process === undefined || process === null) return { scope: known, process: undefined };
   if (typeof process === "string" && process.length > 0 && process.length <= MAX_PROCESS_LENGTH)

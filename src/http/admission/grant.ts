@@ -4,8 +4,11 @@
 
 import { startTimer, type Timer } from "../../clock.ts";
 
-/** `observe`: List, Connect as an observer, metrics. `admin`: everything. */
-export const SCOPES = ["observe", "admin"] as const;
+/**
+ * `observe`: List, Connect as an observer, metrics. `attach`: also Connect, input and size, and the signals of a keyboard.
+ * `run`: Start as one of the users of the token, and nothing else. `admin`: everything.
+ */
+export const SCOPES = ["observe", "attach", "run", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface GrantOptions {
@@ -14,6 +17,8 @@ export interface GrantOptions {
   readonly scopes: readonly Scope[];
   /** process_ids and tags. Undefined: all processes. */
   readonly processes?: ReadonlySet<string> | undefined;
+  /** With `run`: the users that its processes may run as. Undefined: every user. */
+  readonly users?: ReadonlySet<string> | undefined;
   /** In how many milliseconds it ends. Undefined: never by itself. */
   readonly remainingMs?: (() => number) | undefined;
   /** It never ends and is never revoked, so nothing follows it. */
@@ -27,22 +32,24 @@ export class Grant {
   readonly id: string;
   readonly scopes: readonly Scope[];
   readonly processes: ReadonlySet<string> | undefined;
+  readonly users: ReadonlySet<string> | undefined;
   readonly #remainingMs: (() => number) | undefined;
   readonly #isPermanent: boolean;
   readonly #followers = new Set<(reason: string) => void>();
   #timer: Timer | undefined;
 
-  constructor({ id, scopes, processes, remainingMs, isPermanent = false }: GrantOptions) {
+  constructor({ id, scopes, processes, users, remainingMs, isPermanent = false }: GrantOptions) {
     this.id = id;
     this.scopes = scopes;
     this.processes = processes;
+    this.users = users;
     this.#remainingMs = remainingMs;
     this.#isPermanent = isPermanent;
   }
 
-  /** Whether it covers `scope`: admin includes observe. */
+  /** Whether it covers `scope`: admin includes all others, and attach includes observe. */
   covers(scope: Scope): boolean {
-    return this.scopes.includes(scope) || this.scopes.includes("admin");
+    return this.scopes.some((own) => own === scope || INCLUDED[own].includes(scope));
   }
 
   get hasExpired(): boolean {
@@ -96,6 +103,13 @@ export class Grant {
     for (const follower of followers) follower(reason);
   }
 }
+
+const INCLUDED: Readonly<Record<Scope, readonly Scope[]>> = {
+  observe: [],
+  attach: ["observe"],
+  run: [],
+  admin: SCOPES,
+};
 
 const nothing = () => undefined;
 

@@ -12,6 +12,8 @@ export interface TokenEntry {
   readonly scopes: readonly Scope[];
   /** process_ids and tags. */
   readonly processes: readonly string[] | undefined;
+  /** Only and always with the scope run. */
+  readonly users: readonly string[] | undefined;
   /** Since the epoch. */
   readonly expiresAtMs: number | undefined;
 }
@@ -19,11 +21,11 @@ export interface TokenEntry {
 const MAX_TOKEN_FILE_BYTES = 1024 * 1024;
 const MAX_TOKENS = 1000;
 const MAX_ID_LENGTH = 100;
-const MAX_PROCESSES = 100;
+const MAX_NAMES = 100;
 /** As long as a tag may be. */
-const MAX_PROCESS_LENGTH = 256;
+const MAX_NAME_LENGTH = 256;
 
-/** `{"tokens": [{"id", "hash", "scopes", "processes"?, "expires"?}]}`. Throws `invalid_argument` with the place. */
+/** `{"tokens": [{"id", "hash", "scopes", "processes"?, "users"?, "expires"?}]}`. Throws `invalid_argument` with the place. */
 export function parseTokenFile(text: string): readonly TokenEntry[] {
   if (Buffer.byteLength(text) > MAX_TOKEN_FILE_BYTES)
     throw invalid(`it has more than ${MAX_TOKEN_FILE_BYTES} bytes`);
@@ -52,14 +54,38 @@ function parseJson(text: string): unknown {
 }
 
 function toEntry(place: string, value: unknown): TokenEntry {
-  const entry = objectIn(place, value, ["id", "hash", "scopes", "processes", "expires"]);
+  const entry = objectIn(place, value, ["id", "hash", "scopes", "processes", "users", "expires"]);
+  const scopes = toScopes(`${place}.scopes`, entry["scopes"]);
+  const processes = toNames(`${place}.processes`, entry["processes"], "process_ids and tags");
+  const users = toNames(`${place}.users`, entry["users"], "users");
+  refuseContradictions(place, scopes, processes, users);
   return {
     id: shortText(`${place}.id`, entry["id"], MAX_ID_LENGTH),
     digest: toDigest(`${place}.hash`, entry["hash"]),
-    scopes: toScopes(`${place}.scopes`, entry["scopes"]),
-    processes: toProcesses(`${place}.processes`, entry["processes"]),
+    scopes,
+    processes,
+    users,
     expiresAtMs: toTime(`${place}.expires`, entry["expires"]),
   };
+}
+
+/** What would allow less or more than it seems to. */
+function refuseContradictions(
+  place: string,
+  scopes: readonly Scope[],
+  processes: readonly string[] | undefined,
+  users: readonly string[] | undefined,
+): void {
+  const isAdmin = scopes.includes("admin");
+  const runs = scopes.includes("run");
+  if (users !== undefined && (isAdmin || !runs))
+    throw invalid(`${place}.users is for the scope run without admin`);
+  if (!runs) return;
+  if (isAdmin) throw invalid(`${place}.scopes has run beside admin, which allows it already`);
+  if (users === undefined)
+    throw invalid(`${place}.users is missing: the scope run needs the users that processes may run as`);
+  if (processes !== undefined)
+    throw invalid(`${place} has processes and the scope run; a new process cannot be one of them`);
 }
 
 function toDigest(place: string, value: unknown): string {
@@ -81,11 +107,11 @@ function toScopes(place: string, value: unknown): readonly Scope[] {
 }
 
 /** An empty list is refused: it could be meant as "all". */
-function toProcesses(place: string, value: unknown): readonly string[] | undefined {
+function toNames(place: string, value: unknown, kind: string): readonly string[] | undefined {
   if (value === undefined) return undefined;
-  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_PROCESSES)
-    throw invalid(`${place} must be a list of 1 to ${MAX_PROCESSES} process_ids and tags`);
-  return value.map((name, index) => shortText(`${place}[${index}]`, name, MAX_PROCESS_LENGTH));
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_NAMES)
+    throw invalid(`${place} must be a list of 1 to ${MAX_NAMES} ${kind}`);
+  return value.map((name, index) => shortText(`${place}[${index}]`, name, MAX_NAME_LENGTH));
 }
 
 const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;

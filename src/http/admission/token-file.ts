@@ -123,11 +123,12 @@ function grantsOf(
       const text = JSON.stringify(entry);
       const known = before.get(entry.digest);
       if (known?.text === text) return [entry.digest, known];
-      const { id, scopes, processes, expiresAtMs } = entry;
+      const { id, scopes, processes, users, expiresAtMs } = entry;
       const grant = new Grant({
         id,
         scopes,
         processes: processes && new Set(processes),
+        users: users && new Set(users),
         remainingMs: expiresAtMs === undefined ? undefined : () => expiresAtMs - Date.now(),
       });
       return [entry.digest, { grant, text }];

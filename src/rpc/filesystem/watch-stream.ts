@@ -6,7 +6,7 @@ import { realClock, startTimer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { NumberedEvent, Watcher } from "../../filesystem/index.ts";
 import { WatchDirResponseSchema } from "../../gen/filesystem_pb.ts";
-import { enveloped } from "../output/carried-response.ts";
+import { enveloped } from "../../http/index.ts";
 import type { Codec } from "../output/event-frames.ts";
 import type { FrameSink } from "../output/frame-sink.ts";
 import type { ServingState } from "../serving-state.ts";

@@ -4,7 +4,13 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { endStreamToJson } from "@connectrpc/connect/protocol-connect";
 import { realClock, startTimer, type Timer } from "../../clock.ts";
-import { type BusyConnection, encodeGrpcMessage } from "../../http/index.ts";
+import {
+  type BusyConnection,
+  END_STREAM_FLAG,
+  encodeGrpcMessage,
+  enveloped,
+  TRAILER_FLAG,
+} from "../../http/index.ts";
 import { fromLastingMs } from "../../lasting-time.ts";
 
 type Socket = BusyConnection["socket"];
@@ -66,9 +72,6 @@ export function endResponse(
   socket.write("0\r\n\r\n", onEnded);
 }
 
-const END_STREAM_FLAG = 0x02;
-const TRAILER_FLAG = 0x80;
-
 function endOfStream(protocol: string, error: ConnectError | undefined): Buffer {
   if (protocol === "connect") {
     const end = endStreamToJson(new Headers(), error, undefined);
@@ -76,14 +79,6 @@ function endOfStream(protocol: string, error: ConnectError | undefined): Buffer 
   }
   const message = error === undefined ? "" : `grpc-message: ${encodeGrpcMessage(error.rawMessage)}\r\n`;
   return enveloped(TRAILER_FLAG, Buffer.from(`grpc-status: ${error?.code ?? 0}\r\n${message}`));
-}
-
-/** A message of a stream. */
-export function enveloped(flags: number, bytes: Uint8Array): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt8(flags);
-  head.writeUInt32BE(bytes.length, 1);
-  return Buffer.concat([head, bytes]);
 }
 
 export function writeChunk(socket: Socket, bytes: Buffer): void {

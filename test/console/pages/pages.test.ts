@@ -124,6 +124,28 @@ test.runIf(hasBrowser)(
   },
 );
 
+test.runIf(hasBrowser)("a key right after the one that opens a dialog reaches the dialog", async () => {
+  const { open, start } = await startConsole();
+  await start({ cmd: "sleep", args: ["600"] });
+  const page = await open();
+  await page.until(`document.querySelector("tbody tr")`);
+  // Both events before the page is drawn again, as on a machine that is busy.
+  const opened = (target: string, key: string) => `(async () => {
+    const target = ${target};
+    target.focus?.();
+    target.dispatchEvent(new KeyboardEvent("keydown", { ${key}, bubbles: true, cancelable: true }));
+    await new Promise((resolve) => queueMicrotask(() => queueMicrotask(resolve)));
+    return document.querySelector("dialog")?.contains(document.activeElement) === true;
+  })()`;
+  expect(await page.evaluate(opened(`document.querySelector("tbody tr")`, `key: "k"`))).toBe(true);
+  await page.press("Escape");
+  await page.until(`!document.querySelector("dialog")`);
+  // The focus is back where it was.
+  expect(await page.evaluate(`document.activeElement.matches("tbody tr")`)).toBe(true);
+  const palette = `key: "P", code: "KeyP", ctrlKey: true, shiftKey: true`;
+  expect(await page.evaluate(opened("window", palette))).toBe(true);
+});
+
 test.runIf(hasBrowser)("a file is edited, and not stored over a change that came meanwhile", async () => {
   const folder = createTempFolder();
   const file = join(folder, "notes.txt");
@@ -133,13 +155,20 @@ test.runIf(hasBrowser)("a file is edited, and not stored over a change that came
   await page.until(`document.querySelector(".entries .open")`);
   await page.evaluate(`document.querySelector(".entries .open").click()`);
   await page.until(`document.querySelector("textarea.editor")?.value === "one\\n"`);
-  await page.evaluate(`document.querySelector("textarea.editor").focus()`);
+  // The text has the focus, not a button.
+  await page.until(`document.activeElement?.matches("textarea.editor")`);
   await page.insert("two\n");
   await page.press("Control+s");
   await expect.poll(() => readFileSync(file, "utf8")).toContain("two");
+  await page.until(`document.querySelector("dialog .buttons .primary").disabled`);
   writeFileSync(file, "changed by another program\n");
   await page.insert("three");
   await page.press("Control+s");
   await page.until(`/has changed in the sandbox/.test(document.querySelector(".notice").textContent)`);
+  // Esc asks before it discards what was typed.
+  await page.press("Escape");
+  await page.until(`/not saved/.test(document.querySelector("dialog")?.textContent)`);
+  await page.press("Escape");
+  await page.until(`!document.querySelector("dialog")`);
   expect(readFileSync(file, "utf8")).toBe("changed by another program\n");
 });

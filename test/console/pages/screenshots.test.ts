@@ -58,7 +58,7 @@ test.runIf(hasBrowser)("no page is wider than its window, at any width", async (
     args: ["-c", "while :; do echo tick $((n=n+1)); sleep 0.1; done"],
     tag: "ticker",
   });
-  await start({
+  const build = await start({
     cmd: "sh",
     args: ["-c", "echo building; echo warning: unused >&2; sleep 600"],
     tag: "build",
@@ -82,7 +82,70 @@ test.runIf(hasBrowser)("no page is wider than its window, at any width", async (
   await dashboard.press("Enter");
   await dashboard.until(screenHas("readme.md"));
   await shoot(dashboard, "terminal");
+  await dashboard.press("Control+Shift+KeyF");
+  await dashboard.until(`document.activeElement?.matches(".find input")`);
+  await dashboard.insert("readme");
+  await shoot(dashboard, "find");
+  await dashboard.press("Escape");
   await dashboard.press("Control+Shift+KeyP");
   await dashboard.until(`document.querySelector(".palette li")`);
   await shoot(dashboard, "palette");
+  await dashboard.press("Escape");
+  await dashboard.evaluate(`location.hash = "#/"`);
+  await dashboard.until(`document.querySelector("tbody tr")`);
+  await dashboard.evaluate(`document.querySelector("tbody tr").focus()`);
+  await dashboard.press("ArrowDown");
+  await shoot(dashboard, "focused-row");
+  await dashboard.evaluate(`document.querySelector("tbody tr .menu summary").click()`);
+  await shoot(dashboard, "row-menu");
+  await dashboard.evaluate(`document.querySelector("tbody tr .menu").open = false`);
+  await dashboard.evaluate(`document.querySelector("tbody tr").focus()`);
+  await dashboard.press("k");
+  await dashboard.until(`document.querySelector("dialog input[type=radio]")`);
+  await shoot(dashboard, "signal");
+  await dashboard.press("Escape");
+  await dashboard.evaluate(`location.hash = "#/p/l:${build.processId}"`);
+  await dashboard.until(screenHas("warning"));
+  await shoot(dashboard, "log");
+  await dashboard.evaluate(`location.hash = "#/p/c:${shell.processId}+l:${build.processId}"`);
+  await dashboard.until(`document.querySelectorAll(".status[data-state=attached]").length === 2`);
+  await shoot(dashboard, "two-panes");
+  await dashboard.evaluate(`location.hash = "#/p/c:0123456789abcdef"`);
+  await dashboard.until(stateIs("gone"));
+  await shoot(dashboard, "gone");
+  await dashboard.evaluate(`location.hash = "#/player"`);
+  await dashboard.until(`document.querySelector(".player")`);
+  await shoot(dashboard, "player");
+  await dashboard.evaluate(`location.hash = "#/files/" + encodeURIComponent(${JSON.stringify(files)})`);
+  await dashboard.until(`document.querySelectorAll(".entries tbody tr").length === 4`);
+  await dashboard.evaluate(
+    `[...document.querySelectorAll(".entries .open")].find(({ textContent }) => textContent.includes("readme")).click()`,
+  );
+  await dashboard.until(`document.querySelector("textarea.editor")`);
+  await shoot(dashboard, "editor");
+});
+
+test.runIf(hasBrowser)("no page without processes, rights or an agent is wider than its window", async () => {
+  const { agent, open, browser, start } = await startConsole({ token: "secret-of-the-test" });
+  const login = await open("");
+  await login.until(`document.querySelector("input[type=password]")`);
+  await shoot(login, "login");
+  const answer = await fetch(`${agent.url}/console/code`, {
+    method: "POST",
+    headers: { "X-Access-Token": "secret-of-the-test", "Content-Type": "application/json" },
+    body: JSON.stringify({ scope: "observe" }),
+  });
+  const { code } = (await answer.json()) as { code: string };
+  const page = await browser.open(`${agent.url}/console/#code=${code}`);
+  await page.until(`document.querySelector(".empty")`);
+  await shoot(page, "empty-read-only");
+  const { processId } = await start({ cmd: "sh", args: ["-c", "echo hello; sleep 600"], pty: terminal });
+  await page.evaluate(`location.hash = "#/p/w:${processId}"`);
+  await page.until(screenHas("hello"));
+  await shoot(page, "watching");
+  agent.kill("SIGKILL");
+  await agent.exited();
+  await page.until(stateIs("reconnecting"));
+  await page.until(`document.querySelector(".warning")`);
+  await shoot(page, "disconnected");
 });

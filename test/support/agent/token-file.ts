@@ -9,6 +9,7 @@ export interface TokenEntry {
   readonly id: string;
   readonly scopes: readonly string[];
   readonly processes?: readonly string[];
+  readonly users?: readonly string[];
   readonly expires?: string;
 }
 
