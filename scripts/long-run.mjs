@@ -15,6 +15,7 @@ const runs = {
       minutes: "HOLDFAST_SOAK_MINUTES",
       seed: "HOLDFAST_SOAK_SEED",
       sequences: "HOLDFAST_SOAK_SEQUENCES",
+      "upgrade-seconds": "HOLDFAST_SOAK_UPGRADE_SECONDS",
       "hostile-seconds": "HOLDFAST_SOAK_HOSTILE_SECONDS",
       "console-minutes": "HOLDFAST_SOAK_CONSOLE_MINUTES",
     },

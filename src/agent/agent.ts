@@ -20,6 +20,7 @@ import {
   Watchers,
 } from "../filesystem/index.ts";
 import {
+  type AgentState,
   type Inheritance,
   readRehearsedState,
   reportRehearsal,
@@ -46,6 +47,7 @@ import {
   OutputStreams,
   rpcRequirement,
   ServingState,
+  WatchStreams,
 } from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
@@ -162,8 +164,8 @@ async function compose(
   const state = inheritance?.state;
   if (inheritance === undefined) await soon(completeUploads(logger));
   const parts = await composeParts(settings, logger, inheritance, () => ({ server, upgrade }));
-  const { table, credentials, sessions, activity, answer, idlePages, streams, generations } = parts;
-  const rpcs = state !== undefined && state.streams.length > 0 ? await answer.load() : undefined;
+  const { table, credentials, sessions, activity, answer, idlePages, streams, generations, watchers } = parts;
+  const rpcs = state !== undefined && carriesStreams(state) ? await answer.load() : undefined;
   const upgrade = new Upgrade({
     version: settings.version,
     ...historyOf(inheritance),
@@ -192,9 +194,16 @@ async function compose(
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
     logger,
   });
-  if (inheritance !== undefined) continueAll(inheritance, { table, server, rpcs, logger });
+  if (inheritance !== undefined) continueAll(inheritance, { table, server, watchers, rpcs, logger });
   // Not before: until then the image before continues after a crash.
-  endOnCrash(logger, { killAll: () => table.killAll(), exits });
+  endOnCrash(logger, {
+    restart: () => {
+      table.checkOutput();
+      upgrade.restartAfterCrash();
+    },
+    killAll: () => table.killAll(),
+    exits,
+  });
   void removeAbandonedSpools();
   if (inheritance !== undefined) void completeUploads(logger);
   process.on("SIGUSR2", () => {
@@ -205,12 +214,19 @@ async function compose(
   return { ...parts, server, upgrade };
 }
 
+function carriesStreams({ streams, watchStreams = [] }: AgentState): boolean {
+  return streams.length + watchStreams.length > 0;
+}
+
 /** The upgrades so far. A state that was given back is of one that did not happen. */
-function historyOf(inheritance: Inheritance | undefined): Pick<UpgradeOptions, "upgrades" | "failure"> {
+function historyOf(
+  inheritance: Inheritance | undefined,
+): Pick<UpgradeOptions, "upgrades" | "failure" | "crashedAtMs"> {
   if (inheritance === undefined) return { upgrades: 0 };
   const { state, givenBack } = inheritance;
-  if (givenBack === undefined) return { upgrades: state.upgrades };
-  return { upgrades: state.upgrades - 1, failure: { message: givenBack, atMs: Date.now() } };
+  const { upgrades, crashedAtMs } = state;
+  if (givenBack === undefined) return { upgrades, crashedAtMs };
+  return { upgrades: upgrades - 1, failure: { message: givenBack, atMs: Date.now() }, crashedAtMs };
 }
 
 interface Running {
@@ -261,6 +277,11 @@ async function composeParts(
     maxWatchers: settings.files.maxWatchers,
     retainMs: settings.files.retainWatchersMs,
     reserve: (bytes) => table.memoryBudget.reserve(bytes),
+    saved: inherited?.state.watches && {
+      state: inherited.state.watches,
+      descriptors: inherited.descriptors,
+      files,
+    },
   });
   const onNewLifecycle = (asking: NodeRequest) => generations.begin("lifecycleID", asking);
   const initialization = new Initialization({
@@ -298,6 +319,7 @@ async function composeParts(
     logger,
   });
   const streams = new OutputStreams();
+  const watchStreams = new WatchStreams();
   const answer = createRpcAnswer({
     table,
     files,
@@ -308,13 +330,26 @@ async function composeParts(
     limits: limits.server,
     version: settings.version,
     streams,
+    watchStreams,
     connections: () => server()?.connections ?? 0,
     logger,
     fallback: control,
   });
   const idlePages = new IdlePages({ idleMs: AGENT_DEFAULTS.pageOutIdleMs, logger });
   return {
-    ...{ table, files, watchers, token, defaults, serving, activity, streams, answer, idlePages },
+    ...{
+      table,
+      files,
+      watchers,
+      token,
+      defaults,
+      serving,
+      activity,
+      streams,
+      watchStreams,
+      answer,
+      idlePages,
+    },
     ...{ generations, initialization, uploads, credentials, tokenFile, sessions },
   };
 }

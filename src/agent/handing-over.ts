@@ -4,13 +4,14 @@
 
 import { closeSync } from "node:fs";
 import type { ConsoleSessions, Initialization, UploadTable } from "../control/index.ts";
+import type { Watchers } from "../filesystem/index.ts";
 import type { AgentState, Inheritance, SavedParts } from "../handover/index.ts";
 import type { AccessToken, RunningServer } from "../http/index.ts";
 import { lastingNowMs } from "../lasting-time.ts";
 import type { Fd, InheritedDescriptors } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import { type AgentDefaults, dismissGuard, type ProcessTable } from "../process/index.ts";
-import type { ClientActivity, LoadedRpcs, OutputStreams } from "../rpc/index.ts";
+import type { ClientActivity, LoadedRpcs, OutputStreams, WatchStreams } from "../rpc/index.ts";
 import type { GenerationWatch } from "./generation-watch.ts";
 
 /** A state, and the descriptors that belong to it. */
@@ -30,11 +31,14 @@ export interface Parts {
   readonly generations: GenerationWatch;
   readonly activity: ClientActivity;
   readonly uploads: UploadTable;
+  readonly watchers: Watchers;
+  readonly watchStreams: WatchStreams;
 }
 
 export function saveParts(parts: Parts): SavedParts {
   const { states, processes } = parts.streams.save();
-  const carried = new Set(states.map(({ fd }) => fd));
+  const watchStreams = parts.watchStreams.save();
+  const carried = new Set([...states, ...watchStreams].map(({ fd }) => fd));
   const { requestBytes: _, ...clients } = parts.activity.statistics;
   return {
     table: parts.table.save(processes),
@@ -46,16 +50,19 @@ export function saveParts(parts: Parts): SavedParts {
     vmGeneration: parts.generations.vmGeneration,
     clients,
     uploads: parts.uploads.save(),
+    watches: parts.watchers.save(),
+    watchStreams,
     sessions: parts.sessions?.save(),
   };
 }
 
 /** Those that no part claims when it is restored. Throws if then some are left that this version does not know. */
 export function claimRest({ state, descriptors }: Inherited): void {
-  const { server, streams, guard, previous } = state;
+  const { server, streams, watchStreams = [], guard, previous } = state;
   const sockets = [...server.listening.map(({ fd }) => fd), ...server.silent, ...server.parting];
   const own = [guard, previous.executable].filter((fd) => fd !== undefined);
-  for (const fd of [...sockets, ...streams.map(({ fd }) => fd), ...own]) descriptors.claim(fd, "other");
+  for (const fd of [...sockets, ...[...streams, ...watchStreams].map(({ fd }) => fd), ...own])
+    descriptors.claim(fd, "other");
   descriptors.assertAllClaimed();
 }
 
@@ -65,10 +72,12 @@ export function continueAll(
   {
     table,
     server,
+    watchers,
     rpcs,
     logger,
   }: {
     readonly table: ProcessTable;
+    readonly watchers: Watchers;
     readonly server: RunningServer;
     /** Undefined if no stream is carried. */
     readonly rpcs: LoadedRpcs | undefined;
@@ -86,7 +95,17 @@ export function continueAll(
     }
     return [rpcs.continueStream(stream, process, connection)];
   });
+  for (const stream of state.watchStreams ?? []) {
+    const connection = server.resume(stream.fd);
+    try {
+      if (rpcs !== undefined) begin.push(rpcs.continueWatch(stream, connection));
+    } catch (error) {
+      logger.error({ err: error }, "a stream could not continue");
+      connection.socket.destroy();
+    }
+  }
   table.goOn();
+  watchers.goOn();
   for (const continueStream of begin)
     continueStream().catch((error: unknown) => logger.error({ err: error }, "a stream could not continue"));
   server.goOn();

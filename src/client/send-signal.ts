@@ -1,6 +1,7 @@
 // Sends a signal to a process, at most once if a repetition would have a second effect.
 
 import { SignalScope } from "../gen/tables.ts";
+import { ProcessGoneError } from "./client-errors.ts";
 import type { AgentLink } from "./connection.ts";
 import { wasNeverProcessed } from "./failures.ts";
 import { toSelectorMessage, toSignal } from "./messages.ts";
@@ -22,10 +23,20 @@ export async function sendSignal(
     signal: toSignal(name),
     scope: group === true ? SignalScope.GROUP : SignalScope.PROCESS,
   };
-  await callWithRetries(link, {
-    send: (rpc, options) => rpc.sendSignal(message, options),
-    signals: [signal, ...lives],
-    patienceMs: link.settings.callRetryMs,
-    mayRepeat: (failure) => harmlessTwice.has(name) || wasNeverProcessed(failure),
-  });
+  let isRepeated = false;
+  try {
+    await callWithRetries(link, {
+      send: (rpc, options) => rpc.sendSignal(message, options),
+      signals: [signal, ...lives],
+      patienceMs: link.settings.callRetryMs,
+      mayRepeat: (failure) => harmlessTwice.has(name) || wasNeverProcessed(failure),
+      onRepeat: () => {
+        isRepeated = true;
+      },
+    });
+  } catch (error) {
+    // The first try killed it, and its answer was lost.
+    if (isRepeated && name === "SIGKILL" && error instanceof ProcessGoneError) return;
+    throw error;
+  }
 }

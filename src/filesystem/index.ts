@@ -27,5 +27,6 @@ export { type PathFilter, pathFilter } from "./tree/path-filter.ts";
 export type { UnpackStep } from "./tree/unpack-entries.ts";
 export { type OutwardLinks, type UnpackProgress, unpackTree } from "./tree/unpack-tree.ts";
 export type { NumberedEvent, WatchEventType } from "./watch/watch-event.ts";
+export type { WatchesState } from "./watch/watch-state.ts";
 export type { Watcher } from "./watch/watcher.ts";
 export { type NewWatch, type Reservation, Watchers, type WatchStatistics } from "./watch/watchers.ts";

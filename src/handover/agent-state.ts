@@ -11,10 +11,11 @@ import {
   type UploadState,
   uploadDescriptors,
 } from "../control/index.ts";
+import type { WatchesState } from "../filesystem/index.ts";
 import { type ServerState, serverDescriptors } from "../http/index.ts";
 import type { AgentDefaults, TableState } from "../process/index.ts";
 import { tableDescriptors } from "../process/index.ts";
-import type { SavedClientStatistics, StreamState } from "../rpc/index.ts";
+import type { SavedClientStatistics, StreamState, WatchStreamState } from "../rpc/index.ts";
 
 export const FORMAT = 1;
 const OLDEST_FORMAT = 1;
@@ -58,6 +59,8 @@ export interface SavedParts {
   readonly vmGeneration?: string | undefined;
   readonly clients: SavedClientStatistics;
   readonly uploads?: readonly UploadState[] | undefined;
+  readonly watches?: WatchesState | undefined;
+  readonly watchStreams?: readonly WatchStreamState[] | undefined;
   /** Of the web console. */
   readonly sessions?: readonly SavedSession[] | undefined;
 }
@@ -68,17 +71,22 @@ export interface AgentState extends StateHead, SavedParts {
   readonly failure?: UpgradeFailure | undefined;
   /** When the writer stopped, as a lasting time. */
   readonly stoppedAtMs: number;
+  /** When a crash of this agent last executed it again, as a lasting time. */
+  readonly crashedAtMs?: number | undefined;
   /** See startGuard. */
   readonly guard?: number | undefined;
 }
 
 /** The descriptors of the parts, each once. */
-export function partDescriptors({ table, server, streams, uploads = [] }: SavedParts): number[] {
+export function partDescriptors({ table, server, streams, uploads = [], ...rest }: SavedParts): number[] {
+  const { watches, watchStreams = [] } = rest;
   return [
     ...tableDescriptors(table),
     ...serverDescriptors(server),
     ...streams.map(({ fd }) => fd),
     ...uploadDescriptors(uploads),
+    ...(watches?.fd === undefined ? [] : [watches.fd]),
+    ...watchStreams.map(({ fd }) => fd),
   ];
 }
 

@@ -31,6 +31,29 @@ export function isSingleExecutable(): boolean {
   return process.getBuiltinModule("node:sea").isSea();
 }
 
+/** Throws if the file of `program` was removed or replaced since `tried` was taken of it. */
+export function checkSameFile(program: Program, tried: FileMark): void {
+  const file = fileOf(program);
+  const now = markOf(program);
+  if (now === undefined) throw unusable(file, "was removed after it was tried");
+  if (now !== tried) throw unusable(file, "was replaced after it was tried");
+}
+
+/** What changes when a file is replaced or written. */
+export type FileMark = string | undefined;
+
+/** Undefined if the file cannot be found. */
+export function markOf(program: Program): FileMark {
+  const found = statSync(fileOf(program), { throwIfNoEntry: false, bigint: true });
+  return found && `${found.dev} ${found.ino} ${found.size} ${found.mtimeNs}`;
+}
+
+/** Node itself is not what was tried: its file is that of this program. */
+function fileOf({ path, argv }: Program): string {
+  const script = argv[1 + process.execArgv.length];
+  return path === process.execPath && !isSingleExecutable() && script !== undefined ? script : path;
+}
+
 /** `variable`: the value of STATE_VARIABLE; none for a rehearsal. */
 export function imageOf({ path, argv }: Program, variable: string | undefined): Image {
   const environment = Object.entries({ ...process.env, [STATE_VARIABLE]: variable, ...signalsOf(variable) });

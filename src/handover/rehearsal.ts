@@ -5,7 +5,7 @@
 import { closeSync } from "node:fs";
 import { HoldfastError } from "../errors.ts";
 import { type InheritedDescriptors, rehearsedDescriptors } from "../linux/index.ts";
-import { runTrial } from "../process/index.ts";
+import { runTrial, type TrialOutcome } from "../process/index.ts";
 import { clipMiddle, messageOf } from "../text.ts";
 import { type AgentState, FORMAT } from "./agent-state.ts";
 import { imageOf, type Program } from "./images.ts";
@@ -24,12 +24,8 @@ export interface Rehearsal {
 
 /** Resolves with the report of the next image. Throws `failed_precondition` with its output if it fails. */
 export async function rehearse(program: Program, state: AgentState, signal: AbortSignal): Promise<Rehearsal> {
-  const image = imageOf({ ...program, argv: [...program.argv, REHEARSAL_OPTION] }, undefined);
-  const { fd } = writeState(state, false);
-  const trial = runTrial(image, { stdin: fd, limitMs: REHEARSAL_MS, signal });
-  closeSync(fd);
-  const { end, output, isLate } = await trial.catch((error: unknown) => {
-    throw refused(`it cannot be executed: ${messageOf(error)}`, error);
+  const { end, output, isLate } = await run(program, state, signal).catch((error: unknown) => {
+    throw refused(`it cannot be tried: ${messageOf(error)}`, error);
   });
   if (signal.aborted)
     throw new HoldfastError("unavailable", "the agent is shutting down and does not upgrade");
@@ -40,6 +36,17 @@ export async function rehearse(program: Program, state: AgentState, signal: Abor
   const report = end.exitCode === 0 ? reportIn(output) : undefined;
   if (report !== undefined) return report;
   throw refused(`${end.status}: ${clipMiddle(output.trim(), MAX_OUTPUT_LENGTH)}`);
+}
+
+/** Rejects if the machine has no memory, descriptor or process for it. */
+async function run(program: Program, state: AgentState, signal: AbortSignal): Promise<TrialOutcome> {
+  const image = imageOf({ ...program, argv: [...program.argv, REHEARSAL_OPTION] }, undefined);
+  const { fd: stdin } = writeState(state, false);
+  try {
+    return await runTrial(image, { stdin, limitMs: REHEARSAL_MS, signal });
+  } finally {
+    closeSync(stdin);
+  }
 }
 
 /** In the image that is tried: the state on stdin. Throws for one that this version cannot continue with. */

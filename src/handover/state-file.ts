@@ -5,8 +5,9 @@
 // Buffers are not in the header but behind it, at the place that the header names. So output is written and read with no
 // other copy than that of the kernel. Numbers describe contents: a rehearsal has them, and no contents.
 
-import { fstatSync, readSync, writevSync } from "node:fs";
+import { closeSync, fstatSync, readSync, writevSync } from "node:fs";
 import { type Fd, openUnnamedFile } from "../linux/index.ts";
+import { messageOf } from "../text.ts";
 import { type AgentState, checkHead, type StateHead } from "./agent-state.ts";
 
 const MAGIC = Buffer.from("holdfast");
@@ -22,7 +23,7 @@ export interface WrittenState {
   readonly bytes: number;
 }
 
-/** Without `withContent` for a rehearsal: the header and the numbers. */
+/** Without `withContent` for a rehearsal: the header and the numbers. Throws if there is no memory or descriptor for it. */
 export function writeState(state: AgentState, withContent: boolean): WrittenState {
   const numbers = new Region();
   const content = new Region();
@@ -34,7 +35,12 @@ export function writeState(state: AgentState, withContent: boolean): WrittenStat
   prefix.writeBigUInt64LE(BigInt(header.length), MAGIC.length);
   const fd = openUnnamedFile("holdfast-state");
   const written = [prefix, header, ...numbers.buffers, ...(withContent ? content.buffers : [])];
-  writeAll(fd, written);
+  try {
+    writeAll(fd, written);
+  } catch (cause) {
+    closeSync(fd);
+    throw new Error(`the state of the agent cannot be written: ${messageOf(cause)}`, { cause });
+  }
   return { fd, bytes: written.reduce((sum, { length }) => sum + length, 0) };
 }
 

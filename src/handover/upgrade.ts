@@ -21,7 +21,16 @@ import {
   type SavedParts,
   type UpgradeFailure,
 } from "./agent-state.ts";
-import { imageOf, isSingleExecutable, ownProgram, type Program, programOf } from "./images.ts";
+import {
+  checkSameFile,
+  type FileMark,
+  imageOf,
+  isSingleExecutable,
+  markOf,
+  ownProgram,
+  type Program,
+  programOf,
+} from "./images.ts";
 import { rehearse } from "./rehearsal.ts";
 import { writeState } from "./state-file.ts";
 
@@ -38,6 +47,8 @@ export interface UpgradeOptions {
   /** The state from the image before. */
   readonly upgrades: number;
   readonly failure?: UpgradeFailure | undefined;
+  /** When a crash last executed this agent again, as a lasting time. */
+  readonly crashedAtMs?: number | undefined;
   /** All parts, as they are now. Changes nothing. */
   readonly save: () => SavedParts;
   /** Disconnects the clients that cannot be carried and have no open request. */
@@ -55,11 +66,19 @@ export interface UpgradeOptions {
   readonly logger: Logger;
 }
 
+/** A program, and its file as it was then. */
+interface Tried {
+  readonly program: Program;
+  readonly mark: FileMark;
+}
+
 /** The answer to the request for the upgrade must be sent before. */
 const ANSWER_MS = 20;
 /** How long to wait for a moment in which no answer is incomplete. */
 const LULL_MS = 250;
 const LOOK_MS = 1;
+/** Two crashes within this time have the same cause: executing the agent again does not help. */
+const CRASH_AGAIN_MS = 60_000;
 
 export class Upgrade {
   readonly #options: UpgradeOptions;
@@ -96,23 +115,41 @@ export class Upgrade {
     const begunAtMs = performance.now();
     try {
       const program = file === undefined ? ownProgram() : programOf(file);
+      const mark = markOf(program);
       const { version } = await rehearse(program, this.#stateNow(undefined), this.#stop.signal);
       const ms = Math.round(performance.now() - begunAtMs);
       this.#options.logger.info({ path: program.argv[0], next: version, ms }, "the next version was tried");
-      startTimer(ANSWER_MS, () => void this.#becomeSoon(program));
+      startTimer(ANSWER_MS, () => void this.#becomeSoon({ program, mark }));
     } catch (error) {
       this.#fail(error);
       throw error;
     }
   }
 
-  async #becomeSoon(program: Program): Promise<void> {
+  /**
+   * After a bug: executes this version again with everything it has. Returns only if it must not, because it crashed a
+   * short while ago or stops, or if it cannot. Nothing is tried before: the loop may not turn again.
+   */
+  restartAfterCrash(): void {
+    const { crashedAtMs } = this.#options;
+    const nowMs = lastingNowMs();
+    if (this.#stop.signal.aborted) return;
+    if (crashedAtMs !== undefined && nowMs - crashedAtMs < CRASH_AGAIN_MS) return;
+    const guard = startGuard(this.#options.runningPids(), this.#options.graceMs);
+    const restoreSignals = endByStopSignals();
+    const program = ownProgram();
+    this.#become({ program, mark: markOf(program) }, guard, nowMs);
+    restoreSignals();
+    if (guard !== undefined) dismissGuard(guard);
+  }
+
+  async #becomeSoon(tried: Tried): Promise<void> {
     const { partFromIdle, isSettled, flushLog } = this.#options;
     partFromIdle();
     const untilMs = realClock.nowMs() + LULL_MS;
     await flushLog();
     const isTime = () => isSettled() || realClock.nowMs() >= untilMs;
-    this.#when(isTime, () => this.#prepare(program, isTime));
+    this.#when(isTime, () => this.#prepare(tried, isTime));
   }
 
   /** Looks in the turns to come; calls `then` in the turn in which `isTime`, unless the agent stops before. */
@@ -124,28 +161,29 @@ export class Upgrade {
   }
 
   /** One turn before the exec: signals that libuv has received and not passed on still arrive. */
-  #prepare(program: Program, isTime: () => boolean): void {
+  #prepare(tried: Tried, isTime: () => boolean): void {
     const guard = startGuard(this.#options.runningPids(), this.#options.graceMs);
     const restoreSignals = endByStopSignals();
     // Requests may have arrived in this turn.
     this.#when(isTime, () => {
       if (this.#stop.signal.aborted) this.#fail(new Error("the agent is shutting down"));
-      else this.#become(program, guard);
+      else this.#become(tried, guard);
       restoreSignals();
       if (guard !== undefined) dismissGuard(guard);
     });
   }
 
   /** Returns only if it fails. */
-  #become(program: Program, guard: Fd | undefined): void {
+  #become({ program, mark }: Tried, guard: Fd | undefined, crashedAtMs = this.#options.crashedAtMs): void {
     const { save, logger, abandonLaunches } = this.#options;
     const opened: Fd[] = [];
     try {
       const begunAtMs = performance.now();
+      checkSameFile(program, mark);
       const parts = save();
       const executable = isSingleExecutable() ? openOwnExecutable() : undefined;
       if (executable !== undefined) opened.push(executable);
-      const state = this.#stateOf(parts, guard, executable);
+      const state = { ...this.#stateOf(parts, guard, executable), crashedAtMs };
       const { fd, bytes } = writeState(state, true);
       opened.push(fd);
       abandonLaunches();

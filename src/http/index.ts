@@ -7,12 +7,20 @@ export {
   type TokenSource,
   type Verdict,
 } from "./admission/credentials.ts";
-export { FULL_GRANT, Grant, SCOPES, type Scope } from "./admission/grant.ts";
+export { FULL_GRANT, Grant, type Scope } from "./admission/grant.ts";
 export { encodeGrpcMessage, type Refusal, refuse } from "./admission/refusal.ts";
 export { HIGHEST, type Requirement, type RequirementOf } from "./admission/requirement.ts";
 export { TokenFile } from "./admission/token-file.ts";
 export { type ServerState, serverDescriptors } from "./carried-connections.ts";
 export type { TlsIdentity } from "./connection/tls-entry.ts";
+export {
+  COMPRESSED_FLAG,
+  END_STREAM_FLAG,
+  enveloped,
+  envelopeHead,
+  HEAD_BYTES,
+  TRAILER_FLAG,
+} from "./envelope.ts";
 export {
   type HeaderReader,
   headerReader,

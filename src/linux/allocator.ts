@@ -11,6 +11,8 @@ const M_ARENA_MAX = -8;
  * in JSON, would be mapped, cleared and unmapped for itself, which halves the rate of JSON output.
  */
 const THRESHOLD_BYTES = 128 * 1024;
+/** While memory is short, these blocks leave no gaps in the heap. */
+const SHORT_THRESHOLD_BYTES = 64 * 1024 - 64;
 /** One for the main thread, one for the threads of libuv's pool. */
 const ARENAS = 2;
 
@@ -20,10 +22,25 @@ const ARENAS = 2;
  * free memory.
  */
 export function returnFreeMemory(): void {
-  const mallopt = glibcFunction("int mallopt(int name, int value)");
-  mallopt?.(M_MMAP_THRESHOLD, THRESHOLD_BYTES);
-  mallopt?.(M_TRIM_THRESHOLD, THRESHOLD_BYTES);
-  mallopt?.(M_ARENA_MAX, ARENAS);
+  setOption(M_MMAP_THRESHOLD, THRESHOLD_BYTES);
+  setOption(M_TRIM_THRESHOLD, THRESHOLD_BYTES);
+  setOption(M_ARENA_MAX, ARENAS);
+}
+
+let isShort = false;
+
+/** While memory is short, blocks of 64 KiB also return to the kernel when they are freed. */
+export function setMemoryIsShort(value: boolean): void {
+  if (value === isShort) return;
+  isShort = value;
+  setOption(M_MMAP_THRESHOLD, isShort ? SHORT_THRESHOLD_BYTES : THRESHOLD_BYTES);
+}
+
+let mallopt: ((name: number, value: number) => unknown) | undefined;
+
+function setOption(name: number, value: number): void {
+  mallopt ??= glibcFunction("int mallopt(int name, int value)") ?? (() => undefined);
+  mallopt(name, value);
 }
 
 let mallocTrim: ((keptBytes: number) => unknown) | undefined;

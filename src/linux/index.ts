@@ -24,9 +24,10 @@
 // - allocator: glibc keeps more free memory after each large block that is freed.
 // - errno: libuv has no text for ENOEXEC.
 
-export { returnFreeMemory, returnGaps } from "./allocator.ts";
+export { returnFreeMemory, returnGaps, setMemoryIsShort } from "./allocator.ts";
 export { type CachedFile, cachedFile, loaderOf, prepareCachedFiles } from "./cached-files.ts";
 export { keepCapabilities } from "./capabilities.ts";
+export { unmapCode } from "./code-pages.ts";
 export { codeOf, errnoName, fromNodeError, nameOf, systemError } from "./errno.ts";
 export {
   type AttributeFailure,

@@ -2,14 +2,12 @@
 // and so stop everything else for a second. The library answers an empty message; its bytes are replaced here.
 
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { envelopeHead, HEAD_BYTES } from "../http/index.ts";
 
 export interface EncodedMessage {
   readonly parts: readonly Uint8Array[];
   readonly bytes: number;
 }
-
-/** Of an envelope: flags, and the length of the message. */
-const HEAD_BYTES = 5;
 
 /** `isEnveloped`: the protocol is gRPC or gRPC-web. For a unary call that succeeded. */
 export function withEncodedMessage(
@@ -40,16 +38,14 @@ async function* replaceFirstEnvelope(
     if (head.length < HEAD_BYTES) continue;
     restBytes = HEAD_BYTES + head.readUInt32BE(1);
     if (head.length < restBytes) continue;
-    yield* iterate(enveloped(message));
+    yield* iterate(envelopedParts(message));
     if (head.length > restBytes) yield head.subarray(restBytes);
     restBytes = 0;
   }
 }
 
-function enveloped({ parts, bytes }: EncodedMessage): readonly Uint8Array[] {
-  const head = Buffer.alloc(HEAD_BYTES);
-  head.writeUInt32BE(bytes, 1);
-  return [head, ...parts];
+function envelopedParts({ parts, bytes }: EncodedMessage): readonly Uint8Array[] {
+  return [envelopeHead(0, bytes), ...parts];
 }
 
 async function* iterate(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void, void> {

@@ -6,14 +6,8 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { codeFromString, codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
-import type { Refusal } from "../http/index.ts";
+import { COMPRESSED_FLAG, END_STREAM_FLAG, HEAD_BYTES, type Refusal, TRAILER_FLAG } from "../http/index.ts";
 import { clipMessage } from "./error-mapping.ts";
-
-/** Connect: end of stream. gRPC-web: trailer. */
-const END_STREAM_FLAG = 0x02;
-const TRAILER_FLAG = 0x80;
-const COMPRESSED_FLAG = 0x01;
-const HEAD_BYTES = 5;
 
 interface ReadAnswer {
   /** To be sent instead of the answer. */

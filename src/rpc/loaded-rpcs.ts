@@ -7,6 +7,8 @@ import type { Logger } from "../logger.ts";
 import type { AgentDefaults, Process, ProcessTable } from "../process/index.ts";
 import { createRpcListener } from "./adapter.ts";
 import type { ClientActivity } from "./client-activity.ts";
+import { continueWatch } from "./filesystem/continued-watch.ts";
+import { type WatchStreamState, WatchStreams } from "./filesystem/watch-streams.ts";
 import { continueStream } from "./output/continued-stream.ts";
 import { FramesInFlight } from "./output/frames-in-flight.ts";
 import { OutputStreams } from "./output/output-streams.ts";
@@ -36,6 +38,8 @@ export interface RpcAnswerOptions {
   readonly requestLimit: RequestLimit;
   /** The streams of output that are open now. */
   readonly streams?: OutputStreams;
+  /** The streams of WatchDir that are open now. */
+  readonly watchStreams?: WatchStreams;
   /** Answers every request that is not an RPC. */
   readonly fallback: RequestListener;
 }
@@ -44,6 +48,8 @@ export interface LoadedRpcs {
   readonly listener: RequestListener;
   /** Attaches a stream that another image of the agent began. Returns the function that begins to send. */
   continueStream(state: StreamState, process: Process, connection: BusyConnection): () => Promise<void>;
+  /** The same for a stream of WatchDir. Throws `not_found`. */
+  continueWatch(state: WatchStreamState, connection: BusyConnection): () => Promise<void>;
 }
 
 export function createLoadedRpcs({
@@ -51,6 +57,7 @@ export function createLoadedRpcs({
   fallback,
   version = "",
   streams = new OutputStreams(),
+  watchStreams = new WatchStreams(),
   connections = () => 0,
   requestLimit,
   ...options
@@ -66,7 +73,7 @@ export function createLoadedRpcs({
   const listener = createRpcListener({
     routes: serviceRoutes({
       ...{ table, files, watchers, defaults, logger, activity, serving, version, connections },
-      ...{ maxStreamsPerProcess, keepaliveMs, progressWatch, framesInFlight, streams },
+      ...{ maxStreamsPerProcess, keepaliveMs, progressWatch, framesInFlight, streams, watchStreams },
       reserve: (bytes) => table.memoryBudget.reserve(bytes),
     }),
     lateRoutes: reflection,
@@ -78,27 +85,40 @@ export function createLoadedRpcs({
     fallback,
   });
   const limited = requestLimit.watch(requestKindOf, listener);
+  /** Counts a stream until its connection is released or closed. */
+  const counted = ({ socket, release }: BusyConnection): BusyConnection => {
+    count.add();
+    const uncount = requestLimit.addStream();
+    const endOnce = () => {
+      socket.off("close", endOnce);
+      count.remove();
+      uncount();
+    };
+    socket.once("close", endOnce);
+    return {
+      socket,
+      release: () => {
+        endOnce();
+        release();
+      },
+    };
+  };
   return {
     listener: limitStreams(limits.maxStreams, count, streams, serving, activity, limited),
-    continueStream: (state, process, connection) => {
-      count.add();
-      const uncount = requestLimit.addStream();
-      connection.socket.once("close", endOnce);
-      function endOnce() {
-        connection.socket.off("close", endOnce);
-        count.remove();
-        uncount();
-      }
-      const release = () => {
-        endOnce();
-        connection.release();
+    continueStream: (state, process, connection) =>
+      continueStream(state, process, counted(connection), {
+        ...{ table, activity, serving, progressWatch, framesInFlight, streams, logger },
+      }),
+    continueWatch: (state, connection) => {
+      const { socket, release } = counted(connection);
+      const end = streams.addEndless();
+      socket.once("close", end);
+      const releaseAfterEnd = () => {
+        end();
+        release();
       };
-      return continueStream(
-        state,
-        process,
-        { socket: connection.socket, release },
-        { table, activity, serving, progressWatch, framesInFlight, streams, logger },
-      );
+      const busy = { socket, release: releaseAfterEnd };
+      return continueWatch(state, busy, { watchers, serving, watchStreams, logger });
     },
   };
 }

@@ -6,16 +6,15 @@ import { Buffer } from "node:buffer";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
+import { COMPRESSED_FLAG, END_STREAM_FLAG, envelopeHead, HEAD_BYTES, TRAILER_FLAG } from "../http/index.ts";
 import { type Compression, compressionNamed, decompress } from "./decompression.ts";
 import type { RequestShare } from "./request-memory.ts";
 import { createValueLimit, type ValueLimit } from "./value-limit.ts";
 
 /** Smaller pieces are joined up to this size, unless they complete a message. */
 const PIECE_BYTES = 64 * 1024;
-const HEAD_BYTES = 5;
-const COMPRESSED_FLAG = 0x01;
-/** Compressed, end of stream (Connect), trailer (gRPC-web). Other bits have no meaning in any protocol. */
-const KNOWN_FLAGS = 0x83;
+/** Other bits have no meaning in any protocol. */
+const KNOWN_FLAGS = COMPRESSED_FLAG | END_STREAM_FLAG | TRAILER_FLAG;
 
 type Pieces = AsyncIterable<Uint8Array>;
 
@@ -329,13 +328,6 @@ function parseHead(head: Uint8Array, maxBytes: number): { readonly flags: number
     "a message does not begin with an envelope; send it after 5 bytes: 0 and its length as a big-endian uint32",
     Code.InvalidArgument,
   );
-}
-
-function envelopeHead(flags: number, length: number): Buffer {
-  const head = Buffer.alloc(HEAD_BYTES);
-  head.writeUInt8(flags, 0);
-  head.writeUInt32BE(length, 1);
-  return head;
 }
 
 function totalLength(pieces: readonly Uint8Array[]): number {

@@ -116,8 +116,8 @@ export class RequestLimit {
 
   /** Short headers are a small part of the garbage of a request. */
   #noteGarbage(headerBytes: number): void {
-    noteRequest(this.#budgetBytes);
-    if (headerBytes >= LONG_HEADER_BYTES) noteGarbage(headerBytes, this.#budgetBytes);
+    noteRequest();
+    if (headerBytes >= LONG_HEADER_BYTES) noteGarbage(headerBytes);
   }
 
   #refusal(): Refusal {

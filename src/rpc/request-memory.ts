@@ -5,7 +5,7 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { MemoryBudget } from "../multiplexer/index.ts";
-import { collectAll, noteGarbage, noteReleased } from "./garbage.ts";
+import { collectAll, noteGarbage, noteReleased, setBudget } from "./garbage.ts";
 import { Headroom } from "./headroom.ts";
 
 /** A binary message leaves little garbage: its pieces are buffers, which V8 counts itself. Only large ones count, for a quarter. */
@@ -53,6 +53,7 @@ export class RequestMemory {
   /** `maxBytes`: the limit for all requests together, within the budget. */
   constructor(budget: RequestBudget, maxBytes: number) {
     this.#budget = budget;
+    setBudget(budget.bytes);
     this.#maxBytes = maxBytes;
     this.#headroom = new Headroom(budget, Math.min(HEADROOM_BYTES, budget.bytes / 8));
   }
@@ -74,7 +75,7 @@ export class RequestMemory {
       includedBytes = INCLUDED_BYTES;
       smallBytes = UNLIMITED_BYTES;
       noteReleased(Math.max(inBudget - BINARY_COPIES * held, held < LARGE_BYTES ? 0 : held / 4));
-      if (held > 0) noteGarbage(Math.max(0, inBudget - held), this.#budget.bytes);
+      if (held > 0) noteGarbage(Math.max(0, inBudget - held));
       held = 0;
       inBudget = 0;
     };
@@ -95,7 +96,7 @@ export class RequestMemory {
         this.#heldBytes += bytes;
         held += bytes;
         if (isIncluded) return;
-        noteGarbage(bytes, this.#budget.bytes);
+        noteGarbage(bytes);
         this.#collectDropped();
         inBudget += bytes * copies;
       },
@@ -117,6 +118,7 @@ export class RequestMemory {
   }
 }
 
+/** What other requests hold is free again soon. */
 function exhausted(message: string): ConnectError {
-  return new ConnectError(message, Code.ResourceExhausted);
+  return new ConnectError(message, Code.ResourceExhausted, { "Retry-After": "1" });
 }

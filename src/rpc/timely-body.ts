@@ -41,5 +41,7 @@ export function limitTime(request: NodeRequest, response: NodeResponse, limitMs:
   });
   const cancel = () => timer.cancel();
   request.once("end", cancel).once("close", cancel);
+  // A request that was answered before it arrived completely reports neither, and would be held until the limit.
+  response.once("close", cancel);
   return () => isEnded(request);
 }

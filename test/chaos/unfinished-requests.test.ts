@@ -23,14 +23,15 @@ const BOUND_BYTES = 64 * MIB + 100_000_000;
 const COUNT = 4_000;
 const descriptors = ["prlimit", "--nofile=20000"];
 
-/** The head of a request, and the first byte of its body; the rest does not follow. */
-function unfinished(rpc: string, padding = 0): Buffer {
+/** The head of a request, and the beginning of its body; the rest does not follow. */
+function unfinished(rpc: string, padding = 0, bodyBytes = 1): Buffer {
   const headers = {
     "content-type": "application/json",
-    "content-length": "1000",
+    "content-length": String(bodyBytes + 1000),
     ...(padding > 0 && { "x-padding": "p".repeat(padding) }),
   };
-  return Buffer.concat([requestBytes({ path: `/process.Process/${rpc}`, headers }), Buffer.from("{")]);
+  const body = Buffer.from(`{${" ".repeat(bodyBytes - 1)}`);
+  return Buffer.concat([requestBytes({ path: `/process.Process/${rpc}`, headers }), body]);
 }
 
 async function openUnfinished(port: number, count: number, head: Buffer): Promise<RawConnection[]> {
@@ -66,12 +67,20 @@ async function startLive(agent: RunningAgent) {
   };
 }
 
+const noPlace = /no memory for another request beside \d+ open ones .*--memory-budget/;
+
 test.each([
-  ["short headers", unfinished("List")],
-  ["headers of 15 KB", unfinished("List", 15_000)],
+  ["short headers", unfinished("List"), noPlace],
+  ["headers of 15 KB", unfinished("List", 15_000), noPlace],
+  // The first ones leave room for other requests, but not for their bodies.
+  [
+    "bodies of 100 KB",
+    unfinished("SendInput", 0, 100_000),
+    /memory budget spent \(\d+ bytes; --memory-budget\)/,
+  ],
 ])(
   "4,000 unfinished requests with %s over HTTP/1.1 are bounded, and those beyond are refused with Retry-After",
-  async (_, head) => {
+  async (_, head, message) => {
     const agent = await startAgent({ prefix: descriptors });
     onTestFinished(() => killAll(agent.url));
     const live = await startLive(agent);
@@ -79,15 +88,13 @@ test.each([
     const answers = () => connections.map((connection) => connection.received().toString("latin1"));
     await eventually(
       "a refusal",
-      () => answers().some((answer) => answer.includes("no memory for another request")),
+      () => answers().some((answer) => message.test(answer)),
       () => connections.filter((connection) => statusOf(connection) === undefined).length,
     );
-    const answer = answers().find((text) => text.includes("no memory for another request")) ?? "";
+    const answer = answers().find((text) => message.test(text)) ?? "";
     expect(answer).toMatch(/^HTTP\/1.1 429 /);
     expect(answer).toMatch(/^retry-after: 1\r$/im);
-    expect(answer).toMatch(
-      /"code":"resource_exhausted","message":"no memory for another request beside \d+ open ones .*--memory-budget/,
-    );
+    expect(answer).toMatch(/"code":"resource_exhausted"/);
     expect(peakRssBytes(agent.pid)).toBeLessThan(BOUND_BYTES);
 
     for (const connection of connections) connection.cut();

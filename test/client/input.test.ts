@@ -180,6 +180,18 @@ test("a signal whose answer was lost is sent again only if twice has the same ef
   expect(sent("SendSignal")).toBe(3);
 });
 
+test("a SIGKILL whose answer was lost succeeds, although the repeat finds no process", async () => {
+  const { transport, sent } = losingTransport(agent.url, { SendSignal: 2 });
+  const client = connectTo("", { transport });
+  const process = await client.start({ cmd: "sleep", args: ["60"] });
+  const over = process.discardOutput();
+  await process.signal("SIGKILL");
+  expect(sent("SendSignal")).toBeGreaterThan(1);
+  expect(await over).toMatchObject({ signal: "SIGKILL" });
+  // Without a repeat it is an error.
+  await expect(client.signal(process.processId, "SIGKILL")).rejects.toMatchObject({ code: "not_found" });
+});
+
 test("an agent that accepts more input than was sent fails the write", async () => {
   const url = await serveScript({
     async *start() {

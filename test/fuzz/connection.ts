@@ -1,43 +1,81 @@
 // The mutated requests of one connection, and the answers to them.
 
 import { connect } from "node:net";
-import { frameType, HELLO } from "../support/clients/http2-frames.ts";
+import { frame, frameType, HELLO } from "../support/clients/http2-frames.ts";
 import { requestBytes } from "../support/clients/raw-http.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { chunked, http1, http2 } from "./corpus.ts";
 import { mutate, pick } from "./mutations.ts";
 
-export const REQUESTS_PER_CONNECTION = 20;
+const REQUESTS_PER_CONNECTION = 20;
 
 /**
- * The connection is left after this long without more of an answer: a stream that is open may stay
- * open.
+ * The connection is left when its last answer is this long ago: a stream that is open may stay open. Longer than a busy agent
+ * takes for the requests of all connections.
  */
-const SILENCE_MS = 60;
+const SILENCE_MS = 1000;
+/** For what is not valid HTTP. Most of it is answered at once or never. */
+const LAST_SILENCE_MS = 200;
 /** The time limit for the first answer. */
-const LONGEST_MS = 1000;
+const LONGEST_MS = 5000;
+/** Of all messages on a connection of HTTP/2: what a client may send before the agent allows more. */
+const WINDOW_BYTES = 60_000;
 
-/**
- * Follows from the seed alone. Most requests are valid HTTP with a mutated message inside: the
- * first invalid one ends its connection, and the agent never sees the requests behind it.
- */
-export function bytesOf(seed: number): Buffer {
+/** What is sent on one connection. */
+export interface Attack {
+  readonly version: "1.1" | "2";
+  /** Valid HTTP with mutated messages inside. */
+  readonly wellFormed: Buffer;
+  /** How many requests that are. */
+  readonly requests: number;
+  /** Sent when those before it are answered: the agent closes the connection at HTTP that is not valid. */
+  readonly malformed: Buffer;
+}
+
+/** Follows from the seed alone. */
+export function attackOf(seed: number): Attack {
   const random = seededRandom(seed);
-  const requests = (one: (index: number) => Buffer) =>
-    Array.from({ length: REQUESTS_PER_CONNECTION }, (_, index) => one(index));
-  if (random() < 0.5) return Buffer.concat(requests(() => http1Request(random)));
-  const hello = random() < 0.02 ? mutate(HELLO, random) : HELLO;
-  const http2Request = (index: number) => {
-    const whole = pick(http2, random)(2 * index + 1);
-    return random() < 0.05 ? mutate(whole, random) : mutateBody(whole, random);
-  };
-  return Buffer.concat([hello, ...requests(http2Request)]);
+  return random() < 0.5 ? http1Attack(random) : http2Attack(random);
+}
+
+/** The number of requests in front of the first one that is not valid HTTP: one in twenty is not. */
+function wellFormedCount(random: () => number): number {
+  let count = 0;
+  while (count < REQUESTS_PER_CONNECTION && random() >= 0.05) count++;
+  return count;
+}
+
+function http1Attack(random: () => number): Attack {
+  const requests = wellFormedCount(random);
+  const wellFormed = Buffer.concat(Array.from({ length: requests }, () => http1Request(random)));
+  const last = pick(http1, random);
+  const malformed = mutate(random() < 0.5 ? requestBytes(last) : chunked(last), random);
+  return { version: "1.1", wellFormed, requests, malformed };
+}
+
+function http2Attack(random: () => number): Attack {
+  const most = wellFormedCount(random);
+  // The answers to all of them together need more than the window that a connection begins with.
+  const hello = Buffer.concat([
+    HELLO,
+    frame(frameType.windowUpdate, 0, 0, Buffer.from([0, 0xff, 0xff, 0xff])),
+  ]);
+  const pieces = [random() < 0.02 ? mutate(hello, random) : hello];
+  let bytes = 0;
+  let requests = 0;
+  for (; requests < most; requests++) {
+    const request = mutateBody(pick(http2, random)(2 * requests + 1), random);
+    bytes += request.length;
+    if (bytes > WINDOW_BYTES) break;
+    pieces.push(request);
+  }
+  const malformed = mutate(pick(http2, random)(2 * requests + 1), random);
+  return { version: "2", wellFormed: Buffer.concat(pieces), requests, malformed };
 }
 
 function http1Request(random: () => number): Buffer {
   const request = pick(http1, random);
   const { body, headers = {} } = request;
-  if (random() < 0.05) return mutate(random() < 0.5 ? requestBytes(request) : chunked(request), random);
   const [name, value] = pick(Object.entries({ "x-nothing": "1", ...headers }), random);
   // A header that may be invalid, but does not end the head.
   const mutated =
@@ -67,38 +105,51 @@ function mutateBody(frames: Buffer, random: () => number): Buffer {
 }
 
 /**
- * Resolves with the number of answers when the agent has closed the connection, fallen silent, or
- * used up the time. Never rejects.
+ * Resolves with the number of answers when the agent has closed the connection, or when no more of them come. Never rejects.
  */
-export function attack(port: number, bytes: Buffer): Promise<number> {
+export function attack(port: number, { version, wellFormed, requests, malformed }: Attack): Promise<number> {
   return new Promise((resolve) => {
     const received: Buffer[] = [];
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    const answers = () => answersIn(version, Buffer.concat(received));
+    let isLast = false;
     const done = () => {
-      clearTimeout(silence);
+      clearTimeout(patience);
       socket.destroy();
-      resolve(answersIn(Buffer.concat(received.splice(0))));
+      resolve(answers());
     };
-    let silence = setTimeout(done, LONGEST_MS);
+    const next = () => {
+      clearTimeout(patience);
+      if (isLast) return done();
+      isLast = true;
+      patience = setTimeout(done, LAST_SILENCE_MS);
+      socket.write(malformed);
+    };
+    let patience = setTimeout(next, LONGEST_MS);
     socket
       .on("error", done)
       .on("close", done)
       .on("data", (data) => {
         received.push(data);
-        clearTimeout(silence);
-        silence = setTimeout(done, SILENCE_MS);
+        const count = answers();
+        if (count >= requests && !isLast) return next();
+        // The settings of HTTP/2 are not an answer.
+        if (count === 0) return;
+        clearTimeout(patience);
+        patience = setTimeout(next, isLast ? LAST_SILENCE_MS : SILENCE_MS);
       });
     // Without an end: a client that ends its side leaves.
-    socket.write(bytes);
+    socket.write(wellFormed);
   });
 }
 
-/** The number of status lines, or over HTTP/2 of answered streams. */
-function answersIn(received: Buffer): number {
-  const statuses = received.toString("latin1").split("HTTP/1.1 ").length - 1;
-  if (statuses > 0) return statuses;
+/** The number of status lines, or over HTTP/2 of streams that are answered or reset. */
+function answersIn(version: Attack["version"], received: Buffer): number {
+  if (version === "1.1") return received.toString("latin1").split("HTTP/1.1 ").length - 1;
   const streams = new Set<number>();
-  for (let at = 0; at + 9 <= received.length; at += 9 + received.readUIntBE(at, 3))
-    if (received.readUInt8(at + 3) === frameType.headers) streams.add(received.readUInt32BE(at + 5));
+  for (let at = 0; at + 9 <= received.length; at += 9 + received.readUIntBE(at, 3)) {
+    const type = received.readUInt8(at + 3);
+    if (type === frameType.headers || type === frameType.reset) streams.add(received.readUInt32BE(at + 5));
+  }
   return streams.size;
 }

@@ -6,13 +6,25 @@
 // raise `format` (src/handover/agent-state.ts).
 
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { createClient as createRpcClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import { expect, test, vi } from "vitest";
+import { Filesystem } from "../../src/gen/filesystem_pb.ts";
 import { cliPath, startAgent } from "../support/agent/agent.ts";
 import { plainClient } from "../support/agent/running-processes.ts";
 import { requestUpgrade, untilHeld, versionThat } from "../support/agent/upgrade.ts";
 import { receive } from "../support/clients/received-events.ts";
+import { openWatch } from "../support/clients/watch-stream.ts";
 import { eventually, stateOf } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
@@ -102,6 +114,21 @@ async function presentState(): Promise<SavedState> {
     },
   );
   expect(upload.status).toBe(201);
+  const files = createRpcClient(
+    Filesystem,
+    createConnectTransport({ baseUrl: agent.url, httpVersion: "1.1", useBinaryFormat: false }),
+  );
+  const watched = createTempFolder();
+  mkdirSync(join(watched, "folder"));
+  const watch = await files.createWatcher({ path: watched, recursive: true, includeEntry: true });
+  writeFileSync(join(watched, "folder/file"), "");
+  await openWatch(files, { path: watched });
+  await eventually(
+    "an event waits",
+    async () =>
+      (await files.getWatcherEvents({ watcherId: watch.watcherId, fromOffset: 0n })).events.length > 0,
+    agent.stderr,
+  );
   const file = join(createTempFolder(), "state");
   const copies = `require("node:fs").copyFileSync("/proc/self/fd/0", ${JSON.stringify(file)}); process.exit(9);`;
   const answer = await requestUpgrade(

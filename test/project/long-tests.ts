@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 const shared = [
   "handover/refusals",
   "handover/carried",
+  "handover/failures",
+  "handover/watches",
   "wire/files/watch",
   "chaos/dead-network",
   "wire/files/killed-in-the-copy",

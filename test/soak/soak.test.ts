@@ -3,11 +3,12 @@
 // byte was correct, and the agent holds as much as at the start.
 
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { expect, onTestFailed, test } from "vitest";
 import { createClient } from "../../src/client/index.ts";
 import { killProcesses } from "../support/agent/kill-processes.ts";
 import { type Holdings, type ProbedAgent, startProbedAgent } from "../support/agent/probed-agent.ts";
 import { expectCommandRuns } from "../support/agent/surviving-agent.ts";
+import { upgrade } from "../support/agent/upgrade.ts";
 import { type CuttingProxy, startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { childrenOf, eventually } from "../support/proc/proc.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -15,6 +16,8 @@ import { lives } from "./lives.ts";
 
 const minutes = Number(process.env["HOLDFAST_SOAK_MINUTES"] ?? 10);
 const seed = Number(process.env["HOLDFAST_SOAK_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+/** Between the end of an upgrade and the next. */
+const upgradeSeconds = Number(process.env["HOLDFAST_SOAK_UPGRADE_SECONDS"] ?? 20);
 const AT_ONCE = 12;
 const MOST_HEAP_GROWTH_BYTES = 8 * 2 ** 20;
 /**
@@ -41,6 +44,14 @@ test("after many lives of processes every byte was correct and the agent holds a
     ],
     env: { HOLDFAST_LOG_LEVEL: "warn" },
   });
+  onTestFailed(() =>
+    console.error(
+      agent
+        .stderr()
+        .replace(/^probe .*\n/gm, "")
+        .slice(-20_000),
+    ),
+  );
   const proxy = await startCuttingProxy({
     port: agent.port,
     afterBytes: { min: 1, max: 1_000_000 },
@@ -89,7 +100,16 @@ test("after many lives of processes every byte was correct and the agent holds a
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  let upgrades = 0;
+  const upgradeAgain = async () => {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, upgradeSeconds * 1000));
+      if (performance.now() >= endsAt) return;
+      await upgrade(agent);
+      upgrades++;
+    }
+  };
+  await Promise.all([...Array.from({ length: AT_ONCE }, work), upgradeAgain()]);
   for (const { direct, cut } of clients) {
     direct.close();
     cut.close();
@@ -101,7 +121,7 @@ test("after many lives of processes every byte was correct and the agent holds a
   const total = [...lived.values()].reduce((sum, count) => sum + count, 0);
   process.stdout.write(
     `${total} lives (${[...lived].map(([name, count]) => `${name} ${count}`).join(", ")}), ` +
-      `${Object.values(proxy.cuts).reduce((sum, count) => sum + count, 0)} connections cut, --seed ${seed}; ` +
+      `${Object.values(proxy.cuts).reduce((sum, count) => sum + count, 0)} connections cut, ${upgrades} upgrades, --seed ${seed}; ` +
       `resident ${mib(before.rssBytes)} to ${mib(after.rssBytes)} MiB, heap ${mib(before.heapBytes)} to ${mib(after.heapBytes)}\n`,
   );
   expect(lived.size).toBeGreaterThan(minutes >= 1 ? all.length - 1 : 0);

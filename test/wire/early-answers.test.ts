@@ -218,3 +218,40 @@ test.each(["/process.Process/Start", "/nope", "/metrics"])(
     expect(status).toBe(204);
   },
 );
+
+const heads: readonly (readonly [string, Buffer, RegExp])[] = [
+  ["a length beyond the limit", envelopeHead(0, 17 * 1024 * 1024), /"code":"resource_exhausted"/],
+  ["a length of 4 GiB", envelopeHead(0, 0xffffffff), /"code":"resource_exhausted"/],
+  ["text instead of an envelope", Buffer.from('{"process'), /does not begin with an envelope/],
+];
+
+function envelopeHead(flags: number, length: number): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(flags, 0);
+  head.writeUInt32BE(length, 1);
+  return head;
+}
+
+test.each(
+  heads.flatMap(([name, head, answer]) => [
+    [name, "declared", 200, head, answer] as const,
+    [name, "unknown", -1, head, answer] as const,
+  ]),
+)(
+  "a stream request that begins with %s is refused before the rest of its body, of %s length, arrives",
+  async (_, __, length, head, answer) => {
+    for (const rpc of ["Start", "Connect"]) {
+      for (const type of ["application/connect+json", "application/connect+proto"]) {
+        const connection = await connected();
+        connection.send(headOf(`/process.Process/${rpc}`, { "content-type": type, ...withToken }, length));
+        const piece = length < 0 ? Buffer.concat([Buffer.from(`${head.length}\r\n`), head]) : head;
+        // The five bytes of the head in two pieces.
+        connection.send(piece.subarray(0, -2));
+        connection.send(piece.subarray(-2));
+        await connection.until(`the answer to ${rpc}, ${type}`, (received) =>
+          answer.test(received.toString("latin1")) ? true : undefined,
+        );
+      }
+    }
+  },
+);

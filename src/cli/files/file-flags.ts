@@ -16,7 +16,7 @@ export function addUserFlag(command: Command): Command {
 }
 
 export function excludeFlag(): Option {
-  return new Option("--exclude <glob>", "leave out what matches; may be repeated")
+  return new Option("--exclude <glob>", "names or paths to leave out; may be repeated")
     .argParser(readGlob)
     .default([], "none");
 }

@@ -11,14 +11,14 @@ export function addSync(program: Command, done: (exitCode: number) => void): voi
     .command("sync")
     .summary("copy the changes of a directory, once or continuously")
     .description(
-      "Copies what is new or has changed in a directory into another one: from this machine to the agent, or back. " +
+      "Copies the new and changed files of a directory into another one: from this machine to the agent, or back. " +
         'The path on the agent begins with ":".',
     )
     .argument("<source>", "DIR or :DIR")
     .argument("<target>", "the other one; it is created if it is missing")
     .option("-w, --watch", "copy each later change also, until Ctrl-C")
-    .option("--delete", "remove what the source does not have")
-    .option("-f, --force", "overwrite what has changed in the target")
+    .option("--delete", "remove files that the source does not have")
+    .option("-f, --force", "overwrite files that have changed in the target")
     .addOption(excludeFlag())
     .addOption(
       new Option("--links <rule>", "links that can lead out of a directory: refuse, skip or keep")

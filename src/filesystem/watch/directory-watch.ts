@@ -18,22 +18,9 @@ import { createGlobs } from "./globs.ts";
 import { Inbox } from "./inbox.ts";
 import type { HubMember, InotifyHub } from "./inotify-hub.ts";
 import { Moves } from "./moves.ts";
-import type { WatchEventType } from "./watch-event.ts";
+import type { RawWatchEvent, WatchEventType, WatchRequest } from "./watch-event.ts";
+import { type DirectoryState, packTree, unpackTree } from "./watch-state.ts";
 import { keyOf, type WatchedDirectory, WatchTree } from "./watch-tree.ts";
-
-export interface WatchRequest {
-  readonly path: string;
-  readonly recursive: boolean;
-  readonly allowNetwork: boolean;
-  readonly exclude: readonly string[];
-}
-
-/** An event without its entry. */
-export interface RawWatchEvent {
-  readonly name: string;
-  readonly type: WatchEventType;
-  readonly rescan: boolean;
-}
 
 export interface DirectoryWatchOptions {
   readonly request: WatchRequest;
@@ -44,6 +31,8 @@ export interface DirectoryWatchOptions {
   onEvent(event: RawWatchEvent): void;
   /** The watch cannot continue; it is closed. */
   onFailure(error: unknown): void;
+  /** Of another image of the agent. */
+  readonly saved?: DirectoryState | undefined;
 }
 
 /** In this order, if one event of the kernel has several. */
@@ -58,7 +47,7 @@ const changes = [
 export class DirectoryWatch implements HubMember {
   readonly #options: DirectoryWatchOptions;
   readonly #fd: Fd;
-  readonly #inbox = new Inbox();
+  readonly #inbox: Inbox;
   readonly #tree: WatchTree;
   readonly #moves: Moves;
   readonly #isExcluded: (path: string) => boolean;
@@ -66,19 +55,70 @@ export class DirectoryWatch implements HubMember {
   readonly #abort = new AbortController();
   /** Calls on a thread; meanwhile events wait. */
   #arming = 0;
+  /** New directories that are being armed: another image of the agent begins that again. */
+  readonly #armingNew = new Set<WatchedDirectory>();
+  #isRecovering = false;
   /** The root is gone; this stands for the watch of a directory above it. */
   #away: WatchedDirectory | undefined;
   #isHandling = false;
   #isClosed = false;
   #onSettled: (() => void)[] = [];
 
-  /** Call `start` next. Throws `resource_exhausted` without an inotify instance. */
+  /** Call `start` next, or `goOn` for one that was saved. Throws `resource_exhausted` without an inotify instance. */
   constructor(options: DirectoryWatchOptions) {
+    const { saved } = options;
     this.#options = options;
     this.#fd = options.hub.join(this);
     this.#tree = new WatchTree((watch) => options.hub.disown(watch, this));
     this.#moves = new Moves(this.#tree);
     this.#isExcluded = createGlobs(options.request.exclude);
+    this.#inbox = new Inbox(saved?.inbox);
+    if (saved !== undefined) this.#restore(saved);
+  }
+
+  #restore(saved: DirectoryState): void {
+    const { hub } = this.#options;
+    const directories = unpackTree(saved.tree, this.#tree);
+    this.#moves.restore(saved.moves, directories);
+    for (const number of saved.arming) {
+      const directory = directories[number];
+      if (directory !== undefined) this.#armingNew.add(directory);
+    }
+    for (const directory of directories) {
+      if (directory.watch !== undefined) hub.own(directory.watch, this);
+      if (directory.announced !== undefined) this.#announced.add(directory);
+    }
+    this.#isRecovering = saved.isRecovering;
+    if (saved.away === undefined) return;
+    this.#away = newAway();
+    const { watch } = saved.away;
+    if (watch === undefined) return;
+    hub.own(watch, this);
+    this.#tree.setWatch(this.#away, watch);
+  }
+
+  /** Changes nothing. */
+  save(): DirectoryState {
+    const packed = packTree(this.#tree.root, this.#moves.directories);
+    const numberOf = (directory: WatchedDirectory) => packed.numberOf(directory);
+    return {
+      tree: packed.state,
+      inbox: this.#inbox.save(),
+      moves: this.#moves.save(numberOf),
+      away: this.#away && { watch: this.#away.watch },
+      arming: [...this.#armingNew].map(numberOf).filter((number) => number !== undefined),
+      isRecovering: this.#isRecovering,
+    };
+  }
+
+  /** Continues what another image of the agent began. The kernel reports what happened meanwhile. */
+  goOn(): void {
+    const unfinished = [...this.#armingNew];
+    this.#armingNew.clear();
+    for (const directory of unfinished) this.#armNew(directory);
+    if (this.#away !== undefined) this.#lookForRoot();
+    else if (this.#isRecovering) this.#recover();
+    this.#handleAll();
   }
 
   /** Resolves when changes are noticed from now on. Rejects if the directory cannot be watched. */
@@ -207,7 +247,8 @@ export class DirectoryWatch implements HubMember {
 
   /** A directory that was made or moved in: its entries are reported as new. */
   #armNew(directory: WatchedDirectory): void {
-    this.#inBackground(this.#arm(directory, true));
+    this.#armingNew.add(directory);
+    this.#inBackground(this.#arm(directory, true).finally(() => this.#armingNew.delete(directory)));
   }
 
   /** Events were lost: the tree is armed again from its root. */
@@ -224,12 +265,17 @@ export class DirectoryWatch implements HubMember {
     }
     // Reported when changes are detected again: the client finds earlier ones when it lists the
     // directory.
+    this.#isRecovering = true;
     this.#inBackground(
-      this.#arm(this.#tree.root, false).then(reportLoss, (error: unknown) => {
-        if (!isGone(error)) throw error;
-        reportLoss();
-        this.#loseRoot();
-      }),
+      this.#arm(this.#tree.root, false)
+        .then(reportLoss, (error: unknown) => {
+          if (!isGone(error)) throw error;
+          reportLoss();
+          this.#loseRoot();
+        })
+        .finally(() => {
+          this.#isRecovering = false;
+        }),
     );
   }
 
@@ -238,13 +284,7 @@ export class DirectoryWatch implements HubMember {
     if (this.#away !== undefined || this.#isClosed) return;
     this.#tree.forget(this.#tree.root);
     // Not in the tree: its watch is of another directory.
-    this.#away = {
-      parent: undefined,
-      name: Buffer.alloc(0),
-      watch: undefined,
-      children: new Map(),
-      announced: undefined,
-    };
+    this.#away = newAway();
     this.#lookForRoot();
   }
 
@@ -401,6 +441,11 @@ export class DirectoryWatch implements HubMember {
 }
 
 const SLASH = Buffer.from("/");
+
+function newAway(): WatchedDirectory {
+  const name = Buffer.alloc(0);
+  return { parent: undefined, name, watch: undefined, children: new Map(), announced: undefined };
+}
 
 /** At most one CREATE for each name: the list and the kernel both report it. */
 function wasAnnounced({ announced }: WatchedDirectory, name: Uint8Array, number: number): boolean {

@@ -9,6 +9,7 @@
 // I3  Every event that was dropped unread is followed by a rescan event that is still unread or was read.
 
 import type { NumberedEvent, WatchEvent } from "./watch-event.ts";
+import { type QueueState, restoreEvent, saveEvent } from "./watch-state.ts";
 
 /** The cost of an event in addition to its name and entry. */
 const EVENT_BYTES = 128;
@@ -18,6 +19,8 @@ export interface QueueOptions {
   readonly maxBytes: number;
   /** Asks for room for so many bytes in all; false if there is none. */
   resize(bytes: number): boolean;
+  /** Of another image of the agent. */
+  readonly saved?: QueueState | undefined;
 }
 
 export class EventQueue {
@@ -31,6 +34,18 @@ export class EventQueue {
 
   constructor(options: QueueOptions) {
     this.#options = options;
+    const { saved } = options;
+    if (saved === undefined) return;
+    this.#events = saved.events.map(restoreEvent);
+    this.#read = saved.read;
+    this.#next = saved.next;
+    this.#rescans = saved.rescans;
+    this.#hold(this.#events.reduce((bytes, event) => bytes + bytesOf(event), 0));
+  }
+
+  save(): QueueState {
+    const { read, next, rescans } = this;
+    return { events: this.#events.map(saveEvent), read, next, rescans };
   }
 
   get oldest(): number {

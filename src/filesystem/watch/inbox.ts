@@ -2,6 +2,7 @@
 // after the directories that they are about are known. Bounded; too many become one overflow.
 
 import { IN, type InotifyEvent, type WatchDescriptor } from "../../linux/index.ts";
+import type { InboxState } from "./watch-state.ts";
 
 const MAX_WAITING = 65_536;
 
@@ -13,9 +14,18 @@ const OVERFLOW: InotifyEvent = {
 };
 
 export class Inbox {
-  #events: InotifyEvent[] = [];
+  #events: InotifyEvent[];
   #at = 0;
-  #taken = 0;
+  #taken: number;
+
+  constructor({ events, taken }: InboxState = { events: [], taken: 0 }) {
+    this.#events = [...events];
+    this.#taken = taken;
+  }
+
+  save(): InboxState {
+    return { events: this.#events.slice(this.#at), taken: this.#taken };
+  }
 
   /** How many events were ever added. */
   get added(): number {

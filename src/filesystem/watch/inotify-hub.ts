@@ -33,6 +33,24 @@ export class InotifyHub {
   /** Not removed yet: a thread may be adding the same directory, and would get a watch that is gone. */
   readonly #unowned = new Set<WatchDescriptor>();
   readonly #room = Buffer.alloc(READ_BYTES);
+  /** Continues the instance of another image of the agent, which may have watches that nobody asked for. */
+  readonly #isInherited: boolean;
+
+  /** `inherited`: the instance of another image of the agent, which is not read before `goOn`. */
+  constructor(inherited?: Fd) {
+    this.#fd = inherited;
+    this.#isInherited = inherited !== undefined;
+  }
+
+  /** The instance, if it is open. */
+  get fd(): Fd | undefined {
+    return this.#fd;
+  }
+
+  goOn(): void {
+    if (this.#fd !== undefined) this.#poll(this.#fd);
+    this.#closeUnused();
+  }
 
   /** The instance is open while there are members. Throws `resource_exhausted`. */
   join(member: HubMember): Fd {
@@ -98,6 +116,11 @@ export class InotifyHub {
 
   #open(): Fd {
     const fd = openInotify();
+    this.#poll(fd);
+    return fd;
+  }
+
+  #poll(fd: Fd): void {
     const options = {
       readable: true,
       writable: false,
@@ -116,7 +139,6 @@ export class InotifyHub {
     this.#socket.resume();
     // Watches alone do not keep the agent running.
     this.#socket.unref();
-    return fd;
   }
 
   #pass(bytes: Buffer): void {
@@ -131,9 +153,18 @@ export class InotifyHub {
     for (const member of owners ?? []) member.take(event);
     for (const member of this.#arming.keys())
       if (this.#members.has(member) && owners?.has(member) !== true) member.take(event);
-    if ((event.mask & IN.IGNORED) === 0) return;
+    if ((event.mask & IN.IGNORED) === 0) {
+      if (owners === undefined && this.#isInherited) this.#removeStray(event.watch);
+      return;
+    }
     this.#owners.delete(event.watch);
     this.#unowned.delete(event.watch);
+  }
+
+  /** Added by a thread that the exec ended, for a watch that nobody got. */
+  #removeStray(watch: WatchDescriptor): void {
+    this.#unowned.add(watch);
+    this.#removeUnowned();
   }
 
   /** Not while a thread adds watches: it has the number of the descriptor. */

@@ -2,6 +2,7 @@
 // that a name arrived, with the same cookie. A directory whose arrival is not reported has left the
 // tree.
 
+import type { SavedMove } from "./watch-state.ts";
 import type { WatchedDirectory, WatchTree } from "./watch-tree.ts";
 
 interface Move {
@@ -19,6 +20,22 @@ export class Moves {
 
   constructor(tree: WatchTree) {
     this.#tree = tree;
+  }
+
+  /** The directories that are on their way. */
+  get directories(): readonly WatchedDirectory[] {
+    return this.#moves.map(({ directory }) => directory);
+  }
+
+  save(numberOf: (directory: WatchedDirectory) => number | undefined): SavedMove[] {
+    return this.#moves.map(({ directory, ...move }) => ({ ...move, directory: numberOf(directory) ?? 0 }));
+  }
+
+  restore(saved: readonly SavedMove[], directories: readonly WatchedDirectory[]): void {
+    for (const { directory: number, ...move } of saved) {
+      const directory = directories[number];
+      if (directory !== undefined) this.#moves.push({ ...move, directory });
+    }
   }
 
   /** `isFollowed`: the other half waits already. */

@@ -1,8 +1,22 @@
-// The events of a watch.
+// What a watch is asked for, and what it reports.
 
 import type { Entry } from "../entries/entry.ts";
 
 export type WatchEventType = "create" | "write" | "remove" | "rename" | "chmod";
+
+export interface WatchRequest {
+  readonly path: string;
+  readonly recursive: boolean;
+  readonly allowNetwork: boolean;
+  readonly exclude: readonly string[];
+}
+
+/** An event without its entry. */
+export interface RawWatchEvent {
+  readonly name: string;
+  readonly type: WatchEventType;
+  readonly rescan: boolean;
+}
 
 export interface WatchEvent {
   /** Relative to the watched directory; `.` is the directory itself. */

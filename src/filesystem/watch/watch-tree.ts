@@ -56,6 +56,13 @@ export class WatchTree {
     return child;
   }
 
+  /** A directory of another image of the agent; without a parent, one that has left the tree. Names are not compared. */
+  restore(parent: WatchedDirectory | undefined, name: Buffer): WatchedDirectory {
+    const directory = newDirectory(parent, name);
+    parent?.children.set(keyOf(name), directory);
+    return directory;
+  }
+
   /** Returns the directory that had this watch before: it was renamed while it was looked up. */
   setWatch(directory: WatchedDirectory, watch: WatchDescriptor): WatchedDirectory | undefined {
     const before = this.#byWatch.get(watch);

@@ -2,11 +2,14 @@
 // a client reads and after it left.
 
 import { startTimer, type Timer } from "../../clock.ts";
+import { messageOf } from "../../text.ts";
 import type { UserFiles } from "../file-access.ts";
-import { DirectoryWatch, type RawWatchEvent, type WatchRequest } from "./directory-watch.ts";
+import { FileError } from "../file-error.ts";
+import { DirectoryWatch } from "./directory-watch.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { InotifyHub } from "./inotify-hub.ts";
-import type { WatchEvent } from "./watch-event.ts";
+import type { RawWatchEvent, WatchEvent, WatchRequest } from "./watch-event.ts";
+import type { SavedFailure, WatcherState } from "./watch-state.ts";
 
 /** How long a poll waits for directories that are being armed, so that their content is in its answer. */
 const SETTLE_MS = 2_000;
@@ -24,27 +27,35 @@ export interface WatcherOptions {
   readonly maxQueueBytes: number;
   /** Asks for room for so many bytes in all; false if there is none. */
   resize(bytes: number): boolean;
+  /** Of another image of the agent. */
+  readonly saved?: WatcherState | undefined;
 }
 
 export class Watcher {
   readonly id: string;
   readonly queue: EventQueue;
   readonly #options: WatcherOptions;
-  readonly #watch: DirectoryWatch;
+  /** Undefined if it had failed in another image of the agent. */
+  readonly #watch: DirectoryWatch | undefined;
   readonly #abort = new AbortController();
   #failure: unknown;
   #isClosed = false;
   /** Events that wait for the look-up of their entries. */
   #incoming: RawWatchEvent[] = [];
+  /** Those whose entries are looked up now. */
+  #lookingUp: readonly RawWatchEvent[] = [];
   #lookup: Promise<void> | undefined;
 
   constructor(options: WatcherOptions) {
-    const { id, request, files, hub, maxDirectories, maxQueueBytes: maxBytes } = options;
+    const { id, request, files, hub, maxDirectories, maxQueueBytes: maxBytes, saved } = options;
     this.id = id;
     this.#options = options;
-    this.queue = new EventQueue({ maxBytes, resize: (bytes) => options.resize(bytes) });
+    this.queue = new EventQueue({ maxBytes, resize: (bytes) => options.resize(bytes), saved: saved?.queue });
+    this.#incoming = [...(saved?.incoming ?? [])];
+    this.#failure = saved?.failure && restoreFailure(saved.failure);
+    if (this.#failure !== undefined) return;
     this.#watch = new DirectoryWatch({
-      ...{ request, files, hub, maxDirectories },
+      ...{ request, files, hub, maxDirectories, saved: saved?.directory },
       onEvent: (event) => this.#receive(event),
       onFailure: (error) => {
         this.#failure = error;
@@ -54,8 +65,26 @@ export class Watcher {
   }
 
   /** See DirectoryWatch.start. */
-  start(): Promise<void> {
-    return this.#watch.start();
+  async start(): Promise<void> {
+    await this.#watch?.start();
+  }
+
+  /** Changes nothing. */
+  save(): Omit<WatcherState, "endsWithReader"> {
+    const { id, request, includeEntry, files } = this.#options;
+    const failure = this.#failure;
+    return {
+      ...{ id, request, includeEntry, user: files.user },
+      queue: this.queue.save(),
+      incoming: [...this.#lookingUp, ...this.#incoming],
+      ...(failure === undefined ? { directory: this.#watch?.save() } : { failure: saveFailure(failure) }),
+    };
+  }
+
+  /** Continues what another image of the agent began. */
+  goOn(): void {
+    if (this.#incoming.length > 0) this.#lookUpSoon();
+    this.#watch?.goOn();
   }
 
   /** Why there are no more events than those in the queue. */
@@ -74,7 +103,7 @@ export class Watcher {
     const limit = new Promise<void>((resolve) => {
       timer = startTimer(SETTLE_MS, resolve);
     });
-    await Promise.race([limit, this.#watch.settled().then(() => this.#lookup)]);
+    await Promise.race([limit, Promise.resolve(this.#watch?.settled()).then(() => this.#lookup)]);
     timer?.cancel();
   }
 
@@ -83,7 +112,7 @@ export class Watcher {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#abort.abort();
-    this.#watch.close();
+    this.#watch?.close();
     this.queue.clear();
     this.queue.wake();
   }
@@ -93,18 +122,23 @@ export class Watcher {
     if (!this.#options.includeEntry) this.queue.push({ ...event, entry: undefined });
     else {
       this.#incoming.push(event);
-      this.#lookup ??= this.#lookUpAll().finally(() => {
-        this.#lookup = undefined;
-      });
+      this.#lookUpSoon();
     }
+  }
+
+  #lookUpSoon(): void {
+    this.#lookup ??= this.#lookUpAll().finally(() => {
+      this.#lookup = undefined;
+    });
   }
 
   async #lookUpAll(): Promise<void> {
     // In a later turn: the events of one read of the kernel are looked up together.
     await undefined;
     while (this.#incoming.length > 0 && !this.#isClosed) {
-      const events = this.#incoming.splice(0, MAX_LOOKUPS);
-      for (const event of await this.#withEntries(events)) this.queue.push(event);
+      this.#lookingUp = this.#incoming.splice(0, MAX_LOOKUPS);
+      for (const event of await this.#withEntries(this.#lookingUp)) this.queue.push(event);
+      this.#lookingUp = [];
     }
   }
 
@@ -124,6 +158,15 @@ export class Watcher {
       entry: hasEntry(event) ? byPath.get(pathOf(event)) : undefined,
     }));
   }
+}
+
+function saveFailure(error: unknown): SavedFailure {
+  const { code, errno } = error instanceof FileError ? error : { code: "internal", errno: undefined };
+  return { code, message: messageOf(error), errno };
+}
+
+function restoreFailure({ code, message, errno }: SavedFailure): Error {
+  return new FileError(code as FileError["code"], message, errno);
 }
 
 /** Never on REMOVE and RENAME: the entry could be that of a successor. */

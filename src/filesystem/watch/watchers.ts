@@ -1,13 +1,14 @@
 // All watches: their number, their ids, and how long an unread one is kept.
 
 import { startTimer, type Timer } from "../../clock.ts";
-import { kernelRandomBytes } from "../../linux/index.ts";
+import { type InheritedDescriptors, kernelRandomBytes } from "../../linux/index.ts";
 import { clip } from "../../text.ts";
-import type { UserFiles } from "../file-access.ts";
+import type { FileAccess, UserFiles } from "../file-access.ts";
 import { FileError } from "../file-error.ts";
-import type { WatchRequest } from "./directory-watch.ts";
 import { InotifyHub } from "./inotify-hub.ts";
-import { Watcher } from "./watcher.ts";
+import type { WatchRequest } from "./watch-event.ts";
+import type { WatchesState } from "./watch-state.ts";
+import { Watcher, type WatcherOptions } from "./watcher.ts";
 
 /** The queue of one watch. */
 const MAX_QUEUE_BYTES = 1024 * 1024;
@@ -32,6 +33,14 @@ export interface WatchersOptions {
   readonly retainMs: number;
   /** Undefined if there is no room. */
   reserve(bytes: number): Reservation | undefined;
+  /** Of another image of the agent; continued by `goOn`. */
+  readonly saved?: SavedWatches | undefined;
+}
+
+export interface SavedWatches {
+  readonly state: WatchesState;
+  readonly descriptors: InheritedDescriptors;
+  readonly files: FileAccess;
 }
 
 export interface NewWatch extends WatchRequest {
@@ -50,23 +59,71 @@ export interface WatchStatistics {
   readonly rescans: number;
 }
 
+type OpenOptions = Pick<WatcherOptions, "id" | "request" | "includeEntry" | "files" | "saved"> & {
+  readonly reservation: Reservation;
+};
+
 interface Kept {
   readonly watcher: Watcher;
   readonly reservation: Reservation;
   /** Clients that read it now. */
   readers: number;
+  /** It is removed when its reader leaves. */
+  endsWithReader: boolean;
   expiry: Timer | undefined;
 }
 
 export class Watchers {
   readonly #options: WatchersOptions;
-  readonly #hub = new InotifyHub();
+  readonly #hub: InotifyHub;
   readonly #kept = new Map<string, Kept>();
   #starting = 0;
   readonly #ofRemoved = { events: 0, rescans: 0 };
 
   constructor(options: WatchersOptions) {
     this.#options = options;
+    const { saved } = options;
+    const fd = saved?.state.fd;
+    this.#hub = new InotifyHub(fd === undefined ? undefined : saved?.descriptors.claim(fd, "other"));
+    if (saved !== undefined) this.#restore(saved);
+  }
+
+  #restore({ state, files }: SavedWatches): void {
+    Object.assign(this.#ofRemoved, state.ofRemoved);
+    for (const one of state.watchers) {
+      const reservation = this.#options.reserve(0);
+      if (reservation === undefined) throw new Error("no memory is left for a watch (--memory-budget)");
+      const { id, request, includeEntry, endsWithReader } = one;
+      const watcher = this.#open({
+        id,
+        request,
+        includeEntry,
+        files: files.for(one.user),
+        reservation,
+        saved: one,
+      });
+      this.#kept.set(id, { watcher, reservation, readers: 0, endsWithReader, expiry: undefined });
+    }
+  }
+
+  /** Changes nothing. */
+  save(): WatchesState {
+    const watchers = [...this.#kept.values()].map(({ watcher, endsWithReader }) => ({
+      ...watcher.save(),
+      endsWithReader,
+    }));
+    return { fd: this.#hub.fd, watchers, ofRemoved: { ...this.#ofRemoved } };
+  }
+
+  /** Continues what was saved. Streams that continue are readers by now. */
+  goOn(): void {
+    for (const kept of [...this.#kept.values()]) {
+      const isLeft = kept.readers === 0;
+      if (isLeft && kept.endsWithReader) this.remove(kept.watcher.id);
+      else this.#expireLater(kept);
+    }
+    this.#hub.goOn();
+    for (const { watcher } of this.#kept.values()) watcher.goOn();
   }
 
   statistics(): WatchStatistics {
@@ -92,14 +149,9 @@ export class Watchers {
       throw new FileError("resource_exhausted", "no memory is left for a watch (--memory-budget)");
     this.#starting++;
     try {
-      const watcher = new Watcher({
-        ...{ id: newId(), request, includeEntry, files, hub: this.#hub },
-        maxDirectories: MAX_DIRECTORIES,
-        maxQueueBytes: MAX_QUEUE_BYTES,
-        resize: (bytes) => reservation.resize(bytes),
-      });
+      const watcher = this.#open({ id: newId(), request, includeEntry, files, reservation });
       await watcher.start();
-      const kept: Kept = { watcher, reservation, readers: 0, expiry: undefined };
+      const kept: Kept = { watcher, reservation, readers: 0, endsWithReader: false, expiry: undefined };
       this.#kept.set(watcher.id, kept);
       this.#expireLater(kept);
       return watcher;
@@ -111,14 +163,25 @@ export class Watchers {
     }
   }
 
+  #open({ reservation, ...options }: OpenOptions): Watcher {
+    return new Watcher({
+      ...options,
+      hub: this.#hub,
+      maxDirectories: MAX_DIRECTORIES,
+      maxQueueBytes: MAX_QUEUE_BYTES,
+      resize: (bytes) => reservation.resize(bytes),
+    });
+  }
+
   /** Throws `not_found`. */
   find(id: string): Watcher {
     return this.#find(id).watcher;
   }
 
-  /** Until the returned function is called, the watch does not expire. */
-  read(id: string): () => void {
+  /** Until the returned function is called, the watch does not expire. With `endsWithReader` that removes the watch. */
+  read(id: string, { endsWithReader = false } = {}): () => void {
     const kept = this.#find(id);
+    kept.endsWithReader = endsWithReader;
     kept.readers++;
     kept.expiry?.cancel();
     let isReading = true;
@@ -126,7 +189,9 @@ export class Watchers {
       if (!isReading) return;
       isReading = false;
       kept.readers--;
-      if (!kept.watcher.isClosed) this.#expireLater(kept);
+      if (kept.watcher.isClosed) return;
+      if (endsWithReader) this.remove(id);
+      else this.#expireLater(kept);
     };
   }
 

@@ -3,6 +3,7 @@
 
 import type { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { END_STREAM_FLAG, enveloped, TRAILER_FLAG } from "../envelope.ts";
 import { type NodeRequest, type NodeResponse, pathOf } from "../exchange.ts";
 
 export interface Refusal {
@@ -14,8 +15,6 @@ export interface Refusal {
 }
 
 const JSON_TYPE = { "Content-Type": "application/json" };
-const END_STREAM_FLAG = 0x02;
-const TRAILER_FLAG = 0x80;
 
 /** The response must not have begun. */
 export function refuse(request: NodeRequest, response: NodeResponse, refusal: Refusal): void {
@@ -48,7 +47,7 @@ function formatFor(request: NodeRequest, { code, httpStatus, message }: Refusal)
   const grpcMessage = encodeGrpcMessage(message);
   if (type.startsWith("application/grpc-web")) {
     const trailer = `grpc-status: ${code}\r\ngrpc-message: ${grpcMessage}\r\n`;
-    const body = envelope(TRAILER_FLAG, trailer);
+    const body = enveloped(TRAILER_FLAG, Buffer.from(trailer));
     // The text form is not served, but its clients must be able to read that.
     const isText = type.startsWith("application/grpc-web-text");
     return {
@@ -66,7 +65,7 @@ function formatFor(request: NodeRequest, { code, httpStatus, message }: Refusal)
   const isConnectStream = type.startsWith("application/connect+");
   // A type that the RPC does not accept is not the format of its answer.
   if (isConnectStream && httpStatus !== 415) {
-    const body = envelope(END_STREAM_FLAG, JSON.stringify({ error }));
+    const body = enveloped(END_STREAM_FLAG, Buffer.from(JSON.stringify({ error })));
     return { status: 200, headers: { "Content-Type": type }, body };
   }
   const isJson = isConnectStream || type === "application/json" || type === "application/proto";
@@ -95,12 +94,4 @@ function isRpcPath(path: string): boolean {
  */
 export function encodeGrpcMessage(message: string): string {
   return message.replace(/[^\x20-\x24\x26-\x7e]/gu, encodeURIComponent);
-}
-
-function envelope(flags: number, text: string): Buffer {
-  const data = Buffer.from(text);
-  const head = Buffer.alloc(5);
-  head.writeUInt8(flags, 0);
-  head.writeUInt32BE(data.length, 1);
-  return Buffer.concat([head, data]);
 }

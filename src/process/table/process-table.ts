@@ -347,6 +347,11 @@ export class ProcessTable {
     return [...this.#processes];
   }
 
+  /** Throws if the output of a process breaks a rule of its multiplexer: after a crash, such a state must not continue. */
+  checkOutput(): void {
+    for (const { output } of [...this.list(), ...this.listEnded()]) output.checkInvariants();
+  }
+
   /** Ended ones that are still retained, in the order they ended. */
   listEnded(): Process[] {
     return this.#ended.list();

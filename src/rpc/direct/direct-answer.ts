@@ -7,14 +7,11 @@
 import type { Writable } from "node:stream";
 import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, endStreamToJson, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
-import { refuse } from "../../http/index.ts";
+import { COMPRESSED_FLAG, END_STREAM_FLAG, enveloped, refuse } from "../../http/index.ts";
 import { COMPRESSED_FROM_BYTES } from "../answer-compression.ts";
 import { replacementOf } from "../error-answer.ts";
 import type { DirectCall } from "./direct-call.ts";
 
-const HEAD_BYTES = 5;
-const COMPRESSED_FLAG = 0x01;
-const END_STREAM_FLAG = 0x02;
 const OK_STATUS = 200;
 
 export async function writeUnary(call: DirectCall, message: Uint8Array): Promise<void> {
@@ -109,14 +106,6 @@ export class StreamAnswer {
     if (compression === undefined || message.length < COMPRESSED_FROM_BYTES) return enveloped(flags, message);
     return enveloped(flags | COMPRESSED_FLAG, await compression.compress(message));
   }
-}
-
-function enveloped(flags: number, message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(HEAD_BYTES + message.length);
-  frame.writeUInt8(flags, 0);
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, HEAD_BYTES);
-  return frame;
 }
 
 /** The library keeps headers in a `Headers`, which sorts them. */

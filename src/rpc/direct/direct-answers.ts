@@ -4,7 +4,7 @@
 
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type NodeRequest, type NodeResponse, refuse } from "../../http/index.ts";
+import { HEAD_BYTES, type NodeRequest, type NodeResponse, refuse } from "../../http/index.ts";
 import { holdAnswer } from "../answer-memory.ts";
 import { COPIES, envelopePieces } from "../request-body.ts";
 import type { RequestMemory } from "../request-memory.ts";
@@ -18,7 +18,6 @@ import { readSmallBody } from "./small-body.ts";
 
 /** A SendInput of 64 KiB, in base64 also. A longer one takes more time to decode than the library takes. */
 const MAX_BYTES = 128 * 1024;
-const HEAD_BYTES = 5;
 
 export interface DirectOptions {
   readonly maxMessageBytes: number;
@@ -60,7 +59,11 @@ export function answerDirectly(
     return true;
   }
   const reserve = (bytes: number) => call.share.reserve(bytes, COPIES[form.codec]);
-  readSmallBody(request, response, { maxBytes, limitMs: requestMs, reserve }, (body) => {
+  const head = {
+    headBytes: form.isStream ? HEAD_BYTES : 0,
+    acceptsHead: (bytes: Uint8Array) => (lengthIn(bytes) ?? Number.POSITIVE_INFINITY) <= maxBytes,
+  };
+  readSmallBody(request, response, { maxBytes, limitMs: requestMs, ...head, reserve }, (body) => {
     // The client left before its message was complete.
     if (call.hasEnded) return;
     const message = body.kind === "whole" ? decodedMessage(body.bytes, call) : undefined;
@@ -102,9 +105,13 @@ function decodedMessage(body: Uint8Array, { form, direct, share }: DirectCall): 
 
 /** The message, if the body is one envelope without flags. */
 function insideEnvelope(body: Uint8Array): Uint8Array | undefined {
-  if (body.length < HEAD_BYTES || body[0] !== 0) return undefined;
-  const length = new DataView(body.buffer, body.byteOffset, HEAD_BYTES).getUint32(1);
-  return length === body.length - HEAD_BYTES ? body.subarray(HEAD_BYTES) : undefined;
+  if (body.length < HEAD_BYTES) return undefined;
+  return lengthIn(body) === body.length - HEAD_BYTES ? body.subarray(HEAD_BYTES) : undefined;
+}
+
+/** Of the message, as the head of an envelope says; undefined for an envelope with flags. */
+function lengthIn(head: Uint8Array): number | undefined {
+  return head[0] === 0 ? new DataView(head.buffer, head.byteOffset, HEAD_BYTES).getUint32(1) : undefined;
 }
 
 async function answerUnary(

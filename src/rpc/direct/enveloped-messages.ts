@@ -4,10 +4,7 @@
 
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-
-const HEAD_BYTES = 5;
-const COMPRESSED_FLAG = 0x01;
-const END_STREAM_FLAG = 0x02;
+import { COMPRESSED_FLAG, END_STREAM_FLAG, HEAD_BYTES } from "../../http/index.ts";
 
 /** `decode` throws for a message that is malformed. Its bytes may be kept: they are not used again. */
 export async function* envelopedMessages(

@@ -1,18 +1,22 @@
-// Reads the body of a request whose single message is short, without a promise or an iterator for
-// each piece. A longer body is passed on to the library: the bytes that were read, and the rest.
+// Reads the body of a request whose single message is short, without a promise or an iterator for each piece. A longer
+// body is passed on to the library: the bytes that were read, and the rest. So is one whose first bytes the library
+// refuses: its client must not have to send the rest before it gets the answer.
 
 import type { NodeRequest, NodeResponse } from "../../http/index.ts";
 import { failAtLimit, limitTime } from "../timely-body.ts";
 
 export type SmallBody =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
-  /** It is longer than asked for, or there is no memory for it. */
+  /** It is longer than asked for, there is no memory for it, or its head is refused. */
   | { readonly kind: "other"; readonly body: AsyncIterable<Uint8Array> };
 
 export interface SmallBodyOptions {
   readonly maxBytes: number;
   /** How long the request may take to arrive; afterwards it is answered. */
   readonly limitMs: number;
+  /** The first bytes, which `acceptsHead` is called with once they have arrived. 0: none. */
+  readonly headBytes: number;
+  readonly acceptsHead: (head: Uint8Array) => boolean;
   /** Called before each piece is held. Its exceptions are ignored, because the library will find the same. */
   readonly reserve: (bytes: number) => void;
 }
@@ -21,17 +25,23 @@ export interface SmallBodyOptions {
 export function readSmallBody(
   request: NodeRequest,
   response: NodeResponse,
-  { maxBytes, limitMs, reserve }: SmallBodyOptions,
+  { maxBytes, limitMs, headBytes, acceptsHead, reserve }: SmallBodyOptions,
   onBody: (body: SmallBody) => void,
 ): void {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
+  let isHeadKnown = headBytes === 0;
+  const isHeadRefused = (): boolean => {
+    if (isHeadKnown || bytes < headBytes) return false;
+    isHeadKnown = true;
+    return !acceptsHead(joined(pieces).subarray(0, headBytes));
+  };
   /** Takes the bytes that have arrived. Returns false at the first piece that is too much. */
   const take = (): boolean => {
     for (let piece = request.read(); piece !== null; piece = request.read()) {
       pieces.push(piece);
       bytes += piece.length;
-      if (bytes > maxBytes || !canReserve(reserve, piece.length)) return false;
+      if (bytes > maxBytes || !canReserve(reserve, piece.length) || isHeadRefused()) return false;
     }
     return true;
   };

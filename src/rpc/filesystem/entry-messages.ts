@@ -20,9 +20,19 @@ export type ToEntryInfo = (entry: Entry) => EntryInfo;
  * The first Python SDK fails on fields that it does not know. It calls itself exactly `connect-python` and gets name,
  * type and path; the header tells proxies so, as envd's does.
  */
-export function entryMessages({ requestHeader, responseHeader }: RpcContext): ToEntryInfo {
-  if (requestHeader.get("User-Agent") !== "connect-python") return toEntryInfo;
-  responseHeader.set("X-E2B-Legacy-SDK", "true");
+export function entryMessages(context: RpcContext): ToEntryInfo {
+  return toEntryInfos(markLegacyClient(context));
+}
+
+/** Returns whether this is the first Python SDK, see entryMessages. */
+export function markLegacyClient({ requestHeader, responseHeader }: RpcContext): boolean {
+  const isLegacy = requestHeader.get("User-Agent") === "connect-python";
+  if (isLegacy) responseHeader.set("X-E2B-Legacy-SDK", "true");
+  return isLegacy;
+}
+
+export function toEntryInfos(isLegacy: boolean): ToEntryInfo {
+  if (!isLegacy) return toEntryInfo;
   return ({ name, type, path }) =>
     create(EntryInfoSchema, { name, path, type: type === "link" ? FileType.UNSPECIFIED : types[type] });
 }

@@ -1,9 +1,7 @@
 // The RPCs of watches: WatchDir streams the events, the others create a watch, poll it and remove it.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { realClock, startTimer } from "../../clock.ts";
-import { HoldfastError } from "../../errors.ts";
-import type { NumberedEvent, Watcher, Watchers } from "../../filesystem/index.ts";
+import type { Watcher, Watchers } from "../../filesystem/index.ts";
 import type {
   CreateWatcherRequest,
   GetWatcherEventsRequest,
@@ -11,15 +9,22 @@ import type {
   WatchDirRequest,
   WatchDirResponseSchema,
 } from "../../gen/filesystem_pb.ts";
-import type { RpcContext } from "../call-context.ts";
+import { FULL_GRANT } from "../../http/index.ts";
+import { callContext, type RpcContext } from "../call-context.ts";
+import { createFrameSink } from "../output/frame-sink.ts";
+import { carriableSocket } from "../output/output-streams.ts";
 import { keepaliveMs } from "../request-headers.ts";
 import type { ServingState } from "../serving-state.ts";
+import { markLegacyClient } from "./entry-messages.ts";
 import { type FileRequestSettings, fileRequest } from "./file-request.ts";
 import { lostBefore, toEventOffset, watchMessages } from "./watch-messages.ts";
+import { Position, WatchStream } from "./watch-stream.ts";
+import type { WatchStreams } from "./watch-streams.ts";
 
 export interface WatchCallSettings extends FileRequestSettings {
   readonly watchers: Watchers;
   readonly serving: ServingState;
+  readonly watchStreams: WatchStreams;
   readonly keepaliveMs: number;
 }
 
@@ -70,100 +75,38 @@ export async function* watchDir(
   request: WatchDirRequest,
   context: RpcContext,
 ): AsyncIterable<WatchDirEvent> {
-  const { watchers, serving } = settings;
+  const { watchers, serving, watchStreams } = settings;
+  const { values, signal, requestHeader, protocolName: protocol } = context;
+  const { response, codec, grant, dueAtMs } = callContext(values);
   const isResumable = request.fromOffset !== undefined || request.watcherId !== "";
+  const keepalive = keepaliveMs(requestHeader, settings.keepaliveMs);
   const watcher =
     request.watcherId === ""
       ? await createWatcher(settings, request, context)
       : watchers.find(request.watcherId);
-  const stopReading = watchers.read(watcher.id);
-  const leave = () => {
-    stopReading();
-    if (!isResumable && !watcher.isClosed) watchers.remove(watcher.id);
-  };
+  const stopReading = watchers.read(watcher.id, { endsWithReader: !isResumable });
   // The library may leave this generator where it is when a client disconnects early.
-  context.signal.addEventListener("abort", leave);
+  signal.addEventListener("abort", stopReading);
+  let remove: (() => void) | undefined;
   try {
-    context.signal.throwIfAborted();
+    signal.throwIfAborted();
     const from = toEventOffset(request.watcherId === "" ? undefined : request.fromOffset, watcher.queue.next);
-    const position = new Position(watcher, from);
+    const position = Position.begin(watcher, from);
+    const isLegacy = markLegacyClient(context);
+    const terms = { codec, isResumable, isLegacy, keepaliveMs: keepalive };
+    const stream = new WatchStream(position, terms, serving, signal);
+    remove = watchStreams.add(stream, {
+      terms: { ...terms, watcherId: watcher.id, protocol, dueAtMs },
+      // The next image does not know which token this stream is limited to.
+      socket: grant === FULL_GRANT ? carriableSocket(response) : undefined,
+    });
     yield startEvent(watcher, isResumable ? position.next : undefined);
-    // Wakes the wait below; nothing is left behind when the call ends.
-    void serving.stopped(context.signal).then(() => watcher.queue.wake());
-    const toWire = watchMessages(context, isResumable);
-    const intervalMs = keepaliveMs(context.requestHeader, settings.keepaliveMs);
-    for await (const event of eventsOf(position, settings, intervalMs, context.signal))
-      yield event === undefined
-        ? { event: { case: "keepalive", value: {} } }
-        : { event: { case: "filesystem", value: toWire(event) } };
+    // The library asks for more once it has handed the start event to the response.
+    await stream.run(createFrameSink(response));
   } finally {
-    context.signal.removeEventListener("abort", leave);
-    leave();
-  }
-}
-
-/** Undefined stands for a keepalive. Ends by an error only: the signal ends the call. */
-async function* eventsOf(
-  position: Position,
-  { serving }: WatchCallSettings,
-  intervalMs: number,
-  signal: AbortSignal,
-): AsyncGenerator<NumberedEvent | undefined> {
-  const { watcher } = position;
-  let sentAtMs = realClock.nowMs();
-  for (;;) {
-    const event = position.take();
-    if (event === undefined) {
-      throwIfOver(watcher, serving, signal);
-      const dueMs = sentAtMs + intervalMs - realClock.nowMs();
-      if (dueMs > 0) {
-        const timer = startTimer(dueMs, () => watcher.queue.wake());
-        await watcher.queue.changed(signal);
-        timer.cancel();
-        continue;
-      }
-    }
-    yield event;
-    sentAtMs = realClock.nowMs();
-  }
-}
-
-function throwIfOver({ failure, isClosed }: Watcher, serving: ServingState, signal: AbortSignal): void {
-  signal.throwIfAborted();
-  if (failure !== undefined) throw failure;
-  if (isClosed) throw new HoldfastError("not_found", "the watch was removed");
-  if (serving.isStopping) throw new HoldfastError("unavailable", "the agent is shutting down");
-}
-
-/** Where a stream is in the queue of its watch. */
-class Position {
-  readonly watcher: Watcher;
-  #next: number;
-  #lost: NumberedEvent | undefined;
-
-  constructor(watcher: Watcher, from: number | undefined) {
-    const { queue } = watcher;
-    this.watcher = watcher;
-    this.#next = Math.max(from ?? queue.read, queue.oldest);
-    if (from !== undefined && from < queue.oldest) this.#lost = lostBefore(queue.oldest);
-    if (from !== undefined) queue.forgetBefore(from);
-  }
-
-  /** The number of the event that `take` returns next. */
-  get next(): number {
-    return this.#lost?.offset ?? this.#next;
-  }
-
-  take(): NumberedEvent | undefined {
-    const lost = this.#lost;
-    this.#lost = undefined;
-    if (lost !== undefined) return lost;
-    const { queue } = this.watcher;
-    const event = queue.at(this.#next);
-    if (event === undefined) return undefined;
-    this.#next = event.offset + 1;
-    queue.markRead(event.offset);
-    return event;
+    remove?.();
+    signal.removeEventListener("abort", stopReading);
+    stopReading();
   }
 }
 

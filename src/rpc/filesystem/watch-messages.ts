@@ -5,7 +5,7 @@ import { HoldfastError } from "../../errors.ts";
 import type { NumberedEvent, WatchEventType } from "../../filesystem/index.ts";
 import { EventType, type FilesystemEvent, FilesystemEventSchema } from "../../gen/filesystem_pb.ts";
 import type { RpcContext } from "../call-context.ts";
-import { entryMessages } from "./entry-messages.ts";
+import { entryMessages, type ToEntryInfo } from "./entry-messages.ts";
 
 const types: Readonly<Record<WatchEventType, EventType>> = {
   create: EventType.CREATE,
@@ -19,7 +19,10 @@ export type ToWireEvent = (event: NumberedEvent) => FilesystemEvent;
 
 /** `offsets`: the client asked for the additions. */
 export function watchMessages(context: RpcContext, offsets: boolean): ToWireEvent {
-  const toInfo = entryMessages(context);
+  return toWireEvents(entryMessages(context), offsets);
+}
+
+export function toWireEvents(toInfo: ToEntryInfo, offsets: boolean): ToWireEvent {
   return ({ name, type, entry, offset, rescan }) =>
     create(FilesystemEventSchema, {
       name,

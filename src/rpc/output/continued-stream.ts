@@ -3,11 +3,9 @@
 
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { endStreamToJson } from "@connectrpc/connect/protocol-connect";
-import { realClock, startTimer, type Timer } from "../../clock.ts";
+import { startTimer } from "../../clock.ts";
 import { ConnectResponseSchema } from "../../gen/process_pb.ts";
-import { type BusyConnection, encodeGrpcMessage } from "../../http/index.ts";
-import { fromLastingMs } from "../../lasting-time.ts";
+import { type BusyConnection, enveloped } from "../../http/index.ts";
 import type { Logger } from "../../logger.ts";
 import { offset } from "../../multiplexer/index.ts";
 import type { Process, ProcessEnd, ProcessTable } from "../../process/index.ts";
@@ -16,6 +14,7 @@ import { toDetailedEnd, toTerminal } from "../conversions.ts";
 import { toConnectError } from "../error-mapping.ts";
 import type { ServingState } from "../serving-state.ts";
 import { AttachedStream, type StreamOutcome } from "./attached-stream.ts";
+import { endResponse, keepEarly, limitTime, writeChunk } from "./carried-response.ts";
 import { createChunkedSink } from "./frame-sink.ts";
 import type { FramesInFlight } from "./frames-in-flight.ts";
 import type { OutputStreams } from "./output-streams.ts";
@@ -44,7 +43,7 @@ export function continueStream(
   const { codec, offsets, terminal } = state;
   const gone = new AbortController();
   const leave = () => gone.abort();
-  const limit = limitTime(state, leave);
+  const limit = limitTime(state.dueAtMs, leave);
   const stream = new AttachedStream(process, {
     encoding: { codec, offsets },
     from: offset(state.deliveredTo),
@@ -83,12 +82,10 @@ export function continueStream(
     const failure = error && toConnectError(error, logger);
     if (outcome.kind === "end" && failure === undefined)
       writeChunk(socket, endFrame(process, outcome.end, state));
-    writeChunk(socket, endOfStream(state.protocol, failure));
     socket.off("end", leave).off("close", leave);
-    socket.write("0\r\n\r\n", () => {
+    endResponse(socket, state.protocol, failure, () => {
       linger.cancel();
       early.putBack();
-      // Not closed: a client with a keep-alive connection may send its next request at this moment.
       release();
     });
     if (outcome.kind === "end" && failure === undefined && !state.isObserver) table.endDelivered(process);
@@ -99,24 +96,6 @@ function termsOf(state: StreamState): StreamTerms {
   const { fd: _, processId: __, unsent: ___, isSizeDue: ____, ...rest } = state;
   const { deliveredTo: _____, readTo: ______, skippedTo: _______, ...terms } = rest;
   return terms;
-}
-
-interface TimeLimit {
-  readonly timer: Timer | undefined;
-  hasPassed(): boolean;
-}
-
-function limitTime({ dueAtMs }: StreamState, onPassed: () => void): TimeLimit {
-  let passed = false;
-  const nowMs = realClock.nowMs();
-  const timer =
-    dueAtMs === undefined
-      ? undefined
-      : startTimer(Math.max(0, fromLastingMs(dueAtMs, nowMs) - nowMs), () => {
-          passed = true;
-          onPassed();
-        });
-  return { timer, hasPassed: () => passed };
 }
 
 function errorOf(
@@ -130,28 +109,6 @@ function errorOf(
   return outcome.kind === "end" && isStart && process.deadlinePassed ? timeLimitError(process) : undefined;
 }
 
-/** More of requests that come before their turn is not read. */
-const MAX_EARLY_BYTES = 64 * 1024;
-
-/** Reads the connection, so that its end is noticed. Bytes that arrive belong to the next request. */
-function keepEarly(socket: BusyConnection["socket"]): { putBack(): void } {
-  let early: Buffer[] = [];
-  let bytes = 0;
-  const onData = (data: Buffer) => {
-    early.push(data);
-    bytes += data.length;
-    if (bytes > MAX_EARLY_BYTES) socket.pause();
-  };
-  socket.on("data", onData);
-  return {
-    putBack: () => {
-      socket.off("data", onData).pause();
-      if (bytes > 0 && !socket.destroyed) socket.unshift(Buffer.concat(early));
-      early = [];
-    },
-  };
-}
-
 /** The same bytes for Start and Connect. */
 function endFrame(process: Process, end: ProcessEnd, { codec, offsets }: StreamState): Buffer {
   const value = offsets ? toDetailedEnd(process, end) : end;
@@ -161,27 +118,4 @@ function endFrame(process: Process, end: ProcessEnd, { codec, offsets }: StreamS
       ? Buffer.from(toJsonString(ConnectResponseSchema, message))
       : toBinary(ConnectResponseSchema, message);
   return enveloped(0, bytes);
-}
-
-const END_STREAM_FLAG = 0x02;
-const TRAILER_FLAG = 0x80;
-
-function endOfStream(protocol: string, error: ConnectError | undefined): Buffer {
-  if (protocol === "connect") {
-    const end = endStreamToJson(new Headers(), error, undefined);
-    return enveloped(END_STREAM_FLAG, Buffer.from(JSON.stringify(end)));
-  }
-  const message = error === undefined ? "" : `grpc-message: ${encodeGrpcMessage(error.rawMessage)}\r\n`;
-  return enveloped(TRAILER_FLAG, Buffer.from(`grpc-status: ${error?.code ?? 0}\r\n${message}`));
-}
-
-function enveloped(flags: number, bytes: Uint8Array): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt8(flags);
-  head.writeUInt32BE(bytes.length, 1);
-  return Buffer.concat([head, bytes]);
-}
-
-function writeChunk(socket: BusyConnection["socket"], bytes: Buffer): void {
-  socket.write(Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]));
 }

@@ -58,6 +58,8 @@ export interface RunningCommand {
    * without a match.
    */
   waitFor(stream: "stdout" | "stderr", pattern: RegExp): Promise<RegExpExecArray>;
+  /** The same for what `look` finds in its output: it is called again after each change. */
+  until<T>(what: string, look: () => T | undefined): Promise<T>;
   kill(signal: NodeJS.Signals): void;
   /**
    * Sends SIGTERM if it still runs, and waits for its exit. Can be called again. At the deadline it
@@ -160,6 +162,7 @@ function watch(child: ChildProcess, commandLine: string, deadlineMs: number): Ru
     stdout: () => output.stdout,
     stderr: () => output.stderr,
     exited,
+    until,
     waitFor: (stream, pattern) =>
       until(`${pattern} on ${stream}`, () => pattern.exec(output[stream]) ?? undefined),
     // ChildProcess.kill sends nothing once the child is reaped, so it never hits a reused pid.

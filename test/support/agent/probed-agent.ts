@@ -27,13 +27,15 @@ export async function startProbedAgent(options: CommandOptions = {}): Promise<Pr
     ...options,
     nodeArgs: ["--expose-gc", "--import", preload, ...(options.nodeArgs ?? [])],
   });
-  let asked = 0;
   const probe = async (): Promise<Holdings> => {
-    // An image of the agent after an upgrade does not know of earlier probes.
-    const earlier = `(?:^probe .*$[^]*?){${asked++}}`;
-    const answer = agent.waitFor("stderr", new RegExp(`${earlier}^probe (.*)$`, "m"));
+    // Earlier answers may be those of an image before an upgrade.
+    const earlier = agent.stderr().match(/^probe /gm)?.length ?? 0;
+    const answers = agent.until("an answer to the probe", () => {
+      const found = [...agent.stderr().matchAll(/^probe (.*)\n/gm)];
+      return found[earlier]?.[1];
+    });
     agent.kill("SIGPWR");
-    return { ...(JSON.parse((await answer)[1] ?? "") as Omit<Holdings, "fds">), fds: fdCount(agent.pid) };
+    return { ...(JSON.parse(await answers) as Omit<Holdings, "fds">), fds: fdCount(agent.pid) };
   };
   return { ...agent, probe };
 }

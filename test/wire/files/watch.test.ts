@@ -463,7 +463,8 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
         names.push(...watch.names());
         watch = await openWatch(agent.client, { watcherId, fromOffset: (seen.at(-1) ?? -1n) + 1n });
       }
-      await watch.until((received) => received.includes("CREATE 29-19"));
+      // A quick stream has told all of them before it was cut.
+      if (!names.includes("CREATE 29-19")) await watch.until((received) => received.includes("CREATE 29-19"));
       seen.push(...watch.events.map(({ offset }) => offset ?? -1n));
       names.push(...watch.names());
       expect(seen).toEqual(Array.from({ length: 600 }, (_, index) => BigInt(index)));

@@ -1,0 +1,60 @@
+// Continues a WatchDir stream that another image of the agent began, to its end. The connection is then free for the next
+// request.
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import { startTimer } from "../../clock.ts";
+import type { Watchers } from "../../filesystem/index.ts";
+import type { BusyConnection } from "../../http/index.ts";
+import type { Logger } from "../../logger.ts";
+import { toConnectError } from "../error-mapping.ts";
+import { endResponse, keepEarly, limitTime } from "../output/carried-response.ts";
+import { createChunkedSink } from "../output/frame-sink.ts";
+import { CUT_LINGER_MS } from "../output/stream-errors.ts";
+import type { ServingState } from "../serving-state.ts";
+import { Position, WatchStream } from "./watch-stream.ts";
+import type { WatchStreamState, WatchStreams } from "./watch-streams.ts";
+
+export interface ContinuedWatchSettings {
+  readonly watchers: Watchers;
+  readonly serving: ServingState;
+  readonly watchStreams: WatchStreams;
+  readonly logger: Logger;
+}
+
+/** Becomes a reader of its watch at once. Returns the function that begins to send. Throws `not_found`. */
+export function continueWatch(
+  state: WatchStreamState,
+  { socket, release }: BusyConnection,
+  { watchers, serving, watchStreams, logger }: ContinuedWatchSettings,
+): () => Promise<void> {
+  const { fd: _, next, unsent, ...terms } = state;
+  const { watcherId, isResumable, protocol } = terms;
+  const watcher = watchers.find(watcherId);
+  const stopReading = watchers.read(watcherId, { endsWithReader: !isResumable });
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  const limit = limitTime(state.dueAtMs, leave);
+  const stream = new WatchStream(Position.continue(watcher, next), terms, serving, gone.signal);
+  const remove = watchStreams.add(stream, { terms, socket });
+  // A client whose side ends is gone: it cannot send the next request before this response ends.
+  socket.once("end", leave).once("close", leave);
+  const early = keepEarly(socket);
+  return async () => {
+    const reason = await stream.run(createChunkedSink(socket), unsent).catch((error: unknown) => error);
+    limit.timer?.cancel();
+    remove();
+    stopReading();
+    if (socket.destroyed || (gone.signal.aborted && !limit.hasPassed())) return void socket.destroy();
+    const failure = limit.hasPassed()
+      ? new ConnectError("the operation timed out", Code.DeadlineExceeded)
+      : toConnectError(reason, logger);
+    const linger = startTimer(CUT_LINGER_MS, () => socket.destroy());
+    socket.once("close", () => linger.cancel());
+    socket.off("end", leave).off("close", leave);
+    endResponse(socket, protocol, failure, () => {
+      linger.cancel();
+      early.putBack();
+      release();
+    });
+  };
+}
