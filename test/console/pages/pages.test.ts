@@ -146,6 +146,26 @@ test.runIf(hasBrowser)("a key right after the one that opens a dialog reaches th
   expect(await page.evaluate(opened("window", palette))).toBe(true);
 });
 
+test.runIf(hasBrowser)("of two panes, the commands act on the one that has the focus", async () => {
+  const { open, start } = await startConsole();
+  const cat = { cmd: "cat", pty: terminal };
+  const [a, b] = [await start(cat), await start(cat)];
+  const page = await open(`#/p/c:${a.processId}+c:${b.processId}`);
+  await page.until(`document.querySelectorAll(".status[data-state=attached]").length === 2`);
+  for (const index of [0, 1]) {
+    await page.evaluate(`document.querySelectorAll(".xterm-helper-textarea")[${index}].focus()`);
+    await page.press("Control+Shift+KeyP");
+    await page.until(`document.activeElement?.getAttribute("role") === "combobox"`);
+    await page.insert("find");
+    await page.press("Enter");
+    await page.until(`document.querySelectorAll(".pane")[${index}].querySelector(".find")`);
+    expect(await page.evaluate(`document.querySelectorAll(".find").length`)).toBe(1);
+    await page.until(`document.activeElement?.matches(".find input")`);
+    await page.press("Escape");
+    await page.until(`!document.querySelector(".find")`);
+  }
+});
+
 test.runIf(hasBrowser)("a file is edited, and not stored over a change that came meanwhile", async () => {
   const folder = createTempFolder();
   const file = join(folder, "notes.txt");
