@@ -27,7 +27,7 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
   const [keys, setKeys] = useState(matchMedia("(pointer: coarse)").matches);
   const box = useRef<HTMLDivElement>(null);
   const key = `${address.mode}:${address.processId}`;
-  const name = session.info.value === undefined ? "…" : nameOf(session.info.value);
+  const name = session.info.value === undefined ? placeholder(session) : nameOf(session.info.value);
 
   const tools: PaneTools = {
     session,
@@ -146,6 +146,10 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
       {text !== undefined && <TextView text={text} onClose={() => setText(undefined)} />}
     </section>
   );
+}
+
+function placeholder({ state, address }: PaneSession): string {
+  return state.value.kind === "gone" || state.value.kind === "refused" ? address.processId : "…";
 }
 
 /** A question in the pane that waits for the user. */

@@ -58,7 +58,7 @@ test.runIf(hasBrowser)("a link with a code logs in once, and leaves no code in t
   const second = await browser.open(`${agent.url}/console/#code=${code}`);
   await second.until(`/expired or was used/.test(document.body.innerText)`);
   // A pasted token.
-  await second.evaluate(`document.querySelector("input[type=password]").focus()`);
+  await second.until(`document.activeElement?.matches("input[type=password]")`);
   await second.insert("secret-of-the-test");
   await second.press("Enter");
   await second.until(`document.querySelector("header .primary")`);
