@@ -1,6 +1,6 @@
 // The page without a session.
 
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { enter } from "../session/begin.ts";
 import { login } from "../session/state.ts";
 import { strings } from "../strings.ts";
@@ -9,6 +9,8 @@ export function LoginPage() {
   const [token, setToken] = useState("");
   const [remember, setRemember] = useState(false);
   const [isBusy, setBusy] = useState(false);
+  const field = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => field.current?.focus(), []);
   const problem = login.value.kind === "out" ? login.value.problem : undefined;
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -32,6 +34,7 @@ export function LoginPage() {
         <label class="field">
           <span>{strings.token}</span>
           <input
+            ref={field}
             type="password"
             autocomplete="off"
             value={token}

@@ -106,8 +106,10 @@ function placeOf({ firstRow, rows }: Line, index: number): { row: number; column
   let left = index;
   for (const [at, row] of rows.entries())
     for (let column = 0; column < row.length; column++) {
-      if (left <= 0) return { row: firstRow + at, column };
-      left -= charactersIn(row, column);
+      const characters = charactersIn(row, column);
+      // Not the second half of a wide character.
+      if (left <= 0 && characters > 0) return { row: firstRow + at, column };
+      left -= characters;
     }
   return { row: firstRow + rows.length - 1, column: rows.at(-1)?.length ?? 0 };
 }

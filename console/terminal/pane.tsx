@@ -3,7 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { nameOf } from "../dashboard/rows.ts";
-import { type PaneAction, paneActions } from "../palette/pane-actions.ts";
+import { focusPane, type PaneAction, setPaneActions } from "../palette/pane-actions.ts";
 import type { PaneAddress } from "../session/route.ts";
 import { closePane } from "../session/state.ts";
 import { strings } from "../strings.ts";
@@ -26,7 +26,8 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
   const [text, setText] = useState<string>();
   const [keys, setKeys] = useState(matchMedia("(pointer: coarse)").matches);
   const box = useRef<HTMLDivElement>(null);
-  const name = session.info.value === undefined ? "…" : nameOf(session.info.value);
+  const key = `${address.mode}:${address.processId}`;
+  const name = session.info.value === undefined ? placeholder(session) : nameOf(session.info.value);
 
   const tools: PaneTools = {
     session,
@@ -81,15 +82,11 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
       }),
     [],
   );
-  useLayoutEffect(() => {
-    paneActions.value = actionsOf(latest.current);
-    return () => {
-      paneActions.value = [];
-    };
-  });
+  useLayoutEffect(() => setPaneActions(key, actionsOf(latest.current)));
+  useLayoutEffect(() => () => setPaneActions(key, undefined), []);
 
   return (
-    <section class="pane" aria-label={name}>
+    <section class="pane" aria-label={name} onFocusIn={() => focusPane(key)}>
       <div class="pane-head">
         <h1 class="pane-name">{name}</h1>
         {title.value !== "" && <span class="pane-title">{title.value}</span>}
@@ -149,6 +146,10 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
       {text !== undefined && <TextView text={text} onClose={() => setText(undefined)} />}
     </section>
   );
+}
+
+function placeholder({ state, address }: PaneSession): string {
+  return state.value.kind === "gone" || state.value.kind === "refused" ? address.processId : "…";
 }
 
 /** A question in the pane that waits for the user. */

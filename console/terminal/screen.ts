@@ -51,6 +51,9 @@ export interface ScreenOptions {
   readonly turnsNewLines: boolean;
 }
 
+/** The padding, and the scroll bar. */
+const AROUND_PX = { width: 22, height: 4 };
+
 export class Screen {
   readonly terminal: Terminal;
   readonly #serialize = new SerializeAddon();
@@ -115,8 +118,8 @@ export class Screen {
     if (!(screen instanceof HTMLElement) || !box) return;
     const now = this.terminal.options.fontSize ?? this.#fontPx;
     const factor = Math.min(
-      (box.clientWidth - 14) / Math.max(1, screen.clientWidth),
-      box.clientHeight / Math.max(1, screen.clientHeight),
+      (box.clientWidth - AROUND_PX.width) / Math.max(1, screen.clientWidth),
+      (box.clientHeight - AROUND_PX.height) / Math.max(1, screen.clientHeight),
     );
     if (screen.clientWidth > 0) this.#setFont(Math.min(this.#fontPx, Math.floor(now * factor * 2) / 2));
   }

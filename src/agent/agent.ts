@@ -148,7 +148,8 @@ async function soon(work: Promise<void>): Promise<void> {
 async function rehearse(settings: AgentSettings, logger: Logger): Promise<{ readonly kind: "stopped" }> {
   const inherited = readRehearsedState();
   const { answer } = await composeParts(settings, logger, inherited);
-  await answer.load();
+  const rpcs = await answer.load();
+  rpcs.prepare();
   claimRest(inherited);
   reportRehearsal(settings.version);
   return { kind: "stopped" };

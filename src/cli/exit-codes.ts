@@ -34,7 +34,11 @@ export const exitCodeRows: readonly (readonly [code: string, commands: string, m
     "failed: no agent, no such process or file, or it refused; `sync`: also a conflict; `serve`: it could not start",
   ],
   [`${exitCodes.usage}`, "all others", "the command line or a variable is wrong"],
-  [`${exitCodes.crashed}`, "all others", "a bug: `serve` crashed, or a command ended without a result"],
+  [
+    `${exitCodes.crashed}`,
+    "all others",
+    "a bug: `serve` crashed and could not continue, or a command ended without a result",
+  ],
   [
     `${exitCodes.timedOut}`,
     "`run`, `shell`, `attach`, `wait`",

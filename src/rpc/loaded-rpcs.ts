@@ -46,6 +46,8 @@ export interface RpcAnswerOptions {
 
 export interface LoadedRpcs {
   readonly listener: RequestListener;
+  /** Creates everything now that the first request would create. */
+  prepare(): void;
   /** Attaches a stream that another image of the agent began. Returns the function that begins to send. */
   continueStream(state: StreamState, process: Process, connection: BusyConnection): () => Promise<void>;
   /** The same for a stream of WatchDir. Throws `not_found`. */
@@ -70,21 +72,28 @@ export function createLoadedRpcs({
   const count = new StreamCount();
   const progressWatch = new ProgressWatch(table.stallMs);
   const framesInFlight = new FramesInFlight(table.memoryBudget);
-  const listener = createRpcListener({
-    routes: serviceRoutes({
-      ...{ table, files, watchers, defaults, logger, activity, serving, version, connections },
-      ...{ maxStreamsPerProcess, keepaliveMs, progressWatch, framesInFlight, streams, watchStreams },
-      reserve: (bytes) => table.memoryBudget.reserve(bytes),
-    }),
-    lateRoutes: reflection,
-    directPaths,
-    logger,
-    maxMessageBytes,
-    requestMs,
-    memory,
-    fallback,
-  });
-  const limited = requestLimit.watch(requestKindOf, listener);
+  // Late, because it takes longer than all else here: an image that continues streams sends their output first.
+  let made: RequestListener | undefined;
+  const make = () => {
+    made ??= createListener();
+    return made;
+  };
+  const createListener = () =>
+    createRpcListener({
+      routes: serviceRoutes({
+        ...{ table, files, watchers, defaults, logger, activity, serving, version, connections },
+        ...{ maxStreamsPerProcess, keepaliveMs, progressWatch, framesInFlight, streams, watchStreams },
+        reserve: (bytes) => table.memoryBudget.reserve(bytes),
+      }),
+      lateRoutes: reflection,
+      directPaths,
+      logger,
+      maxMessageBytes,
+      requestMs,
+      memory,
+      fallback,
+    });
+  const limited = requestLimit.watch(requestKindOf, (request, response) => make()(request, response));
   /** Counts a stream until its connection is released or closed. */
   const counted = ({ socket, release }: BusyConnection): BusyConnection => {
     count.add();
@@ -104,6 +113,7 @@ export function createLoadedRpcs({
     };
   };
   return {
+    prepare: make,
     listener: limitStreams(limits.maxStreams, count, streams, serving, activity, limited),
     continueStream: (state, process, connection) =>
       continueStream(state, process, counted(connection), {

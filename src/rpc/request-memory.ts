@@ -118,7 +118,7 @@ export class RequestMemory {
   }
 }
 
-/** What other requests hold is free again soon. */
+/** With a time to try again: other requests give their memory back soon. */
 function exhausted(message: string): ConnectError {
   return new ConnectError(message, Code.ResourceExhausted, { "Retry-After": "1" });
 }

@@ -249,7 +249,7 @@ test.each([
 test("when the kernel refuses the exec because the file is being written, the agent continues with all its streams", async () => {
   const { agent, file } = await withExecutable("");
   const echo = await startEcho(agent);
-  // A request that has half arrived: the agent waits a quarter of a second for it, before the exec.
+  // A request that has half arrived: the agent waits a second for it, before the exec.
   const half = await openConnection(agent.port);
   half.send(
     "POST /process.Process/List HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{",

@@ -6,10 +6,11 @@ import { expect, test } from "vitest";
 
 const tests = join(import.meta.dirname, "..");
 
-/** An attacker that is slow, polls of a state that brings no event, clients that are slow on purpose, pauses of a length, CPU time over a time. */
+/** An attacker that is slow, polls of a state that brings no event, clients and writers that are slow on purpose, pauses of a length, CPU time over a time. */
 const permitted = [
   "fixtures/hostile-clients.mjs",
   "fuzz/fuzz.test.ts",
+  "handover/watches.test.ts",
   "soak/lives.ts",
   "soak/soak.test.ts",
   "support/agent/pausable-agent.ts",

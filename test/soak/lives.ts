@@ -1,7 +1,13 @@
 // The lives that a process can have, one function each. A life starts a process, checks every byte
 // of it, and rejects with the first error.
 
-import type { Client, DetachedError, OutputPolicy, RemoteProcess } from "../../src/client/index.ts";
+import type {
+  Client,
+  ConnectionState,
+  DetachedError,
+  OutputPolicy,
+  RemoteProcess,
+} from "../../src/client/index.ts";
 import { connectStream } from "../support/clients/stream-client.ts";
 import { LINE_BYTES, NumbersCheck, numbersBytes, numbersCommand } from "../support/proc/numbers.ts";
 
@@ -45,10 +51,20 @@ async function readNumbers(process: RemoteProcess, lines: number): Promise<void>
 /** A flood over connections that break. */
 const flood: Life = async ({ cut, random }) => {
   const lines = between(1, 100_000, random);
-  await readNumbers(
-    await cut.start({ cmd: "sh", args: ["-c", numbersCommand(lines)], output: outputPolicy(random) }),
-    lines,
-  );
+  const states: string[] = [];
+  const onState = (state: ConnectionState) => {
+    const { kind } = state;
+    const why = kind === "reconnecting" ? state.reason.message : "";
+    states.push(`${Math.round(performance.now())} ms ${kind} ${why}`);
+  };
+  const request = { cmd: "sh", args: ["-c", numbersCommand(lines)], output: outputPolicy(random) };
+  try {
+    await readNumbers(await cut.start(request, { onState }), lines);
+  } catch (cause) {
+    const now = Math.round(performance.now());
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${message}; now ${now} ms; the last states: ${states.slice(-20).join("; ")}`, { cause });
+  }
 };
 
 const floodOnTerminal: Life = async ({ cut, random }) => {

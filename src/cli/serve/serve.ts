@@ -151,7 +151,7 @@ Exit codes:
   0      stopped
   1      could not start, or a killed process did not end
   2      bad option or variable
-  70     crashed
+  70     crashed and could not continue
   128+N  stopped at once by a second signal, number N
 
 Examples:

@@ -6,7 +6,6 @@ import { cliPath } from "../../support/agent/agent.ts";
 import { hasBrowser } from "../../support/clients/browser.ts";
 import type { BrowserPage } from "../../support/clients/devtools.ts";
 import { onTerminal } from "../../support/proc/on-terminal.ts";
-import { rssBytes } from "../../support/proc/proc.ts";
 import { focusTerminal, screenHas, startConsole, stateIs, terminal } from "../support/console.ts";
 
 vi.setConfig({ testTimeout: 240_000 });
@@ -75,35 +74,6 @@ test.runIf(hasBrowser)(
     expect(cpu).toBeLessThan(6);
     expect(before.heap).toBeLessThan(30_000_000);
     expect(grown).toBeLessThan(3_000_000);
-  },
-);
-
-test.runIf(hasBrowser)(
-  "the agent holds little more after it served the console, and with an open table",
-  async () => {
-    const { agent, open } = await startConsole();
-    // Both ways of a request have been used once.
-    await fetch(`${agent.url}/health`);
-    const list = () =>
-      fetch(`${agent.url}/process.Process/List`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: "{}",
-      }).then((response) => response.arrayBuffer());
-    for (let n = 0; n < 20; n++) await list();
-    const before = rssBytes(agent.pid);
-    const { files } = JSON.parse(
-      readFileSync(new URL("../../../dist/console/manifest.json", import.meta.url), "utf8"),
-    ) as { files: readonly { path: string }[] };
-    for (const { path } of files) await (await fetch(`${agent.url}/console/${path}`)).arrayBuffer();
-    const served = rssBytes(agent.pid) - before;
-    const page = await open("");
-    await page.until(`${polls}.length >= 10`);
-    const open1 = rssBytes(agent.pid) - before;
-    say(
-      `agent: ${(served / 1e6).toFixed(1)} MB more after all files were served, ${(open1 / 1e6).toFixed(1)} MB with an open table`,
-    );
-    expect(open1).toBeLessThan(12_000_000);
   },
 );
 

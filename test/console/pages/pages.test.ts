@@ -58,7 +58,7 @@ test.runIf(hasBrowser)("a link with a code logs in once, and leaves no code in t
   const second = await browser.open(`${agent.url}/console/#code=${code}`);
   await second.until(`/expired or was used/.test(document.body.innerText)`);
   // A pasted token.
-  await second.evaluate(`document.querySelector("input[type=password]").focus()`);
+  await second.until(`document.activeElement?.matches("input[type=password]")`);
   await second.insert("secret-of-the-test");
   await second.press("Enter");
   await second.until(`document.querySelector("header .primary")`);
@@ -144,6 +144,26 @@ test.runIf(hasBrowser)("a key right after the one that opens a dialog reaches th
   expect(await page.evaluate(`document.activeElement.matches("tbody tr")`)).toBe(true);
   const palette = `key: "P", code: "KeyP", ctrlKey: true, shiftKey: true`;
   expect(await page.evaluate(opened("window", palette))).toBe(true);
+});
+
+test.runIf(hasBrowser)("of two panes, the commands act on the one that has the focus", async () => {
+  const { open, start } = await startConsole();
+  const cat = { cmd: "cat", pty: terminal };
+  const [a, b] = [await start(cat), await start(cat)];
+  const page = await open(`#/p/c:${a.processId}+c:${b.processId}`);
+  await page.until(`document.querySelectorAll(".status[data-state=attached]").length === 2`);
+  for (const index of [0, 1]) {
+    await page.evaluate(`document.querySelectorAll(".xterm-helper-textarea")[${index}].focus()`);
+    await page.press("Control+Shift+KeyP");
+    await page.until(`document.activeElement?.getAttribute("role") === "combobox"`);
+    await page.insert("find");
+    await page.press("Enter");
+    await page.until(`document.querySelectorAll(".pane")[${index}].querySelector(".find")`);
+    expect(await page.evaluate(`document.querySelectorAll(".find").length`)).toBe(1);
+    await page.until(`document.activeElement?.matches(".find input")`);
+    await page.press("Escape");
+    await page.until(`!document.querySelector(".find")`);
+  }
 });
 
 test.runIf(hasBrowser)("a file is edited, and not stored over a change that came meanwhile", async () => {

@@ -222,6 +222,11 @@ test.runIf(hasBrowser)(
     expect(await size()).toEqual(small);
     await type(desktop, "echo on-the-desktop");
     await expect.poll(async () => (await size())?.cols).toBeGreaterThan(140);
+    // It fills its box, and needs no scroll bars.
+    await desktop.until(
+      `(({ scrollWidth, clientWidth, scrollHeight, clientHeight, offsetWidth }) =>
+        scrollWidth <= clientWidth && scrollHeight <= clientHeight && offsetWidth === clientWidth)(document.querySelector(".terminal-box"))`,
+    );
     await phone.until(`/another window types/.test(document.querySelector(".status").textContent)`);
   },
 );
