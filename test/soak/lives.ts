@@ -174,8 +174,7 @@ const company: Life = async ({ direct, port, random }) => {
     output: outputPolicy(random),
   });
   const observer = await direct.attach(process.processId, { lag: "skip", fromOffset: 0 });
-  const ghost = connectStream(port, process.pid);
-  await ghost.started();
+  const ghost = await connectGhost(port, process.pid);
   ghost.pause();
   const vanish = setTimeout(() => ghost.cut("reset"), between(1, 500, random));
   try {
@@ -185,6 +184,19 @@ const company: Life = async ({ direct, port, random }) => {
     ghost.cut("reset");
   }
 };
+
+/** An upgrade closes a connection whose stream has not begun; unlike the client, this one does not connect again by itself. */
+async function connectGhost(port: number, pid: number): Promise<ReturnType<typeof connectStream>> {
+  for (let tries = 1; ; tries++) {
+    const ghost = connectStream(port, pid);
+    try {
+      await ghost.started();
+      return ghost;
+    } catch (error) {
+      if (tries === 3) throw error;
+    }
+  }
+}
 
 async function observe(observer: RemoteProcess): Promise<void> {
   let check = new NumbersCheck(0);
