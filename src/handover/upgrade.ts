@@ -74,7 +74,7 @@ interface Tried {
 
 /** The answer to the request for the upgrade must be sent before. */
 const ANSWER_MS = 20;
-/** How long to wait for a moment in which no answer is incomplete. After 250 ms, one of 60 upgrades of a busy machine cut a short call. */
+/** How long to wait for a moment in which no answer is incomplete. 250 ms seemed too short on a busy machine: a call was cut. */
 const LULL_MS = 1000;
 const LOOK_MS = 1;
 /** Two crashes within this time have the same cause: executing the agent again does not help. */
