@@ -65,7 +65,7 @@ test.each([
 
 test.each([
   ["Node", [], "createClient needs a baseUrl"],
-  ["browsers", ["--conditions=browser"], "createClient needs a transport here"],
+  ["browsers", ["--conditions=browser"], `createClient needs a baseUrl ("https://sandbox.example.com")`],
 ])("the import resolves to the module for %s", async (_where, flags, complaint) => {
   const script = `import { createClient } from "holdfast/client"; try { createClient({}) } catch (e) { console.log(e.message) }`;
   expect(await outputOf(script, flags)).toContain(complaint);
