@@ -135,7 +135,9 @@ test.runIf(hasBrowser)("a key is echoed in the console as fast as in the command
   }
   const inPage = await page.evaluate<number[]>("window.times");
   const second = await start(cat);
-  const attached = onTerminal([process.execPath, cliPath, "attach", second.processId, "--url", agent.url]);
+  // The start may have received "ready" before it left.
+  const attach = ["attach", "--from", "0", second.processId, "--url", agent.url];
+  const attached = onTerminal([process.execPath, cliPath, ...attach]);
   await attached.waitFor(/ready/);
   const inCommand: number[] = [];
   for (let n = 0; n < keys; n++) {
