@@ -89,7 +89,7 @@ test("200 processes at once, each with its own client and a third of these slow:
   expect(peakRssBytes(agent.pid) - base).toBeLessThan(COUNT * HELD_BYTES + GARBAGE_BYTES);
   await eventually(
     "all is closed",
-    () => fdCount(agent.pid) === fdsBefore,
+    () => fdCount(agent.pid) <= fdsBefore,
     () => ({ fdsBefore, fds: fdCount(agent.pid) }),
   );
   expect(childrenOf(agent.pid)).toEqual([]);
