@@ -7,15 +7,23 @@
 import type { Writable } from "node:stream";
 import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, endStreamToJson, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
-import { COMPRESSED_FLAG, END_STREAM_FLAG, enveloped, refuse } from "../../http/index.ts";
+import { COMPRESSED_FLAG, END_STREAM_FLAG, enveloped, type Refusal, refuse } from "../../http/index.ts";
 import { COMPRESSED_FROM_BYTES } from "../answer-compression.ts";
 import { replacementOf } from "../error-answer.ts";
 import type { DirectCall } from "./direct-call.ts";
 
 const OK_STATUS = 200;
 
-export async function writeUnary(call: DirectCall, message: Uint8Array): Promise<void> {
-  await writeBody(call, OK_STATUS, call.form.contentType, message);
+/** `hold` counts the bytes that are sent, or says what to answer instead. */
+export async function writeUnary(
+  call: DirectCall,
+  message: Uint8Array,
+  hold: (bytes: number) => Refusal | undefined,
+): Promise<void> {
+  const { headers, body } = await compressed(call, call.form.contentType, message);
+  const noRoom = hold(body.length);
+  if (noRoom === undefined) endWith(call, OK_STATUS, headers, body);
+  else refuse(call.request, call.response, noRoom);
 }
 
 /** Of a unary call. */
@@ -36,14 +44,24 @@ async function writeBody(
   call: DirectCall,
   status: number,
   contentType: string,
-  body: Uint8Array,
+  message: Uint8Array,
 ): Promise<void> {
-  const { compression } = call.form;
-  const headers = { ...call.answerHeaders, "content-type": contentType };
-  if (compression === undefined || body.length < COMPRESSED_FROM_BYTES)
-    return endWith(call, status, headers, body);
-  const compressed = await compression.compress(body);
-  endWith(call, status, { ...headers, "content-encoding": compression.name }, compressed);
+  const { headers, body } = await compressed(call, contentType, message);
+  endWith(call, status, headers, body);
+}
+
+/** `message` as it is sent, and its headers. */
+async function compressed(
+  { form: { compression }, answerHeaders }: DirectCall,
+  contentType: string,
+  message: Uint8Array,
+) {
+  const headers = { ...answerHeaders, "content-type": contentType };
+  if (compression === undefined || message.length < COMPRESSED_FROM_BYTES) return { headers, body: message };
+  return {
+    headers: { ...headers, "content-encoding": compression.name },
+    body: await compression.compress(message),
+  };
 }
 
 function endWith(

@@ -4,7 +4,7 @@
 
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { HEAD_BYTES, type NodeRequest, type NodeResponse, refuse } from "../../http/index.ts";
+import { HEAD_BYTES, type NodeRequest, type NodeResponse } from "../../http/index.ts";
 import { holdAnswer } from "../answer-memory.ts";
 import { COPIES, envelopePieces } from "../request-body.ts";
 import type { RequestMemory } from "../request-memory.ts";
@@ -121,9 +121,7 @@ async function answerUnary(
 ): Promise<void> {
   try {
     const bytes = call.direct.encode(await answering, call.codec);
-    const noRoom = holdAnswer(bytes.length, call.response, memory);
-    if (noRoom === undefined) await writeUnary(call, bytes);
-    else refuse(call.request, call.response, noRoom);
+    await writeUnary(call, bytes, (sent) => holdAnswer(sent, call.response, memory));
   } catch (error) {
     await writeUnaryError(call, asConnectError(error));
   }
