@@ -124,7 +124,7 @@ async function upgradeOnce({ server: { url, stderr }, to, ticks }) {
   const body = to === undefined ? "" : JSON.stringify({ to });
   const answer = await fetch(`${url}/upgrade`, { method: "POST", body });
   if (answer.status !== 202) throw new Error(`${answer.status}: ${await answer.text()}`);
-  // The rehearsal competes for the processor, and is no pause.
+  // During the rehearsal the agent only has less of the processor: that is not a pause.
   ticks.longestMs = 0;
   healthMs = 0;
   await until("the end of the upgrade", async () => {

@@ -1,5 +1,5 @@
 // Finds text in the output of a terminal and selects it. Upper and lower case are the same. A line that the terminal
-// wrapped is one text. The search goes on at the other end when it has reached one.
+// wrapped is one text. At the last match, the search continues with the first one, and the reverse.
 
 /** The parts of xterm.js's terminal that are used. */
 export interface SearchedTerminal {

@@ -23,7 +23,7 @@ export interface WrittenState {
   readonly bytes: number;
 }
 
-/** Without `withContent` for a rehearsal: the header and the numbers. Throws if there is no memory or descriptor for it. */
+/** A rehearsal gets only the header and the numbers: `withContent` is false then. Throws if there is no memory or descriptor for it. */
 export function writeState(state: AgentState, withContent: boolean): WrittenState {
   const numbers = new Region();
   const content = new Region();

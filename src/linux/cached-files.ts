@@ -4,7 +4,7 @@
 
 import { closeSync, openSync, readSync } from "node:fs";
 import koffi from "koffi";
-import { libc } from "./libc.ts";
+import { libc, poll } from "./libc.ts";
 
 /** A file or folder on a local mount. */
 export interface CachedFile {
@@ -40,7 +40,6 @@ const openat2 = libc.func("long syscall(long number, int folder, const char *pat
 const statx = libc.func(
   "long syscall(long number, int folder, const char *path, int flags, unsigned int mask, void *found)",
 );
-const poll = libc.func("int poll(void *fds, unsigned long count, int timeout)");
 
 /** struct open_how: O_PATH | O_CLOEXEC, no mode, RESOLVE_CACHED. */
 const HOW = Buffer.from(new BigUint64Array([0o12000000n, 0n, 0x20n]).buffer);

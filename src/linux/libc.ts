@@ -47,6 +47,9 @@ export const prctl = libc.func(
   "int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)",
 );
 
+/** `entries`: one struct pollfd for each of `count` descriptors. */
+export const poll = libc.func("int poll(void *entries, unsigned long count, int timeoutMs)");
+
 const exitNow = libc.func("void _exit(int code)");
 let doesWaitForThreads = true;
 

@@ -2,7 +2,7 @@
 // sockets that are not TCP the TCP part does nothing.
 
 import type { Server, Socket } from "node:net";
-import koffi from "koffi";
+import { libc, poll } from "./libc.ts";
 
 const SOL_SOCKET = 1;
 const SO_KEEPALIVE = 9;
@@ -45,12 +45,10 @@ const QUESTIONS = 3;
  */
 const UNSENT_BYTES = 256 * 1024;
 
-const libc = koffi.load(null);
 const setsockopt = libc.func(
   "int setsockopt(int fd, int level, int option, const int *value, unsigned int bytes)",
 );
 const ioctl = libc.func("int ioctl(int fd, unsigned long request, _Out_ int *value)");
-const pollOne = libc.func("int poll(void *entry, unsigned long count, int timeoutMs)");
 const getsockopt = libc.func(
   "int getsockopt(int fd, int level, int option, void *value, _Inout_ unsigned int *bytes)",
 );
@@ -122,7 +120,7 @@ export function hasPeerClosed(socket: Socket): boolean {
   pollEntry.writeInt32LE(fd);
   pollEntry.writeInt16LE(POLLRDHUP, POLL_EVENTS_AT);
   pollEntry.writeInt16LE(0, POLL_RETURNED_AT);
-  if (pollOne(pollEntry, 1, 0) < 1) return false;
+  if (poll(pollEntry, 1, 0) < 1) return false;
   return (pollEntry.readInt16LE(POLL_RETURNED_AT) & (POLLERR | POLLHUP | POLLRDHUP)) !== 0;
 }
 

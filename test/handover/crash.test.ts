@@ -3,9 +3,10 @@
 import { execFileSync } from "node:child_process";
 import { expect, test, vi } from "vitest";
 import { type CommandOptions, type RunningAgent, startAgent } from "../support/agent/agent.ts";
+import { expectEcho, startEcho, startStubborn } from "../support/agent/echo.ts";
 import { plainClient } from "../support/agent/running-processes.ts";
 import { upgrade, upgradeStatus } from "../support/agent/upgrade.ts";
-import { type Received, receive } from "../support/clients/received-events.ts";
+import { receive } from "../support/clients/received-events.ts";
 import { eventually, hasExited } from "../support/proc/proc.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -18,24 +19,6 @@ function startFaultyAgent(options: CommandOptions = {}): Promise<RunningAgent> {
     ...options,
     nodeArgs: ["--import", `data:text/javascript,${encodeURIComponent(bug)}`],
   });
-}
-
-async function startEcho(agent: RunningAgent): Promise<Received & { readonly pid: number }> {
-  const received = receive(plainClient(agent.url).start({ process: { cmd: "cat" }, stdin: true }));
-  const pid = await received.started();
-  return { ...received, pid };
-}
-
-async function expectEcho(
-  agent: RunningAgent,
-  { pid, until, text }: Received & { pid: number },
-  word: string,
-) {
-  await plainClient(agent.url).sendInput({
-    process: { selector: { case: "pid", value: pid } },
-    input: { input: { case: "stdin", value: Buffer.from(word) } },
-  });
-  await until(() => text("stdout").endsWith(word));
 }
 
 async function crash(agent: RunningAgent): Promise<void> {
@@ -93,13 +76,7 @@ test("an agent whose state cannot be written ends after a crash, and so do its p
 
 test("an agent that stops does not execute itself again after a crash", async () => {
   const agent = await startFaultyAgent({ args: ["--shutdown-grace", "60s"] });
-  const received = receive(
-    plainClient(agent.url).start({
-      process: { cmd: "sh", args: ["-c", "trap '' TERM HUP; echo ready; while :; do read x; done"] },
-    }),
-  );
-  const pid = await received.started();
-  await received.until(() => received.text("stdout") !== "");
+  const { pid } = await startStubborn(agent);
   agent.kill("SIGTERM");
   await agent.waitFor("stderr", /"stopping; another signal/);
   agent.kill("SIGPWR");

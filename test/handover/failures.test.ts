@@ -12,10 +12,11 @@ import {
   runCommand,
   startAgent,
 } from "../support/agent/agent.ts";
+import { expectEcho, startEcho, startStubborn } from "../support/agent/echo.ts";
 import { plainClient } from "../support/agent/running-processes.ts";
 import { requestUpgrade, untilHeld, upgrade, upgradeStatus, versionThat } from "../support/agent/upgrade.ts";
 import { openConnection, type RawConnection } from "../support/clients/raw-http.ts";
-import { type Received, receive } from "../support/clients/received-events.ts";
+import { receive } from "../support/clients/received-events.ts";
 import { eventually, hasExited } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
@@ -23,22 +24,6 @@ vi.setConfig({ testTimeout: 60_000 });
 
 const isRoot = process.getuid?.() === 0;
 const stdin = (text: string) => ({ input: { case: "stdin" as const, value: Buffer.from(text) } });
-
-interface Echo extends Received {
-  readonly pid: number;
-}
-
-async function startEcho(agent: RunningAgent): Promise<Echo> {
-  const received = receive(plainClient(agent.url).start({ process: { cmd: "cat" }, stdin: true }));
-  return { ...received, pid: await received.started() };
-}
-
-/** The process takes input, and its stream has the output. */
-async function expectEcho(agent: RunningAgent, { pid, until, text }: Echo, word: string): Promise<void> {
-  const process = { selector: { case: "pid" as const, value: pid } };
-  await plainClient(agent.url).sendInput({ process, input: stdin(word) });
-  await until(() => text("stdout").endsWith(word));
-}
 
 /** Sets a limit of the running agent. */
 function limit(agent: RunningAgent, name: string, value: number | "unlimited"): void {
@@ -277,13 +262,7 @@ test("a state whose format the next version does not know is given back after th
 
 test("an agent that stops refuses to upgrade", async () => {
   const agent = await startAgent({ args: ["--shutdown-grace", "60s"] });
-  const received = receive(
-    plainClient(agent.url).start({
-      process: { cmd: "sh", args: ["-c", "trap '' TERM HUP; echo ready; while :; do read x; done"] },
-    }),
-  );
-  const pid = await received.started();
-  await received.until(() => received.text("stdout") !== "");
+  const { pid } = await startStubborn(agent);
   const connection = await openConnection(agent.port);
   agent.kill("SIGTERM");
   await agent.waitFor("stderr", /"msg":"stopping; another signal/);

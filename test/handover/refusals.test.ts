@@ -3,35 +3,15 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import { cliPath, type RunningAgent, runCommand, startAgent } from "../support/agent/agent.ts";
+import { cliPath, runCommand, startAgent } from "../support/agent/agent.ts";
+import { expectEcho, startEcho } from "../support/agent/echo.ts";
 import { plainClient } from "../support/agent/running-processes.ts";
 import { requestUpgrade, upgrade, upgradeStatus, versionThat } from "../support/agent/upgrade.ts";
-import { type Received, receive } from "../support/clients/received-events.ts";
+import { receive } from "../support/clients/received-events.ts";
 import { eventually, hasExited } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
-
-/** A process that echoes its input, and its stream. */
-async function startEcho(agent: RunningAgent): Promise<Received & { readonly pid: number }> {
-  const client = plainClient(agent.url);
-  const received = receive(client.start({ process: { cmd: "cat" }, stdin: true }));
-  const pid = await received.started();
-  return { ...received, pid };
-}
-
-/** The process takes input, and its stream has the output. */
-async function expectEcho(
-  agent: RunningAgent,
-  { pid, until, text }: Received & { pid: number },
-  word: string,
-) {
-  await plainClient(agent.url).sendInput({
-    process: { selector: { case: "pid", value: pid } },
-    input: { input: { case: "stdin", value: Buffer.from(word) } },
-  });
-  await until(() => text("stdout").endsWith(word));
-}
 
 function fileWith(text: string, mode = 0o755): string {
   const file = join(createTempFolder(), "next.cjs");

@@ -206,7 +206,7 @@ export class Tries {
   }
 }
 
-/** Opens an answer: `open` sends the request and checks the answer. Rejects when there is no further try. */
+/** Opens an answer: `open` sends the request and checks the answer. Rejects when the last try has failed. */
 export async function openInTries<T>(
   link: AgentLink,
   call: FileCallOptions,

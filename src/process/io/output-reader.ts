@@ -102,8 +102,8 @@ export class OutputReader {
   /**
    * Reads the output that was written before this call, even if the gate is closed: rule 2 promises
    * the output that a process wrote before it exited to every subscriber, and the kernel bounds it
-   * (a pipe's 64 KiB). Does not wait for an orphan that continues to write. Detects the end if
-   * there is no other writer: then `hasEnded`. To be called once, when the process is reaped.
+   * (a pipe's 64 KiB). Does not wait for an orphan that continues to write. Without another
+   * writer it detects the end, and `hasEnded` is true. To be called once, when the process is reaped.
    */
   readOut(): void {
     if (this.#state !== "open") return;

@@ -7,7 +7,7 @@ import { failAtLimit, limitTime } from "../timely-body.ts";
 
 export type SmallBody =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
-  /** It is longer than asked for, there is no memory for it, or its head is refused. */
+  /** The body is too long, the memory has no room for it, or its head is refused. */
   | { readonly kind: "other"; readonly body: AsyncIterable<Uint8Array> };
 
 export interface SmallBodyOptions {
