@@ -172,7 +172,7 @@ function isTextMap(field) {
  * @returns {never}
  */
 function unsupported(field) {
-  throw new Error(`src/client/message-codec.ts does not support the type of ${field}`);
+  throw new Error(`src/client/transport/message-codec.ts does not support the type of ${field}`);
 }
 
 /** @param {DescService} service */

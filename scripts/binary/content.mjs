@@ -88,7 +88,7 @@ function consoleAssets(root) {
 function standIns(root) {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const others = new Map([
-    [join(root, "src/linux/native-pty.ts"), join(root, "scripts/binary/native-pty.mjs")],
+    [join(root, "src/linux/terminal/native-pty.ts"), join(root, "scripts/binary/native-pty.mjs")],
     [join(root, "src/control/console-source.ts"), join(root, "scripts/binary/console-source.mjs")],
     [join(root, "src/cli/launcher-report.ts"), join(root, "scripts/binary/launcher-report.mjs")],
     [

@@ -1,5 +1,5 @@
 // @ts-check
-// In the single executable this replaces src/linux/native-pty.ts: terminals use libc.
+// In the single executable this replaces src/linux/terminal/native-pty.ts: terminals use libc.
 
 export function loadNativePty() {
   throw new Error("node-pty is not in the executable");

@@ -2,7 +2,7 @@
 // The rules of dependency-cruiser, made from the table of the layout. It resolves each import before it judges it, so it
 // also finds what the lint cannot see: a folder that the table does not know, and a path spelled in a new way.
 
-import { clientFilesForNode, doorsOf, layout, restricted, settingsFiles, shared } from "./layout.mjs";
+import { clientFolderForNode, doorsOf, layout, restricted, settingsFiles, shared } from "./layout.mjs";
 
 /** @param {string} text */
 const literally = (text) => text.replaceAll(".", "\\.");
@@ -64,7 +64,7 @@ export default {
     {
       name: "client-runs-in-browsers",
       severity: "error",
-      from: { path: "^src/client/", pathNot: `^src/client/${anyOf(clientFilesForNode)}$` },
+      from: { path: "^src/client/", pathNot: `^src/client/${clientFolderForNode}/` },
       to: { dependencyTypes: ["core"] },
     },
   ],

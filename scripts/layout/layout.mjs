@@ -89,11 +89,5 @@ export const restricted = {
   "node:child_process": ["cli"],
 };
 
-/** The files of src/client that need Node; all others run in browsers also. */
-export const clientFilesForNode = [
-  "node-connection.ts",
-  "http2-session.ts",
-  "node-http.ts",
-  "node-random-id.ts",
-  "node-gunzip.ts",
-];
+/** The folder of src/client whose files need Node; all others run in browsers also. */
+export const clientFolderForNode = "node";

@@ -3,8 +3,8 @@
 
 import { newClient } from "./client.ts";
 import { toSettings } from "./client-settings.ts";
-import { nodeConnection } from "./node-connection.ts";
-import { nodeRandomId } from "./node-random-id.ts";
+import { nodeConnection } from "./node/node-connection.ts";
+import { nodeRandomId } from "./node/node-random-id.ts";
 import type { Client, ClientOptions } from "./types.ts";
 
 export type AgentClientOptions = Omit<ClientOptions, "transport" | "filesUrl"> & { readonly baseUrl: string };

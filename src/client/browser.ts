@@ -2,9 +2,9 @@
 
 import { newClient } from "./client.ts";
 import { toSettings } from "./client-settings.ts";
-import { fetchHttp } from "./fetch-http.ts";
 import { createPageClient } from "./page-client.ts";
-import { givenConnection } from "./transport-rpc.ts";
+import { fetchHttp } from "./transport/fetch-http.ts";
+import { givenConnection } from "./transport/transport-rpc.ts";
 import type { Client, ClientOptions } from "./types.ts";
 
 export * from "./exports.ts";

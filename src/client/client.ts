@@ -1,15 +1,15 @@
 // A client of one agent: its calls, each composed of the parts beside this file.
 
 import type { Settings } from "./client-settings.ts";
-import { AgentLink, type Connection } from "./connection.ts";
-import type { OpenStream } from "./event-stream.ts";
 import { newFiles } from "./files/files.ts";
 import { startHeaders, toConnectMessage, toProcessInfo, toStartMessage } from "./messages.ts";
-import { type Opening, Output } from "./output.ts";
-import type { EarlierPosition } from "./output-position.ts";
-import { describeAgent, listChanges, listProcesses } from "./process-list.ts";
-import { AttachedProcess } from "./remote-process.ts";
-import { sendSignal } from "./send-signal.ts";
+import type { OpenStream } from "./output/event-stream.ts";
+import { type Opening, Output } from "./output/output.ts";
+import type { EarlierPosition } from "./output/output-position.ts";
+import { describeAgent, listChanges, listProcesses } from "./process/process-list.ts";
+import { AttachedProcess } from "./process/remote-process.ts";
+import { sendSignal } from "./process/send-signal.ts";
+import { AgentLink, type Connection } from "./transport/connection.ts";
 import type {
   AttachOptions,
   Client,

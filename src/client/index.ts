@@ -5,9 +5,9 @@
 import { createAgentClient } from "./agent-client.ts";
 import { newClient } from "./client.ts";
 import { toSettings } from "./client-settings.ts";
-import { fetchHttp } from "./fetch-http.ts";
-import { nodeRandomId } from "./node-random-id.ts";
-import { givenConnection } from "./transport-rpc.ts";
+import { nodeRandomId } from "./node/node-random-id.ts";
+import { fetchHttp } from "./transport/fetch-http.ts";
+import { givenConnection } from "./transport/transport-rpc.ts";
 import type { Client, ClientOptions } from "./types.ts";
 
 export * from "./exports.ts";

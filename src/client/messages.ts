@@ -10,8 +10,8 @@ import type {
 import { ConnectRequest_Lag, OutputPolicy_Detached, PausedReason, Signal } from "../gen/tables.ts";
 import { messageOf } from "../text.ts";
 import { ClientError } from "./client-errors.ts";
-import { encodeMessage, type Init, type MessageName } from "./message-codec.ts";
-import { signalOfStatus } from "./signal-names.ts";
+import { signalOfStatus } from "./process/signal-names.ts";
+import { encodeMessage, type Init, type MessageName } from "./transport/message-codec.ts";
 import type {
   AgentInfo,
   AttachOptions,

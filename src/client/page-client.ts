@@ -3,9 +3,9 @@
 
 import { newClient } from "./client.ts";
 import { toSettings } from "./client-settings.ts";
-import type { Connection } from "./connection.ts";
-import { fetchHttp } from "./fetch-http.ts";
-import { rpcOverHttp } from "./http-rpc.ts";
+import type { Connection } from "./transport/connection.ts";
+import { fetchHttp } from "./transport/fetch-http.ts";
+import { rpcOverHttp } from "./transport/http-rpc.ts";
 import type { Client, ClientOptions } from "./types.ts";
 
 export * from "./exports.ts";

@@ -24,11 +24,9 @@
 // - allocator: glibc keeps more free memory after each large block that is freed.
 // - errno: libuv has no text for ENOEXEC.
 
-export { returnFreeMemory, returnGaps, setMemoryIsShort } from "./allocator.ts";
-export { type CachedFile, cachedFile, loaderOf, prepareCachedFiles } from "./cached-files.ts";
 export { keepCapabilities } from "./capabilities.ts";
-export { unmapCode } from "./code-pages.ts";
 export { codeOf, errnoName, fromNodeError, nameOf, systemError } from "./errno.ts";
+export { type CachedFile, cachedFile, loaderOf, prepareCachedFiles } from "./files/cached-files.ts";
 export {
   type AttributeFailure,
   type AttributeTarget,
@@ -36,7 +34,7 @@ export {
   readAttribute,
   removeAttribute,
   writeAttribute,
-} from "./extended-attributes.ts";
+} from "./files/extended-attributes.ts";
 export {
   AT_FDCWD,
   copyRange,
@@ -47,7 +45,7 @@ export {
   RESOLVE,
   readOpenLink,
   setTimes,
-} from "./file-calls.ts";
+} from "./files/file-calls.ts";
 export {
   dataExtents,
   type Extent,
@@ -55,16 +53,7 @@ export {
   lockFile,
   O_TMPFILE,
   reserveBlocks,
-} from "./file-contents.ts";
-export { groupName, refreshIdNames, userName } from "./id-names.ts";
-export { keepIgnored, keptSignals } from "./ignored-signals.ts";
-export {
-  type DescriptorUse,
-  type InheritedDescriptors,
-  inheritedDescriptors,
-  rehearsedDescriptors,
-} from "./inherited-descriptors.ts";
-export { type ChildProperties, InheritedProperties } from "./inherited-properties.ts";
+} from "./files/file-contents.ts";
 export {
   addWatch,
   IN,
@@ -73,16 +62,14 @@ export {
   parseEvents,
   removeWatch,
   type WatchDescriptor,
-} from "./inotify.ts";
+} from "./files/inotify.ts";
+export { keepIgnored, keptSignals } from "./ignored-signals.ts";
 export {
-  type Identity,
-  type Launch,
-  type LaunchReport,
-  type LaunchRequest,
-  launch,
-  prepareLaunches,
-  readReport,
-} from "./launcher.ts";
+  type DescriptorUse,
+  type InheritedDescriptors,
+  inheritedDescriptors,
+  rehearsedDescriptors,
+} from "./inherited-descriptors.ts";
 export {
   adoptOrphans,
   bytesReadable,
@@ -97,6 +84,9 @@ export {
   reapOne,
   setCloseOnExecEverywhere,
 } from "./libc.ts";
+export { returnFreeMemory, returnGaps, setMemoryIsShort } from "./memory/allocator.ts";
+export { unmapCode } from "./memory/code-pages.ts";
+export { type AddressRange, pageOut, readOnlyFileRanges } from "./memory/page-out.ts";
 export { wouldWriterWait } from "./output-room.ts";
 export {
   becomeImage,
@@ -105,11 +95,8 @@ export {
   openOwnExecutable,
   openUnnamedFile,
 } from "./own-image.ts";
-export { type AddressRange, pageOut, readOnlyFileRanges } from "./page-out.ts";
 export { openPolled, preparePolled } from "./polled-descriptor.ts";
-export { type ChildStdio, executeError, type SpawnRequest, spawn, trySpawn } from "./posix-spawn.ts";
 export { type ProcessUsage, readProcessUsage } from "./process-usage.ts";
-export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./pty.ts";
 export { addKernelEntropy, kernelRandomBytes, kernelRandomUuid } from "./random.ts";
 export { describeSignal, signalName } from "./signals.ts";
 export {
@@ -123,8 +110,21 @@ export {
   type WaitingBytes,
   waitingBytes,
 } from "./sockets.ts";
-export { enterRawMode, type RawMode } from "./terminal-mode.ts";
-export { setThreadUmask, takeFileIdentity } from "./thread-identity.ts";
+export { type ChildProperties, InheritedProperties } from "./spawn/inherited-properties.ts";
+export {
+  type Identity,
+  type Launch,
+  type LaunchReport,
+  type LaunchRequest,
+  launch,
+  prepareLaunches,
+  readReport,
+} from "./spawn/launcher.ts";
+export { type ChildStdio, executeError, type SpawnRequest, spawn, trySpawn } from "./spawn/posix-spawn.ts";
+export { checkPtySize, openPty, PTY_CAPACITY_BYTES, type PtySize, resizePty } from "./terminal/pty.ts";
+export { enterRawMode, type RawMode } from "./terminal/terminal-mode.ts";
+export { groupName, refreshIdNames, userName } from "./users/id-names.ts";
+export { setThreadUmask, takeFileIdentity } from "./users/thread-identity.ts";
 export {
   type FoundUser,
   lookupGroup,
@@ -132,5 +132,5 @@ export {
   lookupUser,
   ownUser,
   type User,
-} from "./user-database.ts";
+} from "./users/user-database.ts";
 export { openVmClock, type VmClock } from "./vm-clock.ts";

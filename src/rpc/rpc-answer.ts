@@ -12,7 +12,7 @@ import {
 } from "../http/index.ts";
 import { loadLate } from "./load-late.ts";
 import type { LoadedRpcs, RpcAnswerOptions } from "./loaded-rpcs.ts";
-import { RequestLimit } from "./request-limit.ts";
+import { RequestLimit } from "./memory/request-limit.ts";
 
 /** `/package.Service/Method`: all other requests are for `fallback`. */
 const RPC_PATH = /^\/\w+(?:\.\w+)+\/\w+$/;

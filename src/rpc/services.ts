@@ -4,11 +4,11 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { Filesystem } from "../gen/filesystem_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { Process } from "../gen/process_pb.ts";
-import type { LateRoutes } from "./adapter.ts";
 import { type FilesystemServiceOptions, filesystemRoutes } from "./filesystem/filesystem-service.ts";
 import { healthRoutes } from "./grpc-health.ts";
-import { type ProcessServiceOptions, processRoutes } from "./process-service.ts";
-import type { RequestKind } from "./request-limit.ts";
+import type { RequestKind } from "./memory/request-limit.ts";
+import { type ProcessServiceOptions, processRoutes } from "./process/process-service.ts";
+import type { LateRoutes } from "./protocol/adapter.ts";
 
 /** Written here because the schema of reflection is loaded late. test/wire/grpc-reflection.test.ts compares the two. */
 const reflectionPaths = ["v1", "v1alpha"].map(

@@ -2,9 +2,9 @@
 // tries again follows from its settings and from the refusals alone.
 
 import { expect, test } from "vitest";
-import { Backoff } from "../../src/client/backoff.ts";
 import { toSettings } from "../../src/client/client-settings.ts";
 import type { ReconnectOptions } from "../../src/client/index.ts";
+import { Backoff } from "../../src/client/retry/backoff.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 const CLIENTS = 100_000;

@@ -4,8 +4,8 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { startServer } from "../../src/http/index.ts";
 import { MemoryBudget } from "../../src/multiplexer/index.ts";
-import { createRpcListener } from "../../src/rpc/adapter.ts";
-import { RequestMemory } from "../../src/rpc/request-memory.ts";
+import { RequestMemory } from "../../src/rpc/memory/request-memory.ts";
+import { createRpcListener } from "../../src/rpc/protocol/adapter.ts";
 import { DEFAULT_RPC_LIMITS } from "../../src/rpc/rpc-limits.ts";
 import { conformanceRoutes } from "./conformance-service.ts";
 import {

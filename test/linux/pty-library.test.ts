@@ -4,9 +4,9 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, readFileSync, readSync, writeSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
-import { libcPty } from "../../src/linux/libc-pty.ts";
-import { loadNativePty, type NativePty } from "../../src/linux/native-pty.ts";
-import { choosePty } from "../../src/linux/pty.ts";
+import { libcPty } from "../../src/linux/terminal/libc-pty.ts";
+import { loadNativePty, type NativePty } from "../../src/linux/terminal/native-pty.ts";
+import { choosePty } from "../../src/linux/terminal/pty.ts";
 import { openDescriptors } from "../support/proc/open-descriptors.ts";
 
 const O_NONBLOCK = 0o4000;

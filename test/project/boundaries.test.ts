@@ -81,7 +81,19 @@ const others = [
   ...imports("src/multiplexer", ["node:fs"], "refused"),
   ...imports("src/control", ["prom-client", "node:os"], "allowed"),
   ...imports("src/client", ["@connectrpc/connect"], "allowed"),
-  ...imports("src/client", ["node:http", "node:timers/promises", "@connectrpc/connect-node"], "refused"),
+  ...["src/client", "src/client/story"].flatMap((folder) =>
+    imports(folder, ["node:http", "node:timers/promises", "@connectrpc/connect-node"], "refused"),
+  ),
+  ...imports(
+    "src/client/node",
+    ["node:http", "../beside.ts", "../../errors.ts", "../story/other.ts"],
+    "allowed",
+  ),
+  ...imports(
+    "src/client/node",
+    ["../../process/index.ts", "../..", "node:child_process", "koffi"],
+    "refused",
+  ),
   ...imports("test/rpc", ["../../src/rpc/auth.ts", "node:child_process", "koffi"], "allowed"),
 ];
 

@@ -1,8 +1,8 @@
 // `holdfast cp`: its flags and its help.
 
 import { type Command, Option } from "commander";
+import type { CpFlags } from "../copy/copy-files.ts";
 import { addConnectionFlags, giveUpSetting } from "../options/agent-flags.ts";
-import type { CpFlags } from "./copy-files.ts";
 import { addUserFlag, excludeFlag } from "./file-flags.ts";
 
 /** `done` receives the exit code. */
@@ -31,7 +31,7 @@ export function addCp(program: Command, done: (exitCode: number) => void): void 
     .addHelpText("after", CP_HELP)
     .action(async (paths: readonly string[], flags: CpFlags) => {
       if (paths.length < 2) command.error("missing required argument 'target'");
-      const { copyFiles } = await import("./copy-files.ts");
+      const { copyFiles } = await import("../copy/copy-files.ts");
       done(await copyFiles(paths, flags));
     });
 }

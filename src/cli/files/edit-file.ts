@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Client, ClientError, FileChangedError } from "../../client/index.ts";
 import { explainFailure } from "../connect/client-failure.ts";
 import { newClient, ONE_TRY, reconnectFor, withClient } from "../connect/with-client.ts";
+import { transferView } from "../copy/transfer-view.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { UrlFlag } from "../options/agent-flags.ts";
 import { printNotice } from "../report/notices.ts";
@@ -13,7 +14,6 @@ import { FileProblem, ifFound, onThisMachine, remoteProblem } from "./file-probl
 import { nameOfPlace } from "./place.ts";
 import { remotePlace } from "./remote-place.ts";
 import { editorOf, runEditor } from "./run-editor.ts";
-import { transferView } from "./transfer-view.ts";
 
 /** As commander names the values of the flags. */
 export interface EditFlags extends UrlFlag {

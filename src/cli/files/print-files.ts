@@ -1,13 +1,13 @@
 // Runs `holdfast cat`.
 
 import { newClient, ONE_TRY, reconnectFor, withClient } from "../connect/with-client.ts";
+import { downloadToStdout } from "../copy/download-file.ts";
+import { transferView } from "../copy/transfer-view.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { UrlFlag } from "../options/agent-flags.ts";
 import { printError } from "../stdio.ts";
-import { downloadToStdout } from "./download-file.ts";
 import { FileProblem, ifFound } from "./file-problem.ts";
 import { remotePlace } from "./remote-place.ts";
-import { transferView } from "./transfer-view.ts";
 
 /** As commander names the values of the flags. */
 export interface CatFlags extends UrlFlag {

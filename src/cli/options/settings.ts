@@ -49,7 +49,7 @@ export function dropEmptyVariables(env: NodeJS.ProcessEnv): void {
   }
 }
 
-/** Chooses how terminals are opened, for tests: see src/linux/pty.ts. */
+/** Chooses how terminals are opened, for tests: see src/linux/terminal/pty.ts. */
 const VARIABLE_OF_TESTS = "HOLDFAST_PTY";
 
 /** Set by an agent for its next image; see src/handover. */

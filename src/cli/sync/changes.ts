@@ -3,8 +3,8 @@
 
 import type { Client } from "../../client/index.ts";
 import { type UserFiles, Watchers } from "../../filesystem/index.ts";
+import type { TransferContext } from "../copy/transfer-context.ts";
 import { localProblem, remoteProblem } from "../files/file-problem.ts";
-import type { TransferContext } from "../files/transfer-context.ts";
 
 /** A program that saves a file makes several changes. */
 const QUIET_MS = 100;

@@ -2,14 +2,14 @@
 
 import { type OutwardLinks, pathFilter, type UserFiles } from "../../filesystem/index.ts";
 import { newClient, ONE_TRY, reconnectFor, withClient } from "../connect/with-client.ts";
+import { withLocalFiles } from "../copy/local-tree.ts";
+import { isLost, Patience } from "../copy/patience.ts";
+import type { TransferContext } from "../copy/transfer-context.ts";
+import { transferView } from "../copy/transfer-view.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { sizeText } from "../files/byte-text.ts";
 import { FileProblem, ifFound } from "../files/file-problem.ts";
-import { withLocalFiles } from "../files/local-tree.ts";
-import { isLost, Patience } from "../files/patience.ts";
 import { type Place, placeOf } from "../files/place.ts";
-import type { TransferContext } from "../files/transfer-context.ts";
-import { transferView } from "../files/transfer-view.ts";
 import { untilSignal } from "../files/until-signal.ts";
 import type { UrlFlag } from "../options/agent-flags.ts";
 import { printNotice } from "../report/notices.ts";

@@ -2,12 +2,12 @@
 
 import { chmod, mkdir, utimes } from "node:fs/promises";
 import type { OutwardLinks, PathFilter, UserFiles } from "../../filesystem/index.ts";
-import { downloadFile } from "../files/download-file.ts";
-import { downloadTree } from "../files/download-tree.ts";
+import { downloadFile } from "../copy/download-file.ts";
+import { downloadTree } from "../copy/download-tree.ts";
+import type { TransferContext } from "../copy/transfer-context.ts";
+import { uploadTree } from "../copy/upload-tree.ts";
 import { onThisMachine } from "../files/file-problem.ts";
 import { inDirectory } from "../files/place.ts";
-import type { TransferContext } from "../files/transfer-context.ts";
-import { uploadTree } from "../files/upload-tree.ts";
 import type { Inventory } from "./inventory.ts";
 
 export interface TransferHow {

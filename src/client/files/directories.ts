@@ -2,9 +2,9 @@
 
 import { AbortScope } from "../abort.ts";
 import { ClientError } from "../client-errors.ts";
-import type { AgentLink } from "../connection.ts";
-import { toFailure } from "../failures.ts";
-import type { HttpAnswer } from "../http-client.ts";
+import { toFailure } from "../retry/failures.ts";
+import type { AgentLink } from "../transport/connection.ts";
+import type { HttpAnswer } from "../transport/http-client.ts";
 import { reportedError } from "./file-errors.ts";
 import { piecesOf, streamOf } from "./pieces.ts";
 import { Exchange, FailedTransfer, filesPath, openInTries, Tries } from "./transfer.ts";

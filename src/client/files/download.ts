@@ -3,8 +3,8 @@
 
 import { AbortScope } from "../abort.ts";
 import { ClientError, FileChangedError } from "../client-errors.ts";
-import type { AgentLink } from "../connection.ts";
-import type { HttpAnswer } from "../http-client.ts";
+import type { AgentLink } from "../transport/connection.ts";
+import type { HttpAnswer } from "../transport/http-client.ts";
 import { bytesOf, streamOf } from "./pieces.ts";
 import { Exchange, filesPath, openInTries, Tries } from "./transfer.ts";
 import type { DownloadOptions, FileDownload } from "./types.ts";

@@ -3,11 +3,11 @@
 import type { EntryInfo } from "../../gen/filesystem_pb.ts";
 import { FileType } from "../../gen/tables.ts";
 import { ClientError } from "../client-errors.ts";
-import type { AgentLink } from "../connection.ts";
-import { wasNeverProcessed } from "../failures.ts";
 import { startHeaders } from "../messages.ts";
-import { callWithRetries, type RetriedCall } from "../retried-call.ts";
-import type { Rpc, RpcOptions } from "../rpc.ts";
+import { wasNeverProcessed } from "../retry/failures.ts";
+import { callWithRetries, type RetriedCall } from "../retry/retried-call.ts";
+import type { AgentLink } from "../transport/connection.ts";
+import type { Rpc, RpcOptions } from "../transport/rpc.ts";
 import { rpcError } from "./file-errors.ts";
 import type { FileCallOptions, FileEntry, FileKind, ListFilesOptions } from "./types.ts";
 

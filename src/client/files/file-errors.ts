@@ -1,10 +1,10 @@
 // The errors of calls about files: errors of RPCs and of the HTTP endpoints as ClientErrors.
 
-import { AnswerError } from "../answer-error.ts";
 import { ClientError, type ClientErrorCode, FileChangedError } from "../client-errors.ts";
-import type { Failure, Verdict } from "../failures.ts";
-import type { HttpAnswer } from "../http-client.ts";
-import { parseRetryAfterMs } from "../retry-after.ts";
+import type { Failure, Verdict } from "../retry/failures.ts";
+import { parseRetryAfterMs } from "../retry/retry-after.ts";
+import { AnswerError } from "../transport/answer-error.ts";
+import type { HttpAnswer } from "../transport/http-client.ts";
 
 /** An error's text has no more. */
 const MAX_ERROR_BYTES = 64 * 1024;

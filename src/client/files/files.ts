@@ -1,6 +1,6 @@
 // `client.files`: composed of the calls beside this file.
 
-import type { AgentLink } from "../connection.ts";
+import type { AgentLink } from "../transport/connection.ts";
 import { downloadDirectory, uploadDirectory } from "./directories.ts";
 import { openDownload } from "./download.ts";
 import { listFiles, makeDir, moveFile, removeFile, statFile } from "./entries.ts";

@@ -2,13 +2,13 @@
 // the waits between tries.
 
 import { AbortScope, untilAbort } from "../abort.ts";
-import { Backoff } from "../backoff.ts";
 import { ClientError, ReconnectError } from "../client-errors.ts";
-import type { AgentLink } from "../connection.ts";
-import { type Failure, toFailure } from "../failures.ts";
-import type { HttpAnswer, HttpRequest } from "../http-client.ts";
 import { startHeaders } from "../messages.ts";
-import { waitToRetry } from "../retried-call.ts";
+import { Backoff } from "../retry/backoff.ts";
+import { type Failure, toFailure } from "../retry/failures.ts";
+import { waitToRetry } from "../retry/retried-call.ts";
+import type { AgentLink } from "../transport/connection.ts";
+import type { HttpAnswer, HttpRequest } from "../transport/http-client.ts";
 import { answerFailure } from "./file-errors.ts";
 import type { FileCallOptions, TransferOptions, TransferReconnect } from "./types.ts";
 

@@ -3,8 +3,8 @@
 
 import { AbortScope } from "../abort.ts";
 import { ClientError } from "../client-errors.ts";
-import type { AgentLink } from "../connection.ts";
-import type { HttpAnswer } from "../http-client.ts";
+import type { AgentLink } from "../transport/connection.ts";
+import type { HttpAnswer } from "../transport/http-client.ts";
 import { contentDigest } from "./digest.ts";
 import { textOf } from "./file-errors.ts";
 import { sizeOf } from "./pieces.ts";

@@ -5,8 +5,8 @@ import type { FilesystemEvent, WatchDirResponse } from "../../gen/filesystem_pb.
 import { EventType } from "../../gen/tables.ts";
 import { AbortScope } from "../abort.ts";
 import { ClientError } from "../client-errors.ts";
-import type { AgentLink } from "../connection.ts";
-import { MessageStream } from "../message-stream.ts";
+import { MessageStream } from "../output/message-stream.ts";
+import type { AgentLink } from "../transport/connection.ts";
 import { toFileEntry, userHeaders } from "./entries.ts";
 import { rpcError } from "./file-errors.ts";
 import { Tries } from "./transfer.ts";

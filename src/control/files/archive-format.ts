@@ -4,7 +4,7 @@ import * as zlib from "node:zlib";
 import { HoldfastError } from "../../errors.ts";
 import type { Query } from "../../http/index.ts";
 import { clip, messageOf } from "../../text.ts";
-import { ExpansionLimit } from "./expansion-limit.ts";
+import { ExpansionLimit } from "../uploads/expansion-limit.ts";
 
 export type ArchiveFormat = "tar" | "tar.gz" | "tar.zst";
 

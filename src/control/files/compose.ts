@@ -3,12 +3,12 @@
 import { HoldfastError } from "../../errors.ts";
 import type { NodeRequest, NodeResponse } from "../../http/index.ts";
 import { clip } from "../../text.ts";
+import { metadataOf } from "../file-headers/metadata-headers.ts";
+import { describe, lookAt } from "../uploads/storing.ts";
+import { timely } from "../uploads/upload-body.ts";
 import { answerFileJson } from "./file-answer.ts";
 import { requesterOf } from "./file-request.ts";
 import type { FileService } from "./file-service.ts";
-import { metadataOf } from "./metadata-headers.ts";
-import { describe, lookAt } from "./storing.ts";
-import { timely } from "./upload-body.ts";
 
 const MAX_BODY_BYTES = 1024 * 1024;
 const MAX_SOURCES = 1000;

@@ -2,8 +2,8 @@
 
 import { baseOf, closeFile, type PackProgress, packTree, pathFilter } from "../../filesystem/index.ts";
 import { isGoneClient, type NodeRequest, type NodeResponse, type Query } from "../../http/index.ts";
+import { contentDisposition } from "../file-headers/content-disposition.ts";
 import { type ArchiveFormat, compressed, mediaTypeOf } from "./archive-format.ts";
-import { contentDisposition } from "./content-disposition.ts";
 import { requesterOf } from "./file-request.ts";
 import type { FileService } from "./file-service.ts";
 import { createSender } from "./send.ts";

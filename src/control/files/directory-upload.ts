@@ -11,12 +11,12 @@ import {
 } from "../../filesystem/index.ts";
 import { headerReader, type NodeRequest, type NodeResponse, type Query } from "../../http/index.ts";
 import { clip, messageOf } from "../../text.ts";
+import { requiredPath } from "../uploads/storing.ts";
+import { uploadBody } from "../uploads/upload-body.ts";
 import { type ArchiveFormat, decompressed } from "./archive-format.ts";
 import { answerFileError, answerFileJson, statusOf } from "./file-answer.ts";
 import { type Requester, requesterOf } from "./file-request.ts";
 import type { FileService } from "./file-service.ts";
-import { requiredPath } from "./storing.ts";
-import { uploadBody } from "./upload-body.ts";
 
 const EVENT_BYTES = 1024 * 1024;
 const EVENT_FILES = 200;

@@ -11,14 +11,14 @@ import {
   type Query,
 } from "../../http/index.ts";
 import { kernelRandomUuid } from "../../linux/index.ts";
-import { type ByteRange, chooseRanges } from "./byte-ranges.ts";
-import { checkConditions, doesRangeApply, hasConditions } from "./conditions.ts";
-import { chooseCoding } from "./content-coding.ts";
-import { contentDisposition } from "./content-disposition.ts";
+import { type ByteRange, chooseRanges } from "../file-headers/byte-ranges.ts";
+import { checkConditions, doesRangeApply, hasConditions } from "../file-headers/conditions.ts";
+import { chooseCoding } from "../file-headers/content-coding.ts";
+import { contentDisposition } from "../file-headers/content-disposition.ts";
+import { isCompressible, mediaType, SNIFFED_BYTES } from "../file-headers/media-type.ts";
 import { answerFileJson } from "./file-answer.ts";
 import { followingIn, requesterOf } from "./file-request.ts";
 import type { FileService } from "./file-service.ts";
-import { isCompressible, mediaType, SNIFFED_BYTES } from "./media-type.ts";
 import { createSender, type Sender } from "./send.ts";
 import type { TransferShare } from "./transfer-memory.ts";
 

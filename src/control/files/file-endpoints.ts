@@ -1,6 +1,15 @@
 // The endpoints for the contents of files: /files, /files/compose and /files/uploads/ID.
 
 import { type NodeRequest, type NodeResponse, type Query, queryOf } from "../../http/index.ts";
+import {
+  appendToUpload,
+  cancelUpload,
+  createUpload,
+  isResumable,
+  showUpload,
+} from "../resumable-uploads/resumable-endpoints.ts";
+import { UploadTable } from "../resumable-uploads/upload-table.ts";
+import { upload } from "../uploads/upload.ts";
 import { archiveFormat } from "./archive-format.ts";
 import { compose } from "./compose.ts";
 import { downloadDirectory } from "./directory-download.ts";
@@ -8,15 +17,6 @@ import { uploadDirectory } from "./directory-upload.ts";
 import { download } from "./download.ts";
 import { answerFileError } from "./file-answer.ts";
 import type { FileService } from "./file-service.ts";
-import {
-  appendToUpload,
-  cancelUpload,
-  createUpload,
-  isResumable,
-  showUpload,
-} from "./resumable-endpoints.ts";
-import { upload } from "./upload.ts";
-import { UploadTable } from "./upload-table.ts";
 
 type FileHandler = (
   service: FileService,

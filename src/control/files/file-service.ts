@@ -2,9 +2,9 @@
 
 import type { FileAccess } from "../../filesystem/index.ts";
 import type { Logger } from "../../logger.ts";
+import type { UploadTable } from "../resumable-uploads/upload-table.ts";
 import type { FileDefaults } from "./file-request.ts";
 import type { TransferMemory } from "./transfer-memory.ts";
-import type { UploadTable } from "./upload-table.ts";
 
 export interface FileService {
   readonly access: FileAccess;

@@ -4,8 +4,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { NodeRequest } from "../../http/index.ts";
-import { answerCompression } from "../answer-compression.ts";
 import type { Codec } from "../output/event-frames.ts";
+import { answerCompression } from "../protocol/answer-compression.ts";
 import { parseConnectTimeout } from "../request-headers.ts";
 
 export interface CommonForm {

@@ -8,8 +8,8 @@ import type { Writable } from "node:stream";
 import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, endStreamToJson, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { COMPRESSED_FLAG, END_STREAM_FLAG, enveloped, type Refusal, refuse } from "../../http/index.ts";
-import { COMPRESSED_FROM_BYTES } from "../answer-compression.ts";
-import { replacementOf } from "../error-answer.ts";
+import { COMPRESSED_FROM_BYTES } from "../protocol/answer-compression.ts";
+import { replacementOf } from "../protocol/error-answer.ts";
 import type { DirectCall } from "./direct-call.ts";
 
 const OK_STATUS = 200;

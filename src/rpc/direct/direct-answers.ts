@@ -5,10 +5,10 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { HEAD_BYTES, type NodeRequest, type NodeResponse } from "../../http/index.ts";
-import { holdAnswer } from "../answer-memory.ts";
-import { COPIES, envelopePieces } from "../request-body.ts";
-import type { RequestMemory } from "../request-memory.ts";
-import { createValueLimit } from "../value-limit.ts";
+import { COPIES, envelopePieces } from "../body/request-body.ts";
+import { createValueLimit } from "../body/value-limit.ts";
+import { holdAnswer } from "../memory/answer-memory.ts";
+import type { RequestMemory } from "../memory/request-memory.ts";
 import { commonForm } from "./common-form.ts";
 import { StreamAnswer, writeUnary, writeUnaryError } from "./direct-answer.ts";
 import { DirectCall } from "./direct-call.ts";

@@ -11,9 +11,9 @@ import {
   type NodeResponse,
 } from "../../http/index.ts";
 import { lastingNowMs } from "../../lasting-time.ts";
-import type { CallContext, RpcContext } from "../call-context.ts";
+import type { RequestShare } from "../memory/request-memory.ts";
 import type { Codec } from "../output/event-frames.ts";
-import type { RequestShare } from "../request-memory.ts";
+import type { CallContext, RpcContext } from "../protocol/call-context.ts";
 import type { CommonForm } from "./common-form.ts";
 import type { DirectMethod } from "./direct-method.ts";
 

@@ -3,8 +3,8 @@
 import { create, type DescMethod, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import type { MethodImpl } from "@connectrpc/connect";
 import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
-import type { RpcContext } from "../call-context.ts";
 import type { Codec } from "../output/event-frames.ts";
+import type { RpcContext } from "../protocol/call-context.ts";
 
 /** A message to send, which may leave fields out. */
 export type Answer = MessageInitShape<DescMethod["output"]>;

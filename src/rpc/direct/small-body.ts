@@ -3,7 +3,7 @@
 // refuses: its client must not have to send the rest before it gets the answer.
 
 import type { NodeRequest, NodeResponse } from "../../http/index.ts";
-import { failAtLimit, limitTime } from "../timely-body.ts";
+import { failAtLimit, limitTime } from "../body/timely-body.ts";
 
 export type SmallBody =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }

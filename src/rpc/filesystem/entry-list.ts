@@ -7,8 +7,8 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { HoldfastError } from "../../errors.ts";
 import type { Reservation } from "../../filesystem/index.ts";
 import { type EntryInfo, FileType, ListDirResponseSchema } from "../../gen/filesystem_pb.ts";
-import type { EncodedMessage } from "../encoded-message.ts";
 import type { Codec } from "../output/event-frames.ts";
+import type { EncodedMessage } from "../protocol/encoded-message.ts";
 
 /** A list up to this size is answered even if the budget is spent. */
 const FREE_BYTES = 64 * 1024;

@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Entry, EntryType } from "../../filesystem/index.ts";
 import { type EntryInfo, EntryInfoSchema, FileType } from "../../gen/filesystem_pb.ts";
-import type { RpcContext } from "../call-context.ts";
+import type { RpcContext } from "../protocol/call-context.ts";
 
 const types: Readonly<Record<EntryType, FileType>> = {
   file: FileType.FILE,

@@ -2,7 +2,7 @@
 
 import { type FileAccess, findFileUser, resolvePath, type UserFiles } from "../../filesystem/index.ts";
 import type { AgentDefaults } from "../../process/index.ts";
-import type { RpcContext } from "../call-context.ts";
+import type { RpcContext } from "../protocol/call-context.ts";
 import { basicUser } from "../request-headers.ts";
 
 export interface FileRequestSettings {

@@ -4,8 +4,8 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { resolveExpendable } from "../../filesystem/index.ts";
 import { Filesystem } from "../../gen/filesystem_pb.ts";
-import type { RpcContext } from "../call-context.ts";
-import { type CallGuards, guardedCalls } from "../guarded-calls.ts";
+import { type CallGuards, guardedCalls } from "../process/guarded-calls.ts";
+import type { RpcContext } from "../protocol/call-context.ts";
 import { entryMessages } from "./entry-messages.ts";
 import { fileRequest } from "./file-request.ts";
 import { type ListSettings, listDir } from "./list-calls.ts";

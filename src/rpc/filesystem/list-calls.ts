@@ -4,7 +4,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { HoldfastError } from "../../errors.ts";
 import { cleanPath, type Entry, type Reservation } from "../../filesystem/index.ts";
 import type { ListDirRequest, ListDirResponseSchema } from "../../gen/filesystem_pb.ts";
-import { callContext, type RpcContext } from "../call-context.ts";
+import { callContext, type RpcContext } from "../protocol/call-context.ts";
 import { EntryList } from "./entry-list.ts";
 import { entryMessages } from "./entry-messages.ts";
 import { type FileRequestSettings, fileRequest } from "./file-request.ts";

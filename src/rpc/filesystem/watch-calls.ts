@@ -10,9 +10,9 @@ import type {
   WatchDirResponseSchema,
 } from "../../gen/filesystem_pb.ts";
 import { FULL_GRANT } from "../../http/index.ts";
-import { callContext, type RpcContext } from "../call-context.ts";
 import { createFrameSink } from "../output/frame-sink.ts";
 import { carriableSocket } from "../output/output-streams.ts";
+import { callContext, type RpcContext } from "../protocol/call-context.ts";
 import { keepaliveMs } from "../request-headers.ts";
 import type { ServingState } from "../serving-state.ts";
 import { markLegacyClient } from "./entry-messages.ts";

@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { HoldfastError } from "../../errors.ts";
 import type { NumberedEvent, WatchEventType } from "../../filesystem/index.ts";
 import { EventType, type FilesystemEvent, FilesystemEventSchema } from "../../gen/filesystem_pb.ts";
-import type { RpcContext } from "../call-context.ts";
+import type { RpcContext } from "../protocol/call-context.ts";
 import { entryMessages, type ToEntryInfo } from "./entry-messages.ts";
 
 const types: Readonly<Record<WatchEventType, EventType>> = {

@@ -14,13 +14,13 @@ import {
 } from "../../../src/gen/process_pb.ts";
 import { startServer } from "../../../src/http/index.ts";
 import { MemoryBudget } from "../../../src/multiplexer/index.ts";
-import { createRpcListener } from "../../../src/rpc/adapter.ts";
-import { callContext, type RpcContext } from "../../../src/rpc/call-context.ts";
 import { ClientActivity } from "../../../src/rpc/client-activity.ts";
 import { DirectCall } from "../../../src/rpc/direct/direct-call.ts";
-import { guardedCalls } from "../../../src/rpc/guarded-calls.ts";
+import { RequestMemory } from "../../../src/rpc/memory/request-memory.ts";
+import { guardedCalls } from "../../../src/rpc/process/guarded-calls.ts";
+import { createRpcListener } from "../../../src/rpc/protocol/adapter.ts";
+import { callContext, type RpcContext } from "../../../src/rpc/protocol/call-context.ts";
 import { basicUser, keepaliveMs } from "../../../src/rpc/request-headers.ts";
-import { RequestMemory } from "../../../src/rpc/request-memory.ts";
 import { directPaths } from "../../../src/rpc/services.ts";
 import { ServingState } from "../../../src/rpc/serving-state.ts";
 

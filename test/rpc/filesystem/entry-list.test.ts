@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { EntryInfoSchema, FileType, ListDirResponseSchema } from "../../../src/gen/filesystem_pb.ts";
 import { EntryList } from "../../../src/rpc/filesystem/entry-list.ts";
-import { keepByteOrderMarks } from "../../../src/rpc/text-encoding.ts";
+import { keepByteOrderMarks } from "../../../src/rpc/protocol/text-encoding.ts";
 
 keepByteOrderMarks();
 
