@@ -99,7 +99,7 @@ export class SignalRelay {
       leave(name, this.#processHasEnded);
       return;
     }
-    if (ending.has(name)) this.#limitPatience(name);
+    if (ending.has(name)) this.#leaveUnlessItEnds(name);
     if (this.#process !== undefined) void this.#send(this.#process, name);
     else this.#keepForStart(name);
   }
@@ -114,16 +114,16 @@ export class SignalRelay {
     if (isKnown && this.#presses === LEAVING_PRESS - 1) this.#options.onLastPress(name);
   }
 
-  #limitPatience(name: SignalName): void {
+  #leaveUnlessItEnds(name: SignalName): void {
     clearInterval(this.#patience);
     const check = (): void => {
-      if (this.#isInVain(name)) this.#options.leave(name, this.#processHasEnded);
+      if (this.#hasNoEffect(name)) this.#options.leave(name, this.#processHasEnded);
     };
     this.#patience = setInterval(check, PATIENCE_MS);
   }
 
   /** Whether nothing shows that `name` will end the process, and so this command. */
-  #isInVain(name: SignalName): boolean {
+  #hasNoEffect(name: SignalName): boolean {
     if (this.#process === undefined || this.#unanswered > 0) return true;
     // On pipes, a process may take its time to end. Interactive shells ignore SIGTERM.
     return name === "SIGTERM" && (this.#process.isPty || this.#options.unreadMs() >= PATIENCE_MS);

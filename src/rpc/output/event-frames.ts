@@ -16,7 +16,7 @@ import {
   type ProcessEventSchema,
 } from "../../gen/process_pb.ts";
 import type { Chunk, OutputStream, TimeMark } from "../../multiplexer/index.ts";
-import { lendBase64, ownBase64 } from "./frame-buffers.ts";
+import { ownBase64, pooledBase64 } from "./frame-buffers.ts";
 
 export type Codec = "binary" | "json";
 
@@ -42,7 +42,7 @@ const OFFSET_TAG = "\xa0\x06";
 
 /**
  * The frame of `chunk`. With `isShared`, it is stored on the chunk and encoded once for all subscribers
- * with this encoding. Otherwise a part of it may be lent: see frame-buffers.ts.
+ * with this encoding. Otherwise a part of it may be a pooled buffer: see frame-buffers.ts.
  */
 export function dataFrame(
   chunk: Chunk,
@@ -143,7 +143,7 @@ function jsonDataFrame(
 function base64Of(data: Buffer, isShared: boolean): FramePart {
   if (data.length < LONG_OUTPUT_BYTES) return data.toString("base64");
   // It is not known when the last subscriber has written a shared one.
-  return isShared ? ownBase64(data) : lendBase64(data);
+  return isShared ? ownBase64(data) : pooledBase64(data);
 }
 
 function binaryDataFrame(chunk: Chunk, offsets: boolean): readonly FramePart[] {

@@ -9,14 +9,14 @@ const MOST_SPARE = 8;
 const PIECE_BYTES = 24 * 1024;
 
 const spare: Buffer[] = [];
-const lent = new WeakSet<Buffer>();
+const pooled = new WeakSet<Buffer>();
 
-/** `data` in base64, in a buffer that the caller may return with `giveFrameBuffer`. */
-export function lendBase64(data: Buffer): Buffer {
+/** `data` in base64, in a buffer that the caller may return with `returnFrameBuffer`. */
+export function pooledBase64(data: Buffer): Buffer {
   const bytes = base64Bytes(data);
   if (bytes > FRAME_BYTES) return ownBase64(data);
   const copy = (spare.pop() ?? Buffer.allocUnsafeSlow(FRAME_BYTES)).subarray(0, bytes);
-  lent.add(copy);
+  pooled.add(copy);
   return encode(data, copy);
 }
 
@@ -36,12 +36,12 @@ function encode(data: Buffer, copy: Buffer): Buffer {
   return copy;
 }
 
-/** Whether `part` came from `lendBase64`, and was not given back. */
-export function isLent(part: Buffer): boolean {
-  return lent.has(part);
+/** Whether `part` came from `pooledBase64`, and was not given back. */
+export function isPooled(part: Buffer): boolean {
+  return pooled.has(part);
 }
 
-/** Nothing may read `part` afterwards. A buffer that is not lent is left to the garbage collector. */
-export function giveFrameBuffer(part: Buffer): void {
-  if (lent.delete(part) && spare.length < MOST_SPARE) spare.push(Buffer.from(part.buffer));
+/** Nothing may read `part` afterwards. Other buffers are left to the garbage collector. */
+export function returnFrameBuffer(part: Buffer): void {
+  if (pooled.delete(part) && spare.length < MOST_SPARE) spare.push(Buffer.from(part.buffer));
 }

@@ -3,7 +3,7 @@
 
 import type { BudgetShare, MemoryBudget } from "../../multiplexer/index.ts";
 import type { FramePart } from "./event-frames.ts";
-import { giveFrameBuffer, isLent } from "./frame-buffers.ts";
+import { isPooled, returnFrameBuffer } from "./frame-buffers.ts";
 
 export class FramesInFlight {
   readonly #share: BudgetShare;
@@ -15,18 +15,18 @@ export class FramesInFlight {
 
   /**
    * A connection has been given `parts`. Returns the function to call when it has accepted them, or, with an error, never
-   * will. Lent buffers are then given back; after an error, the connection may still read them.
+   * will. Pooled buffers are then given back; after an error, the connection may still read them.
    */
   add(parts: readonly FramePart[]): (error?: Error | null) => void {
     // Output itself is a buffer of the window, which counts it.
     let bytes = 0;
-    for (const part of parts) if (typeof part === "string" || isLent(part)) bytes += part.length;
+    for (const part of parts) if (typeof part === "string" || isPooled(part)) bytes += part.length;
     this.#change(bytes);
     return (error) => {
       this.#change(-bytes);
       bytes = 0;
       if (error) return;
-      for (const part of parts) if (typeof part !== "string") giveFrameBuffer(part);
+      for (const part of parts) if (typeof part !== "string") returnFrameBuffer(part);
     };
   }
 
