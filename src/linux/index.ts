@@ -53,6 +53,8 @@ export {
   lockFile,
   O_TMPFILE,
   reserveBlocks,
+  shareBlocks,
+  syncFileSystem,
 } from "./files/file-contents.ts";
 export {
   addWatch,

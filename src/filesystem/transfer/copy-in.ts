@@ -17,6 +17,14 @@ const BUFFER_BYTES = 256 * 1024;
 const copyAnotherWay = new Set(["EXDEV", "EINVAL", "EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EPERM", "EBADF"]);
 const cannotReserve = new Set(["EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EINVAL"]);
 
+/** One call writes so much, and a kill does not divide it. */
+const PAGE_BYTES = 4096;
+
+/** Whether one call changes the file of `size` bytes from its old content to the new one. */
+export function isOneWrite(content: CompleteContent, size: number): boolean {
+  return content.bytes === 0 || (content.bytes <= PAGE_BYTES && size <= content.bytes);
+}
+
 /** Afterwards the file has `content` and nothing else. `path` is for messages. */
 export function copyIn(
   context: OperationContext,

@@ -27,11 +27,12 @@ import { giveTo, type Owner } from "../threads/basic-operations.ts";
 import { openFolderOf } from "../threads/open-folder.ts";
 import { atPlace, type Place } from "../threads/open-path.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
-import { type CompleteContent, copyIn, writeAll } from "./copy-in.ts";
+import { type CompleteContent, copyIn, isOneWrite, writeAll } from "./copy-in.ts";
 import { danglingTarget } from "./dangling-link.ts";
 import { replaceMetadata } from "./metadata-replacement.ts";
 import { openParent } from "./parents.ts";
 import { writeRedo } from "./redo-record.ts";
+import { shareIn } from "./share-in.ts";
 import { momentaryName, openSpool, type Spool } from "./spool.ts";
 import { baseOf, type Following, openFileTarget, parentOf } from "./target.ts";
 import { versionOf } from "./version.ts";
@@ -135,18 +136,34 @@ function openExisting({ path, following }: Placing): number | undefined {
 }
 
 function overwrite(context: OperationContext, request: Placing, fd: number, before: Stats): PlacedFile {
-  replaceMetadata(fd, request.metadata, request.path);
+  const restoreMetadata = replaceMetadata(fd, request.metadata, request.path);
   // Changes nothing but the time. Watchers of E2B's SDKs expect this event of every write.
   giveTo(fd, { uid: before.uid, gid: before.gid });
   const { content, spool, mode, isSynced } = request;
   const redo = writeRedo({ target: fd, content, spool, mode, isSynced });
   try {
-    copyIn(context, content, fd, request.path);
+    const isDone = !isOneWrite(content, before.size) && shareIn(context, request, fd);
+    if (!isDone) copyIn(toTheEnd(context), content, fd, request.path);
     finish(request, fd, mode);
+  } catch (error) {
+    restoreMetadata();
+    throw error;
   } finally {
     redo?.remove();
   }
   return describe(fd);
+}
+
+/** For a copy that is completed once it has begun, also for a caller that gave up. */
+function toTheEnd(context: OperationContext): OperationContext {
+  const step = (): void => {
+    try {
+      context.step();
+    } catch {
+      // Ended now, the file would have the beginning of the new content and the end of the old one.
+    }
+  };
+  return { step, emit: (part) => context.emit(part) };
 }
 
 function finish({ path, isSynced }: Placing, fd: number, mode: number | undefined): void {

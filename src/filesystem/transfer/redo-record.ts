@@ -10,15 +10,12 @@
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readlinkSync, unlinkSync } from "node:fs";
 import { kernelRandomUuid, linkNameless, lockFile } from "../../linux/index.ts";
 import { errnoOf } from "../file-error.ts";
-import { type CompleteContent, writeAll } from "./copy-in.ts";
+import { type CompleteContent, isOneWrite, writeAll } from "./copy-in.ts";
 import { SHARED_DIRECTORIES, type Spool } from "./spool.ts";
 
 export const REDO_PREFIX = ".holdfast-redo-";
 export const REDO_CONTENT_SUFFIX = "-content";
 const MODE = 0o600;
-/** One call writes it, and a kill does not divide it. */
-const PAGE_BYTES = 4096;
-
 /** The first line of a record. Paths are base64: names are bytes. */
 export interface RedoHeader {
   readonly path: string;
@@ -48,8 +45,7 @@ export interface Redo {
 export function writeRedo(request: RedoRequest): Redo | undefined {
   const { target, content } = request;
   const { size } = fstatSync(target);
-  const isOneStep = content.bytes === 0 || (content.bytes <= PAGE_BYTES && size <= content.bytes);
-  if (isOneStep) return undefined;
+  if (isOneWrite(content, size)) return undefined;
   for (const directory of SHARED_DIRECTORIES) {
     const redo = writeIn(directory, request);
     if (redo !== undefined) return redo;

@@ -42,6 +42,18 @@ export function openSpool(directory: Uint8Array): Spool {
   throw pathError("create a spool file in", SHARED_DIRECTORIES.join(" or "), errnoOf(failure) ?? 0);
 }
 
+/**
+ * A nameless file on the file system of `directory`, in `directory` itself only if there is no other place. Undefined if none
+ * may be created. The caller closes it.
+ */
+export function openNamelessNear(directory: Uint8Array): number | undefined {
+  for (const candidate of [...neighboursOf(directory), Buffer.from(directory)]) {
+    const fd = openNameless(candidate);
+    if (fd !== undefined) return fd;
+  }
+  return undefined;
+}
+
 /** A name in `directory` for a file that is renamed in the next step. */
 export function momentaryName(directory: Uint8Array): Buffer {
   return Buffer.concat([directory, Buffer.from(`/${NAME_PREFIX}${process.pid}-${kernelRandomUuid()}`)]);
@@ -118,7 +130,7 @@ const cannotBeNameless = new Set([
   ...["EOPNOTSUPP", "ENOTSUP", "EISDIR", "ENOENT", "EACCES", "EPERM", "EROFS", "EINVAL"],
 ]);
 
-function openNameless(directory: string): number | undefined {
+function openNameless(directory: string | Buffer): number | undefined {
   try {
     return openSync(directory, O_TMPFILE | constants.O_RDWR, MODE);
   } catch (error) {

@@ -12,17 +12,30 @@ const AT_FDCWD = -100;
 const AT_SYMLINK_FOLLOW = 0x400;
 const ENXIO = 6;
 const EINVAL = 22;
+const FICLONE = 0x40049409;
 
 /** Opens a file without a name in the folder that is opened with it. */
 export const O_TMPFILE: number = 0o20000000 | constants.O_DIRECTORY;
 
 const fallocate = libc.func("int fallocate(int fd, int mode, int64_t start, int64_t bytes)");
+const ioctl = libc.func("int ioctl(int fd, unsigned long request, int other)");
+const syncfs = libc.func("int syncfs(int fd)");
 const lseek = libc.func("int64_t lseek(int fd, int64_t offset, int whence)");
 const linkat = libc.func("int linkat(int from, const char *path, int to, const void *target, int flags)");
 
 /** Allocates the blocks of the first `bytes` bytes and leaves the file's size as it is. */
 export function reserveBlocks(fd: number, bytes: number): number {
   return fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, bytes) === 0 ? 0 : -koffi.errno();
+}
+
+/** Makes `to` share the blocks of `from`: the same content, without a copy of it. Both are on one file system. */
+export function shareBlocks(from: number, to: number): number {
+  return ioctl(to, FICLONE, from) === 0 ? 0 : -koffi.errno();
+}
+
+/** Writes all changes of the file system of `fd` to its disk. */
+export function syncFileSystem(fd: number): number {
+  return syncfs(fd) === 0 ? 0 : -koffi.errno();
 }
 
 /** Gives a file that was opened with O_TMPFILE its first name. `path` must not exist. */
