@@ -86,6 +86,23 @@ class SdkTest(unittest.TestCase):
         for process in self.sandbox.commands.list():
             self.sandbox.commands.kill(process.pid)
 
+    def test_a_repository_is_cloned_changed_committed_and_pushed(self):
+        git, files = self.sandbox.git, self.sandbox.files
+        folder = tempfile.TemporaryDirectory(prefix="holdfast-python-")
+        self.addCleanup(folder.cleanup)
+        origin, first, second = (f"{folder.name}/{name}" for name in ("origin.git", "first", "second"))
+        subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", origin], check=True)
+        git.init(first, initial_branch="main")
+        git.remote_add(first, "origin", f"file://{origin}")
+        files.write(f"{first}/größe.txt", "eins")
+        self.assertEqual([each.status for each in git.status(first).file_status], ["untracked"])
+        git.add(first)
+        git.commit(first, "Begin", author_name="A Person", author_email="person@example.org")
+        git.push(first, remote="origin", branch="main")
+        git.clone(f"file://{origin}", path=second)
+        self.assertEqual(files.read(f"{second}/größe.txt"), "eins")
+        self.assertEqual(git.branches(second).current_branch, "main")
+
     def test_run_gives_back_output_and_exit_code_0(self):
         seen = Text()
         result = self.sandbox.commands.run("echo out; echo é >&2", on_stdout=seen.add)

@@ -60,6 +60,43 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     expect(await new Response(stream).text()).toBe("héllo");
   });
 
+  test("a stream is stored and read without being held, compressed on request", async () => {
+    const path = join(agent.newFolder(), "large");
+    const piece = "0123456789abcdef".repeat(4096);
+    const pieces = 160;
+    let sent = 0;
+    const stream = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (sent++ < pieces) controller.enqueue(new TextEncoder().encode(piece));
+        else controller.close();
+      },
+    });
+    await sandbox.files.write(path, stream);
+    for (const gzip of [false, true]) {
+      let bytes = 0;
+      for await (const part of await sandbox.files.read(path, { format: "stream", gzip }))
+        bytes += part.length;
+      expect([gzip, bytes]).toEqual([gzip, pieces * piece.length]);
+    }
+    await sandbox.files.write(path, piece, { gzip: true });
+    expect(await sandbox.files.read(path)).toBe(piece);
+  });
+
+  test("metadata is stored, replaced and cleared, and entries show it", async () => {
+    const folder = agent.newFolder();
+    const path = join(folder, "file");
+    await sandbox.files.write(path, "1", { metadata: { Author: "a person", step: "1" } });
+    expect(await sandbox.files.getInfo(path)).toMatchObject({ metadata: { author: "a person", step: "1" } });
+    await sandbox.files.write(path, "2", { metadata: { step: "2" } });
+    const [entry] = await sandbox.files.list(folder);
+    expect(entry).toMatchObject({ name: "file", metadata: { step: "2" } });
+    await sandbox.files.write(path, "3");
+    expect((await sandbox.files.getInfo(path)).metadata ?? {}).toEqual({});
+    await expect(sandbox.files.write(path, "4", { metadata: { "no name": "x" } })).rejects.toThrow(
+      InvalidArgumentError,
+    );
+  });
+
   test("an empty file is readable in every format", async () => {
     const path = join(agent.newFolder(), "empty");
     await sandbox.files.write(path, "");
@@ -189,4 +226,21 @@ test("secure mode: the SDK uses the token of the control plane, and signed URLs 
   expect((await fetch(`${agent.url}/files?path=${path}`)).status).toBe(401);
   const url = await sandbox.downloadUrl(path, { useSignatureExpiration: 60 });
   expect(await (await fetch(url)).text()).toBe("secret");
+
+  // As a browser uploads a form, without the token.
+  const form = new FormData();
+  form.append("file", new Blob(["from a form"]), "ignored");
+  const uploadUrl = await sandbox.uploadUrl(path, { useSignatureExpiration: 60 });
+  expect((await fetch(uploadUrl, { method: "POST", body: form })).status).toBe(200);
+  expect(await sandbox.files.read(path)).toBe("from a form");
+
+  const expired = await sandbox.downloadUrl(path, { useSignatureExpiration: -1 });
+  const refused = [
+    expired,
+    // Of another file, for the other direction, and with another signature.
+    url.replace(encodeURIComponent(path), encodeURIComponent("/etc/passwd")),
+    uploadUrl,
+    url.replace(/signature=[^&]*/, "signature=v1_wrong"),
+  ];
+  for (const one of refused) expect([one, (await fetch(one)).status]).toEqual([one, 401]);
 });
