@@ -22,6 +22,13 @@ const sizes = [
  */
 const inUse = new WeakSet<ArrayBufferLike>();
 
+let onAllocated: (bytes: number) => void = () => undefined;
+
+/** `listener` is called for each buffer that the pool has to allocate, because no spare one is there. */
+export function watchAllocations(listener: (bytes: number) => void): void {
+  onAllocated = listener;
+}
+
 /**
  * Returns a buffer of at least `bytes`, not cleared, whose memory it shares with nothing else. The
  * caller returns it with `giveBack`, or leaves it to the garbage collector.
@@ -29,9 +36,14 @@ const inUse = new WeakSet<ArrayBufferLike>();
 export function takeBuffer(bytes: number): Buffer {
   const size = bytes < LEAST_BYTES ? undefined : sizes.find((size) => bytes <= size.bytes);
   if (size === undefined) return Buffer.allocUnsafeSlow(bytes);
-  const buffer = size.spare.pop() ?? Buffer.allocUnsafeSlow(size.bytes);
+  const buffer = size.spare.pop() ?? allocated(size.bytes);
   inUse.add(buffer.buffer);
   return buffer;
+}
+
+function allocated(bytes: number): Buffer {
+  onAllocated(bytes);
+  return Buffer.allocUnsafeSlow(bytes);
 }
 
 /** A copy of `data` at the start of a pool buffer; the rest of that buffer is free. */

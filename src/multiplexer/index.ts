@@ -1,4 +1,4 @@
-export { giveBack, takeBuffer, takeCopy } from "./buffer-pool.ts";
+export { giveBack, takeBuffer, takeCopy, watchAllocations } from "./buffer-pool.ts";
 export { type Chunk, chunkEnd, type Marked, type Offset, type OutputStream, offset } from "./chunk.ts";
 export { KEEP_BY_REFERENCE_BYTES } from "./chunk-queue.ts";
 export { type PausedReason, SPENT_BACKLOG_BYTES } from "./gate.ts";

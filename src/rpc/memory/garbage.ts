@@ -7,6 +7,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { MessageChannel } from "node:worker_threads";
 import { returnGaps, setMemoryIsShort, unmapCode } from "../../linux/index.ts";
+import { watchAllocations } from "../../multiplexer/index.ts";
 
 type Collect = (options?: { readonly type: "minor" }) => void;
 
@@ -49,6 +50,7 @@ let noUnmapBeforeMs = 0;
 let requests = 0;
 let largeBytes = 0;
 let garbageBytes = 0;
+let allocatedBytes = 0;
 let lookAfterBytes = LOOK_AFTER_BYTES;
 let notBeforeMs = 0;
 let isScheduled = false;
@@ -56,6 +58,7 @@ let isScheduled = false;
 /** To be called with the memory budget of the agent before everything else. */
 export function setBudget(bytes: number): void {
   budgetBytes = bytes;
+  watchAllocations(noteAllocated);
 }
 
 /** To be called when a request has been passed on that leaves garbage of `bytes`. */
@@ -78,20 +81,33 @@ export function collectBefore(bytes: number): void {
   if (largeBytes >= COLLECT_AFTER_BYTES) collectAll(DECODED_COPIES * bytes);
 }
 
+/**
+ * To be called for buffers of output that are allocated, because garbage of the same kind may lie unseen: those of a client
+ * that left in the middle of a write.
+ */
+export function noteAllocated(bytes: number): void {
+  allocatedBytes += bytes;
+  if (allocatedBytes < lookAfterBytes) return;
+  allocatedBytes = 0;
+  look(performance.now());
+}
+
 /** To be called for buffers and texts that are soon garbage. */
 export function noteGarbage(bytes: number): void {
   garbageBytes += bytes;
   if (garbageBytes < lookAfterBytes) return;
   garbageBytes = 0;
-  const startMs = performance.now();
+  if (!look(performance.now())) collector()({ type: "minor" });
+}
+
+/** Collects all garbage if much memory is resident, and says whether it did. */
+function look(startMs: number): boolean {
   const beyondBytes = process.memoryUsage.rss() - budgetBytes;
   lookAfterBytes = beyondBytes < TOLERATED_BYTES ? LOOK_AFTER_BYTES : LOOK_SOON_BYTES;
   setMemoryIsShort(beyondBytes >= TOLERATED_BYTES);
-  if (beyondBytes < TOLERATED_BYTES || (beyondBytes < URGENT_BYTES && startMs < notBeforeMs)) {
-    collector()({ type: "minor" });
-    return;
-  }
+  if (beyondBytes < TOLERATED_BYTES || (beyondBytes < URGENT_BYTES && startMs < notBeforeMs)) return false;
   collectAndPause(startMs);
+  return true;
 }
 
 /** To be called at the end of each request. */

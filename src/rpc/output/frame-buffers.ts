@@ -1,6 +1,8 @@
 // Buffers for the JSON frames of long output. A frame is a copy of its output and lives only until its connection has accepted
 // it. As a string it would be copied again by libuv, into memory that the kernel maps and clears for each frame.
 
+import { noteAllocated } from "../memory/garbage.ts";
+
 /** For 64 KiB of output in base64. */
 const FRAME_BYTES = 88 * 1024;
 /** One for each stream that floods; 704 KiB together. */
@@ -15,14 +17,19 @@ const pooled = new WeakSet<Buffer>();
 export function pooledBase64(data: Buffer): Buffer {
   const bytes = base64Bytes(data);
   if (bytes > FRAME_BYTES) return ownBase64(data);
-  const copy = (spare.pop() ?? Buffer.allocUnsafeSlow(FRAME_BYTES)).subarray(0, bytes);
+  const copy = (spare.pop() ?? allocated(FRAME_BYTES)).subarray(0, bytes);
   pooled.add(copy);
   return encode(data, copy);
 }
 
 /** The same in a buffer of its own. */
 export function ownBase64(data: Buffer): Buffer {
-  return encode(data, Buffer.allocUnsafeSlow(base64Bytes(data)));
+  return encode(data, allocated(base64Bytes(data)));
+}
+
+function allocated(bytes: number): Buffer {
+  noteAllocated(bytes);
+  return Buffer.allocUnsafeSlow(bytes);
 }
 
 function base64Bytes(data: Buffer): number {
