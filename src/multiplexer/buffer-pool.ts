@@ -53,6 +53,11 @@ export function takeCopy(data: Buffer): Buffer {
   return buffer.subarray(0, data.length);
 }
 
+/** The bytes of the buffer that contains `data`, which belongs to nothing else if it came from the pool. */
+export function bufferBytes(data: Buffer): number {
+  return inUse.has(data.buffer) ? data.buffer.byteLength : data.length;
+}
+
 /** Returns the buffer that contains `data` to the pool, if it came from there. Nothing may read it afterwards. */
 export function giveBack(data: Buffer): void {
   if (!inUse.delete(data.buffer)) return;

@@ -4,7 +4,7 @@
 //   | gone | gone | chunk | run of short pieces | chunk | ... | tail |   <- appended here
 //                  ^ first
 
-import { takeBuffer, takeCopy } from "./buffer-pool.ts";
+import { bufferBytes, takeBuffer, takeCopy } from "./buffer-pool.ts";
 import { type Chunk, chunkEnd, type Marked, type Offset, type OutputStream, offset } from "./chunk.ts";
 import { ChunkRun } from "./chunk-run.ts";
 import type { MarkTable, SavedChunk } from "./output-state.ts";
@@ -44,6 +44,7 @@ export class ChunkQueue {
   #first = 0;
   #bytes = 0;
   #cost = 0;
+  #memory = 0;
   #tail: Tail;
 
   /** The number of chunks and runs. */
@@ -57,6 +58,11 @@ export class ChunkQueue {
    */
   get cost(): number {
     return this.#cost;
+  }
+
+  /** Its cost, and the free rest of each chunk's buffer: up to as much again. The budget of the agent counts this. */
+  get memory(): number {
+    return this.#memory;
   }
 
   get first(): Entry | undefined {
@@ -135,6 +141,7 @@ export class ChunkQueue {
     this.#entries[this.#first++] = undefined;
     this.#bytes -= entryEnd(entry) - entry.offset;
     this.#cost -= cost(entry);
+    this.#memory -= memory(entry);
     this.#compact();
     return entry;
   }
@@ -189,6 +196,7 @@ export class ChunkQueue {
     let at = from ?? offset(0);
     let bytes = 0;
     let held = 0;
+    let allocated = 0;
     for (let index = 0; index < this.length; index++) {
       const entry = this.#at(index);
       const isInPlace =
@@ -201,9 +209,12 @@ export class ChunkQueue {
       }
       bytes += at - entry.offset;
       held += cost(entry);
+      allocated += memory(entry);
     }
     if (bytes !== this.#bytes) throw new Error(`${bytes} bytes found, ${this.#bytes} counted`);
     if (held !== this.#cost) throw new Error(`a cost of ${held} found, ${this.#cost} counted`);
+    if (allocated !== this.#memory)
+      throw new Error(`${allocated} bytes of memory found, ${this.#memory} counted`);
     return at;
   }
 
@@ -220,6 +231,7 @@ export class ChunkQueue {
     this.#entries.push(entry);
     this.#bytes += entryEnd(entry) - entry.offset;
     this.#cost += cost(entry);
+    this.#memory += memory(entry);
   }
 
   /**
@@ -249,9 +261,10 @@ export class ChunkQueue {
     return false;
   }
 
-  #replaceLast(entry: Entry, before: number): void {
+  #replaceLast(entry: Entry, before: Size): void {
     this.#entries[this.#entries.length - 1] = entry;
-    this.#cost += cost(entry) - before;
+    this.#cost += cost(entry) - before.cost;
+    this.#memory += memory(entry) - before.memory;
   }
 
   /** Merges the data into the last chunk, doubling its buffer; returns false when it must be a separate chunk. */
@@ -265,7 +278,7 @@ export class ChunkQueue {
     whole.set(data, used);
     const chunk = { ...last, data: whole.subarray(0, length), frames: undefined };
     this.#tail = { kind: "chunk", chunk, buffer: whole };
-    this.#replaceLast(chunk, cost(last));
+    this.#replaceLast(chunk, sizeOf(last));
     return true;
   }
 
@@ -280,12 +293,12 @@ export class ChunkQueue {
       run.append(chunk.stream, chunk.data);
       run.append(stream, data);
       this.#tail = { kind: "run", run };
-      this.#replaceLast(run, cost(chunk));
+      this.#replaceLast(run, sizeOf(chunk));
       return true;
     }
     const { run } = tail;
     if (run.cost + data.length >= KEEP_BY_REFERENCE_BYTES) return false;
-    const before = cost(run);
+    const before = sizeOf(run);
     run.append(stream, data);
     this.#replaceLast(run, before);
     return true;
@@ -326,7 +339,19 @@ function grown(data: Buffer, length: number): Buffer {
   return buffer;
 }
 
-/** Doubling may leave a merged chunk's buffer half empty; that is not counted. */
+interface Size {
+  readonly cost: number;
+  readonly memory: number;
+}
+
+function sizeOf(entry: Entry): Size {
+  return { cost: cost(entry), memory: memory(entry) };
+}
+
 function cost(entry: Entry): number {
   return CHUNK_OVERHEAD_BYTES + (entry instanceof ChunkRun ? entry.cost : entry.data.length);
+}
+
+function memory(entry: Entry): number {
+  return CHUNK_OVERHEAD_BYTES + (entry instanceof ChunkRun ? entry.memory : bufferBytes(entry.data));
 }

@@ -39,6 +39,11 @@ export class ChunkRun {
     return this.#length + this.#ends.length * PIECE_OVERHEAD_BYTES;
   }
 
+  /** The same with the free rest of its buffer. */
+  get memory(): number {
+    return this.#data.length + this.#ends.length * PIECE_OVERHEAD_BYTES;
+  }
+
   /** Copies `data` behind the last piece, or into it if both are of the same stream. */
   append(stream: OutputStream, data: Buffer): void {
     const length = this.#length + data.length;

@@ -19,7 +19,7 @@
 //   I6  No chunk is dropped that an attached blocking subscriber still needs.
 //   I7  Replay costs at most what `mostHeldFor` says, or what it cost when a client attached: attaching
 //       drops nothing.
-//   I8  The budget knows what is held, until nothing is held any more.
+//   I8  The budget knows the memory of what is held, until nothing is held any more.
 //   I9  Observers have no influence: no state but their own cursors follows from them.
 //   I10 The window, the cursors, the intervals and the times are consistent.
 // `#delivered` grows only when the connection of a blocking subscriber has accepted bytes (or the gap in
@@ -145,6 +145,11 @@ export class Multiplexer<End extends object> {
 
   get heldBytes(): number {
     return this.#window.heldBytes;
+  }
+
+  /** The memory of what is held, with the free rest of its buffers: what the budget counts. */
+  get memoryBytes(): number {
+    return this.#window.memory;
   }
 
   /** The highest offset that any subscriber was sent. A client with a higher one has seen another machine's output. */
@@ -303,8 +308,8 @@ export class Multiplexer<End extends object> {
     const { replayCost } = this.#window;
     assertInvariant("I7", replayCost <= this.#mostReplay, () => `replay costs ${replayCost}`);
     const { reportedBytes } = this.#share;
-    const isReported = (reportedBytes ?? 0) === this.heldBytes;
-    assertInvariant("I8", isReported, () => `${this.heldBytes} held, ${reportedBytes} reported`);
+    const isReported = (reportedBytes ?? 0) === this.memoryBytes;
+    assertInvariant("I8", isReported, () => `${this.memoryBytes} taken, ${reportedBytes} reported`);
     for (const part of [this.#window, this.#cursors, this.#delivered, this.#inFlight, this.#times])
       assertPart("I10", () => part.checkInvariants());
   }
@@ -440,7 +445,7 @@ export class Multiplexer<End extends object> {
   }
 
   #report(): void {
-    this.#share.report(this.heldBytes);
+    this.#share.report(this.memoryBytes);
   }
 
   #restore({

@@ -48,6 +48,11 @@ export class OutputWindow {
     return this.#missed.cost + this.#replay.cost + this.#recent.cost;
   }
 
+  /** The memory that the chunks take: see ChunkQueue.memory. */
+  get memory(): number {
+    return this.#missed.memory + this.#replay.memory + this.#recent.memory;
+  }
+
   get replayCost(): number {
     return this.#replay.cost;
   }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { MemoryBudget, type OutputStream } from "../../src/multiplexer/index.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { type Attached, ModelledMultiplexer, type Settings } from "./modelled-multiplexer.ts";
+import { type Attached, ModelledMultiplexer, restOfBuffer, type Settings } from "./modelled-multiplexer.ts";
 
 /** A subscriber: the nth of all so far (modulo their number), or in a callback the one that is called. */
 export type Who = number | "self";
@@ -55,7 +55,7 @@ class Interleaving {
   readonly #multiplexers: readonly ModelledMultiplexer[];
   /** Every subscriber so far. */
   readonly #forks: Attached[] = [];
-  /** The bytes that the budget held when the step began, and all that were pushed since. */
+  /** The bytes that the budget held when the step began, all that were pushed since, and what their buffers may add. */
   #mostHeld = 0;
   #depth = 0;
   #nestedPushes = 0;
@@ -77,6 +77,8 @@ class Interleaving {
 
   step(step: Step): void {
     this.#mostHeld = this.#budget.isSpent ? this.#budgetBytes : this.#budget.heldBytes;
+    // Delivered output is merged in other buffers.
+    for (const { real } of this.#multiplexers) this.#mostHeld += restOfBuffer(real.heldBytes);
     this.#nestedPushes = 0;
     this.#take(step);
     for (const multiplexer of this.#multiplexers) multiplexer.check();
@@ -150,7 +152,7 @@ class Interleaving {
   }
 
   #checkBudget(): void {
-    const held = this.#multiplexers.reduce((sum, { real }) => sum + real.heldBytes, 0);
+    const held = this.#multiplexers.reduce((sum, { real }) => sum + real.memoryBytes, 0);
     assert.equal(this.#budget.heldBytes, held, "the budget's sum");
     if (held >= this.#budgetBytes) assert.ok(this.#budget.isSpent, "over the budget, and not spent");
     if (held <= (this.#budgetBytes * 7) / 8) assert.ok(!this.#budget.isSpent, "spent, with an eighth free");

@@ -6,7 +6,8 @@ import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/chunk-queue.ts";
 import { MemoryBudget, type MultiplexerOptions } from "../../src/multiplexer/index.ts";
 import { CheckedMultiplexer } from "./checked-multiplexer.ts";
 
-const KB = 1_000;
+/** So much that the shortest piece is kept in the buffer in which it came: the budget counts whole buffers. */
+const KB = 40_000;
 
 /** Text of which one chunk costs `bytes`. */
 function costing(bytes: number): string {
@@ -36,10 +37,10 @@ function replaying(budget: MemoryBudget, bytes: number): CheckedMultiplexer {
 }
 
 describe("the sum", () => {
-  test("is the cost of all windows, after any steps", () => {
+  test("is the memory of all windows, after any steps", () => {
     const budget = new MemoryBudget(1_000 * KB);
     const multiplexers = [under(budget), buffering(budget), replaying(budget, 5 * KB)];
-    const sum = () => multiplexers.reduce((bytes, { raw }) => bytes + raw.heldBytes, 0);
+    const sum = () => multiplexers.reduce((bytes, { raw }) => bytes + raw.memoryBytes, 0);
     expect(budget.heldBytes).toBe(5 * KB);
     for (const [index, multiplexer] of multiplexers.entries()) {
       multiplexer.push("x".repeat(1_000 * (index + 1)));
@@ -47,6 +48,25 @@ describe("the sum", () => {
       multiplexer.attach().takeAll();
       expect(budget.heldBytes).toBe(sum());
     }
+  });
+
+  test("counts the whole buffer of a chunk that fills a part of it", () => {
+    const budget = new MemoryBudget(1_000 * KB);
+    const multiplexer = under(budget);
+    const pooled = 16 * 1024;
+    multiplexer.push("x".repeat(pooled / 2 + 1));
+    expect([multiplexer.raw.heldBytes, budget.heldBytes]).toEqual([
+      pooled / 2 + 1 + CHUNK_OVERHEAD_BYTES,
+      pooled + CHUNK_OVERHEAD_BYTES,
+    ]);
+    // Fills the rest.
+    multiplexer.push("x".repeat(pooled / 2 - 1));
+    expect([multiplexer.raw.heldBytes, budget.heldBytes]).toEqual([
+      pooled + CHUNK_OVERHEAD_BYTES,
+      pooled + CHUNK_OVERHEAD_BYTES,
+    ]);
+    multiplexer.attach().takeAll();
+    expect(budget.heldBytes).toBe(0);
   });
 
   test("contains a forgotten multiplexer until its last subscriber has read what it needs", () => {
@@ -264,14 +284,14 @@ describe("replay", () => {
   });
 
   test("of very many short pieces is dropped as well", () => {
-    const budget = new MemoryBudget(20_000 * KB);
-    const multiplexer = new CheckedMultiplexer(20_000 * KB, { budget, replayBytes: 10_000 * KB });
+    const budget = new MemoryBudget(20_000_000);
+    const multiplexer = new CheckedMultiplexer(20_000_000, { budget, replayBytes: 10_000_000 });
     const client = multiplexer.attach();
     for (let piece = 0; piece < 30_000; piece++)
       multiplexer.raw.push(piece % 2 ? "stdout" : "stderr", Buffer.from("x"));
     client.takeAll();
-    under(budget).push(costing(10_000 * KB));
-    expect(budget.heldBytes).toBeLessThanOrEqual(17_500 * KB);
+    under(budget).push(costing(10_000_000));
+    expect(budget.heldBytes).toBeLessThanOrEqual(17_500_000);
     expect(budget.isSpent).toBe(false);
   });
 

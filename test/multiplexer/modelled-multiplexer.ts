@@ -48,6 +48,13 @@ export interface Attached {
   emptyAt: number | undefined;
 }
 
+/** The most that the free rest of a buffer takes in which so many bytes are merged. Shorter buffers have none. */
+export function restOfBuffer(bytes: number): number {
+  return bytes < LEAST_POOLED_BYTES ? 0 : KEEP_BY_REFERENCE_BYTES;
+}
+
+const LEAST_POOLED_BYTES = 4096;
+
 export class ModelledMultiplexer {
   readonly real: Multiplexer<object>;
   readonly model: ReferenceModel;
@@ -108,7 +115,7 @@ export class ModelledMultiplexer {
     if (this.#gate) this.#excessBytes = 0;
     const cost = bytes + CHUNK_OVERHEAD_BYTES;
     this.#excessBytes += cost;
-    this.#world.onPush(cost);
+    this.#world.onPush(cost + restOfBuffer(this.real.heldBytes + bytes));
     this.model.push(stream, bytes, this.#world.clock.nowMs());
     if (this.real.heldBytes + cost > LEAST_HELD_WITH_RUNS) this.#mayHaveRuns = true;
     this.real.push(stream, data);

@@ -165,7 +165,7 @@ class World {
     this.#real.goOn();
     const after = this.#shown();
     assert.deepEqual(after, before, "the restored one is the same");
-    assert.equal(this.#budget.heldBytes, this.#real.heldBytes);
+    assert.equal(this.#budget.heldBytes, this.#real.memoryBytes);
     this.#readAll();
   }
 

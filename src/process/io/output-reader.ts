@@ -60,7 +60,7 @@ export class OutputReader {
   /** The stream of a pty also carries its input. Closed with this reader. */
   readonly stream: Socket;
   readonly #budget: Pick<MemoryBudget, "isSpent">;
-  #buffer = new ReadBuffer();
+  readonly #buffer = new ReadBuffer();
   #state: "open" | "discarding" | "ended" = "open";
   #isReading = false;
 
@@ -120,7 +120,7 @@ export class OutputReader {
     discarding.add(this.#source);
     // An orphan may live for days; the memory of its process must not be held that long.
     this.#sink = nowhere;
-    this.#buffer = new ReadBuffer();
+    this.#buffer.close();
     this.stream.resume();
   }
 
@@ -178,18 +178,23 @@ export class OutputReader {
     // Not this.#buffer: the stream continues to read into its current buffer.
     const buffer = new ReadBuffer();
     const limit = this.#source.bytesHeld();
-    // One read past the limit: that one finds the end of file.
-    for (let total = 0; total <= limit; ) {
-      const found = readNow(this.#source.fd, buffer.current);
-      if (typeof found !== "number") return found;
-      this.#sink.push(buffer.take(found));
-      total += found;
+    try {
+      // One read past the limit: that one finds the end of file.
+      for (let total = 0; total <= limit; ) {
+        const found = readNow(this.#source.fd, buffer.current);
+        if (typeof found !== "number") return found;
+        this.#sink.push(buffer.take(found));
+        total += found;
+      }
+    } finally {
+      buffer.close();
     }
     return "more may come";
   }
 
   #close(): void {
     this.#state = "ended";
+    this.#buffer.close();
     discarding.delete(this.#source);
     this.stream.destroy();
     this.#source.close();

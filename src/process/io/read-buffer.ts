@@ -13,6 +13,13 @@ const READ_BUFFER_BYTES = 64 * 1024;
 /** Safe to share: the reader copies its bytes before anything else can run. */
 const shared = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 
+/**
+ * So many readers have their own buffers at a time, 4 MiB together: a buffer to read into is not output, so the memory budget
+ * does not count it. The others read into the shared buffer, and each of their reads is copied.
+ */
+const MOST_OWN = 64;
+let ownCount = 0;
+
 export class ReadBuffer {
   #current: Buffer = shared;
 
@@ -30,11 +37,23 @@ export class ReadBuffer {
     const filled = this.#current.subarray(0, bytes);
     if (bytes < KEEP_BY_REFERENCE_BYTES) {
       giveBack(this.#current);
-      this.#current = shared;
+      this.#share();
       return filled;
     }
     const own = this.#current === shared ? takeCopy(filled) : filled;
+    if (this.#current === shared && ownCount === MOST_OWN) return own;
+    if (this.#current === shared) ownCount++;
     this.#current = takeBuffer(READ_BUFFER_BYTES);
     return own;
+  }
+
+  /** To be called when its reader needs no more output. A stream may still read into the buffer that it has. */
+  close(): void {
+    this.#share();
+  }
+
+  #share(): void {
+    if (this.#current !== shared) ownCount--;
+    this.#current = shared;
   }
 }
