@@ -60,7 +60,8 @@ function openStream(connection, rpc, message, onOutput) {
     const ended = exchanged.then((status) => {
       if (status !== 200) throw new Error(`${rpc} was answered with HTTP status ${status}`);
     });
-    ended.catch(reject);
+    // Without a start event it was refused.
+    ended.then(() => reject(new Error(`${rpc} ended before it started`)), reject);
   });
 }
 

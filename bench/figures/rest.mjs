@@ -10,8 +10,8 @@ import { scratchPath } from "../servers/scratch.mjs";
 import { anonymousMb, residentMb } from "../servers/usage.mjs";
 import { bareNodeScript } from "./memory.mjs";
 
-/** The agent pages out after 5 s; until then it also stores its compiled code. */
-const SETTLE_MS = 8_000;
+/** The agent pages out after 5 s and stores its compiled code; V8 collects garbage some more times after the start. */
+const SETTLE_MS = 30_000;
 
 /** @returns {import("./index.mjs").Figure} */
 export function restFigure() {

@@ -21,6 +21,8 @@ const transport = /** @type {const} */ ({ http: "http1", codec: "json" });
 const limits = [
   ...["--max-processes", "6000", "--max-streams", "8000", "--max-streams-per-process", "4000"],
   ...["--max-retained", "20000", "--retain-ended", "1h", "--no-page-out"],
+  // An open stream counts 48 KiB.
+  ...["--memory-budget", "512MiB"],
 ];
 const BATCH = 25;
 const REST_MS = 3000;
