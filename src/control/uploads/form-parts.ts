@@ -45,18 +45,23 @@ export async function readForm(
   form.on("partsLimit", () =>
     fail(new HoldfastError("invalid_argument", `the form has more than ${MAX_PARTS} parts`)),
   );
+  let isFinished = false;
   const finished = new Promise<void>((resolve) => {
-    form.once("finish", resolve);
-    form.once("close", resolve);
+    const finish = () => {
+      isFinished = true;
+      resolve();
+    };
+    form.once("finish", finish);
+    form.once("close", finish);
     form.on("error", (error: unknown) => {
       failure ??= { error: malformed(messageOf(error)) };
-      resolve();
+      finish();
     });
   });
   try {
     for await (const piece of body) {
       if (failure !== undefined) break;
-      if (!form.write(piece)) await Promise.race([drained(form), finished]);
+      if (!form.write(piece) && !isFinished) await drained(form);
     }
   } catch (error) {
     fail(error);
@@ -82,8 +87,16 @@ function openForm(contentType: string) {
   }
 }
 
-function drained(form: BusboyInstance): Promise<void> {
-  return new Promise((resolve) => form.once("drain", resolve));
+/** Or finished, or failed. Not a race with a promise for the whole form: that one would keep all of these. */
+async function drained(form: BusboyInstance): Promise<void> {
+  const events = ["drain", "finish", "close", "error"] as const;
+  let resolve = (): void => undefined;
+  const done = new Promise<void>((settle) => {
+    resolve = () => settle();
+  });
+  for (const event of events) form.on(event, resolve);
+  await done;
+  for (const event of events) form.removeListener(event, resolve);
 }
 
 function malformed(reason: string): HoldfastError {

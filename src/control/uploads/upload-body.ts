@@ -42,28 +42,26 @@ function codingOf(header: Header): "identity" | "gzip" {
 /** Only silence of the client counts, not the time in which the agent stores the content. */
 export async function* timely(request: NodeRequest, idleMs: number): AsyncGenerator<Uint8Array, void, void> {
   const pieces: AsyncIterator<Buffer> = request.iterator({ destroyOnReturn: false });
-  let isWaiting = false;
+  /** Ends the wait for a piece. Of each wait: Promise.race with one promise for all of them would keep them all. */
   let fail: ((error: Error) => void) | undefined;
-  const idle = new Promise<never>((_, reject) => {
-    fail = reject;
-  });
-  idle.catch(() => {
-    // The race below reports it, unless nothing waits any more.
-  });
+  const next = () =>
+    new Promise<IteratorResult<Buffer>>((resolve, reject) => {
+      fail = reject;
+      pieces.next().then(resolve, reject);
+    });
   const arm = () =>
     watchIdle(idleMs, () => {
-      if (isWaiting) fail?.(silent(idleMs));
+      if (fail !== undefined) fail(silent(idleMs));
       else watch = arm();
     });
   let watch = arm();
   try {
     for (;;) {
       watch.noteProgress();
-      isWaiting = true;
-      const next = await Promise.race([pieces.next(), idle]);
-      isWaiting = false;
-      if (next.done === true) return;
-      yield next.value;
+      const piece = await next();
+      fail = undefined;
+      if (piece.done === true) return;
+      yield piece.value;
     }
   } finally {
     watch.stop();

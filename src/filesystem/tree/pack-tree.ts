@@ -128,12 +128,25 @@ class Packing {
     const done = deferred<void>();
     const entry = this.#pack.entry(header, (error) => (error ? done.reject(error) : done.resolve(undefined)));
     entry.on("error", reportedElsewhere);
-    done.promise.catch(reportedElsewhere);
+    // Of the present wait for room. Promise.race with `done` would keep all waits until the entry is complete.
+    let waiting: { resolve(): void; reject(error: unknown): void } | undefined;
+    let outcome: Promise<void> | undefined;
+    entry.on("drain", () => waiting?.resolve());
+    const settle = () => {
+      outcome = done.promise;
+      done.promise.then(
+        () => waiting?.resolve(),
+        (error: unknown) => waiting?.reject(error),
+      );
+    };
+    done.promise.then(settle, settle);
+    const room = () =>
+      outcome ??
+      new Promise<void>((resolve, reject) => {
+        waiting = { resolve, reject };
+      });
     return {
-      write: (piece) =>
-        entry.write(piece)
-          ? Promise.resolve()
-          : Promise.race([new Promise<void>((resolve) => entry.once("drain", resolve)), done.promise]),
+      write: (piece) => (entry.write(piece) ? Promise.resolve() : room()),
       end: () => {
         entry.end(undefined);
         return done.promise;
