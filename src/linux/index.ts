@@ -55,6 +55,7 @@ export {
   reserveBlocks,
   shareBlocks,
   syncFileSystem,
+  writeBack,
 } from "./files/file-contents.ts";
 export {
   addWatch,

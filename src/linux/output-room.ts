@@ -15,15 +15,24 @@ const ioctl = libc.func("int ioctl(int fd, unsigned long request, int flags)");
 
 /** `fd` is the reading end of a pipe or the master of a terminal. False when the other end cannot be opened. */
 export function wouldWriterWait(fd: Fd): boolean {
-  // Writers wait for room, and there is room if nothing waits to be read. A list asks for each detached process: this call
-  // takes a tenth of the others.
-  if (bytesReadable(fd) === 0) return false;
+  // Writers wait for a reader only if something waits to be read. (A terminal that was stopped by Ctrl-S makes them wait also.)
+  // A list asks for each detached process: this call takes a tenth of the others.
+  if (isEmpty(fd)) return false;
   const other = openOtherEnd(fd);
   if (other === undefined) return false;
   try {
     return !isWritable(other);
   } finally {
     closeSync(other);
+  }
+}
+
+function isEmpty(fd: Fd): boolean {
+  try {
+    return bytesReadable(fd) === 0;
+  } catch {
+    // Unknown: the other end may tell.
+    return false;
   }
 }
 

@@ -24,7 +24,10 @@ const inUse = new WeakSet<ArrayBufferLike>();
 
 let onAllocated: (bytes: number) => void = () => undefined;
 
-/** `listener` is called for each buffer that the pool has to allocate, because no spare one is there. */
+/**
+ * `listener` is called for each buffer that the pool has to allocate, because no spare one is there. Buffers below 4 KiB and above
+ * 64 KiB are not reported.
+ */
 export function watchAllocations(listener: (bytes: number) => void): void {
   onAllocated = listener;
 }
@@ -34,9 +37,9 @@ export function watchAllocations(listener: (bytes: number) => void): void {
  * caller returns it with `giveBack`, or leaves it to the garbage collector.
  */
 export function takeBuffer(bytes: number): Buffer {
-  const size = bytes < LEAST_BYTES ? undefined : sizes.find((size) => bytes <= size.bytes);
-  if (size === undefined) return Buffer.allocUnsafeSlow(bytes);
-  const buffer = size.spare.pop() ?? allocated(size.bytes);
+  const size = bytes <= LEAST_BYTES ? undefined : sizes.find((size) => bytes <= size.bytes);
+  const buffer =
+    size === undefined ? Buffer.allocUnsafeSlow(bytes) : (size.spare.pop() ?? allocated(size.bytes));
   inUse.add(buffer.buffer);
   return buffer;
 }
@@ -53,12 +56,12 @@ export function takeCopy(data: Buffer): Buffer {
   return buffer.subarray(0, data.length);
 }
 
-/** The bytes of the buffer that contains `data`, which belongs to nothing else if it came from the pool. */
+/** The size of the buffer that contains `data` if `takeBuffer` returned it; the length of `data` otherwise. */
 export function bufferBytes(data: Buffer): number {
   return inUse.has(data.buffer) ? data.buffer.byteLength : data.length;
 }
 
-/** Returns the buffer that contains `data` to the pool, if it came from there. Nothing may read it afterwards. */
+/** Returns the buffer that contains `data` to the pool, if it came from here and has a size of the pool. Nothing may read it afterwards. */
 export function giveBack(data: Buffer): void {
   if (!inUse.delete(data.buffer)) return;
   const size = sizes.find((size) => size.bytes === data.buffer.byteLength);

@@ -44,7 +44,7 @@ export class ChunkQueue {
   #first = 0;
   #bytes = 0;
   #cost = 0;
-  #memory = 0;
+  #memoryBytes = 0;
   #tail: Tail;
 
   /** The number of chunks and runs. */
@@ -60,9 +60,9 @@ export class ChunkQueue {
     return this.#cost;
   }
 
-  /** Its cost, and the free rest of each chunk's buffer: up to as much again. The budget of the agent counts this. */
-  get memory(): number {
-    return this.#memory;
+  /** The cost, and the unused rest of each pool buffer: up to three times the chunk's bytes. The memory budget counts this. */
+  get memoryBytes(): number {
+    return this.#memoryBytes;
   }
 
   get first(): Entry | undefined {
@@ -141,7 +141,7 @@ export class ChunkQueue {
     this.#entries[this.#first++] = undefined;
     this.#bytes -= entryEnd(entry) - entry.offset;
     this.#cost -= cost(entry);
-    this.#memory -= memory(entry);
+    this.#memoryBytes -= memoryOf(entry);
     this.#compact();
     return entry;
   }
@@ -209,12 +209,12 @@ export class ChunkQueue {
       }
       bytes += at - entry.offset;
       held += cost(entry);
-      allocated += memory(entry);
+      allocated += memoryOf(entry);
     }
     if (bytes !== this.#bytes) throw new Error(`${bytes} bytes found, ${this.#bytes} counted`);
     if (held !== this.#cost) throw new Error(`a cost of ${held} found, ${this.#cost} counted`);
-    if (allocated !== this.#memory)
-      throw new Error(`${allocated} bytes of memory found, ${this.#memory} counted`);
+    if (allocated !== this.#memoryBytes)
+      throw new Error(`${allocated} bytes of memory found, ${this.#memoryBytes} counted`);
     return at;
   }
 
@@ -231,7 +231,7 @@ export class ChunkQueue {
     this.#entries.push(entry);
     this.#bytes += entryEnd(entry) - entry.offset;
     this.#cost += cost(entry);
-    this.#memory += memory(entry);
+    this.#memoryBytes += memoryOf(entry);
   }
 
   /**
@@ -264,7 +264,7 @@ export class ChunkQueue {
   #replaceLast(entry: Entry, before: Size): void {
     this.#entries[this.#entries.length - 1] = entry;
     this.#cost += cost(entry) - before.cost;
-    this.#memory += memory(entry) - before.memory;
+    this.#memoryBytes += memoryOf(entry) - before.memory;
   }
 
   /** Merges the data into the last chunk, doubling its buffer; returns false when it must be a separate chunk. */
@@ -345,13 +345,13 @@ interface Size {
 }
 
 function sizeOf(entry: Entry): Size {
-  return { cost: cost(entry), memory: memory(entry) };
+  return { cost: cost(entry), memory: memoryOf(entry) };
 }
 
 function cost(entry: Entry): number {
   return CHUNK_OVERHEAD_BYTES + (entry instanceof ChunkRun ? entry.cost : entry.data.length);
 }
 
-function memory(entry: Entry): number {
-  return CHUNK_OVERHEAD_BYTES + (entry instanceof ChunkRun ? entry.memory : bufferBytes(entry.data));
+function memoryOf(entry: Entry): number {
+  return CHUNK_OVERHEAD_BYTES + (entry instanceof ChunkRun ? entry.memoryBytes : bufferBytes(entry.data));
 }

@@ -40,7 +40,7 @@ export class ChunkRun {
   }
 
   /** The same with the free rest of its buffer. */
-  get memory(): number {
+  get memoryBytes(): number {
     return this.#data.length + this.#ends.length * PIECE_OVERHEAD_BYTES;
   }
 

@@ -149,7 +149,7 @@ export class Multiplexer<End extends object> {
 
   /** The memory of what is held, with the free rest of its buffers: what the budget counts. */
   get memoryBytes(): number {
-    return this.#window.memory;
+    return this.#window.memoryBytes;
   }
 
   /** The highest offset that any subscriber was sent. A client with a higher one has seen another machine's output. */

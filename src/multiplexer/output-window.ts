@@ -48,9 +48,9 @@ export class OutputWindow {
     return this.#missed.cost + this.#replay.cost + this.#recent.cost;
   }
 
-  /** The memory that the chunks take: see ChunkQueue.memory. */
-  get memory(): number {
-    return this.#missed.memory + this.#replay.memory + this.#recent.memory;
+  /** The memory that the chunks take: see ChunkQueue.memoryBytes. */
+  get memoryBytes(): number {
+    return this.#missed.memoryBytes + this.#replay.memoryBytes + this.#recent.memoryBytes;
   }
 
   get replayCost(): number {

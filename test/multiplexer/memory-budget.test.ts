@@ -6,8 +6,8 @@ import { CHUNK_OVERHEAD_BYTES } from "../../src/multiplexer/chunk-queue.ts";
 import { MemoryBudget, type MultiplexerOptions } from "../../src/multiplexer/index.ts";
 import { CheckedMultiplexer } from "./checked-multiplexer.ts";
 
-/** So much that the shortest piece is kept in the buffer in which it came: the budget counts whole buffers. */
-const KB = 40_000;
+/** Bytes. So many that the shortest piece is kept in the buffer in which it came: the budget counts whole buffers. */
+const UNIT = 40_000;
 
 /** Text of which one chunk costs `bytes`. */
 function costing(bytes: number): string {
@@ -16,19 +16,19 @@ function costing(bytes: number): string {
 
 function under(budget: MemoryBudget, options: Partial<MultiplexerOptions> = {}): CheckedMultiplexer {
   const { clock: _clock, ...rest } = options;
-  return new CheckedMultiplexer(100 * KB, { budget, ...rest });
+  return new CheckedMultiplexer(100 * UNIT, { budget, ...rest });
 }
 
 /** A detached one in mode `buffer`. */
 function buffering(budget: MemoryBudget, options: Partial<MultiplexerOptions> = {}): CheckedMultiplexer {
-  const multiplexer = under(budget, { detached: { kind: "buffer", bytes: 1_000 * KB }, ...options });
+  const multiplexer = under(budget, { detached: { kind: "buffer", bytes: 1_000 * UNIT }, ...options });
   multiplexer.attach().detach();
   return multiplexer;
 }
 
 /** One that holds as much replay. */
 function replaying(budget: MemoryBudget, bytes: number): CheckedMultiplexer {
-  const multiplexer = under(budget, { replayBytes: 1_000 * KB });
+  const multiplexer = under(budget, { replayBytes: 1_000 * UNIT });
   const client = multiplexer.attach();
   multiplexer.push(costing(bytes));
   client.takeAll();
@@ -38,10 +38,10 @@ function replaying(budget: MemoryBudget, bytes: number): CheckedMultiplexer {
 
 describe("the sum", () => {
   test("is the memory of all windows, after any steps", () => {
-    const budget = new MemoryBudget(1_000 * KB);
-    const multiplexers = [under(budget), buffering(budget), replaying(budget, 5 * KB)];
+    const budget = new MemoryBudget(1_000 * UNIT);
+    const multiplexers = [under(budget), buffering(budget), replaying(budget, 5 * UNIT)];
     const sum = () => multiplexers.reduce((bytes, { raw }) => bytes + raw.memoryBytes, 0);
-    expect(budget.heldBytes).toBe(5 * KB);
+    expect(budget.heldBytes).toBe(5 * UNIT);
     for (const [index, multiplexer] of multiplexers.entries()) {
       multiplexer.push("x".repeat(1_000 * (index + 1)));
       expect(budget.heldBytes).toBe(sum());
@@ -51,7 +51,7 @@ describe("the sum", () => {
   });
 
   test("counts the whole buffer of a chunk that fills a part of it", () => {
-    const budget = new MemoryBudget(1_000 * KB);
+    const budget = new MemoryBudget(1_000 * UNIT);
     const multiplexer = under(budget);
     const pooled = 16 * 1024;
     multiplexer.push("x".repeat(pooled / 2 + 1));
@@ -70,14 +70,14 @@ describe("the sum", () => {
   });
 
   test("contains a forgotten multiplexer until its last subscriber has read what it needs", () => {
-    const budget = new MemoryBudget(100 * KB);
+    const budget = new MemoryBudget(100 * UNIT);
     const multiplexer = under(budget);
     const client = multiplexer.attach();
-    multiplexer.push(costing(50 * KB));
+    multiplexer.push(costing(50 * UNIT));
     multiplexer.finish();
     multiplexer.raw.release();
-    expect(budget.heldBytes).toBe(50 * KB);
-    expect(client.takeAll()).toHaveLength(50 * KB - CHUNK_OVERHEAD_BYTES);
+    expect(budget.heldBytes).toBe(50 * UNIT);
+    expect(client.takeAll()).toHaveLength(50 * UNIT - CHUNK_OVERHEAD_BYTES);
     expect(budget.heldBytes).toBe(0);
     client.detach();
     multiplexer.raw.release();
@@ -85,15 +85,15 @@ describe("the sum", () => {
   });
 
   test("loses a forgotten multiplexer at once when no subscriber is attached, or when its last one leaves", () => {
-    const budget = new MemoryBudget(200 * KB);
+    const budget = new MemoryBudget(200 * UNIT);
     const [unread, left] = [under(budget), under(budget)];
     const client = left.attach();
     for (const multiplexer of [unread, left]) {
-      multiplexer.push(costing(50 * KB));
+      multiplexer.push(costing(50 * UNIT));
       multiplexer.finish();
       multiplexer.raw.release();
     }
-    expect([unread.raw.heldBytes, budget.heldBytes]).toEqual([0, 50 * KB]);
+    expect([unread.raw.heldBytes, budget.heldBytes]).toEqual([0, 50 * UNIT]);
     client.detach();
     expect([left.raw.heldBytes, budget.heldBytes]).toEqual([0, 0]);
   });
@@ -101,23 +101,23 @@ describe("the sum", () => {
 
 describe("a spent budget", () => {
   test("is spent at the byte, and has room again when an eighth is free", () => {
-    const budget = new MemoryBudget(80 * KB);
+    const budget = new MemoryBudget(80 * UNIT);
     const multiplexers = [under(budget), under(budget), under(budget)];
-    multiplexers[0]?.push(costing(69 * KB));
-    multiplexers[1]?.push(costing(11 * KB - 1));
+    multiplexers[0]?.push(costing(69 * UNIT));
+    multiplexers[1]?.push(costing(11 * UNIT - 1));
     expect(budget.isSpent).toBe(false);
-    multiplexers[2]?.push(costing(1 * KB + 1));
+    multiplexers[2]?.push(costing(1 * UNIT + 1));
     expect(budget.isSpent).toBe(true);
     multiplexers[2]?.attach().takeAll();
-    expect([budget.heldBytes, budget.isSpent]).toEqual([80 * KB - 1, true]);
+    expect([budget.heldBytes, budget.isSpent]).toEqual([80 * UNIT - 1, true]);
     multiplexers[1]?.attach().takeAll();
-    expect([budget.heldBytes, budget.isSpent]).toEqual([69 * KB, false]);
+    expect([budget.heldBytes, budget.isSpent]).toEqual([69 * UNIT, false]);
   });
 
   test("stops all buffers at once, and they continue when there is room", () => {
-    const budget = new MemoryBudget(100 * KB);
+    const budget = new MemoryBudget(100 * UNIT);
     const multiplexers = [buffering(budget), buffering(budget), buffering(budget)];
-    multiplexers[1]?.push(costing(100 * KB));
+    multiplexers[1]?.push(costing(100 * UNIT));
     expect(multiplexers.map(({ gate }) => gate)).toEqual([
       [true, false],
       [true, false],
@@ -131,17 +131,17 @@ describe("a spent budget", () => {
   });
 
   test("also stops rings, and their output stays", () => {
-    const budget = new MemoryBudget(100 * KB);
-    const ring = buffering(budget, { detached: { kind: "ring" }, replayBytes: 60 * KB });
-    ring.push(costing(60 * KB));
-    under(budget).push(costing(50 * KB));
+    const budget = new MemoryBudget(100 * UNIT);
+    const ring = buffering(budget, { detached: { kind: "ring" }, replayBytes: 60 * UNIT });
+    ring.push(costing(60 * UNIT));
+    under(budget).push(costing(50 * UNIT));
     expect(ring.gate).toEqual([true, false]);
-    expect(ring.raw.heldBytes).toBe(60 * KB);
+    expect(ring.raw.heldBytes).toBe(60 * UNIT);
   });
 
   test("lets attached clients continue, one read at a time", () => {
-    const budget = new MemoryBudget(100 * KB);
-    under(budget).push(costing(100 * KB));
+    const budget = new MemoryBudget(100 * UNIT);
+    under(budget).push(costing(100 * UNIT));
     const multiplexer = under(budget);
     const client = multiplexer.attach();
     for (let times = 1; times <= 3; times++) {
@@ -154,9 +154,9 @@ describe("a spent budget", () => {
   });
 
   test("holds no replay of a client that continues", () => {
-    const budget = new MemoryBudget(100 * KB);
-    under(budget).push(costing(100 * KB));
-    const multiplexer = under(budget, { replayBytes: 50 * KB });
+    const budget = new MemoryBudget(100 * UNIT);
+    under(budget).push(costing(100 * UNIT));
+    const multiplexer = under(budget, { replayBytes: 50 * UNIT });
     const client = multiplexer.attach();
     multiplexer.push("delivered");
     client.takeAll();
@@ -164,8 +164,8 @@ describe("a spent budget", () => {
   });
 
   test("that stops a detached process stops it with an observer also", () => {
-    const budget = new MemoryBudget(100 * KB);
-    under(budget).push(costing(100 * KB));
+    const budget = new MemoryBudget(100 * UNIT);
+    under(budget).push(costing(100 * UNIT));
     const multiplexer = buffering(budget);
     const observer = multiplexer.attachTo({ isObserver: true });
     multiplexer.push("x".repeat(64 * 1024));
@@ -176,17 +176,17 @@ describe("a spent budget", () => {
   });
 
   test("keeps a new process in mode buffer from reading while detached, from the first byte", () => {
-    const budget = new MemoryBudget(100 * KB);
-    under(budget).push(costing(100 * KB));
+    const budget = new MemoryBudget(100 * UNIT);
+    under(budget).push(costing(100 * UNIT));
     const multiplexer = buffering(budget);
     expect(multiplexer.gate).toEqual([true, false]);
   });
 
   test("has room when a forgotten process has no subscriber any more", () => {
-    const budget = new MemoryBudget(100 * KB);
+    const budget = new MemoryBudget(100 * UNIT);
     const ended = under(budget);
     const client = ended.attach();
-    ended.push(costing(100 * KB));
+    ended.push(costing(100 * UNIT));
     ended.finish();
     ended.raw.release();
     const multiplexer = buffering(budget);
@@ -196,37 +196,37 @@ describe("a spent budget", () => {
   });
 
   test("drops the output of ended processes, the first to start first, and then is not spent", () => {
-    const budget = new MemoryBudget(100 * KB);
+    const budget = new MemoryBudget(100 * UNIT);
     const ended = [under(budget), under(budget)];
     for (const multiplexer of ended) {
       for (let piece = 0; piece < 4; piece++)
-        multiplexer.push("x".repeat(10 * KB), piece % 2 ? "stdout" : "stderr");
+        multiplexer.push("x".repeat(10 * UNIT), piece % 2 ? "stdout" : "stderr");
       multiplexer.finish();
     }
     const running = buffering(budget);
-    running.push(costing(30 * KB));
+    running.push(costing(30 * UNIT));
     expect([budget.isSpent, running.raw.isReading]).toEqual([false, true]);
-    expect(ended[0]?.attach().read()).toBe(`(gap 0..${30 * KB})`);
-    expect(ended[1]?.attach().takeAll()).toHaveLength(40 * KB);
+    expect(ended[0]?.attach().read()).toBe(`(gap 0..${30 * UNIT})`);
+    expect(ended[1]?.attach().takeAll()).toHaveLength(40 * UNIT);
   });
 
   test("keeps the output of an ended process that an attached client still needs", () => {
-    const budget = new MemoryBudget(100 * KB);
+    const budget = new MemoryBudget(100 * UNIT);
     const ended = under(budget);
     const client = ended.attach();
-    ended.push(costing(60 * KB));
+    ended.push(costing(60 * UNIT));
     ended.finish();
-    under(budget).push(costing(60 * KB));
+    under(budget).push(costing(60 * UNIT));
     expect(budget.isSpent).toBe(true);
-    expect(client.takeAll()).toHaveLength(60 * KB - CHUNK_OVERHEAD_BYTES);
+    expect(client.takeAll()).toHaveLength(60 * UNIT - CHUNK_OVERHEAD_BYTES);
   });
 
   test("has room for the others when delivered output becomes replay", () => {
-    const budget = new MemoryBudget(100 * KB);
+    const budget = new MemoryBudget(100 * UNIT);
     const waiting = buffering(budget);
-    const multiplexer = under(budget, { replayBytes: 1_000 * KB });
+    const multiplexer = under(budget, { replayBytes: 1_000 * UNIT });
     const client = multiplexer.attach();
-    multiplexer.push(costing(100 * KB));
+    multiplexer.push(costing(100 * UNIT));
     expect(waiting.raw.isReading).toBe(false);
     client.takeAll();
     expect(budget.heldBytes).toBe(0);
@@ -234,16 +234,16 @@ describe("a spent budget", () => {
   });
 
   test("informs all members, although one of them uses the room at once", () => {
-    const budget = new MemoryBudget(100 * KB);
+    const budget = new MemoryBudget(100 * UNIT);
     let greedyPushes = 0;
     const greedy = buffering(budget, {
       onReading: (reading) => {
-        if (reading && greedyPushes-- > 0) greedy.raw.push("stdout", Buffer.alloc(100 * KB));
+        if (reading && greedyPushes-- > 0) greedy.raw.push("stdout", Buffer.alloc(100 * UNIT));
       },
     });
     const multiplexers = [buffering(budget), greedy, buffering(budget)];
     const full = under(budget);
-    full.push(costing(100 * KB));
+    full.push(costing(100 * UNIT));
     greedyPushes = 1;
     full.attach().takeAll();
     expect(budget.isSpent).toBe(true);
@@ -256,31 +256,35 @@ describe("a spent budget", () => {
 
 describe("replay", () => {
   test("is dropped before any process must wait, the oldest process's first, until an eighth is free", () => {
-    const budget = new MemoryBudget(80 * KB);
-    const multiplexers = [replaying(budget, 10 * KB), replaying(budget, 10 * KB), replaying(budget, 10 * KB)];
+    const budget = new MemoryBudget(80 * UNIT);
+    const multiplexers = [
+      replaying(budget, 10 * UNIT),
+      replaying(budget, 10 * UNIT),
+      replaying(budget, 10 * UNIT),
+    ];
     const waiting = buffering(budget);
-    waiting.push(costing(55 * KB));
-    expect(multiplexers.map(({ raw }) => raw.heldBytes)).toEqual([0, 0, 10 * KB]);
-    expect([budget.heldBytes, budget.isSpent]).toEqual([65 * KB, false]);
+    waiting.push(costing(55 * UNIT));
+    expect(multiplexers.map(({ raw }) => raw.heldBytes)).toEqual([0, 0, 10 * UNIT]);
+    expect([budget.heldBytes, budget.isSpent]).toEqual([65 * UNIT, false]);
     expect(waiting.gate).toEqual([true]);
   });
 
   test("that an attached client still reads stays", () => {
-    const budget = new MemoryBudget(80 * KB);
-    const multiplexer = replaying(budget, 20 * KB);
+    const budget = new MemoryBudget(80 * UNIT);
+    const multiplexer = replaying(budget, 20 * UNIT);
     const client = multiplexer.attachTo({ from: 0 });
-    under(budget).push(costing(70 * KB));
+    under(budget).push(costing(70 * UNIT));
     expect(budget.isSpent).toBe(true);
-    expect(client.takeAll()).toHaveLength(20 * KB - CHUNK_OVERHEAD_BYTES);
-    expect([budget.heldBytes, budget.isSpent]).toEqual([70 * KB, false]);
+    expect(client.takeAll()).toHaveLength(20 * UNIT - CHUNK_OVERHEAD_BYTES);
+    expect([budget.heldBytes, budget.isSpent]).toEqual([70 * UNIT, false]);
   });
 
   test("that an observer reads becomes a gap for it", () => {
-    const budget = new MemoryBudget(80 * KB);
-    const multiplexer = replaying(budget, 20 * KB);
+    const budget = new MemoryBudget(80 * UNIT);
+    const multiplexer = replaying(budget, 20 * UNIT);
     const observer = multiplexer.attachTo({ isObserver: true, from: 5 });
-    under(budget).push(costing(70 * KB));
-    expect(observer.read()).toBe(`(gap 5..${20 * KB - CHUNK_OVERHEAD_BYTES})`);
+    under(budget).push(costing(70 * UNIT));
+    expect(observer.read()).toBe(`(gap 5..${20 * UNIT - CHUNK_OVERHEAD_BYTES})`);
   });
 
   test("of very many short pieces is dropped as well", () => {
@@ -296,57 +300,57 @@ describe("replay", () => {
   });
 
   test("of a forgotten process is dropped although an observer reads it", () => {
-    const budget = new MemoryBudget(80 * KB);
-    const multiplexer = replaying(budget, 20 * KB);
+    const budget = new MemoryBudget(80 * UNIT);
+    const multiplexer = replaying(budget, 20 * UNIT);
     const observer = multiplexer.attachTo({ isObserver: true, from: 0 });
     multiplexer.finish();
     multiplexer.raw.release();
-    expect(multiplexer.raw.heldBytes).toBe(20 * KB);
-    under(budget).push(costing(90 * KB));
-    expect(observer.read()).toBe(`(gap 0..${20 * KB - CHUNK_OVERHEAD_BYTES})`);
+    expect(multiplexer.raw.heldBytes).toBe(20 * UNIT);
+    under(budget).push(costing(90 * UNIT));
+    expect(observer.read()).toBe(`(gap 0..${20 * UNIT - CHUNK_OVERHEAD_BYTES})`);
   });
 });
 
 describe("a reservation", () => {
   test("counts until it is released, and is refused when there is no room", () => {
-    const budget = new MemoryBudget(80 * KB);
-    const reservation = budget.reserve(60 * KB);
-    expect([budget.heldBytes, budget.isSpent]).toEqual([60 * KB, false]);
-    expect(budget.reserve(11 * KB)).toBeUndefined();
-    expect(reservation?.resize(71 * KB)).toBe(false);
-    expect(reservation?.resize(70 * KB)).toBe(true);
+    const budget = new MemoryBudget(80 * UNIT);
+    const reservation = budget.reserve(60 * UNIT);
+    expect([budget.heldBytes, budget.isSpent]).toEqual([60 * UNIT, false]);
+    expect(budget.reserve(11 * UNIT)).toBeUndefined();
+    expect(reservation?.resize(71 * UNIT)).toBe(false);
+    expect(reservation?.resize(70 * UNIT)).toBe(true);
     reservation?.release();
     reservation?.release();
     expect(budget.heldBytes).toBe(0);
   });
 
   test("drops replay and the output of ended processes for its room", () => {
-    const budget = new MemoryBudget(80 * KB);
-    const replay = replaying(budget, 20 * KB);
+    const budget = new MemoryBudget(80 * UNIT);
+    const replay = replaying(budget, 20 * UNIT);
     const ended = under(budget);
-    ended.push(costing(20 * KB));
+    ended.push(costing(20 * UNIT));
     ended.finish();
-    expect(budget.reserve(60 * KB)).toBeDefined();
+    expect(budget.reserve(60 * UNIT)).toBeDefined();
     expect([replay.raw.heldBytes, ended.raw.heldBytes]).toEqual([0, 0]);
   });
 
   test("does not drop what a running process holds for its next client", () => {
-    const budget = new MemoryBudget(80 * KB);
+    const budget = new MemoryBudget(80 * UNIT);
     const multiplexer = under(budget);
-    multiplexer.push(costing(30 * KB));
-    expect(budget.reserve(60 * KB)).toBeUndefined();
-    expect(multiplexer.raw.heldBytes).toBe(30 * KB);
+    multiplexer.push(costing(30 * UNIT));
+    expect(budget.reserve(60 * UNIT)).toBeUndefined();
+    expect(multiplexer.raw.heldBytes).toBe(30 * UNIT);
   });
 });
 
 describe("sixty processes that write without end, detached", () => {
   const READ = 64 * 1024;
-  const BUDGET = 4_000 * KB;
+  const BUDGET = 4_000 * UNIT;
 
   test.each<[string, Partial<MultiplexerOptions>]>([
     ["block", {}],
-    ["buffer", { detached: { kind: "buffer", bytes: 1_000 * KB } }],
-    ["ring", { detached: { kind: "ring" }, replayBytes: 300 * KB }],
+    ["buffer", { detached: { kind: "buffer", bytes: 1_000 * UNIT } }],
+    ["ring", { detached: { kind: "ring" }, replayBytes: 300 * UNIT }],
   ])(
     "in mode %s stay within the budget and the read that spent it, and each can continue",
     (_mode, options) => {
@@ -372,26 +376,26 @@ describe("sixty processes that write without end, detached", () => {
 
 describe("small input", () => {
   test("has room when output fills the budget, up to a sixteenth in all, and again after a release", () => {
-    const budget = new MemoryBudget(160 * KB);
+    const budget = new MemoryBudget(160 * UNIT);
     const multiplexer = buffering(budget);
-    while (!budget.isSpent) multiplexer.push(costing(10 * KB));
+    while (!budget.isSpent) multiplexer.push(costing(10 * UNIT));
     const output = budget.heldBytes;
     expect(budget.reserve(1)).toBe(undefined);
-    const first = budget.reserveSmallInput(4 * KB);
-    expect(budget.reserveSmallInput(6 * KB)).toBeDefined();
+    const first = budget.reserveSmallInput(4 * UNIT);
+    expect(budget.reserveSmallInput(6 * UNIT)).toBeDefined();
     expect(budget.reserveSmallInput(1)).toBe(undefined);
-    expect(budget.heldBytes).toBe(output + 10 * KB);
+    expect(budget.heldBytes).toBe(output + 10 * UNIT);
     first?.release();
     first?.release();
-    expect(budget.heldBytes).toBe(output + 6 * KB);
-    expect(budget.reserveSmallInput(4 * KB)).toBeDefined();
+    expect(budget.heldBytes).toBe(output + 6 * UNIT);
+    expect(budget.reserveSmallInput(4 * UNIT)).toBeDefined();
     expect(budget.reserveSmallInput(1)).toBe(undefined);
   });
 
   test("does not make the budget spent together with other reservations", () => {
-    const budget = new MemoryBudget(160 * KB);
-    expect(budget.reserve(140 * KB)).toBeDefined();
-    expect(budget.reserveSmallInput(10 * KB)).toBeDefined();
+    const budget = new MemoryBudget(160 * UNIT);
+    expect(budget.reserve(140 * UNIT)).toBeDefined();
+    expect(budget.reserveSmallInput(10 * UNIT)).toBeDefined();
     expect(budget.isSpent).toBe(false);
   });
 });

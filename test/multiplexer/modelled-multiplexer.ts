@@ -48,12 +48,10 @@ export interface Attached {
   emptyAt: number | undefined;
 }
 
-/** The most that the free rest of a buffer takes in which so many bytes are merged. Shorter buffers have none. */
+/** The most that the free rest of a buffer takes in which so many bytes are merged: doubled, and then the next size of the pool. */
 export function restOfBuffer(bytes: number): number {
-  return bytes < LEAST_POOLED_BYTES ? 0 : KEEP_BY_REFERENCE_BYTES;
+  return Math.min(3 * bytes, KEEP_BY_REFERENCE_BYTES);
 }
-
-const LEAST_POOLED_BYTES = 4096;
 
 export class ModelledMultiplexer {
   readonly real: Multiplexer<object>;

@@ -1,20 +1,21 @@
-// A real file system with a disk quota: a subvolume of a Btrfs in a file. The kernel here has no quotas for other file systems
-// in common builds. The caller needs to be root.
+// A real file system with a disk quota: a subvolume of a Btrfs in a file. Kernels of microVMs often have quotas for no other
+// file system. The caller needs to be root.
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished, TestRunner } from "vitest";
 import { needPrograms } from "./programs.ts";
 import { createTempFolder } from "./temp-folder.ts";
 
-/** The smallest that mkfs.btrfs makes, and some. */
+/** A little more than the minimum of mkfs.btrfs. */
 const DISK_BYTES = 160 * 1024 * 1024;
 
 /** A directory that may hold `bytes`. Skips the test on a machine that cannot mount a Btrfs. */
 export function createQuotaFileSystem(bytes: number): string {
   needPrograms("mkfs.btrfs", "btrfs");
   const folder = createTempFolder();
+  chmodSync(folder, 0o755);
   const disk = join(folder, "disk");
   const mount = join(folder, "mount");
   writeFileSync(disk, "");

@@ -1,5 +1,5 @@
-// A list asks of each detached process whether it is blocked in a write. The kernel can answer that without opening anything
-// if nothing of its output waits.
+// List checks for each detached process whether the process is blocked in a write. If no output of the process waits in its
+// pipe, the kernel answers this without opening a file.
 
 import { describe, expect, test } from "vitest";
 import { plainClient } from "../support/agent/running-processes.ts";
@@ -7,7 +7,7 @@ import { hasStrace, startTracedAgent } from "../support/agent/traced-agent.ts";
 import { startAndLeave } from "../support/clients/start-and-leave.ts";
 
 describe.runIf(hasStrace)("with system calls traced", () => {
-  test("lists of detached processes open no file", async () => {
+  test("a list of detached processes whose pipes are empty opens nothing in /proc/self/fd", async () => {
     const agent = await startTracedAgent(["open", "openat"], []);
     for (let i = 0; i < 5; i++)
       await startAndLeave(agent.port, { process: { cmd: "sleep", args: ["600"] }, stdin: false });

@@ -85,8 +85,10 @@ function complete(context: OperationContext, found: Found, begunMs: number): boo
     if (fstatSync(source.fd).size !== source.at + header.bytes) return false;
     if (!isUntouched(target, header, begunMs)) return false;
     const done = commonBytes(context, source, target, header.bytes);
+    // share-in.ts makes the file shorter before it changes the rest.
+    const wasShortened = (header.oldBytes ?? 0) > header.bytes && fstatSync(target).size === header.bytes;
     // Not begun, or rewritten by another program.
-    if (done === 0) return false;
+    if (done === 0 && !wasShortened) return false;
     const rest = { fromAt: source.at + done, toAt: done, bytes: header.bytes - done };
     copyAll(context, { from: source.fd, to: target, ...rest }, Buffer.from(header.path, "base64"));
     ftruncateSync(target, header.bytes);

@@ -20,7 +20,7 @@ import {
   writeSync,
 } from "node:fs";
 import { constants as system } from "node:os";
-import { linkNameless, nameOf } from "../../linux/index.ts";
+import { duplicate, type Fd, linkNameless, nameOf } from "../../linux/index.ts";
 import { readMetadata } from "../entries/metadata.ts";
 import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
 import { giveTo, type Owner } from "../threads/basic-operations.ts";
@@ -40,7 +40,7 @@ import { versionOf } from "./version.ts";
 export interface PlaceRequest {
   readonly path: Uint8Array;
   readonly content: CompleteContent;
-  /** The file of the content, unless that is in memory. The caller closes it. */
+  /** The file of the content, unless that is in memory. The caller closes it, after `place` has begun. */
   readonly spool: Spool | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   /** Of a new file; undefined if that is the thread's own. */
@@ -69,7 +69,20 @@ const NEW_MODE = 0o644;
 /** How often to look again when the file appears or disappears meanwhile. */
 const MAX_ATTEMPTS = 16;
 
-export function place(context: OperationContext, request: PlaceRequest): PlacedFile {
+export function place(context: OperationContext, given: PlaceRequest): PlacedFile {
+  const { content, spool } = given;
+  if (content.kind === "memory") return placeAll(context, given);
+  // A caller closes its descriptor after its time limit, also in the middle of a copy.
+  const fd = duplicate(content.fd as Fd);
+  try {
+    const own = { content: { ...content, fd }, spool: spool === undefined ? undefined : { ...spool, fd } };
+    return placeAll(context, { ...given, ...own });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function placeAll(context: OperationContext, request: PlaceRequest): PlacedFile {
   let path: Buffer = Buffer.from(request.path);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     context.step();
@@ -142,28 +155,18 @@ function overwrite(context: OperationContext, request: Placing, fd: number, befo
   const { content, spool, mode, isSynced } = request;
   const redo = writeRedo({ target: fd, content, spool, mode, isSynced });
   try {
-    const isDone = !isOneWrite(content, before.size) && shareIn(context, request, fd);
-    if (!isDone) copyIn(toTheEnd(context), content, fd, request.path);
+    try {
+      const isDone = !isOneWrite(content, before.size) && shareIn(context, request, fd);
+      if (!isDone) copyIn(context, content, fd, request.path);
+    } catch (error) {
+      restoreMetadata();
+      throw error;
+    }
     finish(request, fd, mode);
-  } catch (error) {
-    restoreMetadata();
-    throw error;
   } finally {
     redo?.remove();
   }
   return describe(fd);
-}
-
-/** For a copy that is completed once it has begun, also for a caller that gave up. */
-function toTheEnd(context: OperationContext): OperationContext {
-  const step = (): void => {
-    try {
-      context.step();
-    } catch {
-      // Ended now, the file would have the beginning of the new content and the end of the old one.
-    }
-  };
-  return { step, emit: (part) => context.emit(part) };
 }
 
 function finish({ path, isSynced }: Placing, fd: number, mode: number | undefined): void {

@@ -22,6 +22,8 @@ export interface RedoHeader {
   readonly dev: string;
   readonly ino: string;
   readonly bytes: number;
+  /** The size of the file before; records of older agents have none. */
+  readonly oldBytes?: number;
   readonly mode?: number;
   /** Undefined if the content follows the line. */
   readonly content?: string;
@@ -84,12 +86,13 @@ function writeIn(directory: string, request: RedoRequest): Redo | undefined {
 }
 
 function headerOf({ target, content, mode }: RedoRequest, contentPath: string | undefined): RedoHeader {
-  const { dev, ino } = fstatSync(target, { bigint: true });
+  const { dev, ino, size } = fstatSync(target, { bigint: true });
   return {
     path: readlinkSync(`/proc/self/fd/${target}`, "buffer").toString("base64"),
     dev: String(dev),
     ino: String(ino),
     bytes: content.bytes,
+    oldBytes: Number(size),
     ...(mode === undefined ? {} : { mode }),
     ...(contentPath === undefined ? {} : { content: Buffer.from(contentPath).toString("base64") }),
   };

@@ -1,10 +1,10 @@
-// Puts content into an open file, in place, on file systems whose files can share blocks (Btrfs, XFS, bcachefs, overlays of
-// them). They may write to other blocks than those that are there: a full disk or a disk quota can then end a copy in the
-// middle, although the file has all its blocks. So the content is first staged in a nameless file of the same file system,
-// where it may fail, and its blocks are then given to the file in one call. Runs on a file thread.
+// Replaces the content of an open file in place, on file systems that write changed data to new blocks (Btrfs, bcachefs). There,
+// a full disk or quota can end a copy in the middle, even if the file already has all its blocks. The content is therefore
+// written to a nameless file on the same file system first, and one call then makes the target share its blocks. Runs on a
+// file thread.
 
-import { closeSync, fstatSync, ftruncateSync } from "node:fs";
-import { nameOf, shareBlocks, syncFileSystem } from "../../linux/index.ts";
+import { closeSync, fstatSync, ftruncateSync, readlinkSync, statfsSync } from "node:fs";
+import { nameOf, shareBlocks, syncFileSystem, writeBack } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { type CompleteContent, copyAll, writeAll } from "./copy-in.ts";
@@ -14,86 +14,113 @@ import { parentOf } from "./target.ts";
 export interface SharingRequest {
   readonly content: CompleteContent;
   readonly spool: Spool | undefined;
-  /** Of the target. */
+  /** Of the target, for messages. */
   readonly path: Buffer;
 }
 
+/** By the `f_type` of statfs(2). XFS can share blocks also, but overwrites those that are not shared in place. */
+const writesToNewBlocks = new Set([0x9123683e, 0xca451a4e]);
 const noSpace = new Set(["ENOSPC", "EDQUOT"]);
+const STEP_BYTES = 16 * 1024 * 1024;
 
 /**
- * Afterwards the open file `target` has `content` and nothing else; after an error it is as before. False if its file system
- * cannot do that: nothing has changed then.
+ * Afterwards the open file `target` has exactly `content`. After an error it has its old content, unless the message says that
+ * it does not. Returns false, with nothing changed, if this cannot be done here.
  */
 export function shareIn(context: OperationContext, request: SharingRequest, target: number): boolean {
-  if (!canShareBlocks(target)) return false;
-  const staged = stage(context, request);
-  if (staged === undefined) return false;
+  if (!writesToNewBlocks.has(statfsSync(`/proc/self/fd/${target}`).type)) return false;
+  const opened: number[] = [];
   try {
-    const { bytes } = request.content;
-    if (fstatSync(target).size > bytes) return shrinkAndShare(staged.fd, target, bytes, request.path);
-    return succeeds(shareBlocks(staged.fd, target), "write", request.path);
+    const staged = stage(context, request, target, opened);
+    if (staged === undefined) return false;
+    const old = nameless(target, opened);
+    if (old === undefined) return false;
+    if (!succeeds(shareBlocks(target, old), "keep the old content of", request.path)) return false;
+    context.step();
+    return exchange({ staged, old, target, bytes: request.content.bytes, path: request.path });
   } finally {
-    staged.close();
+    for (const fd of opened) closeSync(fd);
   }
 }
 
-/** A file system that knows the call refuses to share a file's blocks with the file itself. */
-function canShareBlocks(fd: number): boolean {
-  return nameOf(-shareBlocks(fd, fd)) === "EINVAL";
+/** The content in a file of the target's file system, written to its disk: shareBlocks would do that in one long call. */
+function stage(
+  context: OperationContext,
+  { content, spool, path }: SharingRequest,
+  target: number,
+  opened: number[],
+): number | undefined {
+  const fd =
+    content.kind === "spool" && spool !== undefined && isBeside(content.fd, target) ? content.fd : undefined;
+  const staged = fd ?? nameless(target, opened);
+  if (staged === undefined) return undefined;
+  if (fd === undefined && content.kind === "memory") writeAll(staged, content.data, 0, path);
+  else if (fd === undefined && content.kind === "spool")
+    copyAll(context, { from: content.fd, fromAt: 0, to: staged, toAt: 0, bytes: content.bytes }, path);
+  for (let at = 0; at < content.bytes; at += STEP_BYTES) {
+    context.step();
+    const failure = writeBack(staged, at, Math.min(STEP_BYTES, content.bytes - at));
+    if (failure !== 0) succeeds(failure, "write", path);
+  }
+  return staged;
 }
 
-interface Staged {
-  readonly fd: number;
-  close(): void;
-}
-
-/** The content in a file of the target's file system. */
-function stage(context: OperationContext, { content, spool, path }: SharingRequest): Staged | undefined {
-  if (content.kind === "spool" && spool?.isLinkable === true)
-    return { fd: content.fd, close: () => undefined };
-  const fd = openNamelessNear(parentOf(path));
+/** A nameless file on the file system of `target`; undefined if none may be created. */
+function nameless(target: number, opened: number[]): number | undefined {
+  // Of the file itself: its path may lead through a link to another file system.
+  const real = readlinkSync(`/proc/self/fd/${target}`, "buffer");
+  const fd = openNamelessNear(parentOf(real));
   if (fd === undefined) return undefined;
-  try {
-    if (content.kind === "memory") writeAll(fd, content.data, 0, path);
-    else copyAll(context, { from: content.fd, fromAt: 0, to: fd, toAt: 0, bytes: content.bytes }, path);
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-  return { fd, close: () => closeSync(fd) };
+  opened.push(fd);
+  return isBeside(fd, target) ? fd : undefined;
 }
 
-/** Blocks are shared up to the end of both files, so a longer target is shortened first. */
-function shrinkAndShare(staged: number, target: number, bytes: number, path: Buffer): boolean {
-  const { size } = fstatSync(target);
-  const old = openNamelessNear(parentOf(path));
-  if (old === undefined) return false;
-  try {
-    if (!succeeds(shareBlocks(target, old), "keep the old content of", path)) return false;
-    withPath("write", path, () => ftruncateSync(target, bytes));
-    const failure = shareWithRetry(staged, target);
-    if (failure === 0) return true;
-    restore(old, target, size, path);
-    return succeeds(failure, "write", path);
-  } finally {
-    closeSync(old);
-  }
+function isBeside(fd: number, target: number): boolean {
+  return fstatSync(fd, { bigint: true }).dev === fstatSync(target, { bigint: true }).dev;
 }
 
-function restore(old: number, target: number, size: number, path: Buffer): void {
+interface Exchange {
+  readonly staged: number;
+  /** Has the content of `target`. */
+  readonly old: number;
+  readonly target: number;
+  readonly bytes: number;
+  readonly path: Buffer;
+}
+
+function exchange({ staged, old, target, bytes, path }: Exchange): boolean {
   let failure: number;
   try {
-    ftruncateSync(target, size);
-    failure = shareWithRetry(old, target);
+    // The kernel shares a partial last block only if it is the last of both files.
+    if (fstatSync(target).size > bytes) withPath("write", path, () => ftruncateSync(target, bytes));
+    failure = shareWithRetry(staged, target);
   } catch (error) {
-    failure = -(errnoOf(error) ?? 0);
+    restore(old, target, path);
+    throw error;
   }
-  if (failure === 0) return;
-  const text = `"${pathText(path)}" lost its end, and its old content could not be put back (${nameOf(-failure)})`;
-  throw new FileError("internal", text, -failure);
+  if (failure === 0) return true;
+  restore(old, target, path);
+  return succeeds(failure, "write", path);
 }
 
-/** Space that was freed can be used when the file system has stored that it is free. */
+function restore(old: number, target: number, path: Buffer): void {
+  let failure: number;
+  try {
+    const { size } = fstatSync(old);
+    // A shorter one is made longer by sharing.
+    if (fstatSync(target).size > size) ftruncateSync(target, size);
+    failure = size === 0 ? 0 : shareWithRetry(old, target);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    failure = -errno;
+  }
+  if (failure === 0) return;
+  const text = `"${pathText(path)}" is damaged: neither the new content nor the old one could be stored (${nameOf(-failure)})`;
+  throw new FileError("unavailable", text, -failure);
+}
+
+/** Freed space can be used after the file system has committed the change: so it is made to, once. */
 function shareWithRetry(from: number, to: number): number {
   const failure = shareBlocks(from, to);
   if (!noSpace.has(nameOf(-failure))) return failure;
@@ -101,7 +128,7 @@ function shareWithRetry(from: number, to: number): number {
   return shareBlocks(from, to);
 }
 
-/** False for a failure that means: not for these files. Without space, the upload fails. */
+/** Returns false if these files cannot share blocks. Throws if there is no space. */
 function succeeds(failure: number, action: string, path: Buffer): boolean {
   if (noSpace.has(nameOf(-failure))) throw pathError(action, path, -failure);
   return failure === 0;

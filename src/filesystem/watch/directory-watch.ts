@@ -353,6 +353,8 @@ export class DirectoryWatch implements HubMember {
         },
       });
       if (this.#isClosed) return;
+      // Into the inbox: an event that is still in the kernel may also repeat what the list says.
+      hub.readDry();
       onArmed?.();
       this.#install(directory, names.length, items, announces);
     } catch (error) {

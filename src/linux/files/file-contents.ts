@@ -13,6 +13,8 @@ const AT_SYMLINK_FOLLOW = 0x400;
 const ENXIO = 6;
 const EINVAL = 22;
 const FICLONE = 0x40049409;
+/** Wait for writes that have begun, begin all others, and wait for these. */
+const SYNC_FILE_RANGE_ALL = 7;
 
 /** Opens a file without a name in the folder that is opened with it. */
 export const O_TMPFILE: number = 0o20000000 | constants.O_DIRECTORY;
@@ -20,6 +22,9 @@ export const O_TMPFILE: number = 0o20000000 | constants.O_DIRECTORY;
 const fallocate = libc.func("int fallocate(int fd, int mode, int64_t start, int64_t bytes)");
 const ioctl = libc.func("int ioctl(int fd, unsigned long request, int other)");
 const syncfs = libc.func("int syncfs(int fd)");
+const syncFileRange = libc.func(
+  "int sync_file_range(int fd, int64_t start, int64_t bytes, unsigned int flags)",
+);
 const lseek = libc.func("int64_t lseek(int fd, int64_t offset, int whence)");
 const linkat = libc.func("int linkat(int from, const char *path, int to, const void *target, int flags)");
 
@@ -31,6 +36,11 @@ export function reserveBlocks(fd: number, bytes: number): number {
 /** Makes `to` share the blocks of `from`: the same content, without a copy of it. Both are on one file system. */
 export function shareBlocks(from: number, to: number): number {
   return ioctl(to, FICLONE, from) === 0 ? 0 : -koffi.errno();
+}
+
+/** Writes the changes of a part of the file to its disk, and waits for it. */
+export function writeBack(fd: number, start: number, bytes: number): number {
+  return syncFileRange(fd, start, bytes, SYNC_FILE_RANGE_ALL) === 0 ? 0 : -koffi.errno();
 }
 
 /** Writes all changes of the file system of `fd` to its disk. */

@@ -120,12 +120,13 @@ export class OutputReader {
     discarding.add(this.#source);
     // An orphan may live for days; the memory of its process must not be held that long.
     this.#sink = nowhere;
-    this.#buffer.close();
     this.stream.resume();
   }
 
   /** A thousand attached processes continue to read while the budget is spent, so each reads little. */
   #nextBuffer(): Buffer {
+    // Until here the stream had the buffer of its reader.
+    if (this.#state === "discarding") this.#buffer.close();
     const { current } = this.#buffer;
     return this.#budget.isSpent && this.#state === "open"
       ? current.subarray(0, SPENT_BACKLOG_BYTES)

@@ -1,6 +1,6 @@
-// The buffers that output is read into. Idle readers share one, so that 1,000 of them use 64 KiB
-// instead of 64 MB. A reader with much output gets its own buffers, which the output window keeps
-// without a copy.
+// The buffers that output is read into. Idle readers share one, so 1,000 of them use 64 KiB instead of
+// 64 MB. A reader with much output gets its own buffer, if fewer than 64 readers have one; the output
+// window keeps that buffer without a copy.
 
 import { giveBack, KEEP_BY_REFERENCE_BYTES, takeBuffer, takeCopy } from "../../multiplexer/index.ts";
 
@@ -10,12 +10,12 @@ import { giveBack, KEEP_BY_REFERENCE_BYTES, takeBuffer, takeCopy } from "../../m
  */
 const READ_BUFFER_BYTES = 64 * 1024;
 
-/** Safe to share: the reader copies its bytes before anything else can run. */
+/** Safe to share: its bytes are copied before any other reader runs, short ones by the window, long ones in `take`. */
 const shared = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 
 /**
- * So many readers have their own buffers at a time, 4 MiB together: a buffer to read into is not output, so the memory budget
- * does not count it. The others read into the shared buffer, and each of their reads is copied.
+ * At most this many readers have their own buffer at a time (4 MiB in all). A buffer to read into is not output, so the memory
+ * budget does not count it. Other readers use the shared buffer, and their output is copied.
  */
 const MOST_OWN = 64;
 let ownCount = 0;
@@ -47,7 +47,7 @@ export class ReadBuffer {
     return own;
   }
 
-  /** To be called when its reader needs no more output. A stream may still read into the buffer that it has. */
+  /** To be called when its reader and its stream no longer use the buffer. */
   close(): void {
     this.#share();
   }

@@ -1,7 +1,7 @@
-// Collects the garbage of requests. V8 goes by the size of its own heap: buffers and the memory
-// behind long strings count little there. So 64 MB of network buffers could accumulate, and a JSON
-// message of 16 MiB left about 70 MB: its pieces, their concatenation, the text, the parsed strings
-// and the decoded input.
+// Collects the garbage of requests, and of output buffers whose client disconnected during a write. V8
+// decides by the size of its own heap, where buffers and the memory of long strings hardly count. Without
+// this file, 64 MB of network buffers accumulate, and a JSON message of 16 MiB leaves about 70 MB: its
+// pieces, their concatenation, the text, the parsed strings and the decoded input.
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -15,13 +15,16 @@ type Collect = (options?: { readonly type: "minor" }) => void;
 const COLLECT_AFTER_BYTES = 2 * 1024 * 1024;
 const LARGE_BYTES = 256 * 1024;
 
-/** After so many received bytes, new objects are collected. That takes 1 ms. */
+/**
+ * After this many bytes of garbage, new objects are collected (1 ms). Resident memory is looked at after as many bytes of garbage
+ * or of new output buffers.
+ */
 const LOOK_AFTER_BYTES = 4 * 1024 * 1024;
-/** Beyond the lower limit of resident memory, after so many. */
+/** The same while resident memory exceeds the budget by TOLERATED_BYTES. */
 const LOOK_SOON_BYTES = 1024 * 1024;
 /**
- * Resident memory beyond the budget from which on all garbage is collected. The promise is 100 MB. Beyond the second limit,
- * it is collected however much time that takes.
+ * How far resident memory may exceed the budget before all garbage is collected; the promise is 100 MB. Above URGENT_BYTES,
+ * PAUSE_FACTOR does not apply.
  */
 const TOLERATED_BYTES = 55_000_000;
 const URGENT_BYTES = 70_000_000;
@@ -82,8 +85,8 @@ export function collectBefore(bytes: number): void {
 }
 
 /**
- * To be called for buffers of output that are allocated, because garbage of the same kind may lie unseen: those of a client
- * that left in the middle of a write.
+ * To be called for each new output buffer. Buffers of a client that disconnected during a write are garbage that V8 does not
+ * notice.
  */
 export function noteAllocated(bytes: number): void {
   allocatedBytes += bytes;

@@ -1,4 +1,4 @@
-// Rule 14: buffers to read into are no output and count in no budget, so their number is bounded.
+// Rule 14: buffers to read into are not output and count in no budget, so their number is bounded.
 
 import { expect, test } from "vitest";
 import { ReadBuffer } from "../../../src/process/io/read-buffer.ts";

@@ -1,9 +1,11 @@
-// Uploads over a real disk quota. Btrfs writes to new blocks, also over existing ones, so the quota can end a copy in the
-// middle of a file that has all its blocks.
+// Uploads to a file system with a real quota. Btrfs writes changed data to new blocks, so the quota can end a copy in the
+// middle, even if the file already has all its blocks.
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readMetadata } from "../../../src/filesystem/entries/metadata.ts";
+import { writeAttribute } from "../../../src/linux/index.ts";
 import { type RunningAgent, startAgent } from "../../support/agent/agent.ts";
 import { FILE_ACCESS_MODES } from "../../support/agent/file-agent.ts";
 import { messageIn, putFile } from "../../support/clients/file-requests.ts";
@@ -18,7 +20,8 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
 
   test.each(["", "atomic"])("a new file above the quota is 507 and leaves nothing (%s)", async (atomic) => {
     const folder = createQuotaFileSystem(1_000_000);
-    const query = atomic === "" ? {} : { atomic: "true" };
+    chmodSync(folder, 0o777);
+    const query = { username: "nobody", ...(atomic === "" ? {} : { atomic: "true" }) };
     const answer = await putFile(agent.port, join(folder, "file"), Buffer.alloc(3_000_000, "n"), { query });
     expect([answer.status, messageIn(answer)]).toEqual([507, expect.stringContaining("EDQUOT")]);
     expect(readdirSync(folder)).toEqual([]);
@@ -26,7 +29,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
 
   // The quota ends the upload before the copy, in it, or not at all, depending on what Btrfs has freed by then.
   const cases = [150_000, 200_000, 700_000].flatMap((bytes) =>
-    [1, 0.9, 1.2, 1.5].flatMap((ratio) =>
+    [1, 0.9, 1.2, 1.5, 0].flatMap((ratio) =>
       ["file", "below/file"].map((name) => ({ bytes, old: bytes * ratio, name })),
     ),
   );
@@ -36,8 +39,13 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       const folder = createQuotaFileSystem(bytes * 2);
       const path = join(folder, name);
       mkdirSync(join(path, ".."), { recursive: true });
+      chmodSync(folder, 0o777);
+      chmodSync(join(path, ".."), 0o777);
       writeFileSync(path, Buffer.alloc(old, "o"));
+      chmodSync(path, 0o666);
+      expect(writeAttribute(Buffer.from(path), "user.e2b.author", Buffer.from("old"))).toBeUndefined();
       const answer = await putFile(agent.port, path, Buffer.alloc(bytes, "n"), {
+        query: { username: "nobody" },
         headers: { "x-metadata-author": "new" },
       });
       const isStored = answer.status === 200;
@@ -46,6 +54,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       const expected = isStored ? Buffer.alloc(bytes, "n") : Buffer.alloc(old, "o");
       const content = readFileSync(path);
       expect([content.length, content.equals(expected)]).toEqual([expected.length, true]);
+      expect(readMetadata(Buffer.from(path))).toEqual({ author: isStored ? "new" : "old" });
       expect(readdirSync(join(path, ".."))).toEqual(["file"]);
     },
   );
