@@ -37,7 +37,7 @@ export function watchAllocations(listener: (bytes: number) => void): void {
  * caller returns it with `giveBack`, or leaves it to the garbage collector.
  */
 export function takeBuffer(bytes: number): Buffer {
-  const size = bytes <= LEAST_BYTES ? undefined : sizes.find((size) => bytes <= size.bytes);
+  const size = bytes < LEAST_BYTES ? undefined : sizes.find((size) => bytes <= size.bytes);
   const buffer =
     size === undefined ? Buffer.allocUnsafeSlow(bytes) : (size.spare.pop() ?? allocated(size.bytes));
   inUse.add(buffer.buffer);
