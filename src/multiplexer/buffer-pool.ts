@@ -56,12 +56,12 @@ export function takeCopy(data: Buffer): Buffer {
   return buffer.subarray(0, data.length);
 }
 
-/** The size of the buffer that contains `data` if `takeBuffer` returned it; the length of `data` otherwise. */
+/** The size of the pool buffer that contains `data`, or the length of `data` if it is not in a pool buffer. */
 export function bufferBytes(data: Buffer): number {
   return inUse.has(data.buffer) ? data.buffer.byteLength : data.length;
 }
 
-/** Returns the buffer that contains `data` to the pool, if it came from here and has a size of the pool. Nothing may read it afterwards. */
+/** Returns the buffer that contains `data` to the pool, if it came from there. Nothing may read it afterwards. */
 export function giveBack(data: Buffer): void {
   if (!inUse.delete(data.buffer)) return;
   const size = sizes.find((size) => size.bytes === data.buffer.byteLength);
