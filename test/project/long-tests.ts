@@ -71,6 +71,16 @@ const shared = [
   "handover/states",
   "chaos/many-processes",
   "chaos/orphans",
+  "agent/identity",
+  "wire/files/quota",
+  "cli/contexts/contexts",
+  "agent/priorities",
+  "cli/session/run-flags",
+  "agent/shutdown",
+  "client/transports",
+  "filesystem/link-races",
+  "wire/proxies",
+  "cli/commands/wait",
 ];
 /** As the tests of these folders are: without others at the same time. */
 const alone = ["pause/after-a-pause", "pause/pause", "project/docs/commands"];
