@@ -81,6 +81,11 @@ const shared = [
   "filesystem/link-races",
   "wire/proxies",
   "cli/commands/wait",
+  "wire/bad-bodies",
+  "wire/init",
+  "wire/raw-http",
+  "cli/usage-errors",
+  "client/reconnect",
 ];
 /** As the tests of these folders are: without others at the same time. */
 const alone = ["pause/after-a-pause", "pause/pause", "project/docs/commands"];
