@@ -23,7 +23,7 @@ export interface WrittenState {
   readonly bytes: number;
 }
 
-/** A rehearsal gets only the header and the numbers: `withContent` is false then. Throws if there is no memory or descriptor for it. */
+/** For a rehearsal, `withContent` is false: it gets only the header and the numbers. Throws without memory or a descriptor. */
 export function writeState(state: AgentState, withContent: boolean): WrittenState {
   const numbers = new Region();
   const content = new Region();

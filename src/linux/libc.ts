@@ -21,7 +21,7 @@ const F_GETFL = 3;
 const F_SETFL = 4;
 const FD_CLOEXEC = 1;
 const F_DUPFD_CLOEXEC = 1030;
-const FIONREAD = 0x541b;
+export const FIONREAD = 0x541b;
 const WNOHANG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
 
@@ -42,7 +42,7 @@ const pipe2 = libc.func("int pipe2(_Out_ int *fds, int flags)");
 const fcntl = libc.func("int fcntl(int fd, int command, int argument)");
 // A buffer that is there takes koffi a quarter of the time of an `_Out_` value.
 const ioctl = libc.func("int ioctl(int fd, unsigned long request, void *value)");
-const value = Buffer.alloc(4);
+const answer = Buffer.alloc(4);
 const read = libc.func("long read(int fd, void *buffer, size_t count)");
 const waitpid = libc.func("int waitpid(int pid, _Out_ int *status, int options)");
 export const prctl = libc.func(
@@ -128,11 +128,16 @@ export function closeAll(fds: Iterable<Fd | undefined>): void {
   for (const fd of fds) if (fd !== undefined) closeSync(fd);
 }
 
+/** The number that ioctl(2) answers to `request`; undefined, with errno set, if it refuses. */
+export function ioctlNumber(fd: number, request: number): number | undefined {
+  return ioctl(fd, request, answer) === 0 ? answer.readInt32LE() : undefined;
+}
+
 /** How many bytes a read of this pipe would return now. */
 export function bytesReadable(fd: Fd): number {
-  if (ioctl(fd, FIONREAD, value) !== 0)
-    throw systemError(`ask descriptor ${fd} for its bytes`, koffi.errno());
-  return value.readInt32LE();
+  const bytes = ioctlNumber(fd, FIONREAD);
+  if (bytes === undefined) throw systemError(`ask descriptor ${fd} for its bytes`, koffi.errno());
+  return bytes;
 }
 
 /**

@@ -2,14 +2,13 @@
 // sockets that are not TCP the TCP part does nothing.
 
 import type { Server, Socket } from "node:net";
-import { libc, poll } from "./libc.ts";
+import { FIONREAD, ioctlNumber, libc, poll } from "./libc.ts";
 
 const SOL_SOCKET = 1;
 const SO_KEEPALIVE = 9;
 const SO_ACCEPTCONN = 30;
 const SO_DOMAIN = 39;
 const AF_UNIX = 1;
-const FIONREAD = 0x541b;
 const TIOCOUTQ = 0x5411;
 const IPPROTO_TCP = 6;
 const TCP_KEEPIDLE = 4;
@@ -48,7 +47,6 @@ const UNSENT_BYTES = 256 * 1024;
 const setsockopt = libc.func(
   "int setsockopt(int fd, int level, int option, const int *value, unsigned int bytes)",
 );
-const ioctl = libc.func("int ioctl(int fd, unsigned long request, _Out_ int *value)");
 const getsockopt = libc.func(
   "int getsockopt(int fd, int level, int option, void *value, _Inout_ unsigned int *bytes)",
 );
@@ -161,12 +159,7 @@ export function waitingBytes(socket: Socket): WaitingBytes {
   const fd = descriptorOf(socket);
   return fd === undefined
     ? { unread: 0, unsent: 0 }
-    : { unread: ask(fd, FIONREAD), unsent: ask(fd, TIOCOUTQ) };
-}
-
-function ask(fd: number, request: number): number {
-  const value: [number] = [0];
-  return ioctl(fd, request, value) === 0 ? value[0] : 0;
+    : { unread: ioctlNumber(fd, FIONREAD) ?? 0, unsent: ioctlNumber(fd, TIOCOUTQ) ?? 0 };
 }
 
 /** Node keeps it on the handle only; a closed socket has none. */

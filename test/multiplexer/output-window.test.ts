@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { type Chunk, chunkEnd, type Offset, type OutputStream, offset } from "../../src/multiplexer/chunk.ts";
 import {
@@ -9,6 +7,7 @@ import {
 } from "../../src/multiplexer/chunk-queue.ts";
 import { Intervals } from "../../src/multiplexer/intervals.ts";
 import { OutputWindow } from "../../src/multiplexer/output-window.ts";
+import { collectGarbage, heapBytes } from "../support/heap-bytes.ts";
 
 const ALL = Number.POSITIVE_INFINITY;
 
@@ -232,17 +231,6 @@ describe("the memory of a held chunk", () => {
       window.read(window.oldest);
       window.dropBelow(offset(window.head - 1));
     }
-  }
-
-  function heapBytes(): number {
-    collectGarbage();
-    return process.memoryUsage().heapUsed;
-  }
-
-  function collectGarbage(): void {
-    setFlagsFromString("--expose-gc");
-    const gc: () => void = runInNewContext("gc");
-    gc();
   }
 });
 

@@ -1,15 +1,16 @@
 // Content in pieces: makes an iteration from the content that a caller gives, and makes the form
 // that a caller wants from an iteration.
 
+import { streamPieces } from "../transport/stream-pieces.ts";
 import type { UploadContent } from "./types.ts";
 
 /** An iteration over the content. Whole values can be iterated again, streams cannot. */
 export function piecesOf(content: UploadContent): AsyncIterable<Uint8Array> {
   if (typeof content === "string") return once(new TextEncoder().encode(content));
   if (content instanceof Uint8Array) return once(content);
-  if (isBlob(content)) return { [Symbol.asyncIterator]: () => reading(content.stream()) };
+  if (isBlob(content)) return { [Symbol.asyncIterator]: () => streamPieces(content.stream()) };
   if (Symbol.asyncIterator in content) return content;
-  return reading(content);
+  return streamPieces(content);
 }
 
 /** Whether piecesOf gives the same bytes again. */
@@ -61,19 +62,4 @@ function once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
       yield bytes;
     },
   };
-}
-
-/** Not every browser can iterate over a ReadableStream. */
-async function* reading(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
-  const reader = stream.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    // After the end or an error this does nothing.
-    reader.cancel().catch(() => undefined);
-  }
 }

@@ -2,6 +2,7 @@
 
 import { parseAgentAddress } from "../agent-address.ts";
 import type { HttpAnswer, HttpClient, HttpRequest } from "./http-client.ts";
+import { streamPieces } from "./stream-pieces.ts";
 
 /** Throws a TypeError that names `option` for anything other than an http: or https: address. */
 export function fetchHttp(address: string, option = "filesUrl"): HttpClient {
@@ -23,7 +24,7 @@ async function send(baseUrl: string, request: HttpRequest): Promise<HttpAnswer> 
   return {
     status: response.status,
     header: (name) => response.headers.get(name) ?? undefined,
-    body: piecesOf(response.body),
+    body: streamPieces(response.body),
     trailer: () => undefined,
   };
 }
@@ -46,19 +47,3 @@ async function collected(body: AsyncIterable<Uint8Array> | Uint8Array): Promise<
 }
 
 const BLOB_PIECE_BYTES = 8 * 1024 * 1024;
-
-/** Not every browser can iterate over a ReadableStream. */
-async function* piecesOf(stream: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array, void, void> {
-  if (stream === null) return;
-  const reader = stream.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    // After the end or an error this does nothing.
-    reader.cancel().catch(() => undefined);
-  }
-}

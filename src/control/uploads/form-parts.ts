@@ -1,6 +1,7 @@
 // The files of a multipart form, one after the other. Parts with other names than `file` are skipped, as envd does.
 
 import { Busboy, type BusboyConfig, type BusboyFileStream, type BusboyInstance } from "@fastify/busboy";
+import { deferred } from "../../deferred.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { NodeRequest } from "../../http/index.ts";
 import { messageOf } from "../../text.ts";
@@ -90,13 +91,11 @@ function openForm(contentType: string) {
 /** Or finished, or failed. Not a race with a promise for the whole form: that one would keep all of these. */
 async function drained(form: BusboyInstance): Promise<void> {
   const events = ["drain", "finish", "close", "error"] as const;
-  let resolve = (): void => undefined;
-  const done = new Promise<void>((settle) => {
-    resolve = () => settle();
-  });
-  for (const event of events) form.on(event, resolve);
-  await done;
-  for (const event of events) form.removeListener(event, resolve);
+  const { promise, resolve } = deferred<void>();
+  const settle = () => resolve();
+  for (const event of events) form.on(event, settle);
+  await promise;
+  for (const event of events) form.removeListener(event, settle);
 }
 
 function malformed(reason: string): HoldfastError {

@@ -8,12 +8,11 @@ import { nameOf, shareBlocks, syncFileSystem, writeBack } from "../../linux/inde
 import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { type CompleteContent, copyAll, writeAll } from "./copy-in.ts";
-import { openNamelessNear, type Spool } from "./spool.ts";
+import { openNamelessNear } from "./spool.ts";
 import { parentOf } from "./target.ts";
 
 export interface SharingRequest {
   readonly content: CompleteContent;
-  readonly spool: Spool | undefined;
   /** Of the target, for messages. */
   readonly path: Buffer;
 }
@@ -46,16 +45,15 @@ export function shareIn(context: OperationContext, request: SharingRequest, targ
 /** The content in a file of the target's file system, written to its disk: shareBlocks would do that in one long call. */
 function stage(
   context: OperationContext,
-  { content, spool, path }: SharingRequest,
+  { content, path }: SharingRequest,
   target: number,
   opened: number[],
 ): number | undefined {
-  const fd =
-    content.kind === "spool" && spool !== undefined && isBeside(content.fd, target) ? content.fd : undefined;
-  const staged = fd ?? nameless(target, opened);
+  const isThere = content.kind === "spool" && isBeside(content.fd, target);
+  const staged = isThere ? content.fd : nameless(target, opened);
   if (staged === undefined) return undefined;
-  if (fd === undefined && content.kind === "memory") writeAll(staged, content.data, 0, path);
-  else if (fd === undefined && content.kind === "spool")
+  if (content.kind === "memory") writeAll(staged, content.data, 0, path);
+  else if (!isThere)
     copyAll(context, { from: content.fd, fromAt: 0, to: staged, toAt: 0, bytes: content.bytes }, path);
   for (let at = 0; at < content.bytes; at += STEP_BYTES) {
     context.step();
@@ -128,7 +126,7 @@ function shareWithRetry(from: number, to: number): number {
   return shareBlocks(from, to);
 }
 
-/** Returns false if these files cannot share blocks. Throws if there is no space. */
+/** False if these files cannot share blocks. A full disk or quota is an error. */
 function succeeds(failure: number, action: string, path: Buffer): boolean {
   if (noSpace.has(nameOf(-failure))) throw pathError(action, path, -failure);
   return failure === 0;

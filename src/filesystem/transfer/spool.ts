@@ -43,8 +43,8 @@ export function openSpool(directory: Uint8Array): Spool {
 }
 
 /**
- * A nameless file on the file system of `directory`, in `directory` itself only if there is no other place. Undefined if none
- * may be created. The caller closes it.
+ * Opens a nameless file on the file system of `directory`. It uses `directory` itself last. Undefined if the user may create no
+ * such file. The caller closes it.
  */
 export function openNamelessNear(directory: Uint8Array): number | undefined {
   for (const candidate of [...neighboursOf(directory), Buffer.from(directory)]) {

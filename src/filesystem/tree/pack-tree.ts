@@ -129,24 +129,27 @@ class Packing {
     const entry = this.#pack.entry(header, (error) => (error ? done.reject(error) : done.resolve(undefined)));
     entry.on("error", reportedElsewhere);
     // Of the present wait for room. Promise.race with `done` would keep all waits until the entry is complete.
-    let waiting: { resolve(): void; reject(error: unknown): void } | undefined;
-    let outcome: Promise<void> | undefined;
-    entry.on("drain", () => waiting?.resolve());
-    const settle = () => {
-      outcome = done.promise;
-      done.promise.then(
-        () => waiting?.resolve(),
-        (error: unknown) => waiting?.reject(error),
-      );
-    };
-    done.promise.then(settle, settle);
-    const room = () =>
-      outcome ??
-      new Promise<void>((resolve, reject) => {
-        waiting = { resolve, reject };
-      });
+    let room = deferred<void>();
+    let isDone = false;
+    entry.on("drain", () => room.resolve());
+    done.promise.then(
+      () => {
+        isDone = true;
+        room.resolve();
+      },
+      (error: unknown) => {
+        isDone = true;
+        room.promise.catch(reportedElsewhere);
+        room.reject(error);
+      },
+    );
     return {
-      write: (piece) => (entry.write(piece) ? Promise.resolve() : room()),
+      write: (piece) => {
+        if (entry.write(piece)) return Promise.resolve();
+        if (isDone) return done.promise;
+        room = deferred();
+        return room.promise;
+      },
       end: () => {
         entry.end(undefined);
         return done.promise;

@@ -40,11 +40,12 @@ export class ReadBuffer {
       this.#share();
       return filled;
     }
-    const own = this.#current === shared ? takeCopy(filled) : filled;
-    if (this.#current === shared && ownCount === MOST_OWN) return own;
-    if (this.#current === shared) ownCount++;
-    this.#current = takeBuffer(READ_BUFFER_BYTES);
-    return own;
+    const isShared = this.#current === shared;
+    if (!isShared || ownCount < MOST_OWN) {
+      if (isShared) ownCount++;
+      this.#current = takeBuffer(READ_BUFFER_BYTES);
+    }
+    return isShared ? takeCopy(filled) : filled;
   }
 
   /** To be called when its reader and its stream no longer use the buffer. */

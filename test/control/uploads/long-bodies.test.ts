@@ -2,23 +2,14 @@
 
 import { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { timely } from "../../../src/control/uploads/upload-body.ts";
 import type { NodeRequest } from "../../../src/http/index.ts";
+import { heapBytes } from "../../support/heap-bytes.ts";
 
 const PIECES = 200_000;
 /** Of a promise that each wait leaves behind, it would be 12 MB and more. */
 const MOST_BYTES = 4_000_000;
-
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
-
-function heldBytes(): number {
-  collect();
-  return process.memoryUsage().heapUsed;
-}
 
 async function* pieces(count: number, piece: Buffer): AsyncGenerator<Buffer> {
   for (let i = 0; i < count; i++) {
@@ -34,8 +25,8 @@ test("waiting for 200,000 pieces of a body leaves nothing behind", async () => {
   let count = 0;
   for await (const piece of timely(request, 60_000)) {
     count += piece.length;
-    if (count === 1_000) before = heldBytes();
-    if (count === PIECES) expect(heldBytes() - before).toBeLessThan(MOST_BYTES);
+    if (count === 1_000) before = heapBytes();
+    if (count === PIECES) expect(heapBytes() - before).toBeLessThan(MOST_BYTES);
   }
   expect(count).toBe(PIECES);
 });

@@ -1,4 +1,4 @@
-// Commands that show whether an agent goes on with its processes.
+// Commands that show whether an agent still serves its processes.
 
 import { type Received, receive } from "../clients/received-events.ts";
 import type { RunningAgent } from "./agent.ts";
