@@ -156,11 +156,17 @@ export class OutputReader {
   }
 
   #discardMore(): boolean {
-    const mayContinue = mayDiscardMore(() => {
-      if (this.#state === "discarding") this.stream.resume();
-    });
+    const mayContinue = mayDiscardMore(() => this.#discardOnce());
     if (!mayContinue) this.stream.pause();
     return mayContinue;
+  }
+
+  /** Bypasses the stream, whose pause and resume cost more than the read. The stream finds the end. */
+  #discardOnce(): boolean {
+    if (this.#state !== "discarding") return false;
+    const hasRead = readAvailable(this.#source.fd, this.#buffer.current, 0) > 0;
+    if (!hasRead) this.stream.resume();
+    return hasRead;
   }
 
   /**
