@@ -14,8 +14,11 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds of running time since an arbitrary moment. Never goes back. */
   nowMs(): number;
-  /** Calls `onTime` once, not before `delayMs` of running time have passed. `delayMs` may exceed MAX_TIMEOUT_MS. */
-  startTimer(delayMs: number, onTime: () => void): Timer;
+  /**
+   * Calls `onTime` once, not before `delayMs` of running time have passed. `delayMs` may exceed MAX_TIMEOUT_MS.
+   * A pause that is shorter than `pulseMs` may count as running time; by default at most a tenth of the delay, or 2 s.
+   */
+  startTimer(delayMs: number, onTime: () => void, pulseMs?: number): Timer;
 }
 
 export interface RunningClock extends Clock {
@@ -116,10 +119,10 @@ export function createRunningClock(source: TimeSource): RunningClock {
 
   return {
     nowMs,
-    startTimer: (delayMs, onTime) => {
+    startTimer: (delayMs, onTime, pulseMs = pulseMsFor(delayMs)) => {
       const endMs = nowMs() + delayMs;
       if (delays.size === 0 && pulse === undefined) cpuAtMs = source.cpuMs();
-      const delay = { pulseMs: cpuAtMs === undefined ? Number.POSITIVE_INFINITY : pulseMsFor(delayMs) };
+      const delay = { pulseMs: cpuAtMs === undefined ? Number.POSITIVE_INFINITY : pulseMs };
       delays.add(delay);
       if (delay.pulseMs <= MAX_PULSE_MS) startPulse(delay.pulseMs);
       const finish = () => {

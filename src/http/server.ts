@@ -107,12 +107,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   if (allowOrigins.includes("*") && !credentials.areRequired && !allowUnauthenticated) throw openToPages();
   const requests = new RequestCount();
   const idle = new IdleConnections(limits.maxIdleConnections);
-  const listener = idle.watch(
-    requests.watch(admit(admissionOf(options, credentials, limits), options.answer)),
-  );
+  const answer = idle.watch(requests.watch(admit(admissionOf(options, credentials, limits), options.answer)));
+  const listener: RequestListener = (request, response) => {
+    sweep.hurry();
+    answer(request, response);
+  };
   const entry = createConnectionEntry({ listener, idle, limits, tls: options.tls, logger: options.logger });
   const { headersMs, idleConnectionMs: idleMs } = limits;
-  const sweep = createSweep(entry.connections, { headersMs, idleMs }, entry.checkTimes);
+  const sweep = createSweep(entry.connections, { headersMs, idleMs }, entry.checkTimes, entry.isSilent);
   const accept = (socket: Socket) => {
     entry.accept(socket);
     sweep.watch(socket);

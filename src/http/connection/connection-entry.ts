@@ -37,6 +37,8 @@ export interface ConnectionEntry {
   hasHalfArrived(): boolean;
   /** The descriptors of all connections, but for those in `carried`. */
   save(carried: ReadonlySet<number>): { readonly silent: number[]; readonly parting: number[] };
+  /** Whether nothing is asked on a connection, not even the beginning of a request, and nothing waits to be sent on it. */
+  isSilent(socket: Socket): boolean;
   /** Ends connections of HTTP/1.1 that are beyond a time limit. To be called periodically. */
   checkTimes(): void;
   /**
@@ -80,6 +82,7 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   const secure = options.tls && createTlsEntry({ ...options, identity: options.tls, handshakeMs: headersMs });
   return {
     connections,
+    isSilent,
     checkTimes: http1.checkTimes,
     addBusy: (socket) => {
       connections.set(socket, undefined);
