@@ -59,9 +59,9 @@ export function survivingAgent(options?: CommandOptions): SurvivingAgent {
   };
 }
 
-/** A command over a new connection prints its output and exits with 0. */
+/** A command over a new connection prints its output and exits with 0, whatever `/init` has set as the default directory. */
 export async function expectCommandRuns(port: number): Promise<void> {
-  const body = encodeBody("Connect JSON", "Start", [{ process: { cmd: "echo", args: ["next"] } }]);
+  const body = encodeBody("Connect JSON", "Start", [{ process: { cmd: "echo", args: ["next"], cwd: "/" } }]);
   const { code, message, messages } = await callRpc(port, "Connect JSON", { rpc: "Start", body });
   expect({ code, message, messages: messages.slice(1).map(String) }).toEqual({
     code: "ok",
