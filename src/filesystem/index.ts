@@ -18,6 +18,7 @@ export { inTurn } from "./transfer/in-turn.ts";
 export type { OpenFile } from "./transfer/open-file.ts";
 export { NO_FILE, type PlacedFile, type PlaceRequest } from "./transfer/place.ts";
 export { completeUploads } from "./transfer/recovery.ts";
+export { sendOut } from "./transfer/send-out.ts";
 export { removeAbandonedSpools } from "./transfer/spool.ts";
 export { StagedContent, type StagedContentState } from "./transfer/staged-content.ts";
 export { baseOf, type Following, parentOf } from "./transfer/target.ts";

@@ -66,6 +66,7 @@ export {
   removeWatch,
   type WatchDescriptor,
 } from "./files/inotify.ts";
+export { duplicateSocket, endConnection, sendFile } from "./files/send-file.ts";
 export { keepIgnored, keptSignals } from "./ignored-signals.ts";
 export {
   type DescriptorUse,

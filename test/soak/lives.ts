@@ -1,6 +1,9 @@
 // The lives that a process can have, one function each. A life starts a process, checks every byte
 // of it, and rejects with the first error.
 
+import { mkdtempSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type {
   Client,
   ConnectionState,
@@ -129,13 +132,19 @@ const leaveAndReturn: Life = async ({ direct, cut, random }) => {
 
 /**
  * An orphan holds the output open: the end event still comes, after all output that was written
- * before it.
+ * before it. The orphan writes after that: what it writes before the drain deadline is output.
  */
 const orphan: Life = async ({ direct, random }) => {
   const lines = between(1, 5000, random);
-  const script = `(sleep 1; ${numbersCommand(20_000)}) & ${numbersCommand(lines)}`;
-  const process = await direct.start({ cmd: "sh", args: ["-c", script] });
-  await readNumbers(process, lines);
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-soak-"));
+  try {
+    const wait = `while [ -e ${folder} ]; do sleep 0.05; done`;
+    const script = `(${wait}; ${numbersCommand(20_000)}) & ${numbersCommand(lines)}`;
+    const process = await direct.start({ cmd: "sh", args: ["-c", script] });
+    await readNumbers(process, lines);
+  } finally {
+    rmdirSync(folder);
+  }
 };
 
 const signalled: Life = async ({ direct, cut, random }) => {

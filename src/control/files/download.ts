@@ -2,7 +2,7 @@
 
 import { createGzip } from "node:zlib";
 import { HoldfastError } from "../../errors.ts";
-import { baseOf, closeFile, copyOut, type OpenFile } from "../../filesystem/index.ts";
+import { baseOf, closeFile, copyOut, type OpenFile, sendOut } from "../../filesystem/index.ts";
 import {
   headerReader,
   isGoneClient,
@@ -166,14 +166,7 @@ async function sendParts(
   try {
     for (const part of parts) {
       if (Buffer.isBuffer(part)) await sender.send(part);
-      else
-        await copyOut({
-          fd,
-          start: part.start,
-          end: part.end + 1,
-          buffers: share.buffers(),
-          send: sender.send,
-        });
+      else await sendRange(fd, part, share, sender);
     }
     sender.end();
   } catch (error) {
@@ -182,6 +175,14 @@ async function sendParts(
     sender.stop();
     share.release();
   }
+}
+
+async function sendRange(fd: number, range: ByteRange, share: TransferShare, sender: Sender): Promise<void> {
+  const part = { fd, start: range.start, end: range.end + 1, send: sender.send };
+  const buffers = share.buffers();
+  const socket = lengthOf(range) > buffers[0].length ? sender.directSocket() : undefined;
+  if (socket === undefined) await copyOut({ ...part, buffers });
+  else await sendOut({ ...part, buffer: buffers[0], socket, onProgress: sender.noteProgress });
 }
 
 async function sendGzip(

@@ -21,15 +21,13 @@ export async function copyOut({ fd, start, end, buffers, send }: CopyOut): Promi
   try {
     for (let at = start, turn = 0; at < end; turn = 1 - turn) {
       const buffer = buffers[turn === 0 ? 0 : 1];
-      const piece = buffer.subarray(0, Math.min(buffer.length, end - at));
-      const bytes = await readAt(fd, piece, at);
+      const piece = await readPiece(fd, buffer.subarray(0, Math.min(buffer.length, end - at)), at, end);
       await sending;
-      if (bytes < piece.length) throw shrunk(at + bytes, end);
       sending = send(piece);
       sending.catch(() => {
         // Reported by the next turn. It can fail during the read before, when nothing waits for it.
       });
-      at += bytes;
+      at += piece.length;
     }
   } finally {
     // Until then the connection reads from the buffers.
@@ -38,6 +36,13 @@ export async function copyOut({ fd, start, end, buffers, send }: CopyOut): Promi
     });
   }
   await sending;
+}
+
+/** Fills `piece` from `at` on; rejects with `unavailable` if the file ends before, and so before the promised `end`. */
+export async function readPiece(fd: number, piece: Buffer, at: number, end: number): Promise<Buffer> {
+  const bytes = await readAt(fd, piece, at);
+  if (bytes < piece.length) throw shrunk(at + bytes, end);
+  return piece;
 }
 
 function shrunk(size: number, promised: number): HoldfastError {

@@ -85,12 +85,14 @@ export class NumbersCheck {
       const inBlock = this.#at - block * BLOCK_BYTES;
       const expected = this.#expected.subarray(inBlock, inBlock + data.length - at);
       const found = data.subarray(at, at + expected.length);
-      if (expected.compare(found) !== 0)
+      if (expected.compare(found) !== 0) {
+        const same = expected.findIndex((byte, index) => byte !== found[index]);
         throw new Error(
-          `from ${this.#start} on all is right, but not at ${this.#at}: ` +
-            `${JSON.stringify(Buffer.from(found).toString("latin1", 0, 60))} instead of ` +
-            `${JSON.stringify(expected.toString("latin1", 0, 60))}`,
+          `from ${this.#start} on all is right, but not at ${this.#at + same}: ` +
+            `${JSON.stringify(Buffer.from(found).toString("latin1", same, same + 60))} instead of ` +
+            `${JSON.stringify(expected.toString("latin1", same, same + 60))}`,
         );
+      }
       at += expected.length;
       this.#at += expected.length;
     }

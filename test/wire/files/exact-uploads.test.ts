@@ -133,8 +133,9 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     const folder = createTempFolder();
     const path = join(folder, "file");
     writeFileSync(path, OLD);
-    const names = () => readdirSync("/var/tmp").filter((name) => name.startsWith(".holdfast-spool"));
-    const before = names();
+    // Other agents of this machine have spool files there too.
+    const spoolFilesOf = (pid: number) =>
+      readdirSync("/var/tmp").filter((name) => name.startsWith(`.holdfast-spool-${pid}-`));
     for (const sent of [100, 300_000, 2_000_000]) {
       const killed = await startAgent({ args: ["--file-access", mode] });
       const connection = await openConnection(killed.port);
@@ -153,7 +154,11 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       killed.kill("SIGKILL");
       await killed.exited();
       await connection.closed();
-      expect([readFileSync(path, "utf8"), readdirSync(folder), names()]).toEqual([OLD, ["file"], before]);
+      expect([readFileSync(path, "utf8"), readdirSync(folder), spoolFilesOf(killed.pid)]).toEqual([
+        OLD,
+        ["file"],
+        [],
+      ]);
     }
   });
 

@@ -1,10 +1,13 @@
 // Transfers of slow and stopped clients: no limit for the whole transfer, a limit for silence, and bounded memory.
 
+import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { get, type IncomingMessage } from "node:http";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { startAgent } from "../../support/agent/agent.ts";
+import { runCommand, startAgent } from "../../support/agent/agent.ts";
 import { openAgentClock } from "../../support/agent/agent-clock.ts";
 import { FILE_ACCESS_MODES } from "../../support/agent/file-agent.ts";
 import { callFiles, getFile } from "../../support/clients/file-requests.ts";
@@ -72,6 +75,28 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       /a download was given up: its client accepted nothing \(--transfer-idle-timeout\)/,
     );
   });
+
+  test.each(["TCP", "a Unix socket"])(
+    "a download over %s whose client pauses again and again arrives byte for byte",
+    async (transport) => {
+      const socketPath = join(createTempFolder(), "socket");
+      const isUnix = transport !== "TCP";
+      const listen = isUnix ? ["--listen", `unix:${socketPath}`] : ["--port", "0"];
+      const agent = runCommand({ args: ["serve", "--file-access", mode, ...listen] });
+      const [, port] = await agent.waitFor("stdout", /^holdfast listening on \S+:(\S+)$/m);
+      const content = Buffer.from(Uint32Array.from({ length: LARGE_BYTES / 4 }, (_, index) => index).buffer);
+      const path = `/files?path=${file(content)}`;
+      const request = get(isUnix ? { socketPath, path } : { port, path });
+      const [response] = (await once(request, "response")) as [IncomingMessage];
+      const random = seededRandom(7);
+      const pieces: Buffer[] = [];
+      for await (const piece of response) {
+        pieces.push(piece as Buffer);
+        for (let turns = random() < 0.5 ? 0 : 30 * random(); turns > 0; turns--) await setImmediate();
+      }
+      expect(Buffer.concat(pieces).equals(content)).toBe(true);
+    },
+  );
 
   test("many stopped downloads use no more memory than the budget, and delay no other request", async () => {
     const agent = await startAgent({ args: ["--file-access", mode, "--memory-budget", "8MiB"] });
