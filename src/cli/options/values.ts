@@ -103,7 +103,9 @@ export function readVariable(from: NodeJS.ProcessEnv) {
   return (text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> => {
     const [, name, equals, value = ""] = /^([^=]+)(=?)(.*)$/s.exec(text) ?? [];
     if (name === undefined) throw new InvalidArgumentError("A variable is NAME=value, or NAME to pass on.");
-    const given = equals === "" ? from[name] : value;
+    // hasOwn: process.env also has a member "toString".
+    const own = Object.hasOwn(from, name) ? from[name] : undefined;
+    const given = equals === "" ? own : value;
     return given === undefined ? { ...earlier } : { ...earlier, [name]: given };
   };
 }
