@@ -63,8 +63,12 @@ const byName: Readonly<Record<string, readonly AddCommand[]>> = {
 /** The exit code of a command that does not settle. */
 let unsettledCode: number = exitCodes.crashed;
 
-/** Runs the command line of this program and returns the exit code. Call it once. */
-export function runProgram(argv: readonly string[]): Promise<number> {
+/** Why no command can run with the arguments of this program. */
+let argumentProblem: string | undefined;
+
+/** Runs the command line of this program and returns the exit code. Call it once. `problem`: why it cannot run. */
+export function runProgram(argv: readonly string[], problem?: string): Promise<number> {
+  argumentProblem = problem;
   failWithoutResult(() => unsettledCode);
   return runCommandLine(argv);
 }
@@ -119,6 +123,7 @@ export function createProgram(done: (exitCode: number) => void, added = commands
   return program
     .hook("preAction", (_, command) => {
       unsettledCode = codeOfOwnFailure(command) ?? exitCodes.crashed;
+      if (argumentProblem !== undefined) command.error(argumentProblem);
       return chooseAgent(command, program, process.env);
     })
     .on("command:*", (words: readonly string[], unknown: readonly string[]) =>
