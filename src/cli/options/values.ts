@@ -80,6 +80,7 @@ export function readChoice<const T extends string>(choices: readonly T[]): (text
 export function readUrl(text: string): string {
   const address = parseAgentAddress(text);
   if (address !== undefined) return addressText(address);
+  if (text.startsWith("unix:/")) return `unix:${readUnixAddress(text)}`;
   throw new InvalidArgumentError(
     "An agent's address is http://127.0.0.1:49983, 127.0.0.1:49983 or unix:/run/holdfast.sock.",
   );

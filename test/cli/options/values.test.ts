@@ -96,6 +96,10 @@ describe("an agent's URL", () => {
   });
 });
 
+test("a Unix socket whose path is too long is refused with its length", () => {
+  expect(() => readUrl(`unix:/${"x".repeat(107)}`)).toThrow("The path has 108 bytes; Linux takes 107.");
+});
+
 describe("an offset", () => {
   test.each([
     ["0", 0],
