@@ -59,8 +59,8 @@ const MAX_WAITING_BYTES = 1024 * 1024;
 /**
  * stderr, as the destination of pino. pino's own destination does not do: its synchronous write blocks the whole agent
  * when stderr is a full pipe, and its asynchronous one leaves a thread in write(2), for which process.exit() waits
- * (Node 20: for as long as the pipe stays full). process.stderr does neither on a pipe or socket; on a file or
- * terminal it is synchronous.
+ * (Node 20: for as long as the pipe stays full). process.stderr does neither on a pipe, a socket or a terminal (see
+ * neverWaitForTerminals in src/cli/stdio.ts); on a file it is synchronous.
  */
 function boundedLines(
   render: (line: string) => string,

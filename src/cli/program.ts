@@ -1,6 +1,7 @@
 // The command line: name, version, help, and one file per subcommand. A wrong command line becomes one line on stderr and
 // the exit code for usage, never a stack trace. Build scripts import createProgram to describe the commands.
 
+import { constants } from "node:os";
 import { Command, CommanderError } from "commander";
 import { addConsole } from "./commands/console.ts";
 import { addInspect } from "./commands/inspect.ts";
@@ -22,6 +23,7 @@ import { addLs } from "./files/ls.ts";
 import { foreignPhrase, unknownCommandMessage } from "./known-words.ts";
 import { addGlobalFlags, codeOfOwnFailure } from "./options/agent-flags.ts";
 import { dropEmptyVariables } from "./options/settings.ts";
+import { ReaderGoneError, WriteError } from "./report/report.ts";
 import { addServe } from "./serve/serve.ts";
 import { addAttach } from "./session/attach.ts";
 import { addRun } from "./session/run.ts";
@@ -61,8 +63,12 @@ const byName: Readonly<Record<string, readonly AddCommand[]>> = {
 /** The exit code of a command that does not settle. */
 let unsettledCode: number = exitCodes.crashed;
 
-/** Runs the command line of this program and returns the exit code. Call it once. */
-export function runProgram(argv: readonly string[]): Promise<number> {
+/** Why no command can run with the arguments of this program. */
+let argumentProblem: string | undefined;
+
+/** Runs the command line of this program and returns the exit code. Call it once. `problem`: why it cannot run. */
+export function runProgram(argv: readonly string[], problem?: string): Promise<number> {
+  argumentProblem = problem;
   failWithoutResult(() => unsettledCode);
   return runCommandLine(argv);
 }
@@ -82,6 +88,12 @@ async function runCommandLine(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv);
     return exitCode;
   } catch (error) {
+    // Of the commands that call no agent.
+    if (error instanceof ReaderGoneError) return exitCodes.interrupted(constants.signals.SIGPIPE);
+    if (error instanceof WriteError) {
+      printError(error.message);
+      return exitCodes.failed;
+    }
     // Commander has already printed its line, or the help (exit code 0).
     if (!(error instanceof CommanderError)) throw error;
     // Commander uses 1 for every mistake unless the command chose another code (usageExitsWith).
@@ -111,6 +123,7 @@ export function createProgram(done: (exitCode: number) => void, added = commands
   return program
     .hook("preAction", (_, command) => {
       unsettledCode = codeOfOwnFailure(command) ?? exitCodes.crashed;
+      if (argumentProblem !== undefined) command.error(argumentProblem);
       return chooseAgent(command, program, process.env);
     })
     .on("command:*", (words: readonly string[], unknown: readonly string[]) =>

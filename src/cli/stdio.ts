@@ -32,11 +32,35 @@ export const blockingSockets = (): readonly number[] => [...blocking];
 
 const blocking = new Set<number>();
 
+/** stdout and stderr if they are terminals with a description of their own. */
+const ownTerminals = new Set<number>();
+
+/**
+ * Node writes to a terminal synchronously. One that takes no output (Ctrl-S, a dead ssh connection) would block the whole
+ * agent, so from now on the lines wait in this program. Only where no other program shares the description.
+ */
+export function neverWaitForTerminals(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (!ownTerminals.has(stream.fd)) continue;
+    const { setBlocking } = handleOf(stream);
+    if (typeof setBlocking === "function") Reflect.apply(setBlocking, handleOf(stream), [false]);
+  }
+}
+
+/** libuv's. Node has no other way to it. */
+function handleOf(stream: NodeJS.WriteStream): { readonly setBlocking?: unknown } {
+  return Object(Reflect.get(stream, "_handle"));
+}
+
 function ownDescription(fd: number, access: number): void {
   try {
     const stats = fstatSync(fd);
     if (stats.isFIFO()) replaceDescription(fd, access | constants.O_NONBLOCK);
     else if (stats.isSocket() && (flagsOf(fd) & constants.O_NONBLOCK) === 0) blocking.add(fd);
+    else if (terminals.includes(fd)) {
+      replaceDescription(fd, constants.O_RDWR | constants.O_NOCTTY);
+      ownTerminals.add(fd);
+    }
   } catch {
     // ENXIO: it has no reader. EACCES: it belongs to another user. It stays shared.
   }

@@ -21,7 +21,8 @@ export interface AgentAddress {
 export function parseAgentAddress(text: string): AgentAddress | undefined {
   if (text.startsWith("unix:")) return unixAddress(text.slice("unix:".length));
   const url = /^https?:\/\//i.test(text) ? text : urlOfHost(text);
-  return url !== undefined && isBareUrl(url) ? { baseUrl: url.replace(/\/+$/, "") } : undefined;
+  if (url === undefined || !isBareUrl(url)) return undefined;
+  return { baseUrl: url.replace(/^[^:]+/, (scheme) => scheme.toLowerCase()).replace(/\/+$/, "") };
 }
 
 /** The same address, always written with its scheme. */
@@ -42,9 +43,9 @@ function urlOfHost(text: string): string | undefined {
   return `http://${host}:${port ?? AGENT_PORT}`;
 }
 
-/** Nothing in front of the host and nothing behind the path. */
+/** Nothing in front of the host and nothing behind the path, not even an empty query. URL drops blanks: they are none here. */
 function isBareUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { hostname, username, password, search, hash } = new URL(text);
-  return hostname !== "" && username === "" && password === "" && search === "" && hash === "";
+  if (/[\s?#]/.test(text) || !URL.canParse(text)) return false;
+  const { hostname, username, password } = new URL(text);
+  return hostname !== "" && username === "" && password === "";
 }

@@ -1,7 +1,11 @@
 // The log on stderr, for machines and for people, and the agent when it is not read.
 import { expect, test } from "vitest";
 import { cliPath, runCommand, startAgent } from "../support/agent/agent.ts";
+import { startAndLeave } from "../support/clients/start-and-leave.ts";
 import { onTerminal } from "../support/proc/on-terminal.ts";
+
+const CTRL_S = "\u0013";
+const CTRL_Q = "\u0011";
 
 test("without a terminal, every line is one JSON object with level, time and message", async () => {
   const agent = await startAgent({ args: ["--log-level", "debug"] });
@@ -52,6 +56,22 @@ test("Node's own warnings are normal log lines", async () => {
   agent.kill("SIGPWR");
   await agent.waitFor("stderr", /^\{"level":"warn".*careful.*\}$/m);
   expect(agent.stderr()).not.toMatch(/^\(node:/m);
+});
+
+test("a terminal stopped by Ctrl-S blocks neither starts nor the stop, and gets its log when it continues", async () => {
+  const agent = onTerminal([process.execPath, cliPath, "serve", "--port", "0"]);
+  const [, port] = await agent.waitFor(/listening on http:\/\/127\.0\.0\.1:(\d+).*ready/s);
+  agent.type(CTRL_S);
+  const started = { code: "ok", message: "" };
+  for (let i = 0; i < 5; i++)
+    expect(await startAndLeave(Number(port), { process: { cmd: "true" } })).toEqual(started);
+  const from = agent.shown().length;
+  agent.type(CTRL_Q);
+  await agent.waitFor(/process started/, from);
+  agent.type(CTRL_S);
+  expect(await startAndLeave(Number(port), { process: { cmd: "true" } })).toEqual(started);
+  agent.kill("SIGTERM");
+  expect(await agent.exited()).toBe(0);
 });
 
 test("an unread stdout prevents neither serving nor stopping", async () => {

@@ -12,6 +12,7 @@ const agent = agentForFile();
 test.each([
   ["http://127.0.0.1:49983", { baseUrl: "http://127.0.0.1:49983" }],
   ["https://agent.example.com/prefix/", { baseUrl: "https://agent.example.com/prefix" }],
+  ["HTTPS://agent.example.com", { baseUrl: "https://agent.example.com" }],
   ["localhost", { baseUrl: "http://localhost:49983" }],
   ["localhost:80", { baseUrl: "http://localhost:80" }],
   ["[::1]:7", { baseUrl: "http://[::1]:7" }],
@@ -22,6 +23,7 @@ test.each([
 
 test.each([
   ...["", "8080", "localhost:99999", "ftp://host", "http//host", "http://user@host", "http://host/?q"],
+  ...["http://host/?", "http://host/#", "http://host ", "http://host/\n"],
   ...["unix:relative", "unix:/", `unix:/${"x".repeat(107)}`, "a b", "::1"],
 ])("%j is not an address", (text) => {
   expect(parseAgentAddress(text)).toBeUndefined();

@@ -100,6 +100,7 @@ test("HTTP/1.1 without Host is 400", async () => {
     body: "{}",
   });
   expect(response).toMatchObject({ status: 400 });
+  expect(response.body.toString()).toContain("no header Host");
 });
 
 test("HTTP/1.0 without Host is answered when the path needs none, and is 400 for an rpc", async () => {
@@ -130,8 +131,10 @@ test.each([
   ["an unknown expectation", 417, `${POST}Expect: miracles\r\nContent-Length: 2\r\n\r\n{}`],
   ["Content-Length a byte too large", 429, `${POST}Content-Length: 16777217\r\n\r\n{}`],
   ["Content-Length of 4 GiB", 429, `${POST}Content-Length: 4294967296\r\n\r\n{}`],
-])("%s is %i", async (_, status, bytes) => {
-  expect(await rawCall(agent.port, Buffer.from(bytes, "latin1"))).toMatchObject({ status });
+])("%s is %i, and the body says why", async (_, status, bytes) => {
+  const response = await rawCall(agent.port, Buffer.from(bytes, "latin1"));
+  expect(response).toMatchObject({ status });
+  expect(response.body.toString()).toMatch(/^(the request|\{"code":"(resource_exhausted|invalid_argument)")/);
 });
 
 test("a chunked message a byte too large is resource_exhausted when that byte comes", async () => {

@@ -2,6 +2,7 @@
 // "{{json .}}". A subset of Go's templates: fields, and json, upper and lower of a field.
 
 import { InvalidArgumentError } from "commander";
+import { oneLine } from "../../text.ts";
 
 export type Format =
   | { readonly kind: "table" }
@@ -60,7 +61,8 @@ function valueText(part: Part, row: Fields): string {
   if (typeof part === "string") return part;
   const value = row[part.field];
   if (part.as === "json") return JSON.stringify(value);
-  const text = String(value ?? "");
+  // A tag or an argument may hold line breaks, and codes that a terminal obeys.
+  const text = oneLine(String(value ?? ""));
   return part.as === "upper" ? text.toUpperCase() : part.as === "lower" ? text.toLowerCase() : text;
 }
 

@@ -58,7 +58,8 @@ function textOf(
 
 function table(processes: readonly ProcessInfo[], nowMs: number, trunc: boolean): string {
   const rows = processes.map((info) => toCells(info, nowMs));
-  const width = process.stdout.isTTY === true && trunc ? process.stdout.columns : undefined;
+  // A terminal whose size was never set has 0 columns.
+  const width = process.stdout.isTTY === true && trunc ? process.stdout.columns || undefined : undefined;
   const [headings = "", ...lines] = layOut(columns, rows, width);
   return [styled("dim", headings, process.stdout), ...lines, ""].join("\n");
 }

@@ -24,14 +24,17 @@ export function readSignal(text: string): SignalName {
 
 /**
  * The words of a command line without the signal that is written as an option, and that signal. Commander leaves it among
- * the words, with every option that it does not know: those are refused here, by `command.error`.
+ * the words, with every option that it does not know: those are refused here, by `command.error`. Words after `--` are
+ * no options.
  */
 export function takeSignalOption(
   command: Command,
   words: readonly string[],
 ): { readonly signal: SignalName | undefined; readonly others: readonly string[] } {
+  const literal = wordsAfterDashes(command);
+  const others = words.slice(0, words.length - literal.length).filter((word) => word !== "--");
   const isOption = (word: string) => word.startsWith("-") && word !== "-";
-  const options = words.filter(isOption);
+  const options = others.filter(isOption);
   const [first, second] = options.map((option) => toSignal(option.slice(1)));
   const unknown = options.find((option) => toSignal(option.slice(1)) === undefined);
   if (unknown !== undefined)
@@ -41,5 +44,12 @@ export function takeSignalOption(
         : `unknown option '${unknown}'`,
     );
   if (second !== undefined) command.error(`two signals are given: ${options.join(" ")}`);
-  return { signal: first, others: words.filter((word) => !isOption(word)) };
+  return { signal: first, others: [...others.filter((word) => !isOption(word)), ...literal] };
+}
+
+/** Commander keeps `--` only after an option that it does not know. */
+function wordsAfterDashes({ parent }: Command): readonly string[] {
+  const all: readonly string[] = Reflect.get(Object(parent), "rawArgs") ?? [];
+  const dashes = all.indexOf("--");
+  return dashes < 0 ? [] : all.slice(dashes + 1);
 }

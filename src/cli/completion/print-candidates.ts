@@ -13,6 +13,9 @@ import { silenceNotices } from "../report/notices.ts";
 import { writeOut } from "../report/report.ts";
 import { type Candidate, type Candidates, candidatesFor } from "./candidates.ts";
 
+/** The scripts replace such a line by the names that the shell knows. */
+const directives: readonly string[] = [":files", ":commands"];
+
 /** How long a person waits for a list of processes. */
 const MOST_MS = 1_500;
 
@@ -28,7 +31,10 @@ export async function printCandidates(
   const found = await named(ask, program, command, words).catch(() => []);
   const lines = [...known, ...found]
     .filter(({ value }) => value.startsWith(current))
-    .map(({ value, description }) => (description === undefined ? value : `${value}\t${description}`));
+    .map(({ value, description }) =>
+      // With a tab behind it, the name of a file is not taken for a directive.
+      description === undefined && !directives.includes(value) ? value : `${value}\t${description ?? ""}`,
+    );
   const directive = ask === "files" || ask === "commands" ? [`:${ask}`] : [];
   await writeOut(process.stdout, [...lines, ...directive].map((line) => `${line}\n`).join(""));
   return exitCodes.done;
@@ -102,6 +108,6 @@ function toCandidates(processes: readonly ProcessInfo[]): Candidate[] {
     processes.map((info) => [info.tag ?? String(info.pid), commandText(info).replace(/\p{Cc}+/gu, " ")]),
   );
   return [...byName]
-    .filter(([value]) => !/\s/.test(value))
+    .filter(([value]) => !/[\s\p{Cc}]/u.test(value))
     .map(([value, description]) => ({ value, description: description.slice(0, 60) }));
 }

@@ -16,7 +16,8 @@ const scripts: Readonly<Record<Shell, string>> = {
 _holdfast() {
   # COMP_WORDS is divided at "=" and ":" also.
   local line=\${COMP_LINE:0:COMP_POINT} words candidate
-  read -ra words <<< "$line"
+  # Without -r: an earlier completion may have put a backslash before a character.
+  read -a words <<< "$line"
   [[ $line == *[[:space:]] ]] && words+=("")
   local current=\${words[\${#words[@]} - 1]}
   local kept=\${current%"\${current##*[=:]}"}
@@ -35,8 +36,10 @@ _holdfast() {
     esac
     candidate=\${candidate%%$'\\t'*}
     [[ $candidate == *[=:/] ]] && compopt -o nospace 2>/dev/null
-    # bash replaces only what follows the last "=" or ":".
-    COMPREPLY+=("\${candidate#"$kept"}")
+    # bash replaces only what follows the last "=" or ":", and inserts text as it is: a file may be named ";reboot".
+    candidate=\${candidate#"$kept"}
+    [[ $candidate ]] && printf -v candidate %q "$candidate"
+    COMPREPLY+=("$candidate")
   done < <("\${words[0]}" __complete -- "\${words[@]:1}" 2>/dev/null)
 }
 complete -F _holdfast holdfast

@@ -112,7 +112,8 @@ class Bar {
       ...{ name, bytes, totalBytes, bytesPerSecond, isDone },
       elapsedMs: nowMs - startedMs,
     };
-    process.stderr.write(`\r${barLine(state, process.stderr.columns ?? 80)}\u001b[K`);
+    // A terminal whose size was never set has 0 columns.
+    process.stderr.write(`\r${barLine(state, process.stderr.columns || 80)}\u001b[K`);
     this.#isShown = true;
   }
 }

@@ -80,6 +80,7 @@ export function readChoice<const T extends string>(choices: readonly T[]): (text
 export function readUrl(text: string): string {
   const address = parseAgentAddress(text);
   if (address !== undefined) return addressText(address);
+  if (text.startsWith("unix:/")) return `unix:${readUnixAddress(text)}`;
   throw new InvalidArgumentError(
     "An agent's address is http://127.0.0.1:49983, 127.0.0.1:49983 or unix:/run/holdfast.sock.",
   );
@@ -103,7 +104,9 @@ export function readVariable(from: NodeJS.ProcessEnv) {
   return (text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> => {
     const [, name, equals, value = ""] = /^([^=]+)(=?)(.*)$/s.exec(text) ?? [];
     if (name === undefined) throw new InvalidArgumentError("A variable is NAME=value, or NAME to pass on.");
-    const given = equals === "" ? from[name] : value;
+    // hasOwn: process.env also has a member "toString".
+    const own = Object.hasOwn(from, name) ? from[name] : undefined;
+    const given = equals === "" ? own : value;
     return given === undefined ? { ...earlier } : { ...earlier, [name]: given };
   };
 }

@@ -7,7 +7,7 @@ import type { AgentOutcome, AgentSettings } from "../../agent/index.ts";
 import type { Inheritance } from "../../handover/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { unknownVariables } from "../options/settings.ts";
-import { blockingSockets, endAfterFlush, printError } from "../stdio.ts";
+import { blockingSockets, endAfterFlush, neverWaitForTerminals, printError } from "../stdio.ts";
 import { version } from "../version.ts";
 import { type AccessFlags, accessSettings, addAccessFlags } from "./access-flags.ts";
 import { addCommandFlags, COMMAND_FLAGS_HELP, type CommandFlags, commandSettings } from "./command-flags.ts";
@@ -76,6 +76,7 @@ export function addServe(program: Command, done: (exitCode: number) => void): vo
         import("../../linux/index.ts"),
       ]);
       endWithoutThreads(blockingSockets());
+      neverWaitForTerminals();
       done(exitCodeOf(await runAgent(settings, crashExits, inheritance)));
     });
 }

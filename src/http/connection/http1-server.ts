@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import type { RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
 import { inOrder, responseClass } from "./early-answer.ts";
-import { answerParseErrors, LATE_HEADERS } from "./http1-errors.ts";
+import { answerParseErrors, LATE_HEADERS, refuseExpectation, withHost } from "./http1-errors.ts";
 import { createRequestTimes } from "./request-times.ts";
 
 export interface Http1Options {
@@ -28,6 +28,7 @@ export function createHttp1Server({ listener, limits, endsConnections }: Http1Op
     const error = Object.assign(new Error("the headers did not arrive in time"), { code: LATE_HEADERS });
     server.emit("clientError", error, socket);
   });
+  const watched = (inner: RequestListener) => times.watch(inOrder(whenParsed(inner)));
   // It never listens; it is passed connections. So Node does not start its periodic check of them.
   const server = createServer(
     {
@@ -37,9 +38,12 @@ export function createHttp1Server({ listener, limits, endsConnections }: Http1Op
       headersTimeout: 0,
       keepAliveTimeout: 0,
       maxHeaderSize: limits.maxHeaderBytes,
+      // withHost answers with a body.
+      requireHostHeader: false,
     },
-    times.watch(inOrder(whenParsed(listener))),
+    watched(withHost(listener)),
   );
+  server.on("checkExpectation", watched(refuseExpectation));
   answerParseErrors(server, limits.maxHeaderBytes);
   return {
     accept: (socket) => {

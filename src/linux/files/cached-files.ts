@@ -54,14 +54,23 @@ const MOUNT_AT = 144;
 /** `"missing"`: the kernel knows that there is no such file. Not re-entrant, never waits. */
 export function cachedFile(path: string): CachedFile | "missing" | undefined {
   if (numbers === undefined) return undefined;
-  const fd = Number(openat2(numbers.openat2, AT_FDCWD, path, HOW, HOW.length));
+  const fd = openCached(path, numbers.openat2);
   if (fd < 0) return [ENOENT, ENOTDIR].includes(koffi.errno()) ? "missing" : undefined;
   try {
-    const flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
-    if (Number(statx(numbers.statx, fd, "", flags, STATX_BASIC_AND_MOUNT, found)) !== 0) return undefined;
+    return describe(fd, numbers.statx);
   } finally {
     closeSync(fd);
   }
+}
+
+/** Only its place: the file itself is not opened. Negative if it has none, or if the kernel would have to wait. */
+function openCached(path: string, openat2Number: number): number {
+  return Number(openat2(openat2Number, AT_FDCWD, path, HOW, HOW.length));
+}
+
+function describe(fd: number, statxNumber: number): CachedFile | undefined {
+  const flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
+  if (Number(statx(statxNumber, fd, "", flags, STATX_BASIC_AND_MOUNT, found)) !== 0) return undefined;
   const mount = found.readBigUInt64LE(MOUNT_AT);
   if (!localMounts().has(String(mount))) return undefined;
   const mode = found.readUInt16LE(MODE_AT);
@@ -89,7 +98,8 @@ const loaders = new Map<string, string | undefined>();
  */
 export function loaderOf(path: string, file: CachedFile): string | undefined {
   if (loaders.has(file.identity)) return loaders.get(file.identity);
-  const loader = readLoader(path);
+  const head = readHead(path, file);
+  const loader = head && loaderIn(head);
   if (loaders.size >= MAX_LOADERS) loaders.clear();
   loaders.set(file.identity, loader);
   return loader;
@@ -97,19 +107,31 @@ export function loaderOf(path: string, file: CachedFile): string | undefined {
 
 const PT_INTERP = 3;
 
-function readLoader(path: string): string | undefined {
+/** The beginning of `file`; undefined if it cannot be read, or if `path` leads to another file by now. */
+function readHead(path: string, file: CachedFile): Buffer | undefined {
+  if (numbers === undefined) return undefined;
+  const place = openCached(path, numbers.openat2);
+  if (place < 0) return undefined;
   const head = Buffer.alloc(4096);
   try {
-    const fd = openSync(path, "r");
+    // By its place and not by its path: a FIFO may have come there, and opening that waits for a writer.
+    if (describe(place, numbers.statx)?.identity !== file.identity) return undefined;
+    const fd = openSync(`/proc/self/fd/${place}`, "r");
     try {
       readSync(fd, head, 0, head.length, 0);
     } finally {
       closeSync(fd);
     }
+    return head;
   } catch {
     // EACCES: may be executed but not read.
     return undefined;
+  } finally {
+    closeSync(place);
   }
+}
+
+function loaderIn(head: Buffer): string | undefined {
   // 64 bits, little endian.
   if (!head.subarray(0, 6).equals(Buffer.from("\x7fELF\x02\x01", "latin1"))) return undefined;
   const segmentsAt = Number(head.readBigUInt64LE(32));

@@ -86,7 +86,7 @@ export function ownUser(): User {
 const MAX_LOOKUPS = 2;
 const LOOKUP_MS = 5000;
 
-/** By the name that is looked up: equal look-ups share one thread. */
+/** By the whole name that is looked up, with its kind: equal look-ups share one thread. */
 const running = new Map<string, Promise<unknown>>();
 const waiting: (() => void)[] = [];
 
@@ -98,7 +98,7 @@ const waiting: (() => void)[] = [];
 export function lookupUser(name: string, limitMs = LOOKUP_MS): Promise<FoundUser> {
   // NSS modules copy the name to the stack of their thread: systemd's crashes above about 100 kB.
   if (name.length > MAX_NAME_LENGTH) return Promise.reject(unknownUser(name));
-  return inTime(`user "${clip(name)}"`, () => lookUp(name), limitMs);
+  return inTime(`user "${name}"`, () => lookUp(name), limitMs);
 }
 
 /**
@@ -113,7 +113,7 @@ export function lookupUid(uid: number, limitMs = LOOKUP_MS): Promise<FoundUser> 
 /** The gid of a group with this name, otherwise the number itself. Throws as lookupUser does. */
 export function lookupGroup(name: string, limitMs = LOOKUP_MS): Promise<number> {
   if (name.length > MAX_NAME_LENGTH) return Promise.reject(unknownGroup(name));
-  return inTime(`group "${clip(name)}"`, () => lookUpGroup(name), limitMs);
+  return inTime(`group "${name}"`, () => lookUpGroup(name), limitMs);
 }
 
 /** `what` names the look-up in messages. */

@@ -33,7 +33,7 @@ import {
   checkRetention,
   type ProcessLimits,
 } from "../start/process-limits.ts";
-import { type StartContext, shuttingDown, startChild } from "../start/start.ts";
+import { type StartContext, type StartedChild, shuttingDown, startChild } from "../start/start.ts";
 import { checkStartRequest, type OutputPolicy, type StartRequest } from "../start/start-request.ts";
 import { ownProcessUser } from "../start/user.ts";
 import type { ProcessState, TableState } from "../table-state.ts";
@@ -96,6 +96,8 @@ export class ProcessTable {
   readonly #stop = new AbortController();
   /** Children that have not executed their command yet, or never will: those that hang stay here. */
   readonly #launching = new Set<WatchedChild>();
+  /** Starts that are admitted, until they have a process or have failed. */
+  #startingCount = 0;
   /** Each is called once, when the last process has ended. */
   #onEmpty: (() => void)[] = [];
   /** Until `goOn`. */
@@ -283,13 +285,25 @@ export class ProcessTable {
   }
 
   async #startHeld(held: HeldRequest): Promise<Process> {
-    const { request } = held;
-    const started = await startChild(
-      request,
-      this.#startContext,
-      () => this.#admit(),
-      (child) => this.#launching.add(child),
-    ).finally(() => this.#forgetReaped());
+    let isAdmitted = false;
+    const admit = () => {
+      this.#admit();
+      isAdmitted = true;
+      this.#startingCount++;
+    };
+    try {
+      const started = await startChild(held.request, this.#startContext, admit, (child) =>
+        this.#launching.add(child),
+      );
+      // In one turn: the limit must count it as one of the two at any time.
+      return this.#addStarted(started, held);
+    } finally {
+      if (isAdmitted) this.#startingCount--;
+      this.#forgetReaped();
+    }
+  }
+
+  #addStarted(started: StartedChild, held: HeldRequest): Process {
     const { child, stdio } = started;
     this.#launching.delete(child);
     try {
@@ -312,8 +326,9 @@ export class ProcessTable {
 
   #admit(): void {
     if (this.#stop.signal.aborted) throw shuttingDown();
-    // Two limits, so that starts which hang do not take the place of processes.
-    checkProcessCount(Math.max(this.#processes.size, this.#launching.size), this.#limits);
+    // Two limits, so that children which hang after their start has failed do not take the place of processes.
+    const count = Math.max(this.#processes.size + this.#startingCount, this.#launching.size);
+    checkProcessCount(count, this.#limits);
   }
 
   #forgetReaped(): void {

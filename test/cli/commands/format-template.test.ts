@@ -25,6 +25,12 @@ test.each([
   expect(lines(text)).toEqual(expected);
 });
 
+test("a tag with line breaks and terminal codes stays one line without them", () => {
+  const format = read("{{.Tag}} {{json .Tag}}");
+  if (format.kind !== "template") throw new Error("no template");
+  expect(applyTemplate(format, [{ Tag: "a\n\u001b[31mb" }])).toEqual(['a [31mb "a\\n\\u001b[31mb"']);
+});
+
 test("table and json are themselves", () => {
   expect([read("table"), read("json")]).toEqual([{ kind: "table" }, { kind: "json" }]);
 });

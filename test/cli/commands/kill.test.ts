@@ -42,6 +42,19 @@ describe.each(["kill", "signal"])("%s", (command) => {
   });
 });
 
+test.each([
+  ["kill", "--", "-odd"],
+  ["kill", "-9", "--", "-odd"],
+  ["signal", "--", "-odd", "TERM"],
+  ["kill", "plain", "-9", "--", "-odd"],
+])("holdfast %s %s %s %s: words after -- are no options", async (...words) => {
+  await leave(agent.url, "exec sleep 1000", { tag: "plain" });
+  await leave(agent.url, "exec sleep 1000", { tag: "-odd" });
+  expect(await finished(holdfast(agent.url, words))).toEqual({ code: 0, stdout: "", stderr: "" });
+  for (const tag of words.filter((word) => ["plain", "-odd"].includes(word)))
+    await untilProcess(agent.url, tag, { exit: expect.anything() });
+});
+
 test("kill without a signal sends SIGTERM to each process, also if one of them is gone", async () => {
   await leave(agent.url, "exec sleep 1000", { tag: "one" });
   await leave(agent.url, "exec sleep 1000", { tag: "two" });

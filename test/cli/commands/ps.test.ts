@@ -2,7 +2,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import { createClient } from "../../../src/client/index.ts";
 import { agentForFile } from "../../client/file-agent.ts";
-import { startAgent } from "../../support/agent/agent.ts";
+import { cliPath, startAgent } from "../../support/agent/agent.ts";
+import { onTerminal } from "../../support/proc/on-terminal.ts";
 import { finished, holdfast, holdfastOnTerminal, leave, untilProcess } from "../holdfast.ts";
 
 const agent = agentForFile();
@@ -95,6 +96,14 @@ test("on a terminal the table fits its width, and the headings are dim", async (
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(/sleep 1000 .*…$/);
   expect(lines[0]).toHaveLength(70);
+});
+
+test("on a terminal whose size was never set, commands are not truncated", async () => {
+  await leave(agent.url, "", { tag: "wide", cmd: "sleep", args: Array(40).fill("1000") });
+  const withoutSize = ["sh", "-c", 'stty cols 0 rows 0; exec "$@"', "sh"];
+  const terminal = onTerminal([...withoutSize, process.execPath, cliPath, "--url", agent.url, "ps"]);
+  expect(await terminal.exited()).toBe(0);
+  expect(terminal.shown()).toMatch(/sleep( 1000){40}\r\n$/);
 });
 
 test("no agent is one line and exit code 1", async () => {

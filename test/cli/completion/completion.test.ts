@@ -1,9 +1,10 @@
 // `holdfast completion`: the candidates, and the scripts in real shells.
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { candidatesFor } from "../../../src/cli/completion/candidates.ts";
 import { createProgram } from "../../../src/cli/program.ts";
 import { agentForFile } from "../../client/file-agent.ts";
@@ -146,4 +147,31 @@ test("paths that begin with a colon are files of the agent, others those of this
   const line = `holdfast cp x :${folder}/doc`;
   const script = `source <(holdfast completion bash); COMP_LINE='${line}' COMP_POINT=${line.length}; _holdfast; printf '%s\\n' "\${COMPREPLY[@]}"`;
   expect((await run("bash", ["--norc", "-c", script], { env })).stdout).toBe(`${folder}/document\n`);
+});
+
+test.each([
+  ["holdfast cp :FOLDER/doc", `FOLDER/doc\\;touch\\$\\{IFS\\}x`],
+  ["holdfast attach we", "web\\&\\&reboot"],
+])(
+  "bash completes %j with characters of the shell quoted, and completes the result again",
+  async (line, text) => {
+    const folder = createTempFolder();
+    writeFileSync(join(folder, ["doc;touch$", "{IFS}x"].join("")), "");
+    await leave(agent.url, "exec sleep 1000", { tag: "web&&reboot" });
+    const script = `source <(holdfast completion bash)
+    complete_line() { COMP_LINE=$1 COMP_POINT=\${#1}; _holdfast; printf '%s\n' "\${COMPREPLY[@]}"; }
+    complete_line "$1"; complete_line "$2"`;
+    const lines = [line, line.replace(/[^ :]*$/, text)].map((typed) => typed.replace("FOLDER", folder));
+    const { stdout } = await run("bash", ["--norc", "-c", script, "bash", ...lines], { env });
+    const completed = text.replace("FOLDER", folder);
+    expect(stdout).toBe(`${completed}\n${completed}\n`);
+  },
+);
+
+test("a file of the agent that is named files is a candidate, and not the word for the files of this machine", async () => {
+  writeFileSync(join(homedir(), "files"), "");
+  onTestFinished(() => rmSync(join(homedir(), "files")));
+  const line = "holdfast cat :fi";
+  const script = `source <(holdfast completion bash); COMP_LINE='${line}' COMP_POINT=${line.length}; _holdfast; printf '%s\n' "\${COMPREPLY[@]}"`;
+  expect((await run("bash", ["--norc", "-c", script], { env })).stdout).toBe("files\n");
 });

@@ -81,6 +81,7 @@ describe("an agent's URL", () => {
   test.each([
     ["http://127.0.0.1:49983", "http://127.0.0.1:49983"],
     ["https://box.example.org/", "https://box.example.org"],
+    ["HTTPS://Box.example.org", "https://Box.example.org"],
     ["http://[::1]:1/behind/a/proxy/", "http://[::1]:1/behind/a/proxy"],
   ])("%s is %s", (text, expected) => {
     expect(readUrl(text)).toBe(expected);
@@ -89,9 +90,14 @@ describe("an agent's URL", () => {
   test.each([
     ...["", "http://", "ftp://localhost", "unix:run/x", "localhost:99999"],
     ...["http://user:secret@localhost", "http://localhost?a=b", "http://localhost#a"],
+    ...["http://localhost/?", "http://localhost/#", "http://localhost ", "http://local\nhost"],
   ])("%j is refused", (text) => {
     expect(() => readUrl(text)).toThrow(InvalidArgumentError);
   });
+});
+
+test("a Unix socket whose path is too long is refused with its length", () => {
+  expect(() => readUrl(`unix:/${"x".repeat(107)}`)).toThrow("The path has 108 bytes; Linux takes 107.");
 });
 
 describe("an offset", () => {
@@ -117,6 +123,7 @@ describe("variables", () => {
     ["HERE", { HERE: "here" }],
     ["EMPTY", { EMPTY: "" }],
     ["NOT_HERE", {}],
+    ["toString", {}],
   ])("%j sets %j", (text, expected) => {
     expect(read(text)).toEqual(expected);
   });

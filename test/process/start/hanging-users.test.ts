@@ -45,3 +45,16 @@ test.runIf(process.getuid?.() === 0)(
     expect(await ask()).toMatchObject(works);
   },
 );
+
+test.runIf(process.getuid?.() === 0)(
+  "two users whose names differ only in the last of 201 characters run as themselves, looked up at once",
+  async () => {
+    const library = compile();
+    if (library === undefined) return;
+    const agent = await startAgent({ env: { LD_PRELOAD: library } });
+    const uidOf = (digit: number) =>
+      answerOf(agent.url, "id", ["-u"], { user: `slow${"x".repeat(196)}${digit}` });
+    const answers = await Promise.all([uidOf(1), uidOf(2)]);
+    expect(answers.map(({ stdout }) => stdout)).toEqual(["54201\n", "54202\n"]);
+  },
+);

@@ -37,6 +37,17 @@ test("a tag selects the newest running process that carries it", async () => {
   expect(find).toThrow(expect.objectContaining({ code: "not_found", message: `no process with tag "same"` }));
 });
 
+test("starts at once that are not finished count for the limit of processes", async () => {
+  const table = createTable({ limits: { maxProcesses: 4 } });
+  // The launcher looks for it, because of the first entry: that takes more than one turn.
+  const request = command("cat", [], { environment: { PATH: ".:/usr/bin:/bin" } });
+  await Promise.all([1, 2, 3].map(() => table.start(request)));
+  const results = await Promise.allSettled([1, 2, 3].map(() => table.start(request)));
+  expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+  expect(results[1]).toMatchObject({ reason: { code: "resource_exhausted" } });
+  expect(table.list()).toHaveLength(4);
+});
+
 test("a subscriber that receives the end does not find the process among the live ones", async () => {
   const table = createTable();
   const process = await table.start(command("cat"));
