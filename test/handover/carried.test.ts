@@ -90,6 +90,23 @@ test("the token, the variables and the order of POST /init stay", async () => {
   expect(await (await fetch(`${agent.url}/envs`, { headers })).json()).toEqual({ A: "1" });
 });
 
+test("variables with the names that the state uses itself stay, and hinder no upgrade", async () => {
+  const agent = await startAgent();
+  const envVars = { $at: "0", $bytes: "4", $as: "u32", $numbers: "1" };
+  const init = await fetch(`${agent.url}/init`, { method: "POST", body: JSON.stringify({ envVars }) });
+  expect(init.status).toBe(204);
+  const received = receive(
+    plainClient(agent.url).start({ process: { cmd: "cat", envs: envVars }, stdin: true, tag: "kept" }),
+  );
+  await received.started();
+  await upgrade(agent);
+  expect(await (await fetch(`${agent.url}/envs`)).json()).toEqual(envVars);
+  const { processes } = await plainClient(agent.url).list({});
+  expect(processes[0]?.config?.envs).toEqual(envVars);
+  await plainClient(agent.url).closeStdin({ process: byTag("kept") });
+  expect((await received.ended()).exitCode).toBe(0);
+});
+
 test("a new lifecycleID begins a generation, the same one after the upgrade does not", async () => {
   const agent = await startAgent();
   const client = plainClient(agent.url);
