@@ -13,6 +13,7 @@ import { Credentials } from "./admission/credentials.ts";
 import { HIGHEST, type RequirementOf } from "./admission/requirement.ts";
 import { openConnection, partFrom, type ServerState } from "./carried-connections.ts";
 import { createConnectionEntry } from "./connection/connection-entry.ts";
+import { endAfterLastAnswer, setLastAnswer } from "./connection/early-answer.ts";
 import { IdleConnections } from "./connection/idle-connections.ts";
 import { createSweep } from "./connection/sweep.ts";
 import type { TlsIdentity } from "./connection/tls-entry.ts";
@@ -88,8 +89,10 @@ export interface RunningServer {
   partFromIdle(): void;
   /** The sockets, but for the connections in `carried`. Changes nothing. */
   save(carried: ReadonlySet<number>): ServerState;
-  /** Opens a connection that another image of the agent left with something on it. */
-  resume(fd: number): BusyConnection;
+  /** See Http1Server. */
+  sentAhead(socket: Socket): Buffer | undefined;
+  /** Opens a connection that another image of the agent left with an answer on it, which may be its last one. */
+  resume(fd: number, isLastAnswer: boolean): BusyConnection;
   /** Continues with the saved connections. */
   goOn(): void;
   /** Stops listening, lets requests finish for at most `flushMs`, then closes every connection. */
@@ -153,8 +156,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       listening: options.addresses.map((address, index) => savedListener(address, servers[index])),
       ...entry.save(carried),
     }),
-    resume: (fd) => {
+    sentAhead: entry.sentAhead,
+    resume: (fd, isLastAnswer) => {
       const socket = openConnection(fd);
+      if (isLastAnswer) setLastAnswer(socket);
       const end = requests.begin();
       entry.addBusy(socket);
       sweep.watch(socket);
@@ -164,6 +169,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         release: () => {
           end();
           if (socket.destroyed) return;
+          if (isLastAnswer) return endAfterLastAnswer(socket);
           accept(socket);
           // It may have been paused: a new listener alone does not make it flow again.
           socket.resume();

@@ -35,6 +35,8 @@ export interface ConnectionEntry {
   partFromIdle(): void;
   /** Whether one that would be silent has received a part of a request, or a request that no listener has yet. */
   hasHalfArrived(): boolean;
+  /** See Http1Server. */
+  sentAhead(socket: Socket): Buffer | undefined;
   /** The descriptors of all connections, but for those in `carried`. */
   save(carried: ReadonlySet<number>): { readonly silent: number[]; readonly parting: number[] };
   /** Whether nothing is asked on a connection, not even the beginning of a request, and nothing waits to be sent on it. */
@@ -79,11 +81,14 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   };
   const isSilent = (socket: Socket) =>
     idle.isSilent(socket) && socket.writableLength === 0 && !socket.writableEnded && !socket.readableEnded;
+  /** The next bytes of an idle connection begin a request. */
+  const isWaiting = (socket: Socket) => idle.isSilent(socket) && http1.sentAhead(socket) !== undefined;
   const secure = options.tls && createTlsEntry({ ...options, identity: options.tls, handshakeMs: headersMs });
   return {
     connections,
     isSilent,
     checkTimes: http1.checkTimes,
+    sentAhead: http1.sentAhead,
     addBusy: (socket) => {
       connections.set(socket, undefined);
       socket.once("close", () => connections.delete(socket));
@@ -98,7 +103,7 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
     hasHalfArrived: () => {
       if (secure !== undefined) return false;
       for (const [socket, session] of connections)
-        if (session === undefined && idle.isIdle(socket) && !idle.isSilent(socket)) return true;
+        if (session === undefined && idle.isIdle(socket) && !isWaiting(socket)) return true;
       return false;
     },
     save: (carried) => {
@@ -108,7 +113,7 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
         const fd = descriptorOf(socket);
         if (fd === undefined || carried.has(fd)) continue;
         const isPlain = secure === undefined && session === undefined;
-        (isPlain && isSilent(socket) ? silent : parting).push(fd);
+        (isPlain && isSilent(socket) && isWaiting(socket) ? silent : parting).push(fd);
       }
       return { silent, parting };
     },

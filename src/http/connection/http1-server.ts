@@ -6,7 +6,9 @@ import type { RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
 import { inOrder, responseClass } from "./early-answer.ts";
 import { answerParseErrors, LATE_HEADERS } from "./http1-errors.ts";
+import { PipelineQueue } from "./pipeline-queue.ts";
 import { createRequestTimes } from "./request-times.ts";
+import { bytesOf, hasBody, hasHalfHead, headArrived, watchHeads } from "./sent-ahead.ts";
 
 export interface Http1Options {
   readonly listener: RequestListener;
@@ -18,6 +20,11 @@ export interface Http1Options {
 export interface Http1Server {
   /** Takes a connection whose first bytes have arrived. */
   accept(socket: Socket): void;
+  /**
+   * What its client has sent behind the request that is being answered. Undefined if the next image of the agent cannot
+   * be given that: a part of a request.
+   */
+  sentAhead(socket: Socket): Buffer | undefined;
   /** Ends the connections that are beyond a time limit. */
   checkTimes(): void;
 }
@@ -28,6 +35,7 @@ export function createHttp1Server({ listener, limits, endsConnections }: Http1Op
     const error = Object.assign(new Error("the headers did not arrive in time"), { code: LATE_HEADERS });
     server.emit("clientError", error, socket);
   });
+  const queue = new PipelineQueue();
   // It never listens; it is passed connections. So Node does not start its periodic check of them.
   const server = createServer(
     {
@@ -38,14 +46,16 @@ export function createHttp1Server({ listener, limits, endsConnections }: Http1Op
       keepAliveTimeout: 0,
       maxHeaderSize: limits.maxHeaderBytes,
     },
-    times.watch(inOrder(whenParsed(listener))),
+    times.watch(followHeads(inOrder(whenParsed(listener), queue))),
   );
   answerParseErrors(server, limits.maxHeaderBytes);
   return {
     accept: (socket) => {
       times.add(socket);
       server.emit("connection", socket);
+      watchHeads(socket);
     },
+    sentAhead: (socket) => (hasHalfHead(socket) ? undefined : bytesOf(queue.waitingOn(socket))),
     checkTimes: times.check,
   };
 }
@@ -56,13 +66,16 @@ export function createHttp1Server({ listener, limits, endsConnections }: Http1Op
  */
 function whenParsed(listener: RequestListener): RequestListener {
   return (request, response) => {
-    if (!hasBody(request.headers)) return listener(request, response);
+    if (!hasBody(request)) return listener(request, response);
     setImmediate(() => {
       if (!response.destroyed) listener(request, response);
     });
   };
 }
 
-function hasBody(headers: NodeJS.Dict<string | string[]>): boolean {
-  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+function followHeads(listener: RequestListener): RequestListener {
+  return (request, response) => {
+    headArrived(request.socket);
+    listener(request, response);
+  };
 }
