@@ -1,5 +1,6 @@
 // The state of an agent in addition to its output: it is the same after an upgrade.
 
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -149,6 +150,30 @@ test("input that a process has read in part arrives once, and its end of file af
   await client.closeStdin({ process: byTag("slow") });
   await received.ended();
   expect(received.text("stdout")).toMatch(/ 300000\n$/);
+});
+
+test("input that waits behind other input is not lost when the input was closed after it", async () => {
+  const agent = await startAgent();
+  const client = plainClient(agent.url);
+  const received = receive(client.start({ process: sh("cat | cksum"), stdin: true, tag: "slow" }));
+  const pid = await received.started();
+  process.kill(-pid, "SIGSTOP");
+  const pieces = ["first", "second", "third"].map((text) => Buffer.alloc(300_000, text));
+  const sent: Promise<unknown>[] = [];
+  for (const [index, value] of pieces.entries()) {
+    const input = { input: { case: "stdin" as const, value } };
+    const place = index === 1 ? {} : { offset: BigInt(Math.min(index, 1) * 300_000), writer: "w" };
+    sent.push(client.sendInput({ process: byTag("slow"), input, ...place }).catch(() => undefined));
+    await untilHeld(agent, (index + 1) * 300_000);
+  }
+  await client.closeStdin({ process: byTag("slow") });
+  await upgrade(agent);
+  await upgrade(agent);
+  await Promise.all(sent);
+  process.kill(-pid, "SIGCONT");
+  await received.ended();
+  const whole = spawnSync("cksum", { input: Buffer.concat(pieces), encoding: "utf8" }).stdout;
+  expect(received.text("stdout")).toBe(whole);
 });
 
 test("a terminal keeps its size and takes input through upgrades", async () => {
