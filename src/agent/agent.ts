@@ -250,7 +250,7 @@ async function composeParts(
   token.set(saved === undefined ? access.token : saved.token);
   const { tokenFile: found } = access;
   const tokenFile = found && new TokenFile(found.path, found.text, logger);
-  const sessions = settings.console && (await newConsoleSessions(logger, saved?.sessions));
+  const sessions = settings.console && (await newConsoleSessions(logger, saved?.sessions, saved?.codes));
   const credentials = new Credentials(
     token,
     [tokenFile, sessions].filter((source) => source !== undefined),

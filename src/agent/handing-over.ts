@@ -56,6 +56,7 @@ export function saveParts(parts: Parts): SavedParts {
     watches: parts.watchers.save(),
     watchStreams,
     sessions: parts.sessions?.save(),
+    codes: parts.sessions?.saveCodes(),
   };
 }
 
