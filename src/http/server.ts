@@ -122,6 +122,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     entry.accept(socket);
     sweep.watch(socket);
   };
+  const acceptUsed = (socket: Socket) => {
+    entry.acceptUsed(socket);
+    sweep.watch(socket);
+  };
   const servers = options.addresses.map(() => createServer(accept));
   const inherited = options.saved?.listening.map(({ fd }) => fd) ?? [];
   const closeAll = () => {
@@ -170,7 +174,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
           end();
           if (socket.destroyed) return;
           if (isLastAnswer) return endAfterLastAnswer(socket);
-          accept(socket);
+          acceptUsed(socket);
           // It may have been paused: a new listener alone does not make it flow again.
           socket.resume();
         },
@@ -178,7 +182,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     goOn: () => {
       for (const fd of options.saved?.parting ?? []) partFrom(fd);
-      for (const fd of options.saved?.silent ?? []) accept(openConnection(fd));
+      const used = new Set(options.saved?.used);
+      for (const fd of options.saved?.silent ?? []) (used.has(fd) ? acceptUsed : accept)(openConnection(fd));
     },
     stop: entry.endConnections,
     closeConnections: entry.closeConnections,

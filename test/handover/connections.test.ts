@@ -120,3 +120,28 @@ test("a connection with half a request in the packet of the one before is closed
   await connection.closed();
   expect(connection.received().toString("latin1")).not.toContain("400");
 });
+
+test("a connection that waits for its next request has its whole time for that, also after an upgrade and a carried stream", async () => {
+  const agent = await startAgent({ args: ["--header-timeout", "300ms"] });
+  const silent = await openConnection(agent.port);
+  silent.send(HEALTH);
+  await untilText(silent, "HTTP/1.1 204");
+  const streamed = await streaming(agent);
+  const untouched = await openConnection(agent.port);
+  await upgrade(agent);
+  await endProcess(agent);
+  await untilText(streamed, "0\r\n\r\n");
+  // The limit of a connection without its first bytes has passed then for all of them.
+  const late = await openConnection(agent.port);
+  await Promise.all([untouched.closed(), late.closed()]);
+  for (const connection of [silent, streamed]) {
+    connection.send(`${HEALTH}GET /health HTTP/1.1\r\nHo`);
+    // The next request has begun, and does not arrive in time.
+    await untilText(connection, "HTTP/1.1 408");
+    const answers = connection
+      .received()
+      .toString("latin1")
+      .match(/HTTP\/1\.1 204/g);
+    expect(answers).toHaveLength(connection === silent ? 2 : 1);
+  }
+});

@@ -18,8 +18,8 @@ export interface Http1Options {
 }
 
 export interface Http1Server {
-  /** Takes a connection whose first bytes have arrived. */
-  accept(socket: Socket): void;
+  /** Takes a connection whose first bytes have arrived; with `isIdle`, one that waits for its next request. */
+  accept(socket: Socket, isIdle: boolean): void;
   /**
    * What its client has sent behind the request that is being answered. Undefined if the next image of the agent cannot
    * be given that: a part of a request.
@@ -50,8 +50,8 @@ export function createHttp1Server({ listener, limits, endsConnections }: Http1Op
   );
   answerParseErrors(server, limits.maxHeaderBytes);
   return {
-    accept: (socket) => {
-      times.add(socket);
+    accept: (socket, isIdle) => {
+      times.add(socket, isIdle);
       server.emit("connection", socket);
       watchHeads(socket);
     },
