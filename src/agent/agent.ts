@@ -294,7 +294,7 @@ async function composeParts(
   const uploads = new UploadTable();
   if (inherited !== undefined)
     for (const state of inherited.state.uploads ?? [])
-      uploads.restore(restoreUpload(state, files, inherited.descriptors));
+      uploads.restore(restoreUpload(state, files, inherited.descriptors), state.remainingMs);
   const control = createControl({
     table,
     uploads,
