@@ -108,6 +108,20 @@ test("variables with the names that the state uses itself stay, and hinder no up
   expect((await received.ended()).exitCode).toBe(0);
 });
 
+test("a list that began before the upgrade continues with the page after", async () => {
+  const agent = await startAgent({ args: ["--retain-ended", "0s"] });
+  const client = plainClient(agent.url);
+  // The next image does not know it, and yet its place is not that of another.
+  await leave(client, { process: { cmd: "cat" }, stdin: true, tag: "zero" });
+  await client.closeStdin({ process: byTag("zero") });
+  for (const tag of ["one", "two", "three"])
+    await leave(client, { process: { cmd: "cat" }, stdin: true, tag });
+  const { processes, nextPageToken } = await client.list({ pageSize: 1 });
+  await upgrade(agent);
+  const rest = await client.list({ pageSize: 10, pageToken: nextPageToken });
+  expect([...processes, ...rest.processes].map(({ tag }) => tag)).toEqual(["one", "two", "three"]);
+});
+
 test("a new lifecycleID begins a generation, the same one after the upgrade does not", async () => {
   const agent = await startAgent();
   const client = plainClient(agent.url);
