@@ -250,7 +250,7 @@ async function composeParts(
   token.set(saved === undefined ? access.token : saved.token);
   const { tokenFile: found } = access;
   const tokenFile = found && new TokenFile(found.path, found.text, logger);
-  const sessions = settings.console && (await newConsoleSessions(logger, saved?.sessions));
+  const sessions = settings.console && (await newConsoleSessions(logger, saved?.sessions, saved?.codes));
   const credentials = new Credentials(
     token,
     [tokenFile, sessions].filter((source) => source !== undefined),
@@ -294,7 +294,7 @@ async function composeParts(
   const uploads = new UploadTable();
   if (inherited !== undefined)
     for (const state of inherited.state.uploads ?? [])
-      uploads.restore(restoreUpload(state, files, inherited.descriptors));
+      uploads.restore(restoreUpload(state, files, inherited.descriptors), state.remainingMs);
   const control = createControl({
     table,
     uploads,

@@ -3,6 +3,7 @@
 // that a slow client still needs could be dropped.
 
 import { closeSync } from "node:fs";
+import type { Socket } from "node:net";
 import type { ConsoleSessions, Initialization, UploadTable } from "../control/index.ts";
 import type { Watchers } from "../filesystem/index.ts";
 import type { AgentState, Inheritance, SavedParts } from "../handover/index.ts";
@@ -22,7 +23,7 @@ export interface Inherited {
 
 export interface Parts {
   readonly table: ProcessTable;
-  readonly server: () => Pick<RunningServer, "save"> | undefined;
+  readonly server: () => Pick<RunningServer, "save" | "sentAhead"> | undefined;
   readonly streams: OutputStreams;
   readonly token: AccessToken;
   readonly sessions: ConsoleSessions | undefined;
@@ -36,13 +37,15 @@ export interface Parts {
 }
 
 export function saveParts(parts: Parts): SavedParts {
-  const { states, processes } = parts.streams.save();
-  const watchStreams = parts.watchStreams.save();
+  const server = parts.server();
+  const sentAhead = (socket: Socket) => server?.sentAhead(socket);
+  const { states, processes } = parts.streams.save(sentAhead);
+  const watchStreams = parts.watchStreams.save(sentAhead);
   const carried = new Set([...states, ...watchStreams].map(({ fd }) => fd));
   const { requestBytes: _, ...clients } = parts.activity.statistics;
   return {
     table: parts.table.save(processes),
-    server: parts.server()?.save(carried) ?? { listening: [], silent: [], parting: [] },
+    server: server?.save(carried) ?? { listening: [], silent: [], parting: [] },
     streams: states,
     token: parts.token.save(),
     defaults: { ...parts.defaults },
@@ -53,6 +56,7 @@ export function saveParts(parts: Parts): SavedParts {
     watches: parts.watchers.save(),
     watchStreams,
     sessions: parts.sessions?.save(),
+    codes: parts.sessions?.saveCodes(),
   };
 }
 
@@ -88,7 +92,7 @@ export function continueAll(
   accept();
   const begin = state.streams.flatMap((stream) => {
     const process = table.findCarried(stream.processId);
-    const connection = server.resume(stream.fd);
+    const connection = server.resume(stream.fd, stream.isLastAnswer === true);
     if (process === undefined || rpcs === undefined) {
       connection.socket.destroy();
       return [];
@@ -96,7 +100,7 @@ export function continueAll(
     return [rpcs.continueStream(stream, process, connection)];
   });
   for (const stream of state.watchStreams ?? []) {
-    const connection = server.resume(stream.fd);
+    const connection = server.resume(stream.fd, stream.isLastAnswer === true);
     try {
       if (rpcs !== undefined) begin.push(rpcs.continueWatch(stream, connection));
     } catch (error) {

@@ -1,4 +1,4 @@
-export type { ConsoleSessions, SavedSession } from "./console/index.ts";
+export type { ConsoleSessions, SavedCode, SavedSession } from "./console/index.ts";
 export { CONSOLE_PATH } from "./console-paths.ts";
 export { type ControlOptions, createControl } from "./control.ts";
 export { restoreUpload, type UploadState, UploadTable, uploadDescriptors } from "./files/index.ts";

@@ -7,6 +7,7 @@
 
 import {
   type InitializationState,
+  type SavedCode,
   type SavedSession,
   type UploadState,
   uploadDescriptors,
@@ -63,6 +64,7 @@ export interface SavedParts {
   readonly watchStreams?: readonly WatchStreamState[] | undefined;
   /** Of the web console. */
   readonly sessions?: readonly SavedSession[] | undefined;
+  readonly codes?: readonly SavedCode[] | undefined;
 }
 
 export interface AgentState extends StateHead, SavedParts {

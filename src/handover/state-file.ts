@@ -79,8 +79,10 @@ interface Place {
   readonly $as?: "u32" | "f64";
 }
 
+/** Numbers: the variables of a client may have these names, and their values are texts. */
 function isPlace(value: unknown): value is Place {
-  return typeof value === "object" && value !== null && "$at" in value && "$bytes" in value;
+  if (typeof value !== "object" || value === null || !("$at" in value) || !("$bytes" in value)) return false;
+  return typeof value.$at === "number" && typeof value.$bytes === "number";
 }
 
 class Region {

@@ -11,6 +11,8 @@ export interface ServerState {
   readonly listening: readonly { readonly address: ListenAddress; readonly fd: number }[];
   /** Plain HTTP/1.1 on which nothing is asked. */
   readonly silent: readonly number[];
+  /** Those of them on which requests came before: the limit for the first bytes of a connection is not theirs. */
+  readonly used?: readonly number[] | undefined;
   /** Those that cannot be carried. */
   readonly parting: readonly number[];
 }

@@ -12,6 +12,7 @@ export { encodeGrpcMessage, type Refusal, refuse } from "./admission/refusal.ts"
 export { HIGHEST, type Requirement, type RequirementOf } from "./admission/requirement.ts";
 export { TokenFile } from "./admission/token-file.ts";
 export { type ServerState, serverDescriptors } from "./carried-connections.ts";
+export { hasLastAnswer } from "./connection/early-answer.ts";
 export type { TlsIdentity } from "./connection/tls-entry.ts";
 export {
   COMPRESSED_FLAG,

@@ -13,6 +13,7 @@ import { Credentials } from "./admission/credentials.ts";
 import { HIGHEST, type RequirementOf } from "./admission/requirement.ts";
 import { openConnection, partFrom, type ServerState } from "./carried-connections.ts";
 import { createConnectionEntry } from "./connection/connection-entry.ts";
+import { endAfterLastAnswer, setLastAnswer } from "./connection/early-answer.ts";
 import { IdleConnections } from "./connection/idle-connections.ts";
 import { createSweep } from "./connection/sweep.ts";
 import type { TlsIdentity } from "./connection/tls-entry.ts";
@@ -88,8 +89,10 @@ export interface RunningServer {
   partFromIdle(): void;
   /** The sockets, but for the connections in `carried`. Changes nothing. */
   save(carried: ReadonlySet<number>): ServerState;
-  /** Opens a connection that another image of the agent left with something on it. */
-  resume(fd: number): BusyConnection;
+  /** See Http1Server. */
+  sentAhead(socket: Socket): Buffer | undefined;
+  /** Opens a connection that another image of the agent left with an answer on it, which may be its last one. */
+  resume(fd: number, isLastAnswer: boolean): BusyConnection;
   /** Continues with the saved connections. */
   goOn(): void;
   /** Stops listening, lets requests finish for at most `flushMs`, then closes every connection. */
@@ -117,6 +120,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const sweep = createSweep(entry.connections, { headersMs, idleMs }, entry.checkTimes, entry.isSilent);
   const accept = (socket: Socket) => {
     entry.accept(socket);
+    sweep.watch(socket);
+  };
+  const acceptUsed = (socket: Socket) => {
+    entry.acceptUsed(socket);
     sweep.watch(socket);
   };
   const servers = options.addresses.map(() => createServer(accept));
@@ -153,8 +160,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       listening: options.addresses.map((address, index) => savedListener(address, servers[index])),
       ...entry.save(carried),
     }),
-    resume: (fd) => {
+    sentAhead: entry.sentAhead,
+    resume: (fd, isLastAnswer) => {
       const socket = openConnection(fd);
+      if (isLastAnswer) setLastAnswer(socket);
       const end = requests.begin();
       entry.addBusy(socket);
       sweep.watch(socket);
@@ -164,7 +173,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         release: () => {
           end();
           if (socket.destroyed) return;
-          accept(socket);
+          if (isLastAnswer) return endAfterLastAnswer(socket);
+          acceptUsed(socket);
           // It may have been paused: a new listener alone does not make it flow again.
           socket.resume();
         },
@@ -172,7 +182,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     goOn: () => {
       for (const fd of options.saved?.parting ?? []) partFrom(fd);
-      for (const fd of options.saved?.silent ?? []) accept(openConnection(fd));
+      const used = new Set(options.saved?.used);
+      for (const fd of options.saved?.silent ?? []) (used.has(fd) ? acceptUsed : accept)(openConnection(fd));
     },
     stop: entry.endConnections,
     closeConnections: entry.closeConnections,

@@ -68,6 +68,8 @@ export class Process {
   readonly pid: Pid;
   /** Never reused, unlike the pid. */
   readonly processId: string;
+  /** Its number in the order of the starts, which stays in the next image of the agent. */
+  readonly position: number;
   readonly #held: HeldRequest;
   /** The name of its user. */
   readonly user: string;
@@ -102,6 +104,7 @@ export class Process {
     started: {
       readonly child: WatchedChild;
       readonly processId: string;
+      readonly position: number;
       readonly held: HeldRequest;
       readonly user: string;
       readonly stdio: { readonly attach: Attach };
@@ -113,6 +116,7 @@ export class Process {
     this.pid = started.child.pid;
     this.#child = started.child;
     this.processId = started.processId;
+    this.position = started.position;
     this.#held = started.held;
     this.user = started.user;
     this.#settings = settings;
@@ -158,6 +162,7 @@ export class Process {
     return {
       pid: this.pid,
       processId: this.processId,
+      position: this.position,
       request: this.request,
       user: this.user,
       bornAtMs: toLastingMs(this.#bornAtMs, performance.now()),

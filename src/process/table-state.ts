@@ -13,6 +13,7 @@ import type { StartRequest } from "./start/start-request.ts";
 export interface ProcessState {
   readonly pid: Pid;
   readonly processId: string;
+  readonly position?: number | undefined;
   readonly request: StartRequest;
   readonly user: string;
   readonly bornAtMs: number;
@@ -89,6 +90,8 @@ export interface TableState {
   /** The pipes and ptys to which orphans of ended processes still write. */
   readonly discarded: readonly SourceDescriptors[];
   readonly statistics: StatisticsState;
+  /** The highest position so far, also of processes that are forgotten. */
+  readonly lastPosition?: number | undefined;
 }
 
 /** All descriptors of `state`, which must stay open. */

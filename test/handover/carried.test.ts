@@ -1,5 +1,6 @@
 // The state of an agent in addition to its output: it is the same after an upgrade.
 
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -90,6 +91,37 @@ test("the token, the variables and the order of POST /init stay", async () => {
   expect(await (await fetch(`${agent.url}/envs`, { headers })).json()).toEqual({ A: "1" });
 });
 
+test("variables with the names that the state uses itself stay, and hinder no upgrade", async () => {
+  const agent = await startAgent();
+  const envVars = { $at: "0", $bytes: "4", $as: "u32", $numbers: "1" };
+  const init = await fetch(`${agent.url}/init`, { method: "POST", body: JSON.stringify({ envVars }) });
+  expect(init.status).toBe(204);
+  const received = receive(
+    plainClient(agent.url).start({ process: { cmd: "cat", envs: envVars }, stdin: true, tag: "kept" }),
+  );
+  await received.started();
+  await upgrade(agent);
+  expect(await (await fetch(`${agent.url}/envs`)).json()).toEqual(envVars);
+  const { processes } = await plainClient(agent.url).list({});
+  expect(processes[0]?.config?.envs).toEqual(envVars);
+  await plainClient(agent.url).closeStdin({ process: byTag("kept") });
+  expect((await received.ended()).exitCode).toBe(0);
+});
+
+test("a list that began before the upgrade continues with the page after", async () => {
+  const agent = await startAgent({ args: ["--retain-ended", "0s"] });
+  const client = plainClient(agent.url);
+  // The next image does not know it, and yet its place is not that of another.
+  await leave(client, { process: { cmd: "cat" }, stdin: true, tag: "zero" });
+  await client.closeStdin({ process: byTag("zero") });
+  for (const tag of ["one", "two", "three"])
+    await leave(client, { process: { cmd: "cat" }, stdin: true, tag });
+  const { processes, nextPageToken } = await client.list({ pageSize: 1 });
+  await upgrade(agent);
+  const rest = await client.list({ pageSize: 10, pageToken: nextPageToken });
+  expect([...processes, ...rest.processes].map(({ tag }) => tag)).toEqual(["one", "two", "three"]);
+});
+
 test("a new lifecycleID begins a generation, the same one after the upgrade does not", async () => {
   const agent = await startAgent();
   const client = plainClient(agent.url);
@@ -132,6 +164,30 @@ test("input that a process has read in part arrives once, and its end of file af
   await client.closeStdin({ process: byTag("slow") });
   await received.ended();
   expect(received.text("stdout")).toMatch(/ 300000\n$/);
+});
+
+test("input that waits behind other input is not lost when the input was closed after it", async () => {
+  const agent = await startAgent();
+  const client = plainClient(agent.url);
+  const received = receive(client.start({ process: sh("cat | cksum"), stdin: true, tag: "slow" }));
+  const pid = await received.started();
+  process.kill(-pid, "SIGSTOP");
+  const pieces = ["first", "second", "third"].map((text) => Buffer.alloc(300_000, text));
+  const sent: Promise<unknown>[] = [];
+  for (const [index, value] of pieces.entries()) {
+    const input = { input: { case: "stdin" as const, value } };
+    const place = index === 1 ? {} : { offset: BigInt(Math.min(index, 1) * 300_000), writer: "w" };
+    sent.push(client.sendInput({ process: byTag("slow"), input, ...place }).catch(() => undefined));
+    await untilHeld(agent, (index + 1) * 300_000);
+  }
+  await client.closeStdin({ process: byTag("slow") });
+  await upgrade(agent);
+  await upgrade(agent);
+  await Promise.all(sent);
+  process.kill(-pid, "SIGCONT");
+  await received.ended();
+  const whole = spawnSync("cksum", { input: Buffer.concat(pieces), encoding: "utf8" }).stdout;
+  expect(received.text("stdout")).toBe(whole);
 });
 
 test("a terminal keeps its size and takes input through upgrades", async () => {

@@ -284,6 +284,16 @@ test("a watch continues after a version that gave the agent back", async () => {
   expect(await pollAll(client, watcherId, folder)).toEqual(["CREATE before", "CREATE after", "CREATE end"]);
 });
 
+test("a watch that nobody reads expires at its time, however often the agent is upgraded", async () => {
+  const retainMs = 4_000;
+  const agent = await startAgent({ args: ["--retain-watchers", `${retainMs}ms`] });
+  await clientOf(agent).createWatcher({ path: createTempFolder() });
+  const createdAtMs = performance.now();
+  while (performance.now() - createdAtMs < retainMs) await upgrade(agent);
+  const isRemoved = () => inotifyDescriptors(agent.pid) === 0;
+  await eventually("it is removed", isRemoved, agent.stderr, retainMs / 4);
+});
+
 test("a watch expires after an upgrade when nobody reads it", async () => {
   const agent = await startAgent({ args: ["--retain-watchers", "1s"] });
   const client = clientOf(agent);

@@ -93,6 +93,7 @@ test("a reaped process sends no signal to another process that has its pid", asy
     {
       child: new WatchedChild(bystander.pid),
       processId: "ended",
+      position: 1,
       held: holdRequest(bystander.request, budget),
       user: "nobody",
       stdio: openPipes(true),

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 const shared = [
   "handover/refusals",
   "handover/carried",
+  "handover/connections",
   "handover/failures",
   "handover/watches",
   "wire/files/watch",

@@ -178,10 +178,11 @@ test("codes and sessions end with the generation of the machine, and its streams
   expect((await post(agent, LIST, {}, token)).status).toBe(401);
 });
 
-test("a session, its scope and the instance outlive an upgrade of the agent, and a limited stream is not carried as a full one", async () => {
+test("a session, its scope, an unused code and the instance outlive an upgrade of the agent, and a limited stream is not carried as a full one", async () => {
   const agent = await startAgent({ args: ["--console"] });
   const { body } = await post(agent, "/console/code", { scope: "observe", process: "mine" });
   const opened = (await post(agent, "/console/session", { code: body.code })).body;
+  const unused = (await post(agent, "/console/code", { scope: "observe" })).body;
   for (const tag of ["mine", "other"])
     await startAndLeave(agent.port, { process: { cmd: "cat", args: [] }, tag, stdin: true });
   const connection = await openConnection(agent.port);
@@ -201,6 +202,8 @@ test("a session, its scope and the instance outlive an upgrade of the agent, and
   });
   // Its client connects again, with its token.
   await connection.closed();
+  expect((await post(agent, "/console/session", { code: body.code })).status).toBe(401);
+  expect((await post(agent, "/console/session", { code: unused.code })).body.scopes).toEqual(["observe"]);
 });
 
 test("a session that ends ends its streams with unauthenticated", async () => {

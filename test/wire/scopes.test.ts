@@ -231,6 +231,28 @@ test("a token with run starts as its users only, and sees nothing else", async (
   await expect(starter.list({})).rejects.toThrow("this request needs observe");
 });
 
+test("a token with run gets no other user by a uid, and no other group", async () => {
+  const starter = clientOf("runner");
+  const run = (asked: { uid?: number; group?: string }, user: string) =>
+    starter
+      .start(
+        { process: { cmd: "id" }, ...asked },
+        { headers: { Authorization: `Basic ${btoa(`${user}:`)}` } },
+      )
+      [Symbol.asyncIterator]()
+      .next();
+  await expect(run({ uid: 0 }, "nobody")).rejects.toThrow(
+    "[permission_denied] the access token does not run processes by uid (0); name one of nobody",
+  );
+  await expect(run({ uid: 0 }, "")).rejects.toThrow("[permission_denied] the access token does not run");
+  await expect(run({ group: "root" }, "nobody")).rejects.toThrow(
+    '[permission_denied] the access token does not run processes in the group "root"',
+  );
+  await expect(run({ group: "root" }, "root")).rejects.toThrow(
+    "[permission_denied] the access token does not",
+  );
+});
+
 test("a limited token lists, finds and changes its processes, and no others exist for it", async () => {
   const limited = clientOf("limited-admin");
   const everything = await clientOf("admin").list({ includeEnded: true });

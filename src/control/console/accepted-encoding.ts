@@ -2,7 +2,7 @@
 
 import type { Encoding } from "./manifest.ts";
 
-/** The first of `available` that the client accepts; undefined: the file itself. */
+/** The one of `available` that the client prefers, otherwise the first; undefined: the file itself. */
 export function acceptedEncoding(
   header: string | null,
   available: readonly Encoding[],
@@ -14,5 +14,10 @@ export function acceptedEncoding(
       parameters.map((text) => /^q\s*=\s*([\d.]+)$/.exec(text)).find((found) => found !== null) ?? [];
     if (name !== "") weights.set(name, Number(q));
   }
-  return available.find((encoding) => (weights.get(encoding) ?? weights.get("*") ?? 0) > 0);
+  const weightOf = (encoding: string) => weights.get(encoding) ?? weights.get("*") ?? 0;
+  // The sort is stable.
+  const [preferred] = [...available].sort((one, other) => weightOf(other) - weightOf(one));
+  const least = weights.get("identity") ?? 0;
+  if (preferred === undefined || weightOf(preferred) === 0 || weightOf(preferred) < least) return undefined;
+  return preferred;
 }

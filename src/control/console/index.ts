@@ -1,3 +1,3 @@
 export { ConsoleFiles } from "./console-files.ts";
 export { SessionEndpoints } from "./session-endpoints.ts";
-export { ConsoleSessions, type SavedSession } from "./sessions.ts";
+export { ConsoleSessions, type SavedCode, type SavedSession } from "./sessions.ts";

@@ -45,6 +45,12 @@ export interface SavedSession extends SessionScope {
   readonly remainingMs: number;
 }
 
+/** The same of a code that was not used yet. */
+export interface SavedCode extends SessionScope {
+  readonly digest: string;
+  readonly remainingMs: number;
+}
+
 export class ConsoleSessions implements TokenSource {
   /** A session is an additional way in. */
   readonly needsToken = false;
@@ -113,6 +119,20 @@ export class ConsoleSessions implements TokenSource {
   void(): void {
     this.#codes.clear();
     for (const digest of [...this.#sessions.keys()]) this.end(digest);
+  }
+
+  saveCodes(): SavedCode[] {
+    this.#removeExpired();
+    return [...this.#codes].map(([digest, { scope, process, endsAtMs }]) => ({
+      ...{ scope, process, digest },
+      remainingMs: endsAtMs - this.#clock.nowMs(),
+    }));
+  }
+
+  /** Those of the image before. */
+  restoreCodes(saved: readonly SavedCode[]): void {
+    for (const { digest, scope, process, remainingMs } of saved)
+      this.#codes.set(digest, { scope, process, endsAtMs: this.#clock.nowMs() + remainingMs });
   }
 
   save(): SavedSession[] {

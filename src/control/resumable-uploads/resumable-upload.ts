@@ -57,7 +57,7 @@ export class ResumableUpload {
   }
 
   /** Changes nothing. A request that sends content now ends with this image of the agent. */
-  save(): UploadState {
+  save(): Omit<UploadState, "remainingMs"> {
     const { id, path, requester, target, options, digest } = this.plan;
     return {
       ...{ id, target, options, digest },

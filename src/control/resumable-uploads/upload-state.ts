@@ -15,6 +15,8 @@ export interface UploadState {
   readonly digest: string | null;
   /** Absent: nothing is certainly stored yet. */
   readonly content?: StagedContentState | undefined;
+  /** Until it is dropped, if its client does not return. */
+  readonly remainingMs?: number | undefined;
   /** Once it is complete, with the digest of what arrived. */
   readonly stored?: { readonly file: PlacedFile; readonly digest: string } | undefined;
 }

@@ -1,7 +1,7 @@
 // All resumable uploads: found by id, bounded in number, and dropped when their client does not return. A stored one is
 // remembered, so that a client that did not get the answer does not store it again.
 
-import { startTimer, type Timer } from "../../clock.ts";
+import { type Clock, realClock, type Timer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
 import { clip } from "../../text.ts";
 import type { ResumableUpload } from "./resumable-upload.ts";
@@ -13,29 +13,43 @@ const MAX_STORED = 1024;
 /** Without a request for this long, an upload is dropped. */
 const UPLOAD_EXPIRY_MS = 60 * 60 * 1000;
 
+/** Nothing is dropped before this image of the agent certainly continues: until then, another one may need it. */
+const SOONEST_MS = 30_000;
+
 interface Entry {
   readonly upload: ResumableUpload;
   timer: Timer;
+  /** When it is dropped, by the running clock. */
+  dueAtMs: number;
 }
 
 export class UploadTable {
   readonly #entries = new Map<string, Entry>();
+  readonly #clock: Clock;
 
-  save(): UploadState[] {
-    return [...this.#entries.values()].map(({ upload }) => upload.save());
+  constructor(clock: Clock = realClock) {
+    this.#clock = clock;
   }
 
-  /** One that another image of this agent had. */
-  restore(upload: ResumableUpload): void {
+  save(): UploadState[] {
+    const nowMs = this.#clock.nowMs();
+    return [...this.#entries.values()].map(({ upload, dueAtMs }) => ({
+      ...upload.save(),
+      remainingMs: dueAtMs - nowMs,
+    }));
+  }
+
+  /** One that another image of this agent had, for the rest of its time. */
+  restore(upload: ResumableUpload, remainingMs?: number): void {
     const { id } = upload.plan;
-    this.#entries.set(id, { upload, timer: this.#expiry(id) });
+    this.#entries.set(id, { upload, ...this.#expiry(id, remainingMs && Math.max(remainingMs, SOONEST_MS)) });
   }
 
   find(id: string): ResumableUpload | undefined {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
     entry.timer.cancel();
-    entry.timer = this.#expiry(id);
+    Object.assign(entry, this.#expiry(id));
     return entry.upload;
   }
 
@@ -58,15 +72,16 @@ export class UploadTable {
     const stored = [...this.#entries].filter(([, entry]) => entry.upload.stored !== undefined);
     if (stored.length >= MAX_STORED && stored[0] !== undefined) this.#drop(stored[0][0]);
     const { id } = upload.plan;
-    this.#entries.set(id, { upload, timer: this.#expiry(id) });
+    this.#entries.set(id, { upload, ...this.#expiry(id) });
   }
 
   remove(id: string): void {
     this.#drop(id);
   }
 
-  #expiry(id: string): Timer {
-    return startTimer(UPLOAD_EXPIRY_MS, () => this.#drop(id));
+  #expiry(id: string, remainingMs = UPLOAD_EXPIRY_MS): Omit<Entry, "upload"> {
+    const timer = this.#clock.startTimer(remainingMs, () => this.#drop(id));
+    return { timer, dueAtMs: this.#clock.nowMs() + remainingMs };
   }
 
   #drop(id: string): void {

@@ -21,6 +21,8 @@ export interface WatcherState {
   readonly includeEntry: boolean;
   /** Whether it is removed when its reader leaves. */
   readonly endsWithReader: boolean;
+  /** When it expires if no client reads it, as a lasting time. */
+  readonly dueAtMs?: number | undefined;
   readonly user: FileUser;
   readonly queue: QueueState;
   /** Events whose entries are not looked up yet. */

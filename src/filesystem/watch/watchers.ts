@@ -1,6 +1,7 @@
 // All watches: their number, their ids, and how long an unread one is kept.
 
-import { startTimer, type Timer } from "../../clock.ts";
+import { realClock, startTimer, type Timer } from "../../clock.ts";
+import { fromLastingMs, toLastingMs } from "../../lasting-time.ts";
 import { type InheritedDescriptors, kernelRandomBytes } from "../../linux/index.ts";
 import { clip } from "../../text.ts";
 import type { FileAccess, UserFiles } from "../file-access.ts";
@@ -71,6 +72,8 @@ interface Kept {
   /** It is removed when its reader leaves. */
   endsWithReader: boolean;
   expiry: Timer | undefined;
+  /** When it expires, by the running clock; undefined while it is read. */
+  dueAtMs: number | undefined;
 }
 
 export class Watchers {
@@ -102,15 +105,18 @@ export class Watchers {
         reservation,
         saved: one,
       });
-      this.#kept.set(id, { watcher, reservation, readers: 0, endsWithReader, expiry: undefined });
+      const dueAtMs = one.dueAtMs && fromLastingMs(one.dueAtMs, realClock.nowMs());
+      const kept = { watcher, reservation, readers: 0, endsWithReader, expiry: undefined, dueAtMs };
+      this.#kept.set(id, kept);
     }
   }
 
   /** Changes nothing. */
   save(): WatchesState {
-    const watchers = [...this.#kept.values()].map(({ watcher, endsWithReader }) => ({
+    const watchers = [...this.#kept.values()].map(({ watcher, endsWithReader, dueAtMs }) => ({
       ...watcher.save(),
       endsWithReader,
+      ...(dueAtMs === undefined ? {} : { dueAtMs: toLastingMs(dueAtMs, realClock.nowMs()) }),
     }));
     return { fd: this.#hub.fd, watchers, ofRemoved: { ...this.#ofRemoved } };
   }
@@ -120,7 +126,7 @@ export class Watchers {
     for (const kept of [...this.#kept.values()]) {
       const isLeft = kept.readers === 0;
       if (isLeft && kept.endsWithReader) this.remove(kept.watcher.id);
-      else this.#expireLater(kept);
+      else this.#expireAt(kept, kept.dueAtMs);
     }
     this.#hub.goOn();
     for (const { watcher } of this.#kept.values()) watcher.goOn();
@@ -151,7 +157,10 @@ export class Watchers {
     try {
       const watcher = this.#open({ id: newId(), request, includeEntry, files, reservation });
       await watcher.start();
-      const kept: Kept = { watcher, reservation, readers: 0, endsWithReader: false, expiry: undefined };
+      const kept: Kept = {
+        ...{ watcher, reservation, readers: 0, endsWithReader: false },
+        ...{ expiry: undefined, dueAtMs: undefined },
+      };
       this.#kept.set(watcher.id, kept);
       this.#expireLater(kept);
       return watcher;
@@ -184,6 +193,7 @@ export class Watchers {
     kept.endsWithReader = endsWithReader;
     kept.readers++;
     kept.expiry?.cancel();
+    kept.dueAtMs = undefined;
     let isReading = true;
     return () => {
       if (!isReading) return;
@@ -211,9 +221,16 @@ export class Watchers {
   }
 
   #expireLater(kept: Kept): void {
+    this.#expireAt(kept, undefined);
+  }
+
+  /** Undefined: the whole time from now on. */
+  #expireAt(kept: Kept, dueAtMs: number | undefined): void {
     kept.expiry?.cancel();
     if (kept.readers > 0) return;
-    kept.expiry = startTimer(this.#options.retainMs, () => this.remove(kept.watcher.id));
+    const nowMs = realClock.nowMs();
+    kept.dueAtMs = dueAtMs ?? nowMs + this.#options.retainMs;
+    kept.expiry = startTimer(Math.max(0, kept.dueAtMs - nowMs), () => this.remove(kept.watcher.id));
   }
 
   #find(id: string): Kept {

@@ -45,6 +45,8 @@ export class TokenFile implements TokenSource {
         this.#watchers.push(watcher);
         watcher.on("error", (error) => this.#stopWatching(error));
       }
+      // It may have changed since it was read, while the agent started or another version took its place.
+      void this.reload();
     } catch (error) {
       this.#stopWatching(error);
     }

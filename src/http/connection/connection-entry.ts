@@ -4,6 +4,7 @@ import type { Http2Server, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { descriptorOf } from "../../linux/index.ts";
 import type { Logger } from "../../logger.ts";
+import type { ServerState } from "../carried-connections.ts";
 import type { NodeRequest, RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
 import { detectHttpVersion } from "./http-version.ts";
@@ -26,6 +27,8 @@ export interface ConnectionEntry {
   /** All open connections. */
   readonly connections: Connections;
   accept(socket: Socket): void;
+  /** A connection on plain HTTP/1.1 whose earlier requests another image of the agent answered. It may wait for long. */
+  acceptUsed(socket: Socket): void;
   /** A connection that is busy with something that came from another image of the agent. It counts until it closes. */
   addBusy(socket: Socket): void;
   /**
@@ -35,8 +38,10 @@ export interface ConnectionEntry {
   partFromIdle(): void;
   /** Whether one that would be silent has received a part of a request, or a request that no listener has yet. */
   hasHalfArrived(): boolean;
+  /** See Http1Server. */
+  sentAhead(socket: Socket): Buffer | undefined;
   /** The descriptors of all connections, but for those in `carried`. */
-  save(carried: ReadonlySet<number>): { readonly silent: number[]; readonly parting: number[] };
+  save(carried: ReadonlySet<number>): Omit<ServerState, "listening">;
   /** Whether nothing is asked on a connection, not even the beginning of a request, and nothing waits to be sent on it. */
   isSilent(socket: Socket): boolean;
   /** Ends connections of HTTP/1.1 that are beyond a time limit. To be called periodically. */
@@ -61,10 +66,13 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   const versionOptions = { ...options, endsConnections: () => isEnding };
   const http1 = createHttp1Server(versionOptions);
   let http2: Http2Server | undefined;
-  const toHttp1 = (plain: Socket, socket: Socket) => {
+  /** Those whose first bytes have arrived. */
+  const used = new WeakSet<Socket>();
+  const toHttp1 = (plain: Socket, socket: Socket, isIdle = false) => {
+    used.add(plain);
     idle.alias(plain, socket);
     plainSockets.set(socket, plain);
-    http1.accept(socket);
+    http1.accept(socket, isIdle);
     socket.resume();
   };
   // The socket stays paused: the session reads the buffered bytes itself, and a flowing socket loses them.
@@ -79,11 +87,27 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   };
   const isSilent = (socket: Socket) =>
     idle.isSilent(socket) && socket.writableLength === 0 && !socket.writableEnded && !socket.readableEnded;
+  /** The next bytes of an idle connection begin a request. */
+  const isWaiting = (socket: Socket) => idle.isSilent(socket) && http1.sentAhead(socket) !== undefined;
+  const watch = (socket: Socket) => {
+    connections.set(socket, undefined);
+    const gone = idle.add(
+      socket,
+      () => socket.destroy(),
+      () => socket.bytesRead,
+    );
+    socket.once("close", () => {
+      connections.delete(socket);
+      gone();
+    });
+    socket.setNoDelay(true);
+  };
   const secure = options.tls && createTlsEntry({ ...options, identity: options.tls, handshakeMs: headersMs });
   return {
     connections,
     isSilent,
     checkTimes: http1.checkTimes,
+    sentAhead: http1.sentAhead,
     addBusy: (socket) => {
       connections.set(socket, undefined);
       socket.once("close", () => connections.delete(socket));
@@ -98,32 +122,29 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
     hasHalfArrived: () => {
       if (secure !== undefined) return false;
       for (const [socket, session] of connections)
-        if (session === undefined && idle.isIdle(socket) && !idle.isSilent(socket)) return true;
+        if (session === undefined && idle.isIdle(socket) && !isWaiting(socket)) return true;
       return false;
     },
     save: (carried) => {
       const silent: number[] = [];
+      const usedSilent: number[] = [];
       const parting: number[] = [];
       for (const [socket, session] of connections) {
         const fd = descriptorOf(socket);
         if (fd === undefined || carried.has(fd)) continue;
         const isPlain = secure === undefined && session === undefined;
-        (isPlain && isSilent(socket) ? silent : parting).push(fd);
+        const isCarried = isPlain && isSilent(socket) && isWaiting(socket);
+        (isCarried ? silent : parting).push(fd);
+        if (isCarried && used.has(socket)) usedSilent.push(fd);
       }
-      return { silent, parting };
+      return { silent, used: usedSilent, parting };
+    },
+    acceptUsed: (socket) => {
+      watch(socket);
+      toHttp1(socket, socket, socket.readableLength === 0);
     },
     accept: (socket) => {
-      connections.set(socket, undefined);
-      const gone = idle.add(
-        socket,
-        () => socket.destroy(),
-        () => socket.bytesRead,
-      );
-      socket.once("close", () => {
-        connections.delete(socket);
-        gone();
-      });
-      socket.setNoDelay(true);
+      watch(socket);
       if (secure !== undefined)
         secure(socket, (clear, version) => (version === "h2" ? toHttp2 : toHttp1)(socket, clear));
       else

@@ -13,7 +13,7 @@ import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { realClock, startTimer } from "../../clock.ts";
 import type { RequestListener } from "../exchange.ts";
-import { PipelineQueue } from "./pipeline-queue.ts";
+import type { PipelineQueue } from "./pipeline-queue.ts";
 
 /** A body up to this length is read to its end after an early answer. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
@@ -69,8 +69,7 @@ export function responseClass(
  * For HTTP/1.1: passes on a request only if its connection can carry an answer, and when it is its turn. A client that
  * sends ahead more requests than all connections together may is disconnected.
  */
-export function inOrder(listener: RequestListener): RequestListener {
-  const queue = new PipelineQueue();
+export function inOrder(listener: RequestListener, queue: PipelineQueue): RequestListener {
   return (request, response) => {
     const dispatch = () => {
       if (!closing.has(request.socket)) return listener(request, response);
@@ -80,12 +79,29 @@ export function inOrder(listener: RequestListener): RequestListener {
     // A pipelined request waits until its response owns the connection. Node does not close a response
     // that never owned it, and a listener that streams to such a response would wait forever.
     if (response.socket !== null) return dispatch();
-    if (!queue.enter(request.socket)) return void request.socket.destroy();
+    if (!queue.enter(request.socket, request)) return void request.socket.destroy();
     response.once("socket", () => {
       queue.leave(request.socket);
       dispatch();
     });
   };
+}
+
+/** Whether the answer on this connection is its last one. */
+export function hasLastAnswer(socket: Socket): boolean {
+  return closing.has(socket);
+}
+
+/** The same for an answer that another image of the agent began. */
+export function setLastAnswer(socket: Socket): void {
+  closing.add(socket);
+}
+
+/** The last answer is written, and the request before it has arrived completely. */
+export function endAfterLastAnswer(socket: Socket): void {
+  socket.resume();
+  socket.end();
+  lingerUntilIdle(socket);
 }
 
 /** For HTTP/2: ends the client's side of the stream when the answer ends before the request. */

@@ -6,7 +6,9 @@ import type { RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
 import { inOrder, responseClass } from "./early-answer.ts";
 import { answerParseErrors, LATE_HEADERS, refuseExpectation, withHost } from "./http1-errors.ts";
+import { PipelineQueue } from "./pipeline-queue.ts";
 import { createRequestTimes } from "./request-times.ts";
+import { bytesOf, hasBody, hasHalfHead, headArrived, watchHeads } from "./sent-ahead.ts";
 
 export interface Http1Options {
   readonly listener: RequestListener;
@@ -16,8 +18,13 @@ export interface Http1Options {
 }
 
 export interface Http1Server {
-  /** Takes a connection whose first bytes have arrived. */
-  accept(socket: Socket): void;
+  /** Takes a connection whose first bytes have arrived; with `isIdle`, one that waits for its next request. */
+  accept(socket: Socket, isIdle: boolean): void;
+  /**
+   * What its client has sent behind the request that is being answered. Undefined if the next image of the agent cannot
+   * be given that: a part of a request.
+   */
+  sentAhead(socket: Socket): Buffer | undefined;
   /** Ends the connections that are beyond a time limit. */
   checkTimes(): void;
 }
@@ -28,7 +35,8 @@ export function createHttp1Server({ listener, limits, endsConnections }: Http1Op
     const error = Object.assign(new Error("the headers did not arrive in time"), { code: LATE_HEADERS });
     server.emit("clientError", error, socket);
   });
-  const watched = (inner: RequestListener) => times.watch(inOrder(whenParsed(inner)));
+  const queue = new PipelineQueue();
+  const watched = (inner: RequestListener) => times.watch(followHeads(inOrder(whenParsed(inner), queue)));
   // It never listens; it is passed connections. So Node does not start its periodic check of them.
   const server = createServer(
     {
@@ -46,10 +54,12 @@ export function createHttp1Server({ listener, limits, endsConnections }: Http1Op
   server.on("checkExpectation", watched(refuseExpectation));
   answerParseErrors(server, limits.maxHeaderBytes);
   return {
-    accept: (socket) => {
-      times.add(socket);
+    accept: (socket, isIdle) => {
+      times.add(socket, isIdle);
       server.emit("connection", socket);
+      watchHeads(socket);
     },
+    sentAhead: (socket) => (hasHalfHead(socket) ? undefined : bytesOf(queue.waitingOn(socket))),
     checkTimes: times.check,
   };
 }
@@ -60,13 +70,16 @@ export function createHttp1Server({ listener, limits, endsConnections }: Http1Op
  */
 function whenParsed(listener: RequestListener): RequestListener {
   return (request, response) => {
-    if (!hasBody(request.headers)) return listener(request, response);
+    if (!hasBody(request)) return listener(request, response);
     setImmediate(() => {
       if (!response.destroyed) listener(request, response);
     });
   };
 }
 
-function hasBody(headers: NodeJS.Dict<string | string[]>): boolean {
-  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+function followHeads(listener: RequestListener): RequestListener {
+  return (request, response) => {
+    headArrived(request.socket);
+    listener(request, response);
+  };
 }

@@ -2,23 +2,24 @@
 // some KiB until its turn, and a client can send ahead without end while its first answer is a stream.
 
 import type { Socket } from "node:net";
+import type { NodeRequest } from "../exchange.ts";
 
 const MAX_WAITING = 1024;
 
 export class PipelineQueue {
   readonly #max: number;
   #waiting = 0;
-  readonly #connections = new WeakMap<Socket, { waiting: number }>();
+  readonly #connections = new WeakMap<Socket, { waiting: NodeRequest[] }>();
 
   constructor(max = MAX_WAITING) {
     this.#max = max;
   }
 
   /** Returns false if too many wait, or if the connection is closed. */
-  enter(socket: Socket): boolean {
+  enter(socket: Socket, request: NodeRequest): boolean {
     if (this.#waiting >= this.#max || socket.closed) return false;
     const connection = this.#connections.get(socket) ?? this.#watch(socket);
-    connection.waiting++;
+    connection.waiting.push(request);
     this.#waiting++;
     return true;
   }
@@ -27,17 +28,22 @@ export class PipelineQueue {
   leave(socket: Socket): void {
     const connection = this.#connections.get(socket);
     // After the close of the connection, none waits.
-    if (connection === undefined || connection.waiting === 0) return;
-    connection.waiting--;
+    if (connection === undefined || connection.waiting.length === 0) return;
+    connection.waiting.shift();
     this.#waiting--;
   }
 
-  #watch(socket: Socket): { waiting: number } {
-    const connection = { waiting: 0 };
+  /** In the order of their turns. */
+  waitingOn(socket: Socket): readonly NodeRequest[] {
+    return this.#connections.get(socket)?.waiting ?? [];
+  }
+
+  #watch(socket: Socket): { waiting: NodeRequest[] } {
+    const connection: { waiting: NodeRequest[] } = { waiting: [] };
     this.#connections.set(socket, connection);
     socket.once("close", () => {
-      this.#waiting -= connection.waiting;
-      connection.waiting = 0;
+      this.#waiting -= connection.waiting.length;
+      connection.waiting = [];
     });
     return connection;
   }

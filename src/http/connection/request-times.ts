@@ -4,6 +4,7 @@
 import type { Socket } from "node:net";
 import { realClock } from "../../clock.ts";
 import type { RequestListener } from "../exchange.ts";
+import { hasHalfHead } from "./sent-ahead.ts";
 
 export interface RequestTimeLimits {
   readonly headersMs: number;
@@ -24,8 +25,8 @@ interface Connection {
 }
 
 export interface RequestTimes {
-  /** A connection whose first bytes have arrived. */
-  add(socket: Socket): void;
+  /** A connection whose first bytes have arrived; with `isIdle`, one that waits for its next request. */
+  add(socket: Socket, isIdle: boolean): void;
   /** Follows the requests that `listener` gets. */
   watch(listener: RequestListener): RequestListener;
   /** Ends the connections that are beyond a limit. To be called at least as often as `headersMs`. */
@@ -44,8 +45,10 @@ export function createRequestTimes(
     connection.state = { kind: "request", sinceMs: realClock.nowMs(), bytesRead };
   };
   return {
-    add: (socket) => {
-      const state: State = { kind: "headers", sinceMs: realClock.nowMs() };
+    add: (socket, isIdle) => {
+      const sinceMs = realClock.nowMs();
+      const { bytesRead } = socket;
+      const state: State = isIdle ? { kind: "request", sinceMs, bytesRead } : { kind: "headers", sinceMs };
       connections.set(socket, { socket, open: 0, state });
       socket.once("close", () => void connections.delete(socket));
     },
@@ -64,7 +67,8 @@ export function createRequestTimes(
       const now = realClock.nowMs();
       for (const connection of connections.values()) {
         const { socket, state } = connection;
-        if (state.kind === "request" && socket.bytesRead > state.bytesRead)
+        const hasBegun = hasHalfHead(socket);
+        if (state.kind === "request" && (hasBegun || socket.bytesRead > state.bytesRead))
           connection.state = { kind: "headers", sinceMs: now };
         else if (state.kind === "request" && now - state.sinceMs >= idleMs) socket.destroy();
         else if (state.kind === "headers" && now - state.sinceMs >= headersMs) {

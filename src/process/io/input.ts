@@ -34,14 +34,22 @@ export interface InputPlace {
 }
 
 /**
- * An input as plain data; see src/handover. Writes that have not begun are not part of it: their calls end with the
- * image of the agent, and their clients repeat them.
+ * An input as plain data; see src/handover. Writes that have not begun are part of it only if the input is closed:
+ * their calls end with the image of the agent, and their clients repeat them while the input takes more.
  */
 export interface InputState {
   readonly accepted: AcceptedInputState;
   readonly refusal?: string | undefined;
   readonly isBroken: boolean;
   readonly begun?: BegunWrite | undefined;
+  /** Before the end of the input, in their order. */
+  readonly queued?: readonly QueuedWrite[] | undefined;
+}
+
+interface QueuedWrite {
+  readonly data: Buffer;
+  readonly place?: InputPlace | undefined;
+  readonly addsBytes: number;
 }
 
 /** A write that was handed to the stream, and counts as accepted once all of it is. */
@@ -114,6 +122,7 @@ export class Input implements ProcessInput {
   #handedBytes = 0;
   /** Until `goOn`. */
   #begunBefore: BegunWrite | undefined;
+  #queuedBefore: readonly QueuedWrite[];
   /** The input that the process's pipe or pty has accepted. A write counts when all of it is accepted. */
   readonly #accepted: AcceptedInput;
   /** The sums of `addsBytes` of all pending writes, and of those of each writer. */
@@ -137,6 +146,7 @@ export class Input implements ProcessInput {
     this.#refusal = saved?.refusal;
     this.#isBroken = saved?.isBroken ?? false;
     this.#begunBefore = saved?.begun;
+    this.#queuedBefore = saved?.queued ?? [];
     socket?.on("error", () => {
       // The callback of each write reports it. A pty's reader also listens.
     });
@@ -148,29 +158,38 @@ export class Input implements ProcessInput {
       refusal: this.#refusal,
       isBroken: this.#isBroken,
       begun: this.#begunBefore ?? this.#saveBegun(),
+      ...this.#saveQueued(),
     };
   }
 
   goOn(): void {
     const begun = this.#begunBefore;
+    const queued = this.#queuedBefore;
     this.#begunBefore = undefined;
-    if (begun === undefined) {
-      this.#begin();
-      return;
+    this.#queuedBefore = [];
+    if (begun !== undefined) {
+      const { bytes, writer, waiting } = begun;
+      const write = this.#withoutCall(waiting, writer === undefined ? undefined : { at: 0, writer }, bytes);
+      this.#hand(write, waiting, bytes);
     }
-    const { bytes, writer, waiting } = begun;
+    for (const { data, place, addsBytes } of queued)
+      this.#queue.add(this.#withoutCall(data, place, addsBytes));
+    this.#begin();
+  }
+
+  /** The call that brought it ended with the image before. */
+  #withoutCall(data: Buffer, place: InputPlace | undefined, addsBytes: number): PendingWrite {
     const write: PendingWrite = {
-      data: waiting,
-      place: writer === undefined ? undefined : { at: 0, writer },
-      reservation: this.#budget.reserve(waiting.length),
-      addsBytes: bytes,
-      // The call that brought it ended with the image before.
+      data,
+      place,
+      reservation: this.#budget.reserve(data.length),
+      addsBytes,
       resolve: () => undefined,
       reject: () => undefined,
       stopListening: () => undefined,
     };
     this.#add(write, 1);
-    this.#hand(write, waiting, bytes);
+    return write;
   }
 
   /** Whether its descriptor is open. */
@@ -269,6 +288,17 @@ export class Input implements ProcessInput {
     const rest = this.#handed;
     const waiting = Buffer.from(rest.buffer, rest.byteOffset + rest.length - queued, queued);
     return { bytes: this.#handedBytes, writer: write.place?.writer, waiting };
+  }
+
+  #saveQueued(): Pick<InputState, "queued"> {
+    if (this.#queuedBefore.length > 0) return { queued: this.#queuedBefore };
+    if (this.#refusal === undefined || this.#isBroken || this.#queue.size === 0) return {};
+    const queued = [...this.#queue].map(({ data, place, addsBytes }) => ({
+      data: Buffer.from(data.buffer, data.byteOffset, data.byteLength),
+      place,
+      addsBytes,
+    }));
+    return { queued };
   }
 
   #onWritten(write: PendingWrite, bytes: number, error: Error | null | undefined): void {

@@ -94,6 +94,7 @@ export class ProcessTable {
   readonly #logger: Logger;
   readonly #log: ProcessLog;
   readonly #stop = new AbortController();
+  #lastPosition = 0;
   /** Children that have not executed their command yet, or never will: those that hang stay here. */
   readonly #launching = new Set<WatchedChild>();
   /** Starts that are admitted, until they have a process or have failed. */
@@ -182,6 +183,7 @@ export class ProcessTable {
       generation: this.generation.save(),
       discarded: discardedSources(),
       statistics: saveStatistics(this.#settings.statistics),
+      lastPosition: this.#lastPosition,
     };
   }
 
@@ -207,9 +209,10 @@ export class ProcessTable {
   }
 
   #restore(
-    { live, ended, lingering, forgotten, startIds, generation, discarded }: TableState,
+    { live, ended, lingering, forgotten, startIds, generation, discarded, lastPosition = 0 }: TableState,
     descriptors: InheritedDescriptors,
   ): void {
+    this.#lastPosition = lastPosition;
     for (const state of live) this.#processes.add(this.#restoreProcess(state, descriptors));
     for (const { process, retainMs, untilMs } of ended)
       this.#ended.restore(this.#restoreProcess(process, descriptors), retainMs, untilMs);
@@ -232,7 +235,7 @@ export class ProcessTable {
     const child = watchInherited(pid, isReaped ? 0 : state.waitStatus);
     const process = new Process(
       {
-        ...{ child, processId, user },
+        ...{ child, processId, user, position: state.position ?? ++this.#lastPosition },
         held: holdInherited(request, this.#settings.budget),
         stdio: {
           attach: (name, budget, sinkOf) =>
@@ -308,7 +311,7 @@ export class ProcessTable {
     this.#launching.delete(child);
     try {
       const process = new Process(
-        { ...started, processId: kernelRandomUuid(), held },
+        { ...started, processId: kernelRandomUuid(), position: ++this.#lastPosition, held },
         this.#settings,
         (ended, end) => this.#retain(ended, end),
       );
@@ -355,6 +358,11 @@ export class ProcessTable {
   /** How long a subscriber may make others wait without progress (rule 11). */
   get stallMs(): number {
     return this.#settings.stallMs;
+  }
+
+  /** The highest Process.position so far. */
+  get lastPosition(): number {
+    return this.#lastPosition;
   }
 
   /** Live ones, oldest first. */

@@ -27,7 +27,7 @@ export function continueWatch(
   { socket, release }: BusyConnection,
   { watchers, serving, watchStreams, logger }: ContinuedWatchSettings,
 ): () => Promise<void> {
-  const { fd: _, next, unsent, ...terms } = state;
+  const { fd: _, early: before, isLastAnswer: __, next, unsent, ...terms } = state;
   const { watcherId, isResumable, protocol } = terms;
   const watcher = watchers.find(watcherId);
   const stopReading = watchers.read(watcherId, { endsWithReader: !isResumable });
@@ -35,10 +35,10 @@ export function continueWatch(
   const leave = () => gone.abort();
   const limit = limitTime(state.dueAtMs, leave);
   const stream = new WatchStream(Position.continue(watcher, next), terms, serving, gone.signal);
-  const remove = watchStreams.add(stream, { terms, socket });
+  const early = keepEarly(socket, before);
+  const remove = watchStreams.add(stream, { terms, socket, early });
   // A client whose side ends is gone: it cannot send the next request before this response ends.
   socket.once("end", leave).once("close", leave);
-  const early = keepEarly(socket);
   return async () => {
     const reason = await stream.run(createChunkedSink(socket), unsent).catch((error: unknown) => error);
     limit.timer?.cancel();

@@ -1,8 +1,12 @@
 // The WatchDir streams that are open now, as plain data for the next image of the agent. Fields are only added; a field
 // keeps its name and its meaning.
 
-import type { Socket } from "node:net";
-import { descriptorOf } from "../../linux/index.ts";
+import {
+  type ConnectionState,
+  type SentAhead,
+  type StreamConnection,
+  saveConnection,
+} from "../output/carried-connection.ts";
 import type { WatchPlace, WatchStream, WatchTerms } from "./watch-stream.ts";
 
 export interface WatchStreamTerms extends WatchTerms {
@@ -12,14 +16,10 @@ export interface WatchStreamTerms extends WatchTerms {
   readonly dueAtMs?: number | undefined;
 }
 
-export interface WatchStreamState extends WatchStreamTerms, WatchPlace {
-  readonly fd: number;
-}
+export interface WatchStreamState extends WatchStreamTerms, WatchPlace, ConnectionState {}
 
-interface OpenWatch {
+interface OpenWatch extends StreamConnection {
   readonly terms: WatchStreamTerms;
-  /** Undefined if its connection cannot be carried. */
-  readonly socket: Socket | undefined;
 }
 
 export class WatchStreams {
@@ -32,12 +32,12 @@ export class WatchStreams {
   }
 
   /** Those that can be carried. */
-  save(): WatchStreamState[] {
+  save(sentAhead: SentAhead): WatchStreamState[] {
     const states: WatchStreamState[] = [];
-    for (const [stream, { terms, socket }] of this.#open) {
-      const fd = socket === undefined ? undefined : descriptorOf(socket);
+    for (const [stream, { terms, ...connection }] of this.#open) {
       const place = stream.save();
-      if (fd !== undefined && place !== undefined) states.push({ ...terms, ...place, fd });
+      const carried = saveConnection(connection, sentAhead);
+      if (carried !== undefined && place !== undefined) states.push({ ...terms, ...place, ...carried });
     }
     return states;
   }

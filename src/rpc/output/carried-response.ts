@@ -38,13 +38,15 @@ export function limitTime(dueAtMs: number | undefined, onPassed: () => void): Ti
 const MAX_EARLY_BYTES = 64 * 1024;
 
 export interface EarlyBytes {
+  /** All of them so far. */
+  readonly bytes: Buffer;
   putBack(): void;
 }
 
-/** Reads the connection, so that its end is noticed. What arrives belongs to the next request. */
-export function keepEarly(socket: Socket): EarlyBytes {
-  let early: Buffer[] = [];
-  let bytes = 0;
+/** Reads the connection, so that its end is noticed. What arrives, after `before`, belongs to the next request. */
+export function keepEarly(socket: Socket, before: Buffer = Buffer.alloc(0)): EarlyBytes {
+  let early: Buffer[] = [before];
+  let bytes = before.length;
   const onData = (data: Buffer) => {
     early.push(data);
     bytes += data.length;
@@ -52,6 +54,9 @@ export function keepEarly(socket: Socket): EarlyBytes {
   };
   socket.on("data", onData);
   return {
+    get bytes() {
+      return Buffer.concat(early);
+    },
     putBack: () => {
       socket.off("data", onData).pause();
       if (bytes > 0 && !socket.destroyed) socket.unshift(Buffer.concat(early));
@@ -67,9 +72,10 @@ export function endResponse(
   error: ConnectError | undefined,
   onEnded: () => void,
 ): void {
-  writeChunk(socket, endOfStream(protocol, error));
+  const trailers = protocol === "grpc" ? grpcTrailers(error) : "";
+  if (protocol !== "grpc") writeChunk(socket, endOfStream(protocol, error));
   // Not closed: a client with a keep-alive connection may send its next request at this moment.
-  socket.write("0\r\n\r\n", onEnded);
+  socket.write(`0\r\n${trailers}\r\n`, "latin1", onEnded);
 }
 
 function endOfStream(protocol: string, error: ConnectError | undefined): Buffer {
@@ -77,8 +83,13 @@ function endOfStream(protocol: string, error: ConnectError | undefined): Buffer 
     const end = endStreamToJson(new Headers(), error, undefined);
     return enveloped(END_STREAM_FLAG, Buffer.from(JSON.stringify(end)));
   }
+  return enveloped(TRAILER_FLAG, Buffer.from(grpcTrailers(error)));
+}
+
+/** In gRPC-web they are a message, and in gRPC the trailers of the response. */
+function grpcTrailers(error: ConnectError | undefined): string {
   const message = error === undefined ? "" : `grpc-message: ${encodeGrpcMessage(error.rawMessage)}\r\n`;
-  return enveloped(TRAILER_FLAG, Buffer.from(`grpc-status: ${error?.code ?? 0}\r\n${message}`));
+  return `grpc-status: ${error?.code ?? 0}\r\n${message}`;
 }
 
 export function writeChunk(socket: Socket, bytes: Buffer): void {

@@ -59,11 +59,11 @@ export function continueStream(
     onGap: (from, to) => activity.gap(from, to),
     signal: gone.signal,
   });
-  const remove = streams.add(stream, { process, terms: termsOf(state), socket });
+  const early = keepEarly(socket, state.early);
+  const remove = streams.add(stream, { process, terms: termsOf(state), socket, early });
   const stopNotices = state.notices ? serving.onStop((stopping) => stream.notify(stopping)) : () => undefined;
   // A client whose side ends is gone: it cannot send the next request before this response ends.
   socket.once("end", leave).once("close", leave);
-  const early = keepEarly(socket);
   return async () => {
     const outcome = await stream.continue(createChunkedSink(socket));
     limit.timer?.cancel();
@@ -93,8 +93,9 @@ export function continueStream(
 }
 
 function termsOf(state: StreamState): StreamTerms {
-  const { fd: _, processId: __, unsent: ___, isSizeDue: ____, ...rest } = state;
-  const { deliveredTo: _____, readTo: ______, skippedTo: _______, ...terms } = rest;
+  const { fd: _, early: __, isLastAnswer: ___, processId: ____, ...stream } = state;
+  const { unsent: _____, isSizeDue: ______, ...rest } = stream;
+  const { deliveredTo: _______, readTo: ________, skippedTo: _________, ...terms } = rest;
   return terms;
 }
 

@@ -2,16 +2,14 @@
 
 import type { Socket } from "node:net";
 import type { NodeResponse } from "../../http/index.ts";
-import { descriptorOf } from "../../linux/index.ts";
 import type { Process } from "../../process/index.ts";
 import type { AttachedStream } from "./attached-stream.ts";
+import { type SentAhead, type StreamConnection, saveConnection } from "./carried-connection.ts";
 import type { StreamState, StreamTerms } from "./stream-state.ts";
 
-interface OpenStream {
+interface OpenStream extends StreamConnection {
   readonly process: Process;
   readonly terms: StreamTerms;
-  /** Undefined if its connection cannot be carried. */
-  readonly socket: Socket | undefined;
 }
 
 export class OutputStreams {
@@ -42,14 +40,14 @@ export class OutputStreams {
   }
 
   /** Those that can be carried, and their processes. */
-  save(): { readonly states: StreamState[]; readonly processes: Process[] } {
+  save(sentAhead: SentAhead): { readonly states: StreamState[]; readonly processes: Process[] } {
     const states: StreamState[] = [];
     const processes: Process[] = [];
-    for (const [stream, { process, terms, socket }] of this.#open) {
-      const fd = socket === undefined ? undefined : descriptorOf(socket);
+    for (const [stream, { process, terms, ...connection }] of this.#open) {
       const place = stream.save();
-      if (fd === undefined || place === undefined) continue;
-      states.push({ ...terms, ...place, fd, processId: process.processId });
+      const carried = saveConnection(connection, sentAhead);
+      if (carried === undefined || place === undefined) continue;
+      states.push({ ...terms, ...place, ...carried, processId: process.processId });
       processes.push(process);
     }
     return { states, processes };

@@ -1,6 +1,7 @@
 // Streams of output on plain HTTP/1.1 as plain data: the next image of the agent continues them, in the middle of a
 // frame if need be (src/handover). Fields are only added; a field keeps its name and its meaning.
 
+import type { ConnectionState } from "./carried-connection.ts";
 import type { Codec } from "./event-frames.ts";
 
 /** The options of a stream's client. */
@@ -33,7 +34,6 @@ export interface StreamPlace {
   readonly unsent: Buffer;
 }
 
-export interface StreamState extends StreamTerms, StreamPlace {
-  readonly fd: number;
+export interface StreamState extends StreamTerms, StreamPlace, ConnectionState {
   readonly processId: string;
 }

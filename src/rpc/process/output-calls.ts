@@ -55,7 +55,7 @@ export async function* start(
   const keepalive = keepaliveMs(context.requestHeader, settings.keepaliveMs);
   const user = basicUser(context.requestHeader);
   const { grant, timeoutMs, releaseRequest } = callContext(context.values);
-  refuseUser(grant, user);
+  refuseUser(grant, { user, uid: request.uid, group: request.group });
   const process = await settings.table.start(toStartRequest(request, user, timeoutMs));
   // The process counts its request itself.
   releaseRequest();

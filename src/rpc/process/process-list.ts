@@ -67,7 +67,13 @@ export async function listProcesses(
     request.sinceRevision === undefined
       ? undefined
       : changesFor(settings, grant).since(request.sinceRevision, request.includeEnded);
-  const { found, nextPageToken } = page(table, request, changed, configFor(grant));
+  const { found, nextPageToken } = page(
+    table,
+    settings.table.lastPosition,
+    request,
+    changed,
+    configFor(grant),
+  );
   const infos = found.map(({ info }) => info);
   if (request.usage) await addUsage(found);
   return {
@@ -167,17 +173,18 @@ function all(table: SeenProcesses, configOf: ConfigOf): ProcessInfo[] {
 
 function page(
   table: SeenProcesses,
+  lastPosition: number,
   request: ListRequest,
   changed: ChangesSince | undefined,
   configOf: ConfigOf,
 ): { readonly found: Listed[]; readonly nextPageToken?: string } {
   const matches = matcherOf(request);
-  const after = toPosition(request.pageToken);
+  const after = toPosition(request.pageToken, lastPosition);
   const size = Math.min(request.pageSize === 0 ? MAX_PAGE_SIZE : request.pageSize, MAX_PAGE_SIZE);
   const isListed = (process: Process) =>
     (changed === undefined || changed.hasChanged(process)) && matches(process);
   const candidates = inOrder(table, request.includeEnded, isListed).filter(
-    (process) => positionOf(process) > after,
+    ({ position }) => position > after,
   );
   const found: Listed[] = [];
   let bytes = 0;
@@ -188,7 +195,7 @@ function page(
     if (isFull) return { found, nextPageToken: String(last) };
     const config = request.omitConfig ? {} : { config: configOf(process) };
     found.push({ process, info: { ...toProcessInfo(process), ...config, ...toDetails(process) } });
-    last = positionOf(process);
+    last = process.position;
   }
   return { found };
 }
@@ -206,29 +213,15 @@ function inOrder(
 ): Process[] {
   const ended = table.listEnded();
   const live = table.list();
-  // Also of those that are not listed now.
-  for (const process of ended) positionOf(process);
-  for (const process of live) positionOf(process);
   const listed = includeEnded ? [...ended, ...live] : live;
-  return listed.filter(isListed).sort((a, b) => positionOf(a) - positionOf(b));
+  return listed.filter(isListed).sort((a, b) => a.position - b.position);
 }
-
-const positions = new WeakMap<Process, number>();
-let lastPosition = 0;
 
 /**
- * The place of a process in all pages. It stays when the process ends, and a process that starts later has a later place,
- * so that pages neither repeat nor omit a process that is there all the time.
+ * The token is the position of the last process of a page. It stays when the process ends, and a process that starts later
+ * has a later one, so that pages neither repeat nor omit a process that is there all the time.
  */
-function positionOf(process: Process): number {
-  const known = positions.get(process);
-  if (known !== undefined) return known;
-  lastPosition++;
-  positions.set(process, lastPosition);
-  return lastPosition;
-}
-
-function toPosition(pageToken: string): number {
+function toPosition(pageToken: string, lastPosition: number): number {
   if (pageToken === "") return 0;
   if (/^[1-9]\d{0,14}$/.test(pageToken) && Number(pageToken) <= lastPosition) return Number(pageToken);
   throw new ConnectError(

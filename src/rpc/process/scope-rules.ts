@@ -8,16 +8,31 @@ import { clip } from "../../text.ts";
 /** Those that a keyboard and a window cause. */
 const SIGNALS_OF_ATTACH: Readonly<Record<string, number>> = { SIGINT: 2, SIGWINCH: 28 };
 
-/** Throws `permission_denied`. `user` is the one that the request names. */
-export function refuseUser({ users }: Grant, user: string | undefined): void {
-  if (users === undefined || (user !== undefined && users.has(user))) return;
+/** The part of a Start that decides as whom its process runs; `user` comes from the headers. */
+export interface AskedUser {
+  readonly user: string | undefined;
+  readonly uid?: number | undefined;
+  readonly group?: string | undefined;
+}
+
+/** Throws `permission_denied`. */
+export function refuseUser({ users }: Grant, { user, uid, group }: AskedUser): void {
+  if (users === undefined) return;
   const names = [...users].join(", ");
-  throw new HoldfastError(
-    "permission_denied",
-    user === undefined
-      ? `the access token runs processes as ${names}; name one of them (Authorization: Basic)`
-      : `the access token does not run processes as "${clip(user)}", only as ${names}`,
-  );
+  // A uid takes the place of the name, and a group gives rights that the user does not have.
+  const isNamed = user !== undefined && users.has(user) && uid === undefined;
+  if (isNamed && group === undefined) return;
+  throw new HoldfastError("permission_denied", refusalOf(names, { user, uid, group }));
+}
+
+function refusalOf(names: string, { user, uid, group }: AskedUser): string {
+  if (uid !== undefined)
+    return `the access token does not run processes by uid (${uid}); name one of ${names} (Authorization: Basic)`;
+  if (group !== undefined)
+    return `the access token does not run processes in the group "${clip(group)}"; leave the group out`;
+  if (user === undefined)
+    return `the access token runs processes as ${names}; name one of them (Authorization: Basic)`;
+  return `the access token does not run processes as "${clip(user)}", only as ${names}`;
 }
 
 /** Throws `permission_denied`. */

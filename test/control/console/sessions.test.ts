@@ -91,6 +91,25 @@ test("at most 64 codes wait, and the oldest of 256 sessions makes room for a new
   expect(sessions.find(digestOf(first?.token ?? ""))).toBeUndefined();
 });
 
+test("a code goes on in the next agent for the rest of its minute, and can be used once", () => {
+  let nowMs = 5_000;
+  const { logger } = newSessions();
+  const next = () => new ConsoleSessions(logger, [], { nowMs: () => nowMs });
+  const before = next();
+  const [used, unused] = [before.issueCode(observe), before.issueCode({ scope: "admin", process: "mine" })];
+  before.openSession(used);
+  nowMs += 59_999;
+  const [after, late] = [next(), next()];
+  for (const sessions of [after, late]) sessions.restoreCodes(before.saveCodes());
+  expect(after.openSession(used)).toBeUndefined();
+  const grant = after.openSession(unused)?.grant;
+  expect([grant?.scopes, [...(grant?.processes ?? [])]]).toEqual([["admin"], ["mine"]]);
+  expect(after.openSession(unused)).toBeUndefined();
+  nowMs += 1;
+  expect(late.openSession(unused)).toBeUndefined();
+  expect(late.saveCodes()).toEqual([]);
+});
+
 test("a new generation voids codes and sessions, and saved sessions go on in the next agent", () => {
   const { sessions } = newSessions();
   const [used, unused] = [
