@@ -134,7 +134,7 @@ export async function bytesOfTree(files: UserFiles, path: string, isExcluded: Pa
   const root = await onThisMachine("read", path, () => files.call("openTree", [Buffer.from(resolve(path))]));
   const below = async (folder: Buffer): Promise<number> => {
     let bytes = 0;
-    for (const entry of await files.call("readTreeFolder", [root.fd, folder])) {
+    for (const entry of (await files.call("readTreeFolder", [root.fd, folder])) ?? []) {
       const name = Buffer.from(entry.name);
       const place = folder.length === 0 ? name : Buffer.concat([folder, Buffer.from("/"), name]);
       if (isExcluded(place.toString())) continue;

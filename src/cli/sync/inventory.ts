@@ -4,6 +4,7 @@
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Client, FileEntry } from "../../client/index.ts";
+import { HoldfastError } from "../../errors.ts";
 import { closeFile, type PathFilter, type UserFiles } from "../../filesystem/index.ts";
 import { FileProblem, ifFound, onThisMachine } from "../files/file-problem.ts";
 import { inDirectory, parentOfPath } from "../files/place.ts";
@@ -62,7 +63,8 @@ export async function localInventory(
   try {
     const real = await onThisMachine("read", directory, () => realpath(directory));
     const walk = async (folder: string, only: string | undefined): Promise<void> => {
-      const entries = await files.call("readTreeFolder", [root, Buffer.from(folder)]).catch(goneIn(folder));
+      const entries =
+        (await files.call("readTreeFolder", [root, Buffer.from(folder)])) ?? goneIn(folder, directory);
       for (const entry of entries) {
         const name = Buffer.from(entry.name).toString();
         if (only !== undefined && name !== only) continue;
@@ -95,11 +97,9 @@ async function openDirectory(files: UserFiles, directory: string): Promise<numbe
 }
 
 /** A directory that is gone when it is read has nothing in it. */
-function goneIn(folder: string): (error: unknown) => [] {
-  return (error) => {
-    if (folder !== "" && Reflect.get(Object(error), "code") === "not_found") return [];
-    throw error;
-  };
+function goneIn(folder: string, directory: string): [] {
+  if (folder !== "") return [];
+  throw new HoldfastError("not_found", `directory "${directory}" is gone`);
 }
 
 function resolved(root: string, place: string, target: string): string {

@@ -33,7 +33,7 @@ export function chooseRanges(header: string | undefined, size: number): RangeCho
 }
 
 function parse(spec: string, size: number): ByteRange | "outside" | undefined {
-  const [, from, to] = /^(\d{0,15})-(\d{0,15})$/.exec(spec) ?? [];
+  const [, from, to] = /^(\d*)-(\d*)$/.exec(spec) ?? [];
   if (from === undefined || to === undefined || (from === "" && to === "")) return undefined;
   if (from === "") {
     const length = Math.min(Number(to), size);

@@ -50,11 +50,17 @@ export function hasConditions(header: HeaderReader): boolean {
   );
 }
 
+/** Of the compressed answer: its bytes are others, but it is the same version of the file. */
+export function compressedEtag(etag: string): string {
+  return etag.replace(/"$/, '-gzip"');
+}
+
 function matches(list: string, current: FileVersion | undefined, isStrong: boolean): boolean {
   if (list.trim() === "*") return current !== undefined;
   if (current === undefined) return false;
   const tags = list.match(/(?:W\/)?"[^"]*"/g) ?? [];
-  return tags.some((tag) => (isStrong ? tag : tag.replace(/^W\//, "")) === current.etag);
+  const own = [current.etag, compressedEtag(current.etag)];
+  return tags.some((tag) => own.includes(isStrong ? tag : tag.replace(/^W\//, "")));
 }
 
 function seconds({ modifiedMs }: FileVersion): number {

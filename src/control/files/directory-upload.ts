@@ -43,8 +43,14 @@ export async function uploadDirectory(
     skipped: [],
     skippedCount: 0,
   };
-  const root = await requester.files.call("openUnpackRoot", [path, requester.owner]);
+  // Before the directory is opened: without memory for it, nothing is to be closed.
   const share = service.memory.open();
+  const root = await requester.files
+    .call("openUnpackRoot", [path, requester.owner])
+    .catch((error: unknown) => {
+      share.release();
+      throw error;
+    });
   const events = /\bapplication\/x-ndjson\b/i.test(header.get("Accept") ?? "")
     ? progressEvents(response, progress)
     : undefined;

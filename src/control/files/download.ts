@@ -4,6 +4,7 @@ import { createGzip } from "node:zlib";
 import { HoldfastError } from "../../errors.ts";
 import { baseOf, closeFile, copyOut, type OpenFile, sendOut } from "../../filesystem/index.ts";
 import {
+  type HeaderReader,
   headerReader,
   isGoneClient,
   type NodeRequest,
@@ -12,7 +13,12 @@ import {
 } from "../../http/index.ts";
 import { kernelRandomUuid } from "../../linux/index.ts";
 import { type ByteRange, chooseRanges } from "../file-headers/byte-ranges.ts";
-import { checkConditions, doesRangeApply, hasConditions } from "../file-headers/conditions.ts";
+import {
+  checkConditions,
+  compressedEtag,
+  doesRangeApply,
+  hasConditions,
+} from "../file-headers/conditions.ts";
 import { chooseCoding } from "../file-headers/content-coding.ts";
 import { contentDisposition } from "../file-headers/content-disposition.ts";
 import { isCompressible, mediaType, SNIFFED_BYTES } from "../file-headers/media-type.ts";
@@ -76,11 +82,12 @@ async function answer(
     "Content-Security-Policy": "sandbox allow-scripts",
     "Last-Modified": new Date(opened.modifiedMs).toUTCString(),
     "X-Content-Type-Options": "nosniff",
-    ETag: coding === "gzip" ? `"${opened.version}-gzip"` : current.etag,
+    ETag: coding === "gzip" ? compressedEtag(current.etag) : current.etag,
     Vary: vary(response),
   };
   const condition = checkConditions(header, current, true);
-  if (condition === "not-modified") return void response.writeHead(304, common).end();
+  if (condition === "not-modified")
+    return void response.writeHead(304, { ...common, ETag: knownEtag(header, current.etag) }).end();
   if (condition === "failed")
     return answerFileJson(response, 412, { code: 412, message: changed(path) }, common);
   if (coding === "gzip") {
@@ -234,6 +241,12 @@ function giveUp(error: unknown, response: NodeResponse, { logger }: FileService)
     else logger.error({ err: error }, "a download failed");
   }
   response.destroy();
+}
+
+/** The answer that the client has: only that one is updated by a 304 with its ETag. */
+function knownEtag(header: HeaderReader, etag: string): string {
+  const list = header.get("If-None-Match") ?? "";
+  return !list.includes(etag) && list.includes(compressedEtag(etag)) ? compressedEtag(etag) : etag;
 }
 
 function vary(response: NodeResponse): string {

@@ -7,12 +7,13 @@ import { HoldfastError } from "../../errors.ts";
 import { headerReader, type NodeRequest, type NodeResponse, pathOf, type Query } from "../../http/index.ts";
 import { kernelRandomUuid } from "../../linux/index.ts";
 import { clip } from "../../text.ts";
+import { expectedDigest } from "../file-headers/digests.ts";
 import { answerFileJson } from "../files/file-answer.ts";
 import { requesterOf } from "../files/file-request.ts";
 import type { FileService } from "../files/file-service.ts";
 import { describe, lookAt, requiredPath, stagedFor, storeOptionsOf } from "../uploads/storing.ts";
 import { uploadBody } from "../uploads/upload-body.ts";
-import { ResumableUpload } from "./resumable-upload.ts";
+import { ResumableUpload, type UploadPlan } from "./resumable-upload.ts";
 
 const ID = /^[\w.~-]{8,128}$/;
 const PREFIX = "/files/uploads/";
@@ -33,23 +34,23 @@ export async function createUpload(
   const id = query.text("upload_id") ?? kernelRandomUuid();
   if (!ID.test(id))
     throw invalid(`upload_id has 8 to 128 letters, digits, "-", "_", "." or "~": "${clip(id)}"`);
-  const known = service.uploads.find(id);
-  if (known !== undefined) return answerRepeated(known, response);
-  refuseCoding(request);
   const requester = await requesterOf(request, query.text("username"), service.access, service.defaults);
   const path = requiredPath(requester, query);
+  const known = service.uploads.find(id);
+  if (known !== undefined) return await answerRepeated(known, { requester, path }, response);
+  refuseCoding(request);
   const options = storeOptionsOf(request, query);
+  const digest = wholeDigestOf(request);
   const target = await lookAt(requester, path, request, options.following);
   const share = service.memory.open();
   try {
     const content = stagedFor(requester, path, share.bufferBytes);
-    const digest = headerReader(request).get("Repr-Digest");
     const upload = new ResumableUpload({ id, path, requester, target, options, digest }, content);
     // The client may have disconnected and repeated the request while this one looked the target up.
     const other = service.uploads.find(id);
     if (other !== undefined) {
       await upload.close();
-      return await answerRepeated(other, response);
+      return await answerRepeated(other, { requester, path }, response);
     }
     service.uploads.add(upload);
     await receive(service, upload, { request, response, isLast, createdStatus: 201 });
@@ -58,7 +59,17 @@ export async function createUpload(
   }
 }
 
-async function answerRepeated(upload: ResumableUpload, response: NodeResponse): Promise<void> {
+async function answerRepeated(
+  upload: ResumableUpload,
+  asked: Pick<UploadPlan, "path" | "requester">,
+  response: NodeResponse,
+): Promise<void> {
+  const { id, path, requester } = upload.plan;
+  if (!path.equals(asked.path) || requester.files.user.uid !== asked.requester.files.user.uid)
+    throw new HoldfastError(
+      "already_exists",
+      `upload_id "${clip(id)}" is the id of an upload to another path or of another user; choose another id`,
+    );
   await upload.takeOver();
   if (upload.stored === undefined) answerMismatch(upload, 0, response);
   else answerStored(upload, response);
@@ -123,6 +134,7 @@ async function receive(
   { request, response, isLast, createdStatus }: Receiving,
 ): Promise<void> {
   const header = headerReader(request);
+  const digest = wholeDigestOf(request);
   // The digest of the whole is checked at the end, not against this part of it.
   const partHeader = { get: (name: string) => (name === "Repr-Digest" ? null : header.get(name)) };
   await upload.append(uploadBody(request, partHeader, idleMs), () => request.destroy());
@@ -135,7 +147,7 @@ async function receive(
     return void response.end();
   }
   try {
-    await upload.complete(header.get("Repr-Digest"));
+    await upload.complete(digest);
   } catch (error) {
     // The content is wrong, or its place refuses it: to send the same again would not help.
     uploads.remove(upload.plan.id);
@@ -188,6 +200,13 @@ function offsetOf(request: NodeRequest): number {
   const value = headerReader(request).get("Upload-Offset");
   if (value !== null && /^\d{1,15}$/.test(value)) return Number(value);
   throw invalid(`Upload-Offset is a number of bytes, not "${clip(value ?? "")}"`);
+}
+
+/** Throws for a malformed one before the body is read. */
+function wholeDigestOf(request: NodeRequest): string | null {
+  const value = headerReader(request).get("Repr-Digest");
+  expectedDigest("Repr-Digest", value);
+  return value;
 }
 
 /** Offsets count the bytes of the file. */

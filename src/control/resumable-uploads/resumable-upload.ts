@@ -7,7 +7,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { HoldfastError } from "../../errors.ts";
 import { type PlacedFile, readAt, type StagedContent } from "../../filesystem/index.ts";
-import { reprDigest } from "../file-headers/digests.ts";
+import { compareDigest, expectedDigest, reprDigest } from "../file-headers/digests.ts";
 import type { Requester } from "../files/file-request.ts";
 import { type StoreOptions, store, type Target } from "../uploads/storing.ts";
 import type { UploadState } from "./upload-state.ts";
@@ -137,31 +137,45 @@ export class ResumableUpload {
 
   /** Stores the content. Throws `invalid_argument` if it is not what the digest says. */
   async complete(digest: string | null): Promise<PlacedFile> {
-    for (const expected of [this.plan.digest, digest])
-      if (expected !== null && !listed(expected).includes(this.digest))
-        throw new HoldfastError(
-          "invalid_argument",
-          `Repr-Digest is ${expected}, but the received content has ${this.digest}; the file is unchanged`,
-        );
-    const { path, requester, target, options } = this.plan;
-    const storing = store(requester, { path, content: this.#content, target, options });
+    const storing = this.#verifyAndStore(digest);
     this.#storing = storing;
     this.#stored = await storing;
     await this.#content.close();
     return this.#stored;
   }
 
+  async #verifyAndStore(digest: string | null): Promise<PlacedFile> {
+    for (const header of [this.plan.digest, digest]) await this.#verify(header);
+    const { path, requester, target, options } = this.plan;
+    return await store(requester, { path, content: this.#content, target, options });
+  }
+
+  async #verify(header: string | null): Promise<void> {
+    const expected = expectedDigest("Repr-Digest", header);
+    if (expected === undefined) return;
+    if (expected.algorithm === "sha256") return compareDigest("Repr-Digest", expected, this.#hash);
+    // Only the other one is counted while the content arrives.
+    const hash = createHash(expected.algorithm);
+    await this.#readInto(hash, this.#content.bytes);
+    compareDigest("Repr-Digest", expected, hash);
+  }
+
   /** A hash cannot be passed on: the spool file is read once more. */
   async #hashInherited(): Promise<void> {
-    const fd = this.#content.spoolFile?.fd;
     const bytes = this.#unhashedBytes;
     this.#unhashedBytes = 0;
+    await this.#readInto(this.#hash, bytes);
+  }
+
+  /** Content is in the spool file while no request sends any. */
+  async #readInto(hash: Hash, bytes: number): Promise<void> {
+    const fd = this.#content.spoolFile?.fd;
     if (fd === undefined || bytes === 0) return;
     const buffer = Buffer.allocUnsafeSlow(Math.min(bytes, REHASH_BYTES));
     for (let at = 0; at < bytes; ) {
       const read = await readAt(fd, buffer.subarray(0, Math.min(buffer.length, bytes - at)), at);
       if (read === 0) throw new Error(`the spool file of an upload ends at ${at} of ${bytes} bytes`);
-      this.#hash.update(buffer.subarray(0, read));
+      hash.update(buffer.subarray(0, read));
       at += read;
     }
   }
@@ -170,12 +184,4 @@ export class ResumableUpload {
     this.#run?.stop();
     await this.#content.close();
   }
-}
-
-/**
- * Other algorithms than SHA-256 are left out of a comparison; a header with only such algorithms is
- * ignored.
- */
-function listed(header: string): string[] {
-  return header.split(",").map((item) => item.trim());
 }

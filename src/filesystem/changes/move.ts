@@ -1,13 +1,13 @@
 // Moves a file or directory, as rename(2) does; to another file system by a copy that takes the
 // destination's place when it is complete.
 
-import { closeSync, lstatSync, renameSync } from "node:fs";
+import { type BigIntStats, closeSync, constants as flags, fstatSync, lstatSync, renameSync } from "node:fs";
 import { constants } from "node:os";
-import { kernelRandomUuid } from "../../linux/index.ts";
+import { kernelRandomUuid, O_PATH } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
 import type { Owner } from "../threads/basic-operations.ts";
 import { type OpenFolder, openFolderOf, splitPath } from "../threads/open-folder.ts";
-import { atPlace } from "../threads/open-path.ts";
+import { atPlace, openPath } from "../threads/open-path.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { copyTree } from "./copy-tree.ts";
 import { openMissing } from "./make-directory.ts";
@@ -59,6 +59,8 @@ const SLASH = Buffer.from("/");
 
 function moveByCopy(context: OperationContext, { from, to, source, folder, name }: MovePlaces): void {
   if (name.length === 0) throw moveError(from, to, E.EBUSY);
+  // rename(2) does not look for this if another file system is mounted in the source. The copy would never end.
+  if (isAtOrBelow(folder.fd, lstatSync(source, { bigint: true }))) throw moveError(from, to, E.EINVAL);
   const copy = Buffer.from(`.holdfast-${kernelRandomUuid()}.move`);
   try {
     copyTree(context, source, folder.at(copy), from);
@@ -78,6 +80,28 @@ function moveByCopy(context: OperationContext, { from, to, source, folder, name 
       error.errno,
     );
   }
+}
+
+/** Whether the open directory is `top` or is in it, also through mounts. */
+function isAtOrBelow(folder: number, top: BigIntStats): boolean {
+  let at = openPath(Buffer.from("."), O_PATH | flags.O_DIRECTORY, { from: folder });
+  try {
+    for (;;) {
+      const here = fstatSync(at, { bigint: true });
+      if (isSame(here, top)) return true;
+      const above = openPath(Buffer.from(".."), O_PATH | flags.O_DIRECTORY, { from: at });
+      closeSync(at);
+      at = above;
+      // The root is its own parent.
+      if (isSame(fstatSync(at, { bigint: true }), here)) return false;
+    }
+  } finally {
+    closeSync(at);
+  }
+}
+
+function isSame(one: BigIntStats, other: BigIntStats): boolean {
+  return one.dev === other.dev && one.ino === other.ino;
 }
 
 function renameFailure(from: Buffer, to: Buffer): number | undefined {

@@ -10,13 +10,14 @@ export const METADATA_PREFIX = "user.e2b.";
 export function readMetadata(target: AttributeTarget): Record<string, string> {
   const names = listAttributes(target);
   if ("errno" in names) return {};
-  const metadata: Record<string, string> = {};
+  const metadata = new Map<string, string>();
   for (const name of names) {
     if (!name.startsWith(METADATA_PREFIX)) continue;
     const key = Buffer.from(name.slice(METADATA_PREFIX.length), "latin1");
     const value = readAttribute(target, name);
     if (value === undefined || "errno" in value || !isUtf8(key) || !isUtf8(value)) continue;
-    metadata[key.toString()] = value.toString();
+    metadata.set(key.toString(), value.toString());
   }
-  return metadata;
+  // Not by assignment: `__proto__` would be lost.
+  return Object.fromEntries(metadata);
 }

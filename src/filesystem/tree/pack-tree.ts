@@ -18,7 +18,7 @@ export interface PackProgress {
   directories: number;
   links: number;
   bytes: number;
-  /** Sockets, FIFOs, devices, names that are not UTF-8, and what vanished meanwhile. */
+  /** Sockets, FIFOs, devices, names and targets of links that are not UTF-8, and what vanished meanwhile. */
   skipped: number;
 }
 
@@ -32,7 +32,8 @@ export interface PackRequest {
   readonly signal: AbortSignal;
 }
 
-type EntryHeader = Partial<Header> & Pick<Header, "name">;
+type EntryHeader = Partial<Header> &
+  Pick<Header, "name"> & { readonly pax?: Readonly<Record<string, string>> };
 
 export async function* packTree(request: PackRequest): AsyncGenerator<Uint8Array, void, void> {
   const pack = createPack();
@@ -63,9 +64,13 @@ class Packing {
   async walk(folder: TreeEntry, path: Buffer): Promise<void> {
     const { files, root, isExcluded, progress, signal } = this.#request;
     const name = path.length === 0 ? "." : path.toString();
+    const entries = await files.call("readTreeFolder", [root.fd, path], { signal });
+    if (entries === undefined) {
+      progress.skipped++;
+      return;
+    }
     await this.#add({ ...headerOf(folder, `${name}/`), type: "directory" });
     progress.directories++;
-    const entries = await files.call("readTreeFolder", [root.fd, path], { signal });
     for (const entry of entries) {
       const bytes = Buffer.from(entry.name);
       const below = path.length === 0 ? bytes : Buffer.concat([path, Buffer.from("/"), bytes]);
@@ -78,7 +83,12 @@ class Packing {
   }
 
   async #addLink(entry: TreeEntry, name: string): Promise<void> {
-    const linkname = Buffer.from(entry.target ?? []).toString();
+    const target = Buffer.from(entry.target ?? []);
+    if (!isUtf8(target)) {
+      this.#request.progress.skipped++;
+      return;
+    }
+    const linkname = target.toString();
     await this.#add({ ...headerOf(entry, name), type: "symlink", linkname });
     this.#request.progress.links++;
   }
@@ -168,12 +178,29 @@ class Packing {
   }
 }
 
+/** The fields of a header have six octal digits for an id, and tar-stream writes 31 bits of a time. */
+const MAX_ID = 0o777777;
+const MAX_SECONDS = 0x7fff_ffff;
+
+/** Larger numbers are in a header of pax in addition. */
 function headerOf({ mode, uid, gid, mtimeMs }: TreeEntry, name: string): EntryHeader {
-  return { name, mode, uid, gid, mtime: new Date(Math.floor(mtimeMs / 1000) * 1000) };
+  const seconds = Math.floor(mtimeMs / 1000);
+  const shownSeconds = Math.min(Math.max(seconds, 0), MAX_SECONDS);
+  const pax = {
+    ...(uid > MAX_ID ? { uid: String(uid) } : {}),
+    ...(gid > MAX_ID ? { gid: String(gid) } : {}),
+    ...(seconds === shownSeconds ? {} : { mtime: String(seconds) }),
+  };
+  return {
+    ...{ name, mode, mtime: new Date(shownSeconds * 1000) },
+    ...{ uid: Math.min(uid, MAX_ID), gid: Math.min(gid, MAX_ID) },
+    ...(Object.keys(pax).length === 0 ? {} : { pax }),
+  };
 }
 
 function sparseHeader(header: EntryHeader, size: number): EntryHeader {
   const pax = {
+    ...header.pax,
     "GNU.sparse.major": "1",
     "GNU.sparse.minor": "0",
     "GNU.sparse.name": header.name,

@@ -50,9 +50,17 @@ export function openTree(_context: OperationContext, path: Uint8Array): TreeRoot
   }
 }
 
-/** In the order of their bytes. An entry that vanishes meanwhile is left out. */
-export function readTreeFolder(context: OperationContext, root: number, path: Uint8Array): TreeEntry[] {
-  const folder = openBelow(root, path, constants.O_RDONLY | constants.O_DIRECTORY);
+/**
+ * In the order of their bytes. An entry that vanishes meanwhile is left out. Undefined if the directory vanished, or is none
+ * any more.
+ */
+export function readTreeFolder(
+  context: OperationContext,
+  root: number,
+  path: Uint8Array,
+): TreeEntry[] | undefined {
+  const folder = openUnlessGone(root, path, constants.O_RDONLY | constants.O_DIRECTORY);
+  if (folder === undefined) return undefined;
   try {
     const place = `/proc/self/fd/${folder}`;
     const names = withPath("list", path, () => readdirSync(place, { encoding: "buffer" }));
@@ -106,7 +114,8 @@ export function openTreeFile(
   path: Uint8Array,
   inlineBytes: number,
 ): TreeFile | undefined {
-  const fd = openFile(root, path);
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | constants.O_NOFOLLOW;
+  const fd = openUnlessGone(root, path, flags);
   if (fd === undefined) return undefined;
   let isKept = false;
   try {
@@ -123,13 +132,9 @@ export function openTreeFile(
   }
 }
 
-function openFile(root: number, path: Uint8Array): number | undefined {
+function openUnlessGone(root: number, path: Uint8Array, flags: number): number | undefined {
   try {
-    return openBelow(
-      root,
-      path,
-      constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | constants.O_NOFOLLOW,
-    );
+    return openBelow(root, path, flags);
   } catch (error) {
     if (error instanceof FileError && gone.has(nameOf(error.errno))) return undefined;
     throw error;

@@ -26,6 +26,7 @@ import { isNewFolder } from "../threads/open-folder.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { copyAll, writeAll } from "../transfer/copy-in.ts";
 import { openParent } from "../transfer/parents.ts";
+import { removeIfThere } from "../transfer/redo-record.ts";
 import { momentaryName } from "../transfer/spool.ts";
 import { inFolder, inParent, openBelow } from "./below.ts";
 
@@ -47,6 +48,7 @@ export type UnpackStep =
       readonly path: string;
       readonly fd: number;
       readonly isLinkable: boolean;
+      readonly bytes: number;
     } & EntryAttributes)
   | ({ readonly kind: "symlink"; readonly path: string; readonly target: string } & EntryAttributes)
   | { readonly kind: "link"; readonly path: string; readonly to: string }
@@ -68,10 +70,18 @@ export function openUnpackRoot(
   }
 }
 
+/** If a step fails, emits how many were done before it. */
 export function unpackEntries(context: OperationContext, root: number, steps: readonly UnpackStep[]): void {
   const folders = openFolders(root);
+  let done = 0;
   try {
-    for (const step of steps) unpackEntry(context, root, step, folders);
+    for (const step of steps) {
+      unpackEntry(context, root, step, folders);
+      done++;
+    }
+  } catch (error) {
+    context.emit(done);
+    throw error;
   } finally {
     folders.close();
   }
@@ -189,7 +199,9 @@ function apply(fd: number, { mode, mtimeMs, owner }: EntryAttributes, setsOwner 
     }
   }
   fchmodSync(fd, mode);
-  futimesSync(fd, mtimeMs / 1000, mtimeMs / 1000);
+  // Not as a number: Node takes a negative one for the present.
+  const modified = new Date(mtimeMs);
+  futimesSync(fd, modified, modified);
 }
 
 function createFile(place: Buffer, folder: number, step: UnpackStep & { kind: "file" }): void {
@@ -260,6 +272,8 @@ function replacing(place: Buffer, folder: number, make: (name: Buffer) => void):
       unlinkSync(name);
       throw failure;
     }
+    // rename(2) does nothing if both are names of one file.
+    removeIfThere(name);
   }
 }
 

@@ -85,6 +85,9 @@ export async function unpackTree(request: UnpackRequest): Promise<void> {
     await unpacking.finish();
   } catch (error) {
     extract.destroy();
+    await unpacking.flush().catch(() => {
+      // The first failure is reported.
+    });
     if (failure !== undefined) throw failure.error;
     if (error instanceof HoldfastError) throw error;
     throw new HoldfastError("invalid_argument", `the body is not a valid tar archive: ${messageOf(error)}`);
@@ -114,9 +117,10 @@ class Unpacking {
       for await (const _ of content);
     };
     if (name.includes("\ufffd")) return await skip("its name is not UTF-8");
+    if (header.linkname?.includes("\ufffd")) return await skip("the target of the link is not UTF-8");
     const path = entryPath(name);
     if (path !== "" && isBelowExcluded(path, this.#request.isExcluded)) return await skip(undefined);
-    const attributes = this.#attributes(header);
+    const attributes = this.#attributes(header, pax);
     switch (header.type) {
       case "directory":
         await skip(undefined);
@@ -127,26 +131,24 @@ class Unpacking {
         return await this.#addFile(path, header.size, pax, attributes, content);
       case "symlink":
         await skip(undefined);
-        return await this.#addSymlink(path, header.linkname, attributes);
+        return await this.#addSymlink(path, targetOf(name, header), attributes);
       case "link":
         await skip(undefined);
-        this.#request.progress.links++;
-        return await this.#add({ kind: "link", path, to: entryPath(header.linkname) });
+        return await this.#add({ kind: "link", path, to: entryPath(targetOf(name, header)) });
       default:
-        return await skip(`it is a ${String(header.type)}`);
+        return await skip(header.type === null ? "its kind is not known" : `it is a ${String(header.type)}`);
     }
   }
 
   /** Directories last: entries that are created in them change their times. */
   async finish(): Promise<void> {
-    await this.#flush();
+    await this.flush();
     this.#batch = this.#directories.reverse();
     while (this.#batch.length > MAX_BATCH) await this.#run(this.#batch.splice(0, MAX_BATCH));
-    await this.#flush();
+    await this.flush();
   }
 
   async #addDirectory(path: string, attributes: EntryAttributes): Promise<void> {
-    this.#request.progress.directories++;
     if (this.#directories.length >= MAX_DIRECTORIES)
       throw refused(path, `is one directory more than the limit of ${MAX_DIRECTORIES}`);
     this.#directories.push({ kind: "finished", path, ...attributes });
@@ -154,13 +156,12 @@ class Unpacking {
   }
 
   async #addSymlink(path: string, target: string, attributes: EntryAttributes): Promise<void> {
-    const { outwardLinks, progress } = this.#request;
+    const { outwardLinks } = this.#request;
     if (outwardLinks !== "keep" && canLeadOut(path, target)) {
       const problem = `is a link to "${clip(target)}", which can lead out of the directory`;
       if (outwardLinks === "refuse") throw refused(path, `${problem}; use links=skip or links=keep`);
       return this.#noteSkipped(path, problem);
     }
-    progress.links++;
     await this.#add({ kind: "symlink", path, target, ...attributes });
   }
 
@@ -171,8 +172,10 @@ class Unpacking {
     attributes: EntryAttributes,
     content: AsyncIterable<Buffer>,
   ): Promise<void> {
-    const { progress, bufferBytes } = this.#request;
+    const { bufferBytes } = this.#request;
     const isSparse = pax["GNU.sparse.major"] === "1" && pax["GNU.sparse.minor"] === "0";
+    if (!isSparse && Object.keys(pax).some((key) => key.startsWith("GNU.sparse.")))
+      throw refused(path, "is a sparse file of an old format; create the archive with --sparse-version=1.0");
     const realSize = isSparse ? Number(pax["GNU.sparse.realsize"] ?? Number.NaN) : size;
     if (!Number.isSafeInteger(realSize) || realSize < 0) throw refused(path, "has no valid size");
     if (isSparse || size > bufferBytes) await this.#addLarge(path, isSparse, realSize, attributes, content);
@@ -181,8 +184,6 @@ class Unpacking {
       for await (const piece of content) pieces.push(piece);
       await this.#add({ kind: "file", path, content: Buffer.concat(pieces), ...attributes }, size);
     }
-    progress.files++;
-    progress.bytes += realSize;
   }
 
   async #addLarge(
@@ -192,7 +193,7 @@ class Unpacking {
     attributes: EntryAttributes,
     content: AsyncIterable<Buffer>,
   ): Promise<void> {
-    await this.#flush();
+    await this.flush();
     const { files, directory } = this.#request;
     const spool = await files.call("openSpool", [directory]);
     try {
@@ -208,19 +209,23 @@ class Unpacking {
       }
       await truncateFile(spool.fd, size);
       const { fd, isLinkable } = spool;
-      await this.#run([{ kind: "spooled", path, fd, isLinkable, ...attributes }]);
+      await this.#run([{ kind: "spooled", path, fd, isLinkable, bytes: size, ...attributes }]);
     } finally {
       await closeFile(spool.fd);
     }
   }
 
-  #attributes({ mode, mtime, uid, gid }: Header): EntryAttributes {
+  /** Numbers of pax are those that the header has no room for. */
+  #attributes({ mode, mtime, ...header }: Header, pax: Readonly<Record<string, string>>): EntryAttributes {
     const { owner } = this.#request;
     const isArchive = owner === "archive";
+    const uid = numberIn(pax, "uid") ?? header.uid;
+    const gid = numberIn(pax, "gid") ?? header.gid;
+    const seconds = numberIn(pax, "mtime");
     return {
       // Set-id bits only together with the owner that they mean.
       mode: (mode ?? 0o644) & (isArchive ? 0o7777 : 0o777),
-      mtimeMs: mtime?.getTime() ?? Date.now(),
+      mtimeMs: seconds === undefined ? (mtime?.getTime() ?? Date.now()) : seconds * 1000,
       owner: isArchive ? { uid: uid ?? 0, gid: gid ?? 0 } : owner,
     };
   }
@@ -228,18 +233,33 @@ class Unpacking {
   async #add(step: UnpackStep, bytes = 0): Promise<void> {
     this.#batch.push(step);
     this.#batchBytes += bytes;
-    if (this.#batch.length >= MAX_BATCH || this.#batchBytes >= this.#request.bufferBytes) await this.#flush();
+    if (this.#batch.length >= MAX_BATCH || this.#batchBytes >= this.#request.bufferBytes) await this.flush();
   }
 
-  async #flush(): Promise<void> {
+  /** Unpacks the entries that are complete. */
+  async flush(): Promise<void> {
     const steps = this.#batch;
     this.#batch = [];
     this.#batchBytes = 0;
     if (steps.length > 0) await this.#run(steps);
   }
 
+  /** Counts what is unpacked, also if a later step fails. */
   async #run(steps: readonly UnpackStep[]): Promise<void> {
-    await this.#request.files.call("unpackEntries", [this.#request.root, steps]);
+    const { files, root, progress } = this.#request;
+    let done = steps.length;
+    const onPart = (part: unknown) => {
+      done = part as number;
+    };
+    try {
+      await files.call("unpackEntries", [root, steps], { onPart });
+    } catch (error) {
+      // Without a part, it was not begun.
+      if (done === steps.length) done = 0;
+      throw error;
+    } finally {
+      for (const step of steps.slice(0, done)) countStep(progress, step);
+    }
   }
 
   #noteSkipped(name: string, reason: string): void {
@@ -247,6 +267,27 @@ class Unpacking {
     progress.skippedCount++;
     if (progress.skipped.length < MAX_SKIPPED_NAMES) progress.skipped.push({ name: clip(name), reason });
   }
+}
+
+function countStep(progress: UnpackProgress, step: UnpackStep): void {
+  if (step.kind === "directory") progress.directories++;
+  else if (step.kind === "symlink" || step.kind === "link") progress.links++;
+  else if (step.kind !== "finished") {
+    progress.files++;
+    progress.bytes += step.kind === "file" ? step.content.length : step.bytes;
+  }
+}
+
+/** Undefined without it, and for something else than a number. */
+function numberIn(pax: Readonly<Record<string, string>>, key: string): number | undefined {
+  const text = pax[key] ?? "";
+  return /^-?\d{1,15}(?:\.\d+)?$/.test(text) ? Number(text) : undefined;
+}
+
+function targetOf(name: string, { linkname }: Header): string {
+  if (linkname === null || linkname === undefined || linkname === "" || linkname.includes("\0"))
+    throw refused(name, "is a link without a target, or its target contains a NUL character");
+  return linkname;
 }
 
 /** Pieces of about `bytes`: an archive arrives in small ones. */

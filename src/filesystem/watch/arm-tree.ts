@@ -2,12 +2,12 @@
 // directory is watched before it is listed, so an entry that appears in it is either listed or
 // reported by the kernel. An entry that disappears meanwhile is left out.
 
-import { closeSync, constants as flags, fstatSync, lstatSync, statfsSync } from "node:fs";
+import { closeSync, constants as flags, fstatSync, lstatSync, readlinkSync, statfsSync } from "node:fs";
 import { constants } from "node:os";
 import { addWatch, type Fd, IN, O_PATH, type WatchDescriptor } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
 import { childrenOf, type OpenFolder, withFolder, withOpened } from "../threads/open-folder.ts";
-import { openPath } from "../threads/open-path.ts";
+import { atPlace, openPath } from "../threads/open-path.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { createGlobs } from "./globs.ts";
 
@@ -197,21 +197,57 @@ function watchError(path: Buffer, errno: number): FileError {
 }
 
 /**
- * Watches the nearest existing directory above `path`, so that its return is noticed. Returns the watch, or undefined if
- * `path` exists again.
+ * Watches the nearest existing directory on the way to `path`, so that its return is noticed. The way also leads through links,
+ * at the end of it and to nothing.
  */
-export function armNearest(context: OperationContext, fd: Fd, path: Uint8Array): WatchDescriptor | undefined {
-  const names = Buffer.from(path).toString("latin1").split("/").filter(Boolean);
-  for (let count = names.length - 1; count >= 0; count--) {
-    context.step();
-    const folder = `/${names.slice(0, count).join("/")}`;
-    const added = watchFolder(fd, Buffer.from(folder, "latin1"));
-    if (added === undefined) continue;
-    // It may have returned before it was watched.
-    const next = Buffer.from(`/${names.slice(0, count + 1).join("/")}`, "latin1");
-    return exists(next) ? undefined : added;
+export function armNearest(context: OperationContext, fd: Fd, path: Uint8Array): WatchDescriptor {
+  let names = namesOf(path);
+  for (let links = 0; links <= MAX_LINKS; links++) {
+    const found = watchNearest(context, fd, names);
+    if (found === undefined) break;
+    const link = readLink(pathOf(names.slice(0, found.count + 1)));
+    if (link === undefined) return found.watch;
+    const above = link[0] === SLASH ? [] : names.slice(0, found.count);
+    names = [...above, ...namesOf(link), ...names.slice(found.count + 1)];
   }
   throw pathError("watch", path, E.ENOENT);
+}
+
+/** As the kernel's own limit. */
+const MAX_LINKS = 40;
+const SLASH = 0x2f;
+
+/** `count`: how many of the names lead to the directory that is watched. */
+function watchNearest(
+  context: OperationContext,
+  fd: Fd,
+  names: readonly string[],
+): { readonly watch: WatchDescriptor; readonly count: number } | undefined {
+  for (let count = names.length - 1; count >= 0; count--) {
+    context.step();
+    const watch = watchFolder(fd, pathOf(names.slice(0, count)));
+    if (watch !== undefined) return { watch, count };
+  }
+  return undefined;
+}
+
+/** In Latin-1, which keeps every byte. */
+function namesOf(path: Uint8Array): string[] {
+  return Buffer.from(path).toString("latin1").split("/").filter(Boolean);
+}
+
+function pathOf(names: readonly string[]): Buffer {
+  return Buffer.from(`/${names.join("/")}`, "latin1");
+}
+
+/** Undefined for everything that is not a link. */
+function readLink(path: Buffer): Buffer | undefined {
+  try {
+    return atPlace(path, (place) => readlinkSync(place.path, "buffer"));
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 function watchFolder(fd: Fd, path: Buffer): WatchDescriptor | undefined {

@@ -306,21 +306,22 @@ export class DirectoryWatch implements HubMember {
       } catch (error) {
         if (!isGone(error)) throw error;
       }
-      if (await this.#armAbove(away)) return;
+      // Once more after a directory above it is watched: the root may have returned before that.
+      if (!(await this.#armAbove(away))) return;
     }
   }
 
-  /** False if the root exists again. */
+  /** False if the nearest directory is the one that is watched already. */
   async #armAbove(away: WatchedDirectory): Promise<boolean> {
     const { hub, files, request } = this.#options;
     hub.startArming(this);
     try {
       const path = Buffer.from(cleanPath(request.path));
       const watch = await files.call("armNearest", [this.#fd, path], { signal: this.#abort.signal });
-      if (watch === undefined) return false;
+      const isNew = watch !== away.watch;
       hub.own(watch, this);
       this.#tree.setWatch(away, watch);
-      return true;
+      return isNew;
     } finally {
       hub.stopArming(this);
     }

@@ -1,6 +1,7 @@
 // Directories in one request: packed by GET, unpacked by POST, compared with the system's own tar.
 
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
@@ -14,6 +15,7 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -22,6 +24,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { get, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -141,6 +144,52 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect((await unpack(again, body)).status).toBe(200);
       expect(readFileSync(join(again, "sparse")).equals(original)).toBe(true);
       expect(statSync(join(again, "sparse")).blocks * 512).toBeLessThan(2_000_000);
+    });
+
+    test("keeps ids and times that do not fit into the fields of a header", async () => {
+      const root = createTempFolder();
+      const times = [["old", -100_000_000] as const, ["new", 4_000_000_000] as const];
+      for (const [name, seconds] of times) {
+        writeFileSync(join(root, name), name);
+        chownSync(join(root, name), 3_000_000, 1_600_000_000);
+        utimesSync(join(root, name), new Date(seconds * 1000), new Date(seconds * 1000));
+      }
+      const { body } = await pack(root);
+      const check = (folder: string, isOwnerKept: boolean) => {
+        for (const [name, seconds] of times) {
+          const { uid, gid, mtimeMs } = statSync(join(folder, name));
+          expect(mtimeMs).toBe(seconds * 1000);
+          if (isOwnerKept) expect([uid, gid]).toEqual([3_000_000, 1_600_000_000]);
+        }
+      };
+      const target = createTempFolder();
+      execFileSync("tar", ["--extract", "--directory", target], { input: body });
+      check(target, true);
+      const again = createTempFolder();
+      const owner = mode === "agent" ? "archive" : "user";
+      expect((await unpack(again, body, { owner })).status).toBe(200);
+      check(again, mode === "agent");
+    });
+
+    test("leaves out a link whose target is not UTF-8, and counts it", async () => {
+      const root = createTempFolder();
+      symlinkSync(Buffer.from("a\xffb", "latin1"), join(root, "link"));
+      const { body, trailers } = await pack(root);
+      expect([trailers["x-archive-links"], trailers["x-archive-skipped"]]).toEqual(["0", "1"]);
+      expect(execFileSync("tar", ["--list"], { input: body }).toString()).toBe("./\n");
+    });
+
+    test("leaves out a directory that vanishes meanwhile, and counts it", async () => {
+      const root = createTempFolder();
+      // More than the buffers of the connection hold: the agent stops in the middle of it.
+      writeFileSync(join(root, "a"), Buffer.alloc(64 * 1024 * 1024, 1));
+      mkdirSync(join(root, "b/c"), { recursive: true });
+      writeFileSync(join(root, "d"), "");
+      const request = get({ port: agent.port, path: `/files?path=${root}&format=tar` });
+      const [response] = (await once(request, "response")) as [IncomingMessage];
+      rmSync(join(root, "b"), { recursive: true });
+      for await (const _ of response);
+      expect(response.trailers).toMatchObject({ "x-archive-files": "2", "x-archive-skipped": "1" });
     });
 
     test("leaves out what the request excludes, at any depth", async () => {
@@ -392,6 +441,80 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       const target = createTempFolder();
       expect((await unpack(target, body)).status).toBe(200);
       expect(listing(target)).toEqual(listing(root));
+    });
+
+    test("with one hard link twice leaves no other name of the file", async () => {
+      const body = await craftedTar([
+        { name: "a", content: "x" },
+        { name: "b", type: "link", linkname: "a" },
+        { name: "b", type: "link", linkname: "a" },
+        { name: "a", type: "link", linkname: "a" },
+      ]);
+      const target = createTempFolder();
+      expect((await unpack(target, body)).status).toBe(200);
+      expect(readdirSync(target)).toEqual(["a", "b"]);
+      expect(statSync(join(target, "a")).nlink).toBe(2);
+    });
+
+    test("that breaks off says what was unpacked, and that is there", async () => {
+      const good = Array.from({ length: 300 }, (_, n) => ({ name: `f${n}`, content: "x" }));
+      const refused = await craftedTar([...good, { name: "../out", content: "x" }]);
+      const failing = await craftedTar([
+        { name: "d/x", content: "x" },
+        { name: "link", type: "link", linkname: "d/x" },
+        { name: "d", content: "a directory is there" },
+        { name: "never", content: "x" },
+      ]);
+      const cut = (await craftedTar(good)).subarray(0, 299 * 1024 + 100);
+      for (const [body, files, links] of [
+        [refused, 300, 0],
+        [failing, 1, 1],
+        [cut, 299, 0],
+      ] as const) {
+        const target = createTempFolder();
+        const answer = await unpack(target, body);
+        expect(answer.status).toBe(400);
+        const { unpacked } = JSON.parse(answer.body.toString());
+        expect(unpacked).toMatchObject({ files, links, bytes: files });
+        expect(
+          readdirSync(target, { recursive: true, withFileTypes: true }).filter((e) => e.isFile()),
+        ).toHaveLength(files + links);
+      }
+    });
+
+    test("with a sparse file in an old format is refused, and one in format 1.0 is unpacked", async () => {
+      const root = createTempFolder();
+      const file = openSync(join(root, "sparse"), "w");
+      writeSync(file, Buffer.alloc(5000, "data"), 0, 5000, 10_000_000);
+      closeSync(file);
+      const sparse = (version: string) =>
+        tarOf(root, "--sparse", "--format=posix", `--sparse-version=${version}`);
+      for (const version of ["0.0", "0.1"]) {
+        const target = createTempFolder();
+        const answer = await unpack(target, sparse(version));
+        expect([answer.status, messageIn(answer)]).toEqual([
+          400,
+          expect.stringContaining("sparse-version=1.0"),
+        ]);
+        expect(readdirSync(target)).toEqual([]);
+      }
+      const target = createTempFolder();
+      expect((await unpack(target, sparse("1.0"))).status).toBe(200);
+      expect(readFileSync(join(target, "sparse")).equals(readFileSync(join(root, "sparse")))).toBe(true);
+    });
+
+    test("with a link without a target is refused, and one whose target is not UTF-8 is skipped", async () => {
+      const empty = await craftedTar([{ name: "link", type: "symlink", linkname: "" }]);
+      const answer = await unpack(createTempFolder(), empty);
+      expect([answer.status, messageIn(answer)]).toEqual([400, expect.stringContaining("without a target")]);
+      const root = createTempFolder();
+      symlinkSync(Buffer.from("a\xffb", "latin1"), join(root, "link"));
+      const target = createTempFolder();
+      const { body } = await unpack(target, tarOf(root));
+      expect(JSON.parse(body.toString()).skipped).toEqual([
+        { name: "./link", reason: "the target of the link is not UTF-8" },
+      ]);
+      expect(readdirSync(target)).toEqual([]);
     });
 
     test("that is given up by its client leaves no descriptor and no part of a file", async () => {

@@ -8,7 +8,7 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunningAgent, startAgent } from "../../support/agent/agent.ts";
 import { FILE_ACCESS_MODES } from "../../support/agent/file-agent.ts";
-import { callFiles, getFile, messageIn } from "../../support/clients/file-requests.ts";
+import { callFiles, getFile, messageIn, putFile } from "../../support/clients/file-requests.ts";
 import { openConnection, requestBytes } from "../../support/clients/raw-http.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 
@@ -199,6 +199,19 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       const compressed = await getFile(agent.port, path, { "accept-encoding": "gzip" });
       expect(compressed.headers.etag).not.toBe(plain.headers.etag);
     });
+
+    test("has an ETag that names the version of the file in conditions", async () => {
+      const path = fileWith();
+      const { headers } = await getFile(agent.port, path, { "accept-encoding": "gzip" });
+      const etag = headers.etag ?? "";
+      const again = await getFile(agent.port, path, { "accept-encoding": "gzip", "if-none-match": etag });
+      expect([again.status, again.headers.etag]).toEqual([304, etag]);
+      // A range is of the uncompressed file, which the client does not have.
+      const range = await getFile(agent.port, path, { range: "bytes=0-1", "if-range": etag });
+      expect(range.status).toBe(200);
+      expect((await putFile(agent.port, path, "new", { headers: { "if-match": etag } })).status).toBe(200);
+      expect((await putFile(agent.port, path, "other", { headers: { "if-match": etag } })).status).toBe(412);
+    });
   });
 
   describe("a range", () => {
@@ -208,6 +221,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       ["bytes=-3", "bytes 97-99/100", "789"],
       ["bytes=98-1000", "bytes 98-99/100", "89"],
       ["bytes=-1000", "bytes 0-99/100", TEXT],
+      ["bytes=98-18446744073709551615", "bytes 98-99/100", "89"],
     ])("%s is answered with %s", async (range, contentRange, content) => {
       const { status, headers, body } = await getFile(agent.port, fileWith(), { range });
       expect([status, headers["content-range"], body.toString()]).toEqual([206, contentRange, content]);

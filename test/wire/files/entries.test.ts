@@ -296,6 +296,24 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(readdirSync(folder)).toEqual([]);
     });
 
+    test("a directory is not moved into itself, also not into a file system that is mounted in it", async () => {
+      const source = join(agent.newFolder(), "source");
+      const inside = join(source, "sub/mount");
+      mkdirSync(inside, { recursive: true });
+      writeFileSync(join(source, "file"), "content");
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", inside]);
+      onTestFinished(() => void execFileSync("umount", ["--lazy", inside]));
+      mkdirSync(join(inside, "below"));
+      for (const destination of [join(inside, "new"), join(inside, "below/new")])
+        expect(await failure(agent.client.move({ source, destination }))).toEqual({
+          code: "InvalidArgument",
+          message: expect.stringContaining("cannot be moved into itself"),
+        });
+      expect(readdirSync(source, { recursive: true }).sort()).toEqual([
+        ...["file", "sub", "sub/mount", "sub/mount/below"],
+      ]);
+    });
+
     test("an empty path, / and the home are neither moved nor removed", async () => {
       const destination = join(agent.newFolder(), "x");
       for (const path of ["", "/", "//", "~", "~/", ".", "..", "/tmp/.", "/tmp/.."]) {

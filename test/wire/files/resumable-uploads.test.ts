@@ -109,6 +109,37 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     expect(readFileSync(path).equals(CONTENT)).toBe(true);
   });
 
+  test("an id of an upload to another path is refused, and both files are as they were", async () => {
+    const [path, other] = [existing(), existing()];
+    const id = newId();
+    const first = await create(path, CONTENT, false, { id });
+    expect(progress(await create(other, "x", true, { id }))).toEqual([409, undefined, undefined]);
+    expect(progress(await append(first.headers.location ?? "", 1_000_000, "", true))[0]).toBe(200);
+    const { status, body } = await create(other, "x", true, { id });
+    expect([status, JSON.parse(body.toString()).message]).toEqual([409, expect.stringContaining(id)]);
+    expect(readFileSync(path).equals(CONTENT)).toBe(true);
+    expect(readFileSync(other, "utf8")).toBe(OLD);
+  });
+
+  test("digests by sha-512 are compared, and those of an unknown algorithm are ignored", async () => {
+    const sha512 = (content: Uint8Array | string) =>
+      `sha-512=:${createHash("sha512").update(content).digest("base64")}:`;
+    const store = async (digest: string, more = {}) => {
+      const path = existing();
+      const created = await create(path, CONTENT.subarray(0, 400_000), false, { digest });
+      if (created.status !== 201) return created.status;
+      const rest = CONTENT.subarray(400_000);
+      const { status } = await append(created.headers.location ?? "", 400_000, rest, true, more);
+      expect(readFileSync(path).equals(status === 200 ? CONTENT : Buffer.from(OLD))).toBe(true);
+      return status;
+    };
+    expect(await store(sha512(CONTENT))).toBe(200);
+    expect(await store(sha512("other"))).toBe(400);
+    expect(await store("md5=:1B2M2Y8AsgTpgAmY7PhCfg==:", { "repr-digest": sha512(CONTENT) })).toBe(200);
+    expect(await store("md5=:1B2M2Y8AsgTpgAmY7PhCfg==:", { "repr-digest": sha512("other") })).toBe(400);
+    expect(await store("not a digest")).toBe(400);
+  });
+
   test("an upload in one request is stored at once", async () => {
     const path = existing();
     expect(progress(await create(path, CONTENT, true))).toEqual([200, "1000000", "?1"]);

@@ -312,6 +312,8 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
         headers: { "X-Metadata-Author": "me", "x-metadata-b": "2" },
       });
       expect(JSON.parse(first.body.toString())[0].metadata).toEqual({ author: "me", b: "2" });
+      const odd = await putFile(agent.port, path, "x", { headers: { "x-metadata-__proto__": "1" } });
+      expect(odd.body.toString()).toContain('"metadata":{"__proto__":"1"}');
       const second = await putFile(agent.port, path, "y", { headers: { "x-metadata-c": "3" } });
       expect(JSON.parse(second.body.toString())[0].metadata).toEqual({ c: "3" });
       const third = await putFile(agent.port, path, "z");

@@ -383,6 +383,45 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       expect(watch.names()).toEqual(["RENAME .", "CREATE .", "CREATE end"]);
     });
 
+    // A poll answers when the watch has settled, or after two seconds.
+    const settledPoll = async (id: string) => {
+      const sinceMs = performance.now();
+      const events = await poll(id);
+      expect(performance.now() - sinceMs).toBeLessThan(1_900);
+      return events;
+    };
+
+    test("a root that becomes a file is not looked for all the time, and its return is noticed", async () => {
+      const folder = join(agent.newFolder(), "a/root");
+      mkdirSync(folder, { recursive: true });
+      const id = await createWatcher(folder);
+      rmdirSync(folder);
+      writeFileSync(folder, "");
+      expect(await settledPoll(id)).toEqual(["REMOVE ."]);
+      unlinkSync(folder);
+      rmdirSync(join(folder, ".."));
+      writeFileSync(join(folder, ".."), "");
+      expect(await settledPoll(id)).toEqual([]);
+      unlinkSync(join(folder, ".."));
+      mkdirSync(folder, { recursive: true });
+      end(folder);
+      expect(await settledPoll(id)).toEqual(["CREATE .", "CREATE end"]);
+    });
+
+    test("a root behind links is waited for where the links lead, and its return is noticed", async () => {
+      const parent = agent.newFolder();
+      const folder = join(parent, "releases/one");
+      mkdirSync(folder, { recursive: true });
+      symlinkSync("releases/one", join(parent, "current"));
+      symlinkSync(join(parent, "current"), join(parent, "link"));
+      const id = await createWatcher(join(parent, "link"), { recursive: true });
+      rmSync(join(parent, "releases"), { recursive: true });
+      expect(await settledPoll(id)).toEqual(["REMOVE ."]);
+      mkdirSync(join(folder, "sub"), { recursive: true });
+      end(folder);
+      expect((await settledPoll(id)).sort()).toEqual(["CREATE .", "CREATE end", "CREATE sub"]);
+    });
+
     test("a root returns with the directories above it", async () => {
       const parent = join(agent.newFolder(), "a/b");
       const folder = join(parent, "c/d");
