@@ -2,6 +2,7 @@
 
 import { constants } from "node:os";
 import { exitCodes } from "../exit-codes.ts";
+import { blockingSockets } from "../stdio.ts";
 
 const endingSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -26,7 +27,7 @@ export async function untilSignal(act: (signal: AbortSignal) => Promise<number>)
         stopListening();
         received = exitCodes.interrupted(constants.signals[name]);
         const code = received;
-        setTimeout(() => resolve(code), CLEANUP_MS).unref();
+        setTimeout(() => void endAnyway().then(() => resolve(code)), CLEANUP_MS).unref();
         abort.abort(new Error(`ended by ${name}`));
       };
       process.on(name, listener);
@@ -41,4 +42,10 @@ export async function untilSignal(act: (signal: AbortSignal) => Promise<number>)
   } finally {
     stopListening();
   }
+}
+
+/** A thread may wait for a pipe that nobody writes to: Node would wait for that thread. */
+async function endAnyway(): Promise<void> {
+  const { endWithoutThreads } = await import("../../linux/index.ts");
+  endWithoutThreads(blockingSockets());
 }

@@ -8,7 +8,7 @@ import type { TransferContext } from "../copy/transfer-context.ts";
 import { uploadTree } from "../copy/upload-tree.ts";
 import { onThisMachine } from "../files/file-problem.ts";
 import { inDirectory } from "../files/place.ts";
-import type { Inventory } from "./inventory.ts";
+import type { Inventory, Item } from "./inventory.ts";
 
 export interface TransferHow {
   readonly from: string;
@@ -75,10 +75,15 @@ async function fetchSingly(
       await onThisMachine("write", target, () => mkdir(parentOf(target), { recursive: true }));
       const place = { path: target, isSpecial: false, replacesLink: true };
       await downloadFile(context, inDirectory(from, path), place, item.mode);
-      await onThisMachine("write", target, () => utimes(target, Date.now() / 1000, item.mtimeMs / 1000));
+      await onThisMachine("write", target, () => utimes(target, new Date(), timeOf(item)));
     }
   };
   await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, fetchNext));
+}
+
+/** As a number, with its fraction, only after 1970: Node takes a negative one for the present. */
+function timeOf({ mtimeMs }: Item): number | Date {
+  return mtimeMs < 0 ? new Date(mtimeMs) : mtimeMs / 1000;
 }
 
 function parentOf(path: string): string {

@@ -1,10 +1,11 @@
 // Opens a file to send it: a regular file, without waiting for anything but its file system. Runs on a file thread.
 
-import { type BigIntStats, closeSync, constants, openSync, readlinkSync, readSync } from "node:fs";
-import { nameOf } from "../../linux/index.ts";
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from "node:fs";
+import { kernelRandomUuid, nameOf } from "../../linux/index.ts";
 import { clip } from "../../text.ts";
 import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
+import { isSizeTrue, takeSnapshot } from "./snapshot.ts";
 import { type Following, withFileTarget } from "./target.ts";
 import { versionIn } from "./version.ts";
 
@@ -23,19 +24,19 @@ const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 /** Rejects with `not_found` in envd's words, which clients compare. */
 export function openFile(
-  _context: OperationContext,
+  context: OperationContext,
   path: Uint8Array,
   following: Following,
   sniffBytes: number,
 ): OpenFile {
-  const { fd, stats, reached } = open(Buffer.from(path), following);
+  const { fd, stats, version, reached } = openSized(context, Buffer.from(path), following);
   try {
     const first = Buffer.alloc(Math.min(sniffBytes, Number(stats.size)));
     const read =
       first.length === 0 ? 0 : withPath("read", path, () => readSync(fd, first, 0, first.length, 0));
     return {
       fd,
-      version: versionIn(stats),
+      version,
       bytes: Number(stats.size),
       modifiedMs: Number(stats.mtimeMs),
       reached,
@@ -47,10 +48,32 @@ export function openFile(
   }
 }
 
-function open(
+interface Opened {
+  readonly fd: number;
+  readonly stats: BigIntStats;
+  readonly reached: Buffer;
+}
+
+/** A file with the size of `stats`. */
+function openSized(
+  context: OperationContext,
   path: Buffer,
   following: Following,
-): { readonly fd: number; readonly stats: BigIntStats; readonly reached: Buffer } {
+): Opened & { readonly version: string } {
+  const opened = open(path, following);
+  let isKept = false;
+  try {
+    isKept = withPath("read", path, () => isSizeTrue(opened.fd, opened.stats));
+    if (isKept) return { ...opened, version: versionIn(opened.stats) };
+    const fd = takeSnapshot(context, opened.fd, path);
+    // Not of inode and times: two snapshots of one moment can have the same ones.
+    return { ...opened, fd, stats: fstatSync(fd, { bigint: true }), version: kernelRandomUuid() };
+  } finally {
+    if (!isKept) closeSync(opened.fd);
+  }
+}
+
+function open(path: Buffer, following: Following): Opened {
   try {
     return withFileTarget(path, following, (found, stats) => {
       const place = `/proc/self/fd/${found}`;

@@ -29,6 +29,7 @@ import { atPlace, type Place } from "../threads/open-path.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { type CompleteContent, copyIn, isOneWrite, writeAll } from "./copy-in.ts";
 import { danglingTarget } from "./dangling-link.ts";
+import { inheritGroup } from "./inherited-group.ts";
 import { replaceMetadata } from "./metadata-replacement.ts";
 import { openParent } from "./parents.ts";
 import { writeRedo } from "./redo-record.ts";
@@ -192,6 +193,8 @@ function createAt(context: OperationContext, request: Placing, place: Place): Ou
   try {
     if (!spool.isLinkable) return createAndCopy(context, request, place);
     prepare(context, request, spool.fd, request.mode ?? NEW_MODE, request.owner);
+    if (request.owner === undefined && !inheritGroup(spool.fd, place.folder.fd))
+      return createAndCopy(context, request, place);
     const result = linkNameless(spool.fd, place.path);
     if (result === 0) {
       announce(spool.fd, place, request.content.bytes);

@@ -25,6 +25,7 @@ import { giveTo, type Owner } from "../threads/basic-operations.ts";
 import { isNewFolder } from "../threads/open-folder.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { copyAll, writeAll } from "../transfer/copy-in.ts";
+import { inheritGroup } from "../transfer/inherited-group.ts";
 import { openParent } from "../transfer/parents.ts";
 import { removeIfThere } from "../transfer/redo-record.ts";
 import { momentaryName } from "../transfer/spool.ts";
@@ -226,8 +227,9 @@ function nameFile(
   step: UnpackStep & { kind: "spooled" },
 ): void {
   apply(step.fd, step);
+  const isLinkable = step.isLinkable && (step.owner !== undefined || inheritGroup(step.fd, folder));
   replacing(place, folder, (name) => {
-    const result = step.isLinkable ? linkNameless(step.fd, name) : -EXDEV;
+    const result = isLinkable ? linkNameless(step.fd, name) : -EXDEV;
     if (result === 0) return;
     if (!cannotLink.has(nameOf(-result))) throw Object.assign(new Error(nameOf(-result)), { errno: -result });
     copyFile(context, name, step);

@@ -1,8 +1,12 @@
 // `holdfast cp` against a real agent. The agent's files are on the same machine, in another folder.
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
+  closeSync,
+  constants,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -10,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
 import { startCuttingProxy } from "../../support/network/cutting-proxy.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
@@ -301,6 +305,21 @@ test("--json prints one object for each source and nothing else", async () => {
       ...{ files: 1, directories: 1, links: 0, bytes: 3, skipped: 0 },
     },
   ]);
+});
+
+test("a signal ends a copy that waits for a pipe", async () => {
+  const pipe = join(createTempFolder(), "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const copy = holdfast(agent.url, ["cp", pipe, `:${pipe}-copy`]);
+  // Succeeds when the copy has opened the other end.
+  const open = () => openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+  const end = await vi.waitFor(open, { timeout: 10_000 });
+  try {
+    copy.kill("SIGTERM");
+    expect((await copy.exited()).code).toBe(143);
+  } finally {
+    closeSync(end);
+  }
 });
 
 describe("when the connection is cut", () => {

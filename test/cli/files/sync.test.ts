@@ -58,6 +58,16 @@ describe.each(["up", "down"] as const)("%s", (direction) => {
     expect(await sync()).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 
+  test("a time before 1970 is kept", async () => {
+    put(source, "old", "content");
+    const old = new Date(-100_000_000_000);
+    utimesSync(join(source, "old"), old, old);
+    // With a target that exists, files are copied one by one.
+    put(target, "other", "content");
+    expect((await sync()).code).toBe(0);
+    expect(statSync(join(target, "old")).mtime).toEqual(old);
+  });
+
   test("only what is new, changed, or has other permissions is copied", async () => {
     for (const name of ["same", "longer", "later", "mode"]) put(source, name, "one");
     await sync();

@@ -1,7 +1,7 @@
 // GET and HEAD /files.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -42,6 +42,21 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     });
     expect(headers["content-encoding"]).toBeUndefined();
   });
+
+  test.each(["/proc/version", "/proc/self/../filesystems", "/sys/devices/system/cpu/online"])(
+    "%s, whose size the kernel does not say, arrives whole",
+    async (path) => {
+      const content = readFileSync(path, "utf8");
+      expect(content).not.toBe("");
+      const answer = await getFile(agent.port, path);
+      expect([answer.status, answer.body.toString()]).toEqual([200, content]);
+      expect(answer.headers["content-length"]).toBe(String(content.length));
+      const part = await getFile(agent.port, path, { range: "bytes=1-2" });
+      expect([part.status, part.body.toString()]).toEqual([206, content.slice(1, 3)]);
+      // Each answer has a version of its own: the content changes, and the times do not.
+      expect(part.headers.etag).not.toBe(answer.headers.etag);
+    },
+  );
 
   test("an empty file has length 0", async () => {
     const { status, headers, body } = await getFile(agent.port, fileWith(""));

@@ -78,4 +78,27 @@ describe("with --file-access user", () => {
     expect((await unpack(join(root, "copy"))).status).toBe(403);
     expect((await unpack(join(own, "copy"), { owner: "archive" })).status).toBe(403);
   });
+
+  test("files in a directory with the setgid bit get its group, as those of commands", async () => {
+    const { own } = place();
+    const group = 54_321;
+    chownSync(own, NOBODY, group);
+    chmodSync(own, 0o2755);
+    const big = Buffer.alloc(1_000_000, 1);
+    for (const [name, content] of [
+      ["small", "x"],
+      ["big", big],
+      ["sub/big", big],
+    ] as const) {
+      expect((await putFile(agent.port, join(own, name), content, { query: user })).status).toBe(200);
+      expect(statSync(join(own, name))).toMatchObject({ uid: NOBODY, gid: group });
+      expect(readFileSync(join(own, name))).toEqual(Buffer.from(content));
+    }
+    const archive = await callFiles(agent.port, { query: { path: own, format: "tar", ...user } });
+    const query = { path: join(own, "copy"), format: "tar", ...user };
+    expect((await callFiles(agent.port, { method: "POST", query, body: archive.body })).status).toBe(200);
+    for (const name of ["small", "big", "sub/big"])
+      expect(statSync(join(own, "copy", name))).toMatchObject({ gid: group });
+    expect(readFileSync(join(own, "copy/big"))).toEqual(big);
+  });
 });
