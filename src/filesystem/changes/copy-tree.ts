@@ -28,13 +28,16 @@ import {
   setTimes,
   writeAttribute,
 } from "../../linux/index.ts";
-import { errnoOf, pathError, withPath } from "../file-error.ts";
+import { clip } from "../../text.ts";
+import { errnoOf, FileError, pathError, pathText, withPath } from "../file-error.ts";
 import { namesIn, withFolder } from "../threads/open-folder.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { copyByReading } from "./copy-by-reading.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, O_NONBLOCK } = constants;
 const E = system.errno;
+/** Each level holds two descriptors, and a part of the stack. */
+const MAX_DEPTH = 1000;
 const STEP_BYTES = 16 * 1024 * 1024;
 const TYPE_BITS = 0o170000;
 
@@ -58,6 +61,7 @@ class Copy {
   readonly #context: OperationContext;
   /** Files with several links that were copied, by device and inode. */
   readonly #linked = new Map<string, Buffer>();
+  #depth = 0;
 
   constructor(context: OperationContext) {
     this.#context = context;
@@ -134,7 +138,9 @@ class Copy {
   }
 
   #directory(from: Buffer, to: Buffer, paths: Paths): void {
+    if (this.#depth >= MAX_DEPTH) throw tooDeep(paths.from);
     mkdirSync(to, 0o700);
+    this.#depth++;
     withFolder("copy", from, paths.from, (source) =>
       withFolder("copy", to, paths.to, (target) => {
         for (const name of namesIn(source)) {
@@ -147,6 +153,7 @@ class Copy {
         setTimes(target.at(Buffer.from(".")), stats.atimeNs, stats.mtimeNs);
       }),
     );
+    this.#depth--;
   }
 
   /** The owner first: a change of the owner clears setuid. */
@@ -160,6 +167,13 @@ class Copy {
     }
     fchmodSync(target, Number(stats.mode) & 0o7777);
   }
+}
+
+function tooDeep(path: Buffer): FileError {
+  return new FileError(
+    "failed_precondition",
+    `cannot copy "${clip(pathText(path))}" to another file system: it is more than ${MAX_DEPTH} directories deep`,
+  );
 }
 
 /** Only root may give files away, and some file systems have one owner. */

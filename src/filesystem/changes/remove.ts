@@ -1,8 +1,10 @@
 // Removes a file, or a directory with everything in it. A missing path is success. Links are removed
-// and never followed, also when they are swapped in meanwhile.
+// and never followed, also when they are swapped in meanwhile. Each level of the recursion holds a
+// descriptor, so what lies deeper is moved up first: a tree may be deeper than any stack.
 
-import { rmdirSync, unlinkSync } from "node:fs";
+import { renameSync, rmdirSync, unlinkSync } from "node:fs";
 import { constants } from "node:os";
+import { kernelRandomUuid } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError, withPath } from "../file-error.ts";
 import { namesIn, type OpenFolder, withFolder } from "../threads/open-folder.ts";
 import { atPlace } from "../threads/open-path.ts";
@@ -12,6 +14,8 @@ const E = constants.errno;
 
 /** How often a directory is emptied again when other programs add to it. */
 const MAX_ROUNDS = 8;
+
+const MAX_DEPTH = 256;
 
 /** Removes everything that it can, then throws the first failure. */
 export function removeTree(context: OperationContext, path: Buffer): void {
@@ -40,6 +44,10 @@ export function removeTreeIn(
 class Removal {
   readonly #context: OperationContext;
   #failure: FileError | undefined;
+  /** The open directories, from the top one on. */
+  readonly #open: OpenFolder[] = [];
+  /** Something was moved into the top one since it was listed. */
+  #hasMovedUp = false;
 
   constructor(context: OperationContext) {
     this.#context = context;
@@ -56,7 +64,9 @@ class Removal {
       return;
     }
     try {
-      this.#directory(path, shownPath, errno);
+      const [top] = this.#open;
+      if (top !== undefined && this.#open.length >= MAX_DEPTH) this.#moveUp(path, top, shownPath);
+      else this.#directory(path, shownPath, errno);
     } catch (error) {
       if (!(error instanceof FileError) || error.errno === 0) throw error;
       if (error.errno !== E.ENOENT) this.#failure ??= error;
@@ -73,6 +83,7 @@ class Removal {
       const errno = failureOf(() => rmdirSync(path));
       if (errno === undefined || errno === E.ENOENT) return;
       const hasMore = errno === E.ENOTEMPTY || errno === E.EEXIST;
+      if (hasMore && this.#hasMovedUp && this.#open.length === 0) continue;
       if (hasMore && this.#failure === undefined && round < MAX_ROUNDS) continue;
       this.#fail(shownPath, errno);
       return;
@@ -82,9 +93,15 @@ class Removal {
   #empty(path: Buffer, shownPath: Buffer, errnoOfUnlink: number): void {
     try {
       withFolder("remove", path, shownPath, (folder) => {
-        // All names first: removing while reading skips names on some file systems.
-        for (const name of [...namesIn(folder)])
-          this.one(folder, name, Buffer.concat([shownPath, SLASH, name]));
+        if (this.#open.length === 0) this.#hasMovedUp = false;
+        this.#open.push(folder);
+        try {
+          // All names first: removing while reading skips names on some file systems.
+          for (const name of [...namesIn(folder)])
+            this.one(folder, name, Buffer.concat([shownPath, SLASH, name]));
+        } finally {
+          this.#open.pop();
+        }
       });
     } catch (error) {
       if (!(error instanceof FileError) || error.errno === 0) throw error;
@@ -94,6 +111,12 @@ class Removal {
       // An unreadable directory can be removed if it is empty.
       if (error.errno !== E.EACCES) throw error;
     }
+  }
+
+  #moveUp(path: Buffer, top: OpenFolder, shownPath: Buffer): void {
+    const name = Buffer.from(`.holdfast-removed-${kernelRandomUuid()}`);
+    withPath("remove", shownPath, () => renameSync(path, top.at(name)));
+    this.#hasMovedUp = true;
   }
 
   #fail(path: Buffer, errno: number): void {

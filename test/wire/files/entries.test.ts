@@ -26,6 +26,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type EntryInfo, FileType } from "../../../src/gen/filesystem_pb.ts";
 import { FILE_ACCESS_MODES, useFileAgent } from "../../support/agent/file-agent.ts";
+import { fdCount } from "../../support/proc/proc.ts";
 import { needPrograms } from "../../support/programs.ts";
 
 describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
@@ -314,6 +315,18 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       ]);
     });
 
+    test("a tree that is too deep for a copy is refused, and nothing of the copy stays", async () => {
+      const source = join(agent.newFolder(), "source");
+      makeChain(source, 1_100);
+      const destination = join("/dev/shm", `holdfast-deep-${process.pid}-${mode}`);
+      onTestFinished(() => void execFileSync("rm", ["-rf", destination]));
+      expect(await failure(agent.client.move({ source, destination }))).toEqual({
+        code: "FailedPrecondition",
+        message: expect.stringMatching(/more than 1000 directories deep$/),
+      });
+      expect([existsSync(source), existsSync(destination)]).toEqual([true, false]);
+    });
+
     test("an empty path, / and the home are neither moved nor removed", async () => {
       const destination = join(agent.newFolder(), "x");
       for (const path of ["", "/", "//", "~", "~/", ".", "..", "/tmp/.", "/tmp/.."]) {
@@ -446,6 +459,15 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
   });
 
   describe("rights", () => {
+    test("a tree of 10,000 levels is removed, and leaves no descriptor open", async () => {
+      const top = join(agent.newFolder(), "top");
+      makeChain(top, 10_000);
+      await agent.client.remove({ path: join(top, "nothing") });
+      const before = fdCount(agent.pid);
+      await agent.client.remove({ path: top });
+      expect([existsSync(top), fdCount(agent.pid)]).toEqual([false, before]);
+    });
+
     test("nobody reads and removes root's private files only with the agent's rights", async () => {
       const folder = agent.newFolder();
       mkdirSync(join(folder, "private/sub"), { recursive: true, mode: 0o700 });
@@ -467,3 +489,10 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     });
   });
 });
+
+/** Directories in each other. Paths end at 4095 bytes, so each is made in the one before. */
+function makeChain(top: string, levels: number): void {
+  const script =
+    "import os, sys\nfor name in [sys.argv[1]] + ['d'] * int(sys.argv[2]): os.mkdir(name); os.chdir(name)";
+  execFileSync("python3", ["-c", script, top, String(levels)]);
+}
