@@ -1,9 +1,12 @@
 // `--tls-cert` and `--tls-key`: HTTP/2 if both sides want it, else HTTP/1.1, and nothing without TLS.
 
-import { readFileSync } from "node:fs";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
-import { request as httpsRequest } from "node:https";
+import { Agent, get, request as httpsRequest } from "node:https";
 import { connect as connectPlain } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
@@ -12,6 +15,7 @@ import { Process } from "../../src/gen/process_pb.ts";
 import { type RunningCommand, runCommand } from "../support/agent/agent.ts";
 import { openConnection } from "../support/clients/raw-http.ts";
 import { eventually, fdCount } from "../support/proc/proc.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
 
 const file = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}.pem`, import.meta.url));
 const ca = readFileSync(file("cert"));
@@ -70,6 +74,21 @@ test.each([
     if (event?.event.case === "end") exitCode = event.event.value.exitCode;
   }
   expect({ bytes, exitCode }).toEqual({ bytes: 5_000_000, exitCode: 0 });
+});
+
+test("two downloads of 20 MB on one connection of HTTP/1.1 arrive byte for byte", async () => {
+  const { url } = await startSecure();
+  const content = Buffer.from(Uint32Array.from({ length: 5_000_000 }, (_, index) => index).buffer);
+  const path = join(createTempFolder(), "file");
+  writeFileSync(path, content);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, ca });
+  onTestFinished(() => agent.destroy());
+  const download = async () => {
+    const request = get(`${url}/files?path=${path}`, { agent });
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    return Buffer.concat(await response.toArray()).equals(content);
+  };
+  expect(await Promise.all([download(), download()])).toEqual([true, true]);
 });
 
 test("a client without TLS, with garbage, or that disconnects gets no answer and leaves nothing behind", async () => {
