@@ -283,7 +283,7 @@ export class Multiplexer<End extends object> {
       get readTo() {
         return cursor.readTo;
       },
-      read: () => this.#read(cursor),
+      read: (mostBytes) => this.#read(cursor, mostBytes),
       progress: () => this.#progress(cursor),
       delivered: () => this.#deliver(cursor),
       detach: () => this.#detach(cursor),
@@ -323,10 +323,10 @@ export class Multiplexer<End extends object> {
     );
   }
 
-  #read(cursor: Cursor): ReadResult<End> {
+  #read(cursor: Cursor, mostBytes?: number): ReadResult<End> {
     this.#assertAttached(cursor);
     const from = cursor.readTo;
-    const found = this.#window.read(from);
+    const found = this.#window.read(from, mostBytes);
     if (found?.kind === "gap") {
       cursor.readTo = found.to;
       return { kind: "gap", from, to: found.to };

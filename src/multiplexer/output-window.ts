@@ -81,11 +81,11 @@ export class OutputWindow {
 
   /**
    * The chunk at `from`, which lies in `[0, head]`; undefined at the head. Inside a chunk, the rest
-   * of it. A recent chunk is the same object for every reader and does not change any more, so that
+   * of it. With `mostBytes`, no more than its first ones. A recent chunk is the same object for every reader and does not change any more, so that
    * frames can be shared. Other chunks and pieces of a run are new objects: frames kept on them
    * would stay as long as the replay.
    */
-  read(from: Offset): Found | undefined {
+  read(from: Offset, mostBytes = Number.POSITIVE_INFINITY): Found | undefined {
     if (from < 0 || from > this.#head) throw new Error(`no byte ${from} in [0, ${this.#head}]`);
     if (from === this.#head) return undefined;
     const next = this.#nextHeld(from);
@@ -94,8 +94,9 @@ export class OutputWindow {
     const chunk = queue.chunkAt(queue.indexAt(from), from);
     if (chunk === undefined) throw new Error(`nothing at ${from}`);
     if (queue === this.#recent && chunkEnd(chunk) === this.#head) queue.freezeLast();
-    const isShared = queue === this.#recent && chunk.offset === from;
-    return { kind: "chunk", chunk: isShared ? chunk : rest(chunk, from) };
+    const isWhole = chunk.offset === from && chunk.data.length <= mostBytes;
+    const isShared = queue === this.#recent && isWhole;
+    return { kind: "chunk", chunk: isShared ? chunk : piece(chunk, from, mostBytes) };
   }
 
   /** The mark of the chunk that holds the first byte held at or above `from`; undefined if none is. */
@@ -230,8 +231,13 @@ export class OutputWindow {
 }
 
 /** A new chunk object, from `from` on if that is inside. Its bytes do not change: merging writes behind them. */
-function rest(chunk: Chunk, from: Offset): Chunk {
-  const { stream, offset: at, data } = chunk;
-  if (at >= from) return { stream, offset: at, data, frames: undefined };
-  return { stream, offset: from, data: data.subarray(from - at), frames: undefined };
+function piece({ stream, offset: at, data }: Chunk, from: Offset, mostBytes: number): Chunk {
+  const begin = Math.max(0, from - at);
+  const bytes = Math.min(data.length - begin, mostBytes);
+  return {
+    stream,
+    offset: offset(at + begin),
+    data: bytes === data.length ? data : data.subarray(begin, begin + bytes),
+    frames: undefined,
+  };
 }

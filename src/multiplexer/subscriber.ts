@@ -48,8 +48,8 @@ export interface Subscriber<End> {
   readonly deliveredTo: Offset;
   /** It has read up to here. */
   readonly readTo: Offset;
-  /** Reads the next chunk, or the rest of it. */
-  read(): ReadResult<End>;
+  /** Reads the next chunk, or the rest of it, or its next `mostBytes`: at least 1. */
+  read(mostBytes?: number): ReadResult<End>;
   /** The connection has accepted everything that was read so far. */
   delivered(): void;
   /** The connection accepts the chunk, but slowly: this subscriber is not stalled. */

@@ -34,6 +34,25 @@ describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
     },
   );
 
+  test.each([3_000, 30_000, 60_000])(
+    "output arrives complete over connections that all break after %i bytes",
+    async (bytes) => {
+      const proxy = await startCuttingProxy({
+        port: agent.port,
+        kinds: ["fin"],
+        afterBytes: { min: bytes, max: bytes },
+      });
+      const reconnect = { initialDelayMs: 1, maxDelayMs: 10 };
+      const process = await connectTo(proxy.url, { httpVersion, reconnect }).start({
+        cmd: "seq",
+        args: ["40000"],
+        output: { detached: "buffer", replayBytes: 4 * 1024 * 1024, detachedBufferBytes: 1024 * 1024 },
+      });
+      const { sha256, gaps } = await collect(process);
+      expect({ gaps, stdout: sha256.stdout }).toEqual({ gaps: [], stdout: outputHash("seq 40000") });
+    },
+  );
+
   test("a terminal's output arrives complete over connections that are cut", async () => {
     const proxy = await startCuttingProxy({
       port: agent.port,

@@ -168,13 +168,16 @@ class Sequence {
     this.#note(`read ${this.#nameOf(client)}`);
     const { place, real, twin } = attached;
     this.#look();
-    const read = real.read();
-    const twinRead = twin?.read();
+    const mostBytes = this.#random(4) === 0 ? UNIT * (1 + this.#random(2)) : undefined;
+    const read = real.read(mostBytes);
+    const twinRead = twin?.read(mostBytes);
     if (twinRead !== undefined && twinRead.kind !== read.kind)
       throw new Error(`the twin reads ${twinRead.kind}`);
     if (read.kind === "chunk") {
       if (read.chunk.offset !== place.readTo)
         throw new Error(`read ${read.chunk.offset}, due is ${place.readTo}`);
+      if (read.chunk.data.length > (mostBytes ?? Number.POSITIVE_INFINITY))
+        throw new Error(`read ${read.chunk.data.length} bytes, asked for ${mostBytes}`);
       place.readTo = chunkEnd(read.chunk);
     } else if (read.kind === "gap") {
       const { from, to } = read;

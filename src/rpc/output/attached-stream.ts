@@ -32,6 +32,15 @@ import type { FramesInFlight } from "./frames-in-flight.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
 import type { StreamPlace } from "./stream-state.ts";
 
+/**
+ * A client that continues has a bad connection, and what breaks within a message must be sent again. If all of its
+ * connections break after some kilobytes, messages of 64 KiB would never arrive. So its first one has this much output, and
+ * each has twice as much as the one before.
+ */
+const FIRST_CONTINUED_BYTES = 1024;
+/** No chunk is larger. */
+const MOST_BYTES = 64 * 1024;
+
 /** The process ended, the client is gone, or it made others wait and was disconnected (rule 11). */
 export type StreamOutcome =
   | { readonly kind: "end"; readonly end: ProcessEnd }
@@ -85,6 +94,8 @@ export class AttachedStream {
   #isSizeDue = false;
   #stopSizes: (() => void) | undefined;
   #skippedTo: Offset;
+  /** Of output in the next message. */
+  #mostBytes: number;
 
   constructor(process: Process, options: AttachedStreamOptions) {
     this.#process = process;
@@ -96,6 +107,8 @@ export class AttachedStream {
       onReadable: () => this.#pump(),
       onCut: (offset) => this.#conclude({ kind: "cut", offset }),
     });
+    const isContinued = options.from !== undefined && options.begun === undefined;
+    this.#mostBytes = isContinued ? FIRST_CONTINUED_BYTES : MOST_BYTES;
     this.#skippedTo = offset(options.begun?.skippedTo ?? this.#subscriber.start);
     if (options.sizes === true && process.terminalSize !== undefined) {
       this.#isSizeDue = options.begun?.isSizeDue ?? true;
@@ -195,7 +208,7 @@ export class AttachedStream {
       return;
     }
     const { encoding, isEndOnly = false } = this.#options;
-    const read = isEndOnly ? this.#readToEnd() : this.#subscriber.read();
+    const read = isEndOnly ? this.#readToEnd() : this.#subscriber.read(this.#mostBytes);
     if (read.kind === "empty") return;
     if (read.kind === "end") {
       this.#conclude(read);
@@ -267,6 +280,7 @@ export class AttachedStream {
       return;
     }
     this.#subscriber.delivered();
+    this.#mostBytes = Math.min(2 * this.#mostBytes, MOST_BYTES);
     this.#pump();
   }
 
