@@ -32,8 +32,8 @@ export function useFileAgent(args: readonly string[]): FileAgent {
     agent = await startAgent({ args });
   });
   afterAll(async () => {
-    rmSync(parent, { recursive: true, force: true });
     await agent?.stop();
+    rmSync(parent, { recursive: true, force: true });
   });
   const running = (): RunningAgent => {
     if (agent === undefined) throw new Error("the agent is started before the first test");
