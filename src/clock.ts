@@ -14,14 +14,13 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds of running time since an arbitrary moment. Never goes back. */
   nowMs(): number;
-  /**
-   * Calls `onTime` once, not before `delayMs` of running time have passed. `delayMs` may exceed MAX_TIMEOUT_MS.
-   * A pause that is shorter than `pulseMs` may count as running time; by default at most a tenth of the delay, or 2 s.
-   */
-  startTimer(delayMs: number, onTime: () => void, pulseMs?: number): Timer;
+  /** Calls `onTime` once, not before `delayMs` of running time have passed. `delayMs` may exceed MAX_TIMEOUT_MS. */
+  startTimer(delayMs: number, onTime: () => void): Timer;
 }
 
 export interface RunningClock extends Clock {
+  /** A pause that is shorter than `pulseMs` may count as running time: by default a tenth of the delay, or 2 s. */
+  startTimer(delayMs: number, onTime: () => void, pulseMs?: number): Timer;
   /** Calls `listener` after each pause, with its length. Returns the function that stops it. */
   onPause(listener: (pausedMs: number) => void): () => void;
 }
