@@ -40,9 +40,10 @@ export class UploadTable {
   }
 
   /** One that another image of this agent had, for the rest of its time. */
-  restore(upload: ResumableUpload, remainingMs?: number): void {
+  restore(upload: ResumableUpload, remainingMs = UPLOAD_EXPIRY_MS): void {
     const { id } = upload.plan;
-    this.#entries.set(id, { upload, ...this.#expiry(id, remainingMs && Math.max(remainingMs, SOONEST_MS)) });
+    const leftMs = Math.max(remainingMs, SOONEST_MS);
+    this.#entries.set(id, { upload, ...this.#expiry(id, leftMs) });
   }
 
   find(id: string): ResumableUpload | undefined {
