@@ -81,14 +81,26 @@ test("a lone slow subscriber is never disconnected: the process waits for many t
     agentTicks: cpuTicks(agent.pid),
     agentRss: rssBytes(agent.pid),
   });
-  const then = usage();
-  await clock.seconds(3);
-  const now = usage();
-  // The kernel may make room for a little more; `seq` would write gigabytes in that time.
-  expect(now.written - then.written).toBeLessThan(10 * MB);
-  expect(now.ticks - then.ticks).toBeLessThanOrEqual(2);
-  expect(now.agentTicks - then.agentTicks).toBeLessThanOrEqual(6);
-  expect(now.agentRss - then.agentRss).toBeLessThan(10 * MB);
+  const usedInThreeSeconds = async () => {
+    const then = usage();
+    await clock.seconds(3);
+    const now = usage();
+    return {
+      ticks: now.ticks - then.ticks,
+      written: now.written - then.written,
+      agentTicks: now.agentTicks - then.agentTicks,
+      agentRss: now.agentRss - then.agentRss,
+    };
+  };
+  const periods = [await usedInThreeSeconds(), await usedInThreeSeconds()];
+  for (const used of periods) {
+    // The kernel may make room for a little more; `seq` would write gigabytes in that time.
+    expect(used.written).toBeLessThan(10 * MB);
+    expect(used.ticks).toBeLessThanOrEqual(2);
+    expect(used.agentRss).toBeLessThan(10 * MB);
+  }
+  // What an agent does once after its start may fall into one of them.
+  expect(Math.min(...periods.map(({ agentTicks }) => agentTicks))).toBeLessThanOrEqual(6);
 
   stream.resume();
   expect(await stream.ended()).toMatchObject({ events: ["start", "data", "end"], end: { exitCode: 0 } });
