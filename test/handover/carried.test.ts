@@ -139,12 +139,18 @@ test("a new lifecycleID begins a generation, the same one after the upgrade does
   expect(await generation()).toBe(before);
 });
 
-test("input that a process has read in part arrives once, and its end of file after it", async () => {
-  const agent = await startAgent();
-  const client = plainClient(agent.url);
+/** `cat | cksum` with the tag "slow", stopped, so that its input waits. */
+async function startStopped(url: string) {
+  const client = plainClient(url);
   const received = receive(client.start({ process: sh("cat | cksum"), stdin: true, tag: "slow" }));
   const pid = await received.started();
   process.kill(-pid, "SIGSTOP");
+  return { client, received, pid };
+}
+
+test("input that a process has read in part arrives once, and its end of file after it", async () => {
+  const agent = await startAgent();
+  const { client, received, pid } = await startStopped(agent.url);
   const data = Buffer.alloc(300_000, "0123456789");
   const call = new AbortController();
   const sent = client
@@ -168,10 +174,7 @@ test("input that a process has read in part arrives once, and its end of file af
 
 test("input that waits behind other input is not lost when the input was closed after it", async () => {
   const agent = await startAgent();
-  const client = plainClient(agent.url);
-  const received = receive(client.start({ process: sh("cat | cksum"), stdin: true, tag: "slow" }));
-  const pid = await received.started();
-  process.kill(-pid, "SIGSTOP");
+  const { client, received, pid } = await startStopped(agent.url);
   const pieces = ["first", "second", "third"].map((text) => Buffer.alloc(300_000, text));
   const sent: Promise<unknown>[] = [];
   for (const [index, value] of pieces.entries()) {

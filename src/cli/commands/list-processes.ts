@@ -6,6 +6,7 @@ import { exitCodes } from "../exit-codes.ts";
 import type { UrlFlag } from "../options/agent-flags.ts";
 import { writeOut } from "../report/report.ts";
 import { styled } from "../report/style.ts";
+import { columnsOf } from "../report/terminal-width.ts";
 import { applyTemplate, type Format } from "./format-template.ts";
 import { toFields } from "./process-fields.ts";
 import { type Filter, isMatch, wantsEnded } from "./process-filter.ts";
@@ -58,8 +59,6 @@ function textOf(
 
 function table(processes: readonly ProcessInfo[], nowMs: number, trunc: boolean): string {
   const rows = processes.map((info) => toCells(info, nowMs));
-  // A terminal whose size was never set has 0 columns.
-  const width = process.stdout.isTTY === true && trunc ? process.stdout.columns || undefined : undefined;
-  const [headings = "", ...lines] = layOut(columns, rows, width);
+  const [headings = "", ...lines] = layOut(columns, rows, trunc ? columnsOf(process.stdout) : undefined);
   return [styled("dim", headings, process.stdout), ...lines, ""].join("\n");
 }

@@ -5,6 +5,7 @@ import type { TransferReconnect } from "../../client/index.ts";
 import { describeLoss } from "../connect/client-failure.ts";
 import { areNoticesSilent, printNotice } from "../report/notices.ts";
 import { writeOut } from "../report/report.ts";
+import { columnsOf } from "../report/terminal-width.ts";
 import { type BarState, barLine } from "./progress-bar.ts";
 
 export interface TransferView {
@@ -112,8 +113,7 @@ class Bar {
       ...{ name, bytes, totalBytes, bytesPerSecond, isDone },
       elapsedMs: nowMs - startedMs,
     };
-    // A terminal whose size was never set has 0 columns.
-    process.stderr.write(`\r${barLine(state, process.stderr.columns || 80)}\u001b[K`);
+    process.stderr.write(`\r${barLine(state, columnsOf(process.stderr) ?? 80)}\u001b[K`);
     this.#isShown = true;
   }
 }

@@ -14,7 +14,7 @@ export function duplicateSocket(socket: Socket): Fd | undefined {
   return fd === undefined ? undefined : duplicate(fd as Fd);
 }
 
-/** Ends the connection in both directions, whoever else has a descriptor of it. */
+/** Ends the connection in both directions. Other descriptors of it do not keep it open. */
 export function endConnection(socket: Fd): void {
   shutdown(socket, SHUT_RDWR);
 }

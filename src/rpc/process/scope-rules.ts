@@ -8,7 +8,7 @@ import { clip } from "../../text.ts";
 /** Those that a keyboard and a window cause. */
 const SIGNALS_OF_ATTACH: Readonly<Record<string, number>> = { SIGINT: 2, SIGWINCH: 28 };
 
-/** The part of a Start that decides as whom its process runs; `user` comes from the headers. */
+/** What a Start asks for about the user of its process. `user` comes from the headers. */
 export interface AskedUser {
   readonly user: string | undefined;
   readonly uid?: number | undefined;

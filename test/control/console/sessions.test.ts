@@ -91,7 +91,7 @@ test("at most 64 codes wait, and the oldest of 256 sessions makes room for a new
   expect(sessions.find(digestOf(first?.token ?? ""))).toBeUndefined();
 });
 
-test("a code goes on in the next agent for the rest of its minute, and can be used once", () => {
+test("a code works in the next agent until its minute is over, and only once", () => {
   let nowMs = 5_000;
   const { logger } = newSessions();
   const next = () => new ConsoleSessions(logger, [], { nowMs: () => nowMs });

@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { startAgent } from "../../support/agent/agent.ts";
+import { type RunningAgent, startAgent } from "../../support/agent/agent.ts";
 import { answerOf } from "../../support/clients/command-answer.ts";
 import { createTempFolder } from "../../support/temp-folder.ts";
 
@@ -22,12 +22,17 @@ function compile(): string | undefined {
   }
 }
 
+/** An agent whose user database is the library. */
+async function startSlow(): Promise<RunningAgent | undefined> {
+  const library = compile();
+  return library === undefined ? undefined : startAgent({ env: { LD_PRELOAD: library } });
+}
+
 test.runIf(process.getuid?.() === 0)(
   "look-ups of users that never return fail as unavailable and delay no start that needs none",
   async () => {
-    const library = compile();
-    if (library === undefined) return;
-    const agent = await startAgent({ env: { LD_PRELOAD: library } });
+    const agent = await startSlow();
+    if (agent === undefined) return;
     const ask = (user?: string) => answerOf(agent.url, "echo", ["hi"], user === undefined ? {} : { user });
     const works = { code: undefined, stdout: "hi\n" };
 
@@ -49,9 +54,8 @@ test.runIf(process.getuid?.() === 0)(
 test.runIf(process.getuid?.() === 0)(
   "two users whose names differ only in the last of 201 characters run as themselves, looked up at once",
   async () => {
-    const library = compile();
-    if (library === undefined) return;
-    const agent = await startAgent({ env: { LD_PRELOAD: library } });
+    const agent = await startSlow();
+    if (agent === undefined) return;
     const uidOf = (digit: number) =>
       answerOf(agent.url, "id", ["-u"], { user: `slow${"x".repeat(196)}${digit}` });
     const answers = await Promise.all([uidOf(1), uidOf(2)]);
