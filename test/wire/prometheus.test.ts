@@ -1,6 +1,6 @@
 // The metrics, each checked against a session in which its value is known.
 
-import { mkdirSync, rmdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
@@ -111,6 +111,9 @@ test("bytes are counted by stream, processes by state, starts and drains by dura
     "nodejs_eventloop_lag_p99_seconds",
   ])
     expect(samples).toHaveProperty(name);
+  // The scrape has a connection of its own, which may be closed already.
+  const open = samples["process_open_fds"] ?? 0;
+  expect([open, open - 1]).toContain(readdirSync(`/proc/${agent.pid}/fd`).length);
 });
 
 test("pauses, resumes and gaps are counted", async () => {
