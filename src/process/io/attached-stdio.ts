@@ -4,6 +4,7 @@
 import {
   bytesReadable,
   closeAll,
+  duplicate,
   type Fd,
   type InheritedDescriptors,
   PTY_CAPACITY_BYTES,
@@ -144,6 +145,8 @@ function terminalSource(master: Fd, copy: Fd): OutputSource {
     isReadInPieces: true,
     bytesHeld: () => PTY_CAPACITY_BYTES,
     close: () => closeAll([copy]),
+    // The first stream has closed `master`, so a descriptor is free.
+    renew: () => terminalSource(duplicate(copy), copy),
     descriptors: { fd: master, copy },
   };
 }

@@ -29,6 +29,11 @@ export interface OutputSource {
   bytesHeld(): number;
   /** Closes everything that the stream does not close. Called once. */
   close(): void;
+  /**
+   * The same, with another stream; the first one is destroyed before, and `close` is then only called on the new one.
+   * Absent if the stream carries no input.
+   */
+  renew?(): OutputSource;
   /** The descriptor that is open until the reader has ended. */
   readonly descriptors: SourceDescriptors;
 }
@@ -116,11 +121,26 @@ export class OutputReader {
    */
   discard(): void {
     if (this.#state !== "open") return;
+    if (this.#source.renew !== undefined && this.stream.writableLength > 0) {
+      this.#discardAnew(this.#source.renew);
+      return;
+    }
     this.#state = "discarding";
     discarding.add(this.#source);
     // An orphan may live for days; the memory of its process must not be held that long.
     this.#sink = nowhere;
     this.stream.resume();
+  }
+
+  /**
+   * Input waits that the process has not read. A stream drops it only when it is closed; else an orphan that does not
+   * read would hold that memory for as long as it lives.
+   */
+  #discardAnew(renew: () => OutputSource): void {
+    this.#state = "ended";
+    this.#buffer.close();
+    this.stream.destroy();
+    new OutputReader(renew(), nowhere, this.#budget).discard();
   }
 
   /** A thousand attached processes continue to read while the budget is spent, so each reads little. */
