@@ -134,7 +134,7 @@ export function attachTerminal(
 /** Continues to read and drop what an orphan writes. */
 export function discardFrom({ fd, copy }: SourceDescriptors): void {
   const source = copy === undefined ? pipeSource(fd) : terminalSource(fd, copy);
-  new OutputReader(source, { push: ignore, onEnd: ignore }, { isSpent: false }).discard();
+  new OutputReader(source, { push: ignore, onReadOut: ignore, onEnd: ignore }, { isSpent: false }).discard();
 }
 
 function terminalSource(master: Fd, copy: Fd): OutputSource {

@@ -433,10 +433,14 @@ export class ProcessTable {
     return { ended: all - killed, killed };
   }
 
-  /** Sends SIGKILL to every running process and its group, logs each, and returns how many. */
+  /**
+   * Sends SIGKILL to every running process and its group, logs each, and returns how many. From now on output that clients
+   * have yet to make room for delays no end.
+   */
   killAll(): number {
     const running = this.list().filter(({ isRunning }) => isRunning);
     this.#signalAll(SIGKILL);
+    for (const process of this.list()) process.abandonOutput();
     for (const process of running) this.#logger.warn(identityOf(process), "process killed: the agent ends");
     return running.length;
   }
