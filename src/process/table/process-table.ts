@@ -149,6 +149,7 @@ export class ProcessTable {
       inherited: new InheritedProperties(options.children ?? {}, (message) =>
         options.logger.warn({}, message),
       ),
+      ownUmask: process.umask(),
       cgroups: this.#cgroups,
       startTimeoutMs: options.startTimeoutMs ?? PROCESS_DEFAULTS.startTimeoutMs,
       stop: this.#stop.signal,
