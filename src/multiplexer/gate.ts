@@ -4,6 +4,7 @@
 //   attached   open --- backlog reaches the window --------> full
 //              full --- backlog falls to half the window --> open
 //   detached   as the mode says
+//   exited     open, unless the budget is spent and a client is attached
 
 import type { DetachedMode } from "./multiplexer-options.ts";
 import { mostHeldFor } from "./retention.ts";
@@ -18,6 +19,8 @@ export interface GateState {
   readonly hasEnded: boolean;
   /** Whether a blocking subscriber was ever attached, or the process began detached. Before, nothing is read. */
   readonly hasBegun: boolean;
+  /** The process has exited and left more output in its pipes than was read at once. */
+  readonly isReadingOut: boolean;
   /** Whether a blocking subscriber is attached. */
   readonly isAttached: boolean;
   /** The last result of `isFull`. */
@@ -37,7 +40,9 @@ export function isFull({ isAttached, wasFull, backlogBytes, windowBytes }: GateS
 }
 
 export function mayRead(state: GateState): boolean {
-  if (state.hasEnded || !state.hasBegun) return false;
+  if (state.hasEnded) return false;
+  if (state.isReadingOut) return mayReadOut(state);
+  if (!state.hasBegun) return false;
   return state.isAttached ? mayReadAttached(state) : mayReadDetached(state);
 }
 
@@ -46,9 +51,19 @@ export type PausedReason = "detached" | "budget" | "slowClient";
 
 /** Undefined while `mayRead` is true, before the first client, and after the end. */
 export function pausedReason(state: GateState): PausedReason | undefined {
-  if (state.hasEnded || !state.hasBegun || mayRead(state)) return undefined;
+  if (state.hasEnded || mayRead(state)) return undefined;
+  if (state.isReadingOut) return "budget";
+  if (!state.hasBegun) return undefined;
   if (state.isAttached) return isFull(state) ? "slowClient" : "budget";
   return state.isBudgetSpent && mayRead({ ...state, isBudgetSpent: false }) ? "budget" : "detached";
+}
+
+/**
+ * The end waits for this output, so neither the mode nor the window holds it up. A spent budget does while a client is
+ * attached; without one, the budget drops what does not fit, as it does after the end (rule 12).
+ */
+function mayReadOut({ isAttached, isBudgetSpent, backlogBytes }: GateState): boolean {
+  return !isAttached || !isBudgetSpent || backlogBytes < SPENT_BACKLOG_BYTES;
 }
 
 function mayReadAttached(state: GateState): boolean {

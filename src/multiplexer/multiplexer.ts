@@ -57,6 +57,7 @@ export class Multiplexer<End extends object> {
   #sentTo: Offset = offset(0);
   #hasBegun = false;
   #isReleased = false;
+  #isReadingOut = false;
   #wasFull = false;
   #isReading = false;
   #pauseCount = 0;
@@ -86,7 +87,8 @@ export class Multiplexer<End extends object> {
     this.#share = options.budget.join({
       trim: () => this.#reportIf(this.#window.dropOldestDelivered(this.#needed, this.#delivered)),
       trimEnded: () =>
-        this.#endSlot.isSet && this.#reportIf(this.#window.dropOldest(this.#cursors.slowest ?? this.head)),
+        (this.#endSlot.isSet || this.#isReadingOut) &&
+        this.#reportIf(this.#window.dropOldest(this.#cursors.slowest ?? this.head)),
       onSpentChange: () => {
         if (this.#isHeldStill) return;
         this.#updateGate();
@@ -263,6 +265,26 @@ export class Multiplexer<End extends object> {
   beginDetached(): void {
     this.#hasBegun = true;
     this.#updateGate();
+  }
+
+  /**
+   * The process has exited, and its pipes hold more output. Producers shall read it until `endReadOut`, as far as the
+   * budget allows. A second call does nothing.
+   */
+  beginReadOut(): void {
+    this.#setReadingOut(true);
+  }
+
+  /** All of it is read. A second call does nothing. */
+  endReadOut(): void {
+    this.#setReadingOut(false);
+  }
+
+  #setReadingOut(isReadingOut: boolean): void {
+    if (this.#isReadingOut === isReadingOut) return;
+    this.#isReadingOut = isReadingOut;
+    this.#updateGate();
+    this.#watchStall();
   }
 
   /** Attaches one more subscriber, also after the end. Throws `out_of_range` for a `from` beyond the head. */
@@ -485,6 +507,7 @@ export class Multiplexer<End extends object> {
     return {
       hasEnded: this.#endSlot.isSet,
       hasBegun: this.#hasBegun,
+      isReadingOut: this.#isReadingOut,
       isAttached: this.blockingCount > 0,
       wasFull: this.#wasFull,
       backlogBytes: window.backlogBytes(this.#needed),

@@ -27,7 +27,7 @@ import { endFromWaitStatus, type ProcessEnd } from "./end-status.ts";
 import type { Attach, AttachedStdio } from "./io/attached-stdio.ts";
 import { BlockedWatch } from "./io/blocked-watch.ts";
 import type { InputKind, InputPlace, ProcessInput } from "./io/input.ts";
-import type { OutputReader } from "./io/output-reader.ts";
+import type { OutputReader, OutputSink } from "./io/output-reader.ts";
 import { TerminalHistory } from "./io/terminal-history.ts";
 import type { WatchedChild } from "./reaper.ts";
 import type { HeldRequest } from "./start/held-request.ts";
@@ -89,6 +89,9 @@ export class Process {
   #deadline: Timer | undefined;
   #wasKilledAtDeadline = false;
   #drainDeadline: Timer | undefined;
+  #isDrainOver = false;
+  /** See `abandonOutput`. */
+  #isOutputAbandoned = false;
   /** Of the one of the two that runs, by the running clock. */
   #dueAtMs: number | undefined;
   readonly #bornAtMs: number;
@@ -182,9 +185,10 @@ export class Process {
   /** Of a restored one, once its carried streams are attached: reads and writes from here on. */
   goOn(): void {
     this.#restartTimer();
-    // Draining: `readOut` read what there was, and the process takes no more input.
+    // Draining: the process takes no more input.
     if (this.#state.kind === "running") this.#input.goOn();
     this.output.goOn();
+    if (this.#state.kind === "draining") this.#readOut();
     const isUnread = this.isRunning && !this.output.isReading && this.output.blockingCount === 0;
     if (isUnread) this.#blocked.start();
   }
@@ -309,9 +313,14 @@ export class Process {
     if (end.exited) this.#wasKilledAtDeadline = false;
     this.#input.abandon();
     this.#stdio.release();
-    for (const reader of this.#readers) reader.readOut();
-    if (this.#allReadersEnded()) this.#finish(end);
-    else this.#startDrain(this.#settings.drainTimeoutMs, end);
+    this.#readOut();
+    if (this.#state.kind === "draining") this.#startDrain(this.#settings.drainTimeoutMs);
+  }
+
+  /** The agent ends: output that is still in the pipes of an exited process no longer delays its end. */
+  abandonOutput(): void {
+    this.#isOutputAbandoned = true;
+    this.#finishIfRead();
   }
 
   #startDeadline(delayMs: number): void {
@@ -319,9 +328,29 @@ export class Process {
     this.#deadline = startTimer(delayMs, () => this.#passDeadline());
   }
 
-  #startDrain(delayMs: number, end: ProcessEnd): void {
+  #startDrain(delayMs: number): void {
     this.#dueAtMs = realClock.nowMs() + delayMs;
-    this.#drainDeadline = startTimer(delayMs, () => this.#finish(end));
+    this.#drainDeadline = startTimer(delayMs, () => {
+      this.#isDrainOver = true;
+      this.#finishIfRead();
+    });
+  }
+
+  #readOut(): void {
+    for (const reader of this.#readers) reader.readOut();
+    if (this.#hasUnread) this.output.beginReadOut();
+    this.#finishIfRead();
+  }
+
+  get #hasUnread(): boolean {
+    return !this.#isOutputAbandoned && this.#readers.some((reader) => reader.hasUnread);
+  }
+
+  /** What the process wrote before it exited must be read (rule 2). What orphans write is read until the deadline. */
+  #finishIfRead(): void {
+    if (this.#state.kind !== "draining" || this.#hasUnread) return;
+    this.output.endReadOut();
+    if (this.#isDrainOver || this.#allReadersEnded()) this.#finish(this.#state.end);
   }
 
   #savePhase(): ProcessState["phase"] {
@@ -350,7 +379,7 @@ export class Process {
   #restartTimer(): void {
     if (this.#dueAtMs === undefined) return;
     const leftMs = Math.max(0, this.#dueAtMs - realClock.nowMs());
-    if (this.#state.kind === "draining") this.#startDrain(leftMs, this.#state.end);
+    if (this.#state.kind === "draining") this.#startDrain(leftMs);
     else if (this.#state.kind === "running") this.#startDeadline(leftMs);
   }
 
@@ -358,16 +387,15 @@ export class Process {
     return `process ${this.pid}`;
   }
 
-  #sink(stream: OutputStream): { push(data: Buffer): void; onEnd(): void } {
+  #sink(stream: OutputStream): OutputSink {
     const { outputBytes } = this.#settings.statistics;
     return {
       push: (data) => {
         outputBytes[stream] += data.length;
         this.output.push(stream, data, this.#terminal?.follow(data));
       },
-      onEnd: () => {
-        if (this.#state.kind === "draining" && this.#allReadersEnded()) this.#finish(this.#state.end);
-      },
+      onReadOut: () => this.#finishIfRead(),
+      onEnd: () => this.#finishIfRead(),
     };
   }
 

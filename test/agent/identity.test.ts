@@ -6,6 +6,7 @@ import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inheritedPath } from "../../src/process/start/environment.ts";
 import { runCommand, startAgent } from "../support/agent/agent.ts";
+import { hasStrace, startTracedAgent } from "../support/agent/traced-agent.ts";
 import { answerOf } from "../support/clients/command-answer.ts";
 import { childrenOf } from "../support/proc/proc.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
@@ -237,6 +238,17 @@ test.runIf(!isRoot)(
     process.stderr.write("skipped: identity.test.ts needs root for other users\n");
   },
 );
+
+test.runIf(hasStrace)("starts commands without changing its umask, which all of its threads have", async () => {
+  const agent = await startTracedAgent(["umask"], []);
+  // The first start does what is done once.
+  await answerOf(agent.url, "true", []);
+  const before = agent.calls();
+  for (let count = 0; count < 5; count++)
+    expect(await answerOf(agent.url, "true", [])).toMatchObject({ code: undefined });
+
+  expect(agent.calls()).toBe(before);
+});
 
 test("does not start with an unknown default user", async () => {
   const command = runCommand({ args: ["serve", "--port", "0", "--default-user", "nobody-knows"] });

@@ -15,7 +15,12 @@ import { plainClient } from "../support/agent/running-processes.ts";
 import { untilHeld, upgrade, upgradeStatus } from "../support/agent/upgrade.ts";
 import { openConnection } from "../support/clients/raw-http.ts";
 import { receive } from "../support/clients/received-events.ts";
+import { startStream } from "../support/clients/stream-client.ts";
+import { enlargePipe } from "../support/proc/enlarged-pipe.ts";
+import { createFifo } from "../support/proc/fifo.ts";
+import { NumbersCheck, numbersCommand } from "../support/proc/numbers.ts";
 import { childrenOf, eventually, hasExited, stateOf } from "../support/proc/proc.ts";
+import { bytesWritten, untilBlockedInWrite } from "../support/proc/proc-activity.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { volume } from "../support/volume.ts";
 
@@ -302,6 +307,36 @@ test("a draining process ends at its own time, with its exit code", async () => 
   );
   await upgrade(agent);
   expect(await received.ended()).toMatchObject({ exitCode: 6 });
+});
+
+test("output that the memory budget has left in the pipe of a process that was killed arrives after an upgrade, and then the end", async () => {
+  const agent = await startAgent({ args: ["--memory-budget", "1MiB", "--drain-timeout", "0s"] });
+  const check = new NumbersCheck(0);
+  const fifo = createFifo();
+  const client = startStream(
+    agent.port,
+    { process: { cmd: "bash", args: ["-c", `${fifo.wait}; exec ${numbersCommand()}`] }, stdin: false },
+    { onData: (data) => check.push(data) },
+  );
+  const pid = await client.started();
+  enlargePipe(pid, 1);
+  client.pause();
+  fifo.open();
+  await untilBlockedInWrite(pid);
+  const written = bytesWritten(pid);
+  process.kill(pid, "SIGKILL");
+  await eventually(
+    "reaped",
+    () => stateOf(pid) === undefined,
+    () => `${stateOf(pid)}`,
+  );
+  const { processes } = await plainClient(agent.url).list({ includeEnded: true, omitConfig: true });
+  expect(Number(processes[0]?.offset)).toBeLessThan(written);
+  await upgrade(agent);
+  client.resume();
+
+  expect((await client.ended()).end?.status).toBe("signal: killed");
+  expect(check.end).toBe(written);
 });
 
 test("output that no client has received waits for its client, in each mode", async () => {

@@ -257,7 +257,14 @@ describe("after the end", () => {
 
 describe("why nothing is read", () => {
   const open: GateState = {
-    ...{ hasEnded: false, hasBegun: true, isAttached: true, wasFull: false, isBudgetSpent: false },
+    ...{
+      hasEnded: false,
+      hasBegun: true,
+      isReadingOut: false,
+      isAttached: true,
+      wasFull: false,
+      isBudgetSpent: false,
+    },
     ...{ backlogBytes: 0, undeliveredBytes: 0, windowBytes: 1000, detached: { kind: "block" } },
   };
   test.each<[string | undefined, Partial<GateState>]>([
@@ -272,6 +279,9 @@ describe("why nothing is read", () => {
     [undefined, { isAttached: false, detached: { kind: "ring" } }],
     [undefined, { hasEnded: true }],
     [undefined, { hasBegun: false }],
+    [undefined, { isReadingOut: true, backlogBytes: 1000, wasFull: true }],
+    [undefined, { isReadingOut: true, isAttached: false, hasBegun: false, isBudgetSpent: true }],
+    ["budget", { isReadingOut: true, isBudgetSpent: true, backlogBytes: 70_000 }],
   ])("is %s in the state %o", (reason, state) => {
     expect(pausedReason({ ...open, ...state })).toBe(reason);
   });

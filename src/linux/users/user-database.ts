@@ -166,17 +166,22 @@ async function lookUpUid(uid: number): Promise<FoundUser> {
 
 async function withGroups({ pw_name, pw_uid, pw_gid, pw_dir }: Passwd): Promise<FoundUser> {
   const user = { name: pw_name, uid: pw_uid, gid: pw_gid, home: pw_dir };
+  const what = `user "${clip(pw_name)}"`;
+  if (!isId(pw_uid)) throw impossibleId(what, "uid", pw_uid);
+  if (!isId(pw_gid)) throw impossibleId(what, "gid", pw_gid);
   return { ...user, groups: await groupsOf(user) };
 }
 
 async function lookUpGroup(name: string): Promise<number> {
   const found = await findEntry(getgrnam, name, group, `group "${name}"`);
-  if (found !== undefined) return Number(found["gr_gid"]);
+  const gid = Number(found?.["gr_gid"]);
+  if (found !== undefined && !isId(gid)) throw impossibleId(`group "${clip(name)}"`, "gid", gid);
+  if (found !== undefined) return gid;
   if (/^\d{1,10}$/.test(name) && isId(Number(name))) return Number(name);
   throw unknownGroup(name);
 }
 
-/** 2^32-1 means "no change" to the kernel. */
+/** 2^32-1 means "no change" to the kernel: a command with that uid would keep the one of the agent. */
 function isId(id: number): boolean {
   return id >= 0 && id < 0xffffffff;
 }
@@ -209,6 +214,10 @@ async function findEntry(
     return found[0] === null ? undefined : koffi.decode(entry, type);
   }
   return undefined;
+}
+
+function impossibleId(what: string, kind: "uid" | "gid", id: number): HoldfastError {
+  return new HoldfastError("unauthenticated", `${what} has the ${kind} ${id}, which no process can have`);
 }
 
 function unknownGroup(name: string): HoldfastError {

@@ -4,6 +4,7 @@
 import {
   bytesReadable,
   closeAll,
+  duplicate,
   type Fd,
   type InheritedDescriptors,
   PTY_CAPACITY_BYTES,
@@ -133,7 +134,7 @@ export function attachTerminal(
 /** Continues to read and drop what an orphan writes. */
 export function discardFrom({ fd, copy }: SourceDescriptors): void {
   const source = copy === undefined ? pipeSource(fd) : terminalSource(fd, copy);
-  new OutputReader(source, { push: ignore, onEnd: ignore }, { isSpent: false }).discard();
+  new OutputReader(source, { push: ignore, onReadOut: ignore, onEnd: ignore }, { isSpent: false }).discard();
 }
 
 function terminalSource(master: Fd, copy: Fd): OutputSource {
@@ -144,6 +145,8 @@ function terminalSource(master: Fd, copy: Fd): OutputSource {
     isReadInPieces: true,
     bytesHeld: () => PTY_CAPACITY_BYTES,
     close: () => closeAll([copy]),
+    // The first stream has closed `master`, so a descriptor is free.
+    renew: () => terminalSource(duplicate(copy), copy),
     descriptors: { fd: master, copy },
   };
 }

@@ -29,6 +29,11 @@ export interface OutputSource {
   bytesHeld(): number;
   /** Closes everything that the stream does not close. Called once. */
   close(): void;
+  /**
+   * The same, with another stream; the first one is destroyed before, and `close` is then only called on the new one.
+   * Absent if the stream carries no input.
+   */
+  renew?(): OutputSource;
   /** The descriptor that is open until the reader has ended. */
   readonly descriptors: SourceDescriptors;
 }
@@ -42,6 +47,8 @@ export interface SourceDescriptors {
 export interface OutputSink {
   /** OutputWindow.append says who owns `data`. */
   push(data: Buffer): void;
+  /** All output that `readOut` left behind is read. */
+  onReadOut(): void;
   /**
    * The last writer has closed its end and everything is read. Not called from within `readOut`.
    */
@@ -54,6 +61,9 @@ const MORE_FROM_BYTES = 1024;
 /** How much of a terminal's output is gathered in one turn. */
 const GATHERED_BYTES = 16 * 1024;
 
+/** How much `readOut` reads at once. A program can enlarge its pipes: to 1 MiB each, root without a limit. */
+const READ_OUT_BYTES = 256 * 1024;
+
 export class OutputReader {
   readonly #source: OutputSource;
   #sink: OutputSink;
@@ -63,6 +73,8 @@ export class OutputReader {
   readonly #buffer = new ReadBuffer();
   #state: "open" | "discarding" | "ended" = "open";
   #isReading = false;
+  /** The output that `readOut` left in the pipe. */
+  #unreadBytes = 0;
 
   constructor(source: OutputSource, sink: OutputSink, budget: Pick<MemoryBudget, "isSpent">) {
     this.#source = source;
@@ -99,15 +111,28 @@ export class OutputReader {
     else this.stream.pause();
   }
 
+  /** Whether output that `readOut` left behind is still to be read. */
+  get hasUnread(): boolean {
+    return this.#state === "open" && this.#unreadBytes > 0;
+  }
+
   /**
    * Reads the output that was written before this call, even if the gate is closed: rule 2 promises
-   * the output that a process wrote before it exited to every subscriber, and the kernel bounds it
-   * (a pipe's 64 KiB). Does not wait for an orphan that continues to write. Without another
-   * writer it detects the end, and `hasEnded` is true. To be called once, when the process is reaped.
+   * the output that a process wrote before it exited to every subscriber. Does not wait for an orphan that
+   * continues to write. Without another writer it detects the end, and `hasEnded` is true. To be called
+   * when the process is reaped.
+   *
+   * What a pipe holds beyond `READ_OUT_BYTES`, or beyond a spent memory budget, stays in it (`hasUnread`), is
+   * read when the gate allows it, and is then reported to the sink.
    */
   readOut(): void {
     if (this.#state !== "open") return;
-    if (this.#readOut() === "eof") this.#close();
+    const heldBytes = this.#source.bytesHeld();
+    const mostBytes = this.#source.isReadInPieces ? heldBytes : Math.min(heldBytes, READ_OUT_BYTES);
+    const { readBytes, hasEnded } = this.#readOut(mostBytes, () => this.#budget.isSpent);
+    if (hasEnded) this.#close();
+    // A terminal holds little, and how much is not known.
+    else if (!this.#source.isReadInPieces) this.#unreadBytes = Math.max(0, heldBytes - readBytes);
   }
 
   /**
@@ -116,11 +141,26 @@ export class OutputReader {
    */
   discard(): void {
     if (this.#state !== "open") return;
+    if (this.#source.renew !== undefined && this.stream.writableLength > 0) {
+      this.#discardAnew(this.#source.renew);
+      return;
+    }
     this.#state = "discarding";
     discarding.add(this.#source);
     // An orphan may live for days; the memory of its process must not be held that long.
     this.#sink = nowhere;
     this.stream.resume();
+  }
+
+  /**
+   * Input waits that the process has not read. A stream drops it only when it is closed; else an orphan that does not
+   * read would hold that memory for as long as it lives.
+   */
+  #discardAnew(renew: () => OutputSource): void {
+    this.#state = "ended";
+    this.#buffer.close();
+    this.stream.destroy();
+    new OutputReader(renew(), nowhere, this.#budget).discard();
   }
 
   /** A thousand attached processes continue to read while the budget is spent, so each reads little. */
@@ -137,8 +177,18 @@ export class OutputReader {
     if (this.#state === "discarding") return this.#discardMore();
     const total = this.#source.isReadInPieces ? this.#readMore(bytes) : bytes;
     this.#sink.push(this.#buffer.take(total));
-    // The push may have closed the gate.
-    return this.#isReading;
+    if (this.#unreadBytes > 0) this.#countUnread(total);
+    return this.#mayReadOn;
+  }
+
+  /** A push may close the gate, and what is read last may end the process. */
+  get #mayReadOn(): boolean {
+    return this.#isReading || this.#state === "discarding";
+  }
+
+  #countUnread(readBytes: number): void {
+    this.#unreadBytes -= readBytes;
+    if (this.#unreadBytes <= 0) this.#sink.onReadOut();
   }
 
   /**
@@ -176,27 +226,35 @@ export class OutputReader {
    */
   #onStreamEnd(): void {
     if (this.#state === "ended") return;
-    if (this.#state === "open" && this.#source.outlivesStream) this.#readOut();
+    if (this.#state === "open" && this.#source.outlivesStream)
+      this.#readOut(this.#source.bytesHeld(), () => false);
     this.#close();
     this.#sink.onEnd();
   }
 
-  #readOut(): "eof" | "more may come" {
+  /** Stops at `mostBytes`, at a pipe's first read of a spent budget, and where there is nothing now. */
+  #readOut(
+    mostBytes: number,
+    isSpent: () => boolean,
+  ): { readonly readBytes: number; readonly hasEnded: boolean } {
     // Not this.#buffer: the stream continues to read into its current buffer.
     const buffer = new ReadBuffer();
-    const limit = this.#source.bytesHeld();
+    let readBytes = 0;
     try {
       // One read past the limit: that one finds the end of file.
-      for (let total = 0; total <= limit; ) {
-        const found = readNow(this.#source.fd, buffer.current);
-        if (typeof found !== "number") return found;
+      while (readBytes <= mostBytes) {
+        const isLast = isSpent() && !this.#source.isReadInPieces;
+        const { current } = buffer;
+        const found = readNow(this.#source.fd, isLast ? current.subarray(0, SPENT_BACKLOG_BYTES) : current);
+        if (typeof found !== "number") return { readBytes, hasEnded: found === "eof" };
         this.#sink.push(buffer.take(found));
-        total += found;
+        readBytes += found;
+        if (isLast && found === SPENT_BACKLOG_BYTES) break;
       }
     } finally {
       buffer.close();
     }
-    return "more may come";
+    return { readBytes, hasEnded: false };
   }
 
   #close(): void {
@@ -222,6 +280,9 @@ export function discardedSources(): SourceDescriptors[] {
 const nowhere: OutputSink = {
   push: () => {
     // Dropped.
+  },
+  onReadOut: () => {
+    // Nothing is left behind.
   },
   onEnd: () => {
     // The process has ended already.

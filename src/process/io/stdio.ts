@@ -18,6 +18,12 @@ import {
 import { type Attach, attachPipes, attachTerminal } from "./attached-stdio.ts";
 
 /**
+ * The group of a terminal stays as the kernel set it: usually `tty`, and its members may write to the
+ * terminal. The group of the user can have other members.
+ */
+const KEEP_GROUP = -1;
+
+/**
  * Exactly one of `attach` (the start succeeded) and `abandon` (it failed) is called, once. `attach`
  * closes the child's descriptors, those of a pty when the process is reaped. `abandon` closes
  * everything.
@@ -81,7 +87,7 @@ export function openTerminal(size: PtySize, owner?: Identity): Stdio {
   let copy: Fd | undefined;
   try {
     copy = duplicate(master);
-    if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
+    if (owner !== undefined) chownSync(path, owner.uid, KEEP_GROUP);
     return terminalStdio(master, copy, slave, path);
   } catch (error) {
     closeAll([master, slave, copy]);

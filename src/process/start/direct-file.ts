@@ -9,13 +9,16 @@ import { type CachedFile, cachedFile, type LaunchRequest, loaderOf } from "../..
  */
 const UMASK = 0o022;
 
-/** The absolute path of the file, or undefined if the launcher has to find or execute it. */
+/**
+ * The absolute path of the file, or undefined if the launcher has to find or execute it. `ownUmask` is that of the agent.
+ */
 export function directFile(
   request: Omit<LaunchRequest, "stdio">,
   searchPath: string | undefined,
+  ownUmask: number,
 ): string | undefined {
   if (request.identity !== undefined || request.cgroupProcs !== undefined) return undefined;
-  if (process.umask() !== UMASK) return undefined;
+  if (ownUmask !== UMASK) return undefined;
   const cwd = cachedFile(request.cwd);
   if (typeof cwd !== "object" || !cwd.isDirectory) return undefined;
   const found = request.command.includes("/") ? fileAt(request.command) : search(request.command, searchPath);

@@ -29,6 +29,11 @@ export interface StartContext {
   readonly defaults: AgentDefaults;
   readonly ownUser: ProcessUser;
   readonly inherited: InheritedProperties;
+  /**
+   * Read once: Node reads it by setting it to 0 for a moment, in which a file of another thread would get every
+   * permission (file threads have a umask of their own only where the machine allows unshare).
+   */
+  readonly ownUmask: number;
   readonly cgroups: Cgroups | undefined;
   /** How long the look-up of cwd and command may take (rule 15). */
   readonly startTimeoutMs: number;
@@ -104,10 +109,11 @@ function openStdio(request: StartRequest, { identity }: ProcessUser): Stdio {
 async function launchChild(
   request: LaunchRequest,
   names: LaunchedRequest,
-  { inherited, startTimeoutMs, stop }: StartContext,
+  context: StartContext,
   onChild: (child: WatchedChild) => void,
 ): Promise<WatchedChild> {
-  const directly = spawnDirectly(request, names, inherited);
+  const { inherited, startTimeoutMs, stop } = context;
+  const directly = spawnDirectly(request, names, context);
   if (directly !== undefined) {
     const child = watch(directly);
     onChild(child);
@@ -140,9 +146,9 @@ async function launchChild(
 function spawnDirectly(
   request: LaunchRequest,
   { searchPath }: LaunchedRequest,
-  inherited: InheritedProperties,
+  { inherited, ownUmask }: StartContext,
 ): Pid | undefined {
-  const path = directFile(request, searchPath);
+  const path = directFile(request, searchPath, ownUmask);
   if (path === undefined) return undefined;
   const result = trySpawn({ ...request, path, name: request.command }, inherited);
   if (result.kind === "started") return result.pid;

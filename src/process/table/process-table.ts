@@ -149,6 +149,7 @@ export class ProcessTable {
       inherited: new InheritedProperties(options.children ?? {}, (message) =>
         options.logger.warn({}, message),
       ),
+      ownUmask: process.umask(),
       cgroups: this.#cgroups,
       startTimeoutMs: options.startTimeoutMs ?? PROCESS_DEFAULTS.startTimeoutMs,
       stop: this.#stop.signal,
@@ -433,10 +434,14 @@ export class ProcessTable {
     return { ended: all - killed, killed };
   }
 
-  /** Sends SIGKILL to every running process and its group, logs each, and returns how many. */
+  /**
+   * Sends SIGKILL to every running process and its group, logs each, and returns how many. From now on output that clients
+   * have yet to make room for delays no end.
+   */
   killAll(): number {
     const running = this.list().filter(({ isRunning }) => isRunning);
     this.#signalAll(SIGKILL);
+    for (const process of this.list()) process.abandonOutput();
     for (const process of running) this.#logger.warn(identityOf(process), "process killed: the agent ends");
     return running.length;
   }

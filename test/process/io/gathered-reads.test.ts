@@ -14,6 +14,7 @@ test("output of a program to its terminal arrives in fewer pieces than reads", a
   const slave = openSync(path, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
   const { readers, release } = stdio.attach("process 1", new MemoryBudget(1_000_000), () => ({
     push: (data) => void pieces.push(data.length),
+    onReadOut: () => undefined,
     onEnd: () => undefined,
   }));
   onTestFinished(() => {

@@ -2,6 +2,8 @@
 // never will.
 
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { Process } from "../../../src/process/index.ts";
@@ -11,6 +13,8 @@ import { createTable } from "../../support/agent/process-table.ts";
 import { command, PTY, script, terminalScript } from "../../support/clients/start-requests.ts";
 import { inTime } from "../../support/deadline.ts";
 import { createFifo } from "../../support/proc/fifo.ts";
+import { childrenOf, eventually } from "../../support/proc/proc.ts";
+import { createTempFolder } from "../../support/temp-folder.ts";
 
 const MIB = 1024 * 1024;
 const SIGKILL = 9;
@@ -199,6 +203,35 @@ test("input that waits for a terminal is refused at the end, even while an orpha
 
   // The process has ended: the waiting input will never be read.
   expect(await inTime(outcome, () => "the write still waits")).toMatchObject({ code: "failed_precondition" });
+});
+
+test("input that waits for a terminal leaves the memory budget at the end, and an orphan can still write to the terminal", async () => {
+  const table = createTable({ retainEndedMs: 0 });
+  const fifo = createFifo();
+  const written = join(createTempFolder(), "written");
+  const before = table.memoryBudget.heldBytes;
+  const process = await table.start(
+    terminalScript(
+      `trap '' HUP; stty raw -echo; { ${fifo.wait}; seq 100000 && touch ${written}; } & echo ready; exec sleep 60`,
+    ),
+  );
+  const output = collectOutput(process);
+  await output.waitFor("pty", /ready/);
+  void outcomeOf(process.write("pty", Buffer.alloc(MIB, "x")));
+  expect(table.memoryBudget.heldBytes - before).toBeGreaterThan(MIB);
+  process.signal(SIGKILL);
+  await output.end();
+  await eventually(
+    "nothing is held",
+    () => table.memoryBudget.heldBytes === before,
+    () => table.memoryBudget.heldBytes - before,
+  );
+  fifo.open();
+  await eventually(
+    "the orphan has written everything",
+    () => existsSync(written),
+    () => childrenOf(globalThis.process.pid),
+  );
 });
 
 test("a client that sends more than the queue holds is refused, and its earlier input is kept", async () => {

@@ -17,11 +17,13 @@ export async function answerOf(
   args: readonly string[],
   {
     user,
+    group,
     cwd,
     tag,
     pty = false,
   }: {
     readonly user?: string;
+    readonly group?: string;
     readonly cwd?: string;
     readonly tag?: string;
     readonly pty?: boolean;
@@ -32,7 +34,7 @@ export async function answerOf(
   let stdout = "";
   try {
     const config = { cmd, args: [...args], ...(cwd === undefined ? {} : { cwd }) };
-    const labelled = tag === undefined ? {} : { tag };
+    const labelled = { ...(tag === undefined ? {} : { tag }), ...(group === undefined ? {} : { group }) };
     const size = pty ? { pty: { size: { cols: 80, rows: 24 } } } : {};
     for await (const { event } of plainClient(url).start(
       { process: config, ...size, ...labelled },
