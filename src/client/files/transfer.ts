@@ -1,7 +1,7 @@
 // Shared by downloads and uploads: requests to the file endpoints, the detection of silence, and
 // the waits between tries.
 
-import { AbortScope, untilAbort } from "../abort.ts";
+import { AbortScope, onAbort, untilAbort } from "../abort.ts";
 import { ClientError, ReconnectError } from "../client-errors.ts";
 import { startHeaders } from "../messages.ts";
 import { Backoff } from "../retry/backoff.ts";
@@ -38,7 +38,6 @@ export class Exchange {
   readonly #link: AgentLink;
   readonly #rpc;
   readonly #scope: AbortScope;
-  readonly #unfollow: () => void;
   readonly #user: string | undefined;
   /** A sign of life of the body that is sent. */
   #onSent = () => {
@@ -53,7 +52,9 @@ export class Exchange {
     this.#link = link;
     this.#rpc = link.rpc;
     this.#scope = new AbortScope(link.closed, signal);
-    this.#unfollow = link.onReconnect(() => this.#scope.abort(new ReconnectError()));
+    const unfollow = link.onReconnect(() => this.#scope.abort(new ReconnectError()));
+    // As in message-stream.ts: the caller's signal may end it without a close.
+    onAbort(this.#scope.signal, unfollow);
     this.#user = user ?? link.settings.user;
   }
 
@@ -105,9 +106,7 @@ export class Exchange {
 
   /** Ends the request if it still runs. */
   close(): void {
-    this.#unfollow();
     this.#scope.abort(new ClientError("canceled", "the transfer was closed"));
-    this.#scope.release();
   }
 
   async *#watched(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
