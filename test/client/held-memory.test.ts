@@ -19,12 +19,15 @@ const leave: Readonly<Record<string, (process: RemoteProcess, controller: AbortC
   "an abort": (_, controller) => controller.abort(),
 };
 
-test.each(Object.entries(leave))("after %s the client holds nothing of the process's stream", async (_, act) => {
-  const { client, held } = watchedClient();
-  const controller = new AbortController();
-  act(await client.start(sleeper, { signal: controller.signal }), controller);
-  await expect(untilNothingIsHeld(held)).resolves.toBe(1);
-});
+test.each(Object.entries(leave))(
+  "after %s the client holds nothing of the process's stream",
+  async (_, act) => {
+    const { client, held } = watchedClient();
+    const controller = new AbortController();
+    act(await client.start(sleeper, { signal: controller.signal }), controller);
+    await expect(untilNothingIsHeld(held)).resolves.toBe(1);
+  },
+);
 
 test("after an abort the client holds nothing of a download that is not read", async () => {
   const { client, held } = watchedClient();

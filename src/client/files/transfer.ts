@@ -9,7 +9,9 @@ import { type Failure, toFailure } from "../retry/failures.ts";
 import { waitToRetry } from "../retry/retried-call.ts";
 import type { AgentLink } from "../transport/connection.ts";
 import type { HttpAnswer, HttpRequest } from "../transport/http-client.ts";
+import { assertText } from "../transport/sendable.ts";
 import { answerFailure } from "./file-errors.ts";
+import { assertPiece } from "./pieces.ts";
 import type { FileCallOptions, TransferOptions, TransferReconnect } from "./types.ts";
 
 export interface FileRequest extends Omit<HttpRequest, "signal" | "headers"> {
@@ -113,6 +115,7 @@ export class Exchange {
     this.#isSourceSlow = true;
     try {
       for await (const piece of body) {
+        assertPiece(piece);
         this.#isSourceSlow = false;
         this.#onSent();
         yield piece;
@@ -226,9 +229,10 @@ export async function openInTries<T>(
 /** `/files` with its query. */
 export function filesPath(query: Readonly<Record<string, string | readonly string[] | undefined>>): string {
   const pairs = Object.entries(query).flatMap(([name, value]) =>
-    (typeof value === "string" ? [value] : (value ?? [])).map(
-      (text) => `${name}=${encodeURIComponent(text)}`,
-    ),
+    (typeof value === "string" ? [value] : (value ?? [])).map((text) => {
+      assertText(name, text);
+      return `${name}=${encodeURIComponent(text)}`;
+    }),
   );
   return `/files?${pairs.join("&")}`;
 }
