@@ -41,29 +41,31 @@ function onSignal(this: AbortSignal): void {
 
 /**
  * A signal of its own. It also aborts, with the parent's reason, when one of `parents` aborts,
- * until it is released.
+ * until it is released or aborted.
  */
 export class AbortScope {
   readonly #controller = new AbortController();
-  readonly #unfollow: readonly (() => void)[];
+  readonly #unfollow: (() => void)[] = [];
 
   constructor(...parents: readonly (AbortSignal | undefined)[]) {
-    this.#unfollow = parents
-      .filter((parent) => parent !== undefined)
-      .map((parent) => onAbort(parent, () => this.#controller.abort(parent.reason)));
+    for (const parent of parents)
+      if (parent !== undefined && !this.signal.aborted)
+        this.#unfollow.push(onAbort(parent, () => this.abort(parent.reason)));
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
+  /** The parents hold the scope no longer: some live as long as the client. */
   abort(reason: unknown): void {
+    this.release();
     this.#controller.abort(reason);
   }
 
   /** Stops following the parents. */
   release(): void {
-    for (const unfollow of this.#unfollow) unfollow();
+    for (const unfollow of this.#unfollow.splice(0)) unfollow();
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { type Clock, realClock } from "../clock.ts";
 import { randomId } from "./random-id.ts";
+import { unsendableIn } from "./transport/sendable.ts";
 import type { ClientOptions } from "./types.ts";
 
 export interface Settings {
@@ -27,6 +28,8 @@ export function toSettings(
   { user, token, reconnect = {} }: ClientOptions,
   newId: () => string = randomId,
 ): Settings {
+  const problem = token === undefined ? undefined : unsendableIn(token);
+  if (problem !== undefined) throw new RangeError(`token cannot be sent: it has ${problem}`);
   const settings = {
     initialDelayMs: reconnect.initialDelayMs ?? 200,
     maxDelayMs: reconnect.maxDelayMs ?? 10_000,

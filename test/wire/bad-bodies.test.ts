@@ -78,9 +78,9 @@ const envelopes: Case[] = [
   start(
     "a compressed message without an encoding",
     (message) => envelope(message, 1),
-    "internal",
-    /do not know how to decompress/,
-  ), // open
+    "invalid_argument",
+    /flag of a compressed one; name its compression in (Connect-Content|Grpc)-Encoding/,
+  ),
 ];
 
 function start(

@@ -31,12 +31,20 @@ export async function downloadDirectory(
     return await openInTries(link, call, tries, async (exchange) => {
       const answer = await exchange.send({ method: "GET", path: filesPath({ path, format, exclude }) });
       if (answer.status !== 200) await exchange.refuse(answer, path);
+      assertArchive(answer);
       return archiveOf(link, { exchange, answer, scope }, options);
     });
   } catch (error) {
     scope.release();
     throw error;
   }
+}
+
+/** Throws for a proxy's page. */
+function assertArchive({ header }: HttpAnswer): void {
+  const type = header("Content-Type") ?? "without a type";
+  if (type.startsWith("application/")) return;
+  throw new ClientError("unknown", `the answer (${type}) is not an archive of the agent`);
 }
 
 interface OpenArchive {

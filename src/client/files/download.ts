@@ -162,7 +162,9 @@ class Download implements FileDownload {
       const headers = { Range: `bytes=${this.#position}-${to - 1}`, "If-Range": etag };
       const answer = await exchange.send(fileRequest(path, headers));
       const { status } = answer;
-      // 200 is the whole of another version; 416: the file is shorter now.
+      // The whole of another version, or a proxy's page.
+      if (status === 200) assertFile(answer);
+      // 416: the file is shorter now.
       if (status === 200 || status === 416) throw changed(path);
       if (status !== 206) await exchange.refuse(answer, path);
       const now = versionIn(answer, true);
@@ -215,7 +217,24 @@ function rangeHeader({ offset = 0, length }: DownloadOptions): { readonly Range?
   return { Range: `bytes=${offset}-${length === undefined ? "" : offset + length - 1}` };
 }
 
+/** Throws for a proxy's page, and for content whose bytes are not those of the file. */
+function assertFile({ header }: HttpAnswer): void {
+  const etag = header("ETag") ?? "";
+  if (etag === "" && header("Last-Modified") === undefined)
+    throw new ClientError(
+      "unknown",
+      `the answer (${header("Content-Type") ?? "without a type"}) has neither ETag nor Last-Modified: it is not a file of the agent`,
+    );
+  const coding = header("Content-Encoding") ?? "identity";
+  if (coding.toLowerCase() !== "identity")
+    throw new ClientError(
+      "unimplemented",
+      `the answer is compressed (${coding}), although the client did not ask for that: something on the way changed it`,
+    );
+}
+
 function versionIn(answer: HttpAnswer, isRange: boolean): Version {
+  assertFile(answer);
   const etag = answer.header("ETag") ?? "";
   if (isRange !== (answer.status === 206))
     throw new ClientError("unimplemented", `the other side does not serve ranges (HTTP ${answer.status})`);

@@ -4,6 +4,7 @@ import { ClientError, type ClientErrorCode, FileChangedError } from "../client-e
 import type { Failure, Verdict } from "../retry/failures.ts";
 import { parseRetryAfterMs } from "../retry/retry-after.ts";
 import { AnswerError } from "../transport/answer-error.ts";
+import { isUnreached, statusText } from "../transport/connect-errors.ts";
 import type { HttpAnswer } from "../transport/http-client.ts";
 
 /** An error's text has no more. */
@@ -26,8 +27,6 @@ const meanings: Readonly<Record<number, Meaning>> = {
   401: { code: "unauthenticated", verdict: "final" },
   403: { code: "permission_denied", verdict: "final" },
   404: { code: "not_found", verdict: "final" },
-  // The agent gave up on a transfer that made no progress.
-  408: { code: "unavailable", verdict: "lost" },
   409: { code: "already_exists", verdict: "final" },
   412: { code: "failed_precondition", verdict: "final" },
   413: { code: "resource_exhausted", verdict: "final" },
@@ -44,8 +43,8 @@ const meanings: Readonly<Record<number, Meaning>> = {
 export async function answerFailure(answer: HttpAnswer, path: string): Promise<Failure> {
   const { status } = answer;
   const said = messageIn(await textOf(answer));
-  const { code, verdict } = meanings[status] ?? { code: "unknown", verdict: "doubtful" };
-  const message = said ?? `the answer was HTTP ${status}`;
+  const { code, verdict } = meaningOf(status);
+  const message = said ?? `the answer was ${statusText(answer)}`;
   const retryAfterMs = parseRetryAfterMs(answer.header("Retry-After"));
   return {
     verdict,
@@ -55,9 +54,15 @@ export async function answerFailure(answer: HttpAnswer, path: string): Promise<F
   };
 }
 
+function meaningOf(status: number): Meaning {
+  const unknown: Meaning = { code: "unknown", verdict: "doubtful" };
+  // 408 also if the agent gave up on a transfer that made no progress.
+  return meanings[status] ?? (isUnreached(status) ? { code: "unavailable", verdict: "lost" } : unknown);
+}
+
 /** An error within a stream of events: the agent writes the status that it would have answered. */
 export function reportedError(status: number, message: string): ClientError {
-  return new ClientError(meanings[status]?.code ?? "unknown", message);
+  return new ClientError(meaningOf(status).code, message);
 }
 
 export async function textOf({ body }: HttpAnswer): Promise<string> {

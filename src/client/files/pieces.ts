@@ -1,6 +1,8 @@
 // Content in pieces: makes an iteration from the content that a caller gives, and makes the form
 // that a caller wants from an iteration.
 
+import { isBytes, typeName } from "../bytes.ts";
+import { ClientError } from "../client-errors.ts";
 import { streamPieces } from "../transport/stream-pieces.ts";
 import type { UploadContent } from "./types.ts";
 
@@ -9,8 +11,22 @@ export function piecesOf(content: UploadContent): AsyncIterable<Uint8Array> {
   if (typeof content === "string") return once(new TextEncoder().encode(content));
   if (content instanceof Uint8Array) return once(content);
   if (isBlob(content)) return { [Symbol.asyncIterator]: () => streamPieces(content.stream()) };
-  if (Symbol.asyncIterator in content) return content;
-  return streamPieces(content);
+  const given: unknown = content;
+  if (typeof given === "object" && given !== null) {
+    if (Symbol.asyncIterator in content) return content;
+    if ("getReader" in content) return streamPieces(content);
+  }
+  throw new ClientError(
+    "invalid_argument",
+    `the content is of type ${typeName(given)}, must be a string, a Uint8Array, a Blob, or a stream of Uint8Arrays`,
+  );
+}
+
+/** Throws `invalid_argument` for a piece of a stream that is not bytes. */
+export function assertPiece(piece: unknown): void {
+  if (isBytes(piece)) return;
+  const message = `the stream has a piece of type ${typeName(piece)}, must have only Uint8Arrays`;
+  throw new ClientError("invalid_argument", message);
 }
 
 /** Whether piecesOf gives the same bytes again. */

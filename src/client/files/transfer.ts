@@ -1,7 +1,7 @@
 // Shared by downloads and uploads: requests to the file endpoints, the detection of silence, and
 // the waits between tries.
 
-import { AbortScope, untilAbort } from "../abort.ts";
+import { AbortScope, onAbort, untilAbort } from "../abort.ts";
 import { ClientError, ReconnectError } from "../client-errors.ts";
 import { startHeaders } from "../messages.ts";
 import { Backoff } from "../retry/backoff.ts";
@@ -9,7 +9,9 @@ import { type Failure, toFailure } from "../retry/failures.ts";
 import { waitToRetry } from "../retry/retried-call.ts";
 import type { AgentLink } from "../transport/connection.ts";
 import type { HttpAnswer, HttpRequest } from "../transport/http-client.ts";
+import { assertText } from "../transport/sendable.ts";
 import { answerFailure } from "./file-errors.ts";
+import { assertPiece } from "./pieces.ts";
 import type { FileCallOptions, TransferOptions, TransferReconnect } from "./types.ts";
 
 export interface FileRequest extends Omit<HttpRequest, "signal" | "headers"> {
@@ -38,7 +40,6 @@ export class Exchange {
   readonly #link: AgentLink;
   readonly #rpc;
   readonly #scope: AbortScope;
-  readonly #unfollow: () => void;
   readonly #user: string | undefined;
   /** A sign of life of the body that is sent. */
   #onSent = () => {
@@ -53,7 +54,9 @@ export class Exchange {
     this.#link = link;
     this.#rpc = link.rpc;
     this.#scope = new AbortScope(link.closed, signal);
-    this.#unfollow = link.onReconnect(() => this.#scope.abort(new ReconnectError()));
+    const unfollow = link.onReconnect(() => this.#scope.abort(new ReconnectError()));
+    // As in message-stream.ts: the caller's signal may end it without a close.
+    onAbort(this.#scope.signal, unfollow);
     this.#user = user ?? link.settings.user;
   }
 
@@ -105,15 +108,14 @@ export class Exchange {
 
   /** Ends the request if it still runs. */
   close(): void {
-    this.#unfollow();
     this.#scope.abort(new ClientError("canceled", "the transfer was closed"));
-    this.#scope.release();
   }
 
   async *#watched(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
     this.#isSourceSlow = true;
     try {
       for await (const piece of body) {
+        assertPiece(piece);
         this.#isSourceSlow = false;
         this.#onSent();
         yield piece;
@@ -227,9 +229,10 @@ export async function openInTries<T>(
 /** `/files` with its query. */
 export function filesPath(query: Readonly<Record<string, string | readonly string[] | undefined>>): string {
   const pairs = Object.entries(query).flatMap(([name, value]) =>
-    (typeof value === "string" ? [value] : (value ?? [])).map(
-      (text) => `${name}=${encodeURIComponent(text)}`,
-    ),
+    (typeof value === "string" ? [value] : (value ?? [])).map((text) => {
+      assertText(name, text);
+      return `${name}=${encodeURIComponent(text)}`;
+    }),
   );
   return `/files?${pairs.join("&")}`;
 }

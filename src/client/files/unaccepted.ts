@@ -6,7 +6,7 @@
 
 import { untilAbort } from "../abort.ts";
 import { ClientError } from "../client-errors.ts";
-import { isRepeatable, piecesOf } from "./pieces.ts";
+import { assertPiece, isRepeatable, piecesOf } from "./pieces.ts";
 import { finalFailure } from "./transfer.ts";
 import type { UploadContent } from "./types.ts";
 
@@ -35,8 +35,12 @@ export class UnacceptedContent {
   async hold(bytes: number, signal: AbortSignal): Promise<void> {
     while (this.#heldBytes < bytes && !this.#isAtEnd) {
       const { done, value } = await untilAbort(this.#source.next(), signal);
-      if (done === true) this.#isAtEnd = true;
-      else if (value.length > 0) {
+      if (done === true) {
+        this.#isAtEnd = true;
+        return;
+      }
+      assertPiece(value);
+      if (value.length > 0) {
         this.#pieces.push(value);
         this.#heldBytes += value.length;
       }

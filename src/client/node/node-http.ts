@@ -7,6 +7,7 @@ import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { onAbort } from "../abort.ts";
 import type { HttpAnswer, HttpClient, HttpRequest } from "../transport/http-client.ts";
+import { assertHeaders } from "../transport/sendable.ts";
 import type { Http2Session } from "./http2-session.ts";
 
 export function http1Client(baseUrl: string, options: RequestOptions): HttpClient {
@@ -16,6 +17,7 @@ export function http1Client(baseUrl: string, options: RequestOptions): HttpClien
     gunzip,
     send: ({ method, path, headers, body, signal }) =>
       new Promise<HttpAnswer>((resolve, reject) => {
+        assertHeaders(headers);
         const request = start(baseUrl + path, { ...options, method, headers: { ...headers } });
         const unfollow = onAbort(signal, () => request.destroy());
         request.on("error", reject);
@@ -57,6 +59,7 @@ async function sendOverHttp2(
   prefix: string,
   { method, path, headers, body, signal }: HttpRequest,
 ): Promise<HttpAnswer> {
+  assertHeaders(headers);
   const stream = await session.request(method, prefix + path, { ...headers });
   return new Promise<HttpAnswer>((resolve, reject) => {
     const unfollow = onAbort(signal, () => stream.close(constants.NGHTTP2_CANCEL));

@@ -2,7 +2,7 @@
 // asked to send a keepalive at an interval. Silence is measured only while a caller waits for an
 // event: without a read, an idle connection looks the same as a busy one.
 
-import { AbortScope, untilAbort } from "../abort.ts";
+import { AbortScope, onAbort, untilAbort } from "../abort.ts";
 import { ClientError, ReconnectError } from "../client-errors.ts";
 import type { AgentLink } from "../transport/connection.ts";
 import type { Rpc, RpcOptions } from "../transport/rpc.ts";
@@ -21,7 +21,6 @@ export class MessageStream<Message> {
   readonly #scope: AbortScope;
   readonly #messages: AsyncIterator<Message>;
   readonly #goawaysBefore: number;
-  readonly #unfollow: () => void;
 
   /** Ends when `signal` aborts, or by `close`. */
   constructor(link: AgentLink, open: OpenMessages<Message>, signal: AbortSignal) {
@@ -36,7 +35,9 @@ export class MessageStream<Message> {
       timeoutMs: 0,
     });
     this.#messages = messages[Symbol.asyncIterator]();
-    this.#unfollow = link.onReconnect(() => this.#scope.abort(new ReconnectError()));
+    const unfollow = link.onReconnect(() => this.#scope.abort(new ReconnectError()));
+    // A caller's signal may end the stream, and then no caller closes it: the link must not hold it.
+    onAbort(this.#scope.signal, unfollow);
   }
 
   /**
@@ -61,9 +62,7 @@ export class MessageStream<Message> {
 
   /** Drops the connection if the stream is still open. A second call does nothing. */
   close(): void {
-    this.#unfollow();
     this.#scope.abort(new ClientError("canceled", "the stream was closed"));
-    this.#scope.release();
   }
 
   /**

@@ -1,6 +1,8 @@
 // One attached process: its output, its input and its controls.
 
 import { untilAbort } from "../abort.ts";
+import { isBytes, typeName } from "../bytes.ts";
+import { ClientError } from "../client-errors.ts";
 import type { Output } from "../output/output.ts";
 import type { Identity } from "../output/output-position.ts";
 import type { AgentLink } from "../transport/connection.ts";
@@ -69,7 +71,10 @@ export class AttachedProcess implements RemoteProcess {
   }
 
   write(data: Uint8Array | string, options?: CallOptions): Promise<void> {
-    return this.#input.write(typeof data === "string" ? new TextEncoder().encode(data) : data, options);
+    if (typeof data === "string") return this.#input.write(new TextEncoder().encode(data), options);
+    if (isBytes(data)) return this.#input.write(data, options);
+    const message = `the input is of type ${typeName(data)}, must be a string or a Uint8Array`;
+    return Promise.reject(new ClientError("invalid_argument", message));
   }
 
   closeStdin(options?: CallOptions): Promise<void> {

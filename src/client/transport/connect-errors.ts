@@ -1,5 +1,6 @@
 // Errors of the Connect protocol: in the body of a unary answer, in the last message of a stream, or as an HTTP status.
 
+import { clip } from "../../text.ts";
 import type { ClientErrorCode } from "../client-errors.ts";
 import { AnswerError, type ErrorDetail } from "./answer-error.ts";
 import type { HttpAnswer } from "./http-client.ts";
@@ -16,9 +17,22 @@ export function answeredError(body: Uint8Array, answer: HttpAnswer): AnswerError
 /** For an answer whose body says nothing. */
 export function statusError(answer: HttpAnswer): AnswerError {
   const { status } = answer;
-  return new AnswerError(statusCodes[status] ?? "unknown", `HTTP ${status}`, {
+  const code = statusCodes[status] ?? (isUnreached(status) ? "unavailable" : "unknown");
+  return new AnswerError(code, statusText(answer), {
     metadata: { get: (name) => answer.header(name) ?? null },
   });
+}
+
+/** Whether a proxy says that the agent did not answer it: a request that was late, or Cloudflare's own statuses. */
+export function isUnreached(status: number): boolean {
+  return status === 408 || (status >= 520 && status <= 530);
+}
+
+/** Without the body, which says nothing. */
+export function statusText({ status, header }: Pick<HttpAnswer, "status" | "header">): string {
+  const target = header("Location");
+  if (status < 300 || status > 399 || target === undefined) return `HTTP ${status}`;
+  return `HTTP ${status}, a redirect to "${clip(target)}": give the client the address of the agent itself`;
 }
 
 /** See "HTTP to error code" of the protocol. */

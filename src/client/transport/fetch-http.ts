@@ -2,6 +2,7 @@
 
 import { parseAgentAddress } from "../agent-address.ts";
 import type { HttpAnswer, HttpClient, HttpRequest } from "./http-client.ts";
+import { assertHeaders } from "./sendable.ts";
 import { streamPieces } from "./stream-pieces.ts";
 
 /** Throws a TypeError that names `option` for anything other than an http: or https: address. */
@@ -14,6 +15,7 @@ export function fetchHttp(address: string, option = "filesUrl"): HttpClient {
 
 async function send(baseUrl: string, request: HttpRequest): Promise<HttpAnswer> {
   const { method, path, headers, body, signal } = request;
+  assertHeaders(headers);
   const response = await fetch(baseUrl + path, {
     method,
     headers,

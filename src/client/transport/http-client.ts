@@ -25,6 +25,6 @@ export interface HttpClient {
   readonly readsTrailers: boolean;
   /** Absent: the runtime decompresses bodies itself, and checks their length. */
   readonly gunzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
-  /** Resolves with the head of the answer. Rejects when there is none. */
+  /** Resolves with the head of the answer. Rejects when there is none, with `invalid_argument` for headers that HTTP does not allow. */
   send(request: HttpRequest): Promise<HttpAnswer>;
 }

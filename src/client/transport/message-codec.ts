@@ -68,9 +68,9 @@ function writeField(writer: BinaryWriter, [number, , type, how, , message]: Fiel
         .tag(number, WireType.LengthDelimited)
         .fork()
         .tag(1, WireType.LengthDelimited)
-        .string(key)
+        .string(wholeText(key))
         .tag(2, WireType.LengthDelimited)
-        .string(text)
+        .string(wholeText(text))
         .join();
     return;
   }
@@ -113,7 +113,7 @@ function wireTypeOf(type: FieldType): WireType {
 }
 
 function writeScalar(writer: BinaryWriter, type: FieldType, value: unknown): void {
-  if (type === "string") writer.string(value as string);
+  if (type === "string") writer.string(wholeText(value));
   else if (type === "bytes") writer.bytes(value as Uint8Array);
   else if (type === "bool") writer.bool(value as boolean);
   else if (type === "uint32") writer.uint32(value as number);
@@ -121,6 +121,13 @@ function writeScalar(writer: BinaryWriter, type: FieldType, value: unknown): voi
   else if (type === "int64") writer.int64(value as bigint);
   else if (type === "uint64") writer.uint64(value as bigint);
   else writer.int32(value as number);
+}
+
+/** UTF-8 has no form for half of a surrogate pair. The writer would send another character, the name of another file. */
+function wholeText(value: unknown): string {
+  const text = value === undefined ? "" : String(value);
+  if (/\p{Surrogate}/u.test(text)) throw new Error(`${JSON.stringify(text)} has half of a surrogate pair`);
+  return text;
 }
 
 // ── Decoding ──────────────────────────────────────────────────────────────────────────────────────────────────────

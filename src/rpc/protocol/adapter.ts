@@ -45,6 +45,7 @@ import { setCallContext } from "./call-context.ts";
 import { type EncodedMessage, withEncodedMessage } from "./encoded-message.ts";
 import { readAnswer } from "./error-answer.ts";
 import { strictTextDecoder, textDecoderFor } from "./json-text.ts";
+import { keepProtoKeys } from "./map-keys.ts";
 import { keepByteOrderMarks } from "./text-encoding.ts";
 import { universalRequest } from "./universal-request.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
@@ -82,6 +83,7 @@ export interface LateRoutes {
 export function createRpcListener(options: AdapterOptions): RequestListener {
   const { lateRoutes, maxMessageBytes } = options;
   keepByteOrderMarks();
+  keepProtoKeys();
   const { handlers, direct } = servedBy(options.routes, maxMessageBytes);
   const services = [...new Set([...handlers.values()].map(({ service }) => service.typeName))];
   const late = lateRoutes && {

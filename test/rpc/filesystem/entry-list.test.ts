@@ -5,9 +5,11 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { EntryInfoSchema, FileType, ListDirResponseSchema } from "../../../src/gen/filesystem_pb.ts";
 import { EntryList } from "../../../src/rpc/filesystem/entry-list.ts";
+import { keepProtoKeys } from "../../../src/rpc/protocol/map-keys.ts";
 import { keepByteOrderMarks } from "../../../src/rpc/protocol/text-encoding.ts";
 
 keepByteOrderMarks();
+keepProtoKeys();
 
 const text = fc.oneof(
   fc.string({ unit: "binary" }),
@@ -35,10 +37,7 @@ const entry = fc
       { nil: undefined },
     ),
     symlinkTarget: fc.option(text, { nil: undefined }),
-    metadata: fc.dictionary(
-      text.filter((key) => key !== "__proto__"),
-      text,
-    ),
+    metadata: fc.dictionary(fc.oneof(text, fc.constant("__proto__")), text),
   })
   .map(({ modifiedTime, symlinkTarget, ...fields }) =>
     create(EntryInfoSchema, {
