@@ -91,6 +91,7 @@ export class Multiplexer<End extends object> {
         if (this.#isHeldStill) return;
         this.#updateGate();
         this.#watchStall();
+        this.#reportChange();
       },
     });
     if (saved !== undefined) this.#restore(saved);
@@ -131,6 +132,7 @@ export class Multiplexer<End extends object> {
     this.#report();
     this.#updateGate();
     this.#watchStall();
+    this.#reportChange();
   }
 
   /** The number of bytes pushed so far. */
@@ -224,6 +226,7 @@ export class Multiplexer<End extends object> {
     this.#updateGate();
     this.#wake();
     this.#watchStall();
+    this.#reportChange();
   }
 
   /** When the output of `[from, to)` was pushed; see TimeMarks. */
@@ -248,6 +251,7 @@ export class Multiplexer<End extends object> {
     this.#updateGate();
     this.#wake();
     this.#watchStall();
+    this.#reportChange();
   }
 
   /**
@@ -257,12 +261,14 @@ export class Multiplexer<End extends object> {
   release(): void {
     this.#isReleased = true;
     this.#dropUnread();
+    this.#reportChange();
   }
 
   /** The process starts without a blocking subscriber: from here on it is detached. A second call does nothing. */
   beginDetached(): void {
     this.#hasBegun = true;
     this.#updateGate();
+    this.#reportChange();
   }
 
   /** Attaches one more subscriber, also after the end. Throws `out_of_range` for a `from` beyond the head. */
@@ -275,6 +281,7 @@ export class Multiplexer<End extends object> {
     }
     this.#cursors.add(cursor);
     if (!cursor.isObserver) this.#attach();
+    this.#reportChange();
     return {
       start,
       get deliveredTo() {
@@ -392,6 +399,7 @@ export class Multiplexer<End extends object> {
 
   /** `cursor` has left its place: it has received its chunk, or it detached. */
   #leave(cursor: Cursor): void {
+    this.#reportChange();
     if (this.#isReleased) this.#dropUnread();
     if (cursor.isObserver) return;
     this.#retain(cursor.deliveredTo);
@@ -470,8 +478,15 @@ export class Multiplexer<End extends object> {
   }
 
   #reportIf(hasDropped: boolean): boolean {
-    if (hasDropped) this.#report();
+    if (hasDropped) {
+      this.#report();
+      this.#reportChange();
+    }
     return hasDropped;
+  }
+
+  #reportChange(): void {
+    this.#options.onChange?.();
   }
 
   #onDrop(chunk: Chunk): void {
