@@ -5,6 +5,8 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { LAUNCHER_HEAD } from "./launcher-head.mjs";
 
+const MAX_CONSOLE_BYTES = 300_000;
+
 const manifest = JSON.parse(readFileSync("package.json", "utf8"));
 
 const required = [
@@ -28,7 +30,7 @@ const permitted = [
   // The command.
   /^dist\/(cli\/main|bundle\/[\w-]+)\.cjs$/,
   // The web console.
-  /^dist\/console\/(index\.html|manifest\.json|licences\.txt(\.br|\.gz)?)$/,
+  /^dist\/console\/(index\.html|manifest\.json|licences\.txt)$/,
   /^dist\/console\/assets\/[\w-]+\.(js|css)(\.br|\.gz)?$/,
   // The client and its shared modules.
   /^dist\/((client|gen)\/.+|clock|deferred|errors|text)\.js$/,
@@ -43,7 +45,7 @@ const output = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scr
   encoding: "utf8",
   stdio: ["ignore", "pipe", "ignore"],
 });
-/** @type {{ path: string, mode: number }[]} */
+/** @type {{ path: string, mode: number, size: number }[]} */
 const files = JSON.parse(output)[0].files;
 const names = new Set(files.map((file) => file.path));
 
@@ -53,6 +55,7 @@ const problems = [
     .filter((name) => !permitted.some((p) => p.test(name)))
     .map((name) => `${name} does not belong`),
   ...(names.has("dist/cli/main.cjs") ? commandProblems("dist/cli/main.cjs") : []),
+  ...consoleProblems(),
 ];
 if (problems.length > 0) {
   process.stderr.write(`${problems.map((problem) => `package: ${problem}`).join("\n")}\n`);
@@ -69,6 +72,15 @@ function exportedFiles(target) {
   return Object.values(target).flatMap((inner) =>
     exportedFiles(/** @type {string | Record<string, unknown>} */ (inner)),
   );
+}
+
+/** The two compressed forms of the web console, which are what browsers load. */
+function consoleProblems() {
+  const compressed = files.filter(({ path }) => /^dist\/console\/.+\.(br|gz)$/.test(path));
+  const bytes = compressed.reduce((sum, { size }) => sum + size, 0);
+  return bytes <= MAX_CONSOLE_BYTES
+    ? []
+    : [`the compressed files of the console have ${bytes} bytes, and may have ${MAX_CONSOLE_BYTES}`];
 }
 
 /** @param {string} command */

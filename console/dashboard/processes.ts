@@ -1,5 +1,6 @@
 // The list of processes, requested once a second while the page is visible. Only one request at a
-// time; after the first one the agent sends only changes.
+// time; after the first one the agent sends only changes. The use of the machine is requested less often: the agent
+// reads several files for it.
 
 import { signal } from "@preact/signals";
 import type { AgentInfo, ProcessInfo } from "../../src/client/page-client.ts";
@@ -10,6 +11,7 @@ import { client, isLimited, login, route, wasRestarted } from "../session/state.
 import { Rates } from "./rates.ts";
 
 const POLL_MS = 1_000;
+const MACHINE_POLLS = 3;
 
 export interface Machine {
   readonly cpu_used_pct: number;
@@ -32,6 +34,7 @@ export const rates = new Rates();
 let revision: bigint | undefined;
 let instance: string | undefined;
 let isPolling = false;
+let pollsToMachine = 0;
 let lookers = 0;
 
 /** The list is polled while one of its lookers is there. Returns the function that ends the look. */
@@ -62,7 +65,10 @@ async function poll(): Promise<void> {
       signal,
     });
     if (client.value === from) take(answer);
-    if (!isLimited.value && route.value.page === "processes") await readMachine(signal);
+    if (!isLimited.value && route.value.page === "processes" && --pollsToMachine < 0) {
+      pollsToMachine = MACHINE_POLLS - 1;
+      await readMachine(signal);
+    }
   } catch (error) {
     if ((error as { code?: string }).code === "unauthenticated") sessionLost();
     else silentSince.value ??= Date.now();
@@ -97,6 +103,7 @@ async function readMachine(signal: AbortSignal): Promise<void> {
 
 function forget(): void {
   revision = undefined;
+  pollsToMachine = 0;
   processes.value = [];
   answeredAt.value = undefined;
   silentSince.value = undefined;

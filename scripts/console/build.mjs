@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
+import { addonSources } from "./addon-sources.mjs";
 import { licenceTexts } from "./licences.mjs";
 
 /**
@@ -16,6 +17,7 @@ import { licenceTexts } from "./licences.mjs";
  * @property {string} type
  * @property {string} text
  * @property {boolean} [immutable]
+ * @property {boolean} [isSeldomRead]  it is not stored in compressed form
  */
 
 const SCRIPT = "text/javascript; charset=utf-8";
@@ -46,6 +48,7 @@ export async function buildConsole(root, output) {
       type: "text/plain; charset=utf-8",
       text: licenceTexts(root, packages),
       immutable: false,
+      isSeldomRead: true,
     },
   ];
   mkdirSync(join(output, "assets"), { recursive: true });
@@ -58,6 +61,7 @@ async function bundleScripts(root) {
   const build = await rolldown({
     input: { main: join(root, "console/main.tsx") },
     platform: "browser",
+    plugins: [addonSources(root)],
     checks: { bundlerTimings: false },
     transform: {
       // xterm.js answers some queries wrongly if it is lowered further.
@@ -113,12 +117,12 @@ function bundleStyles(root) {
  * @param {string} output
  * @param {Asset} asset
  */
-function writeAsset(output, { path, type, text, immutable }) {
+function writeAsset(output, { path, type, text, immutable, isSeldomRead }) {
   const file = join(output, path);
   writeFileSync(file, text);
   const entry = { path, type, sha256: hashOf(text), ...(immutable === false ? { immutable } : {}) };
   // It is completed at each request.
-  if (path === "index.html") return entry;
+  if (path === "index.html" || isSeldomRead) return entry;
   writeFileSync(`${file}.br`, brotliCompressSync(text, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }));
   writeFileSync(`${file}.gz`, gzipSync(text, { level: 9 }));
   return { ...entry, encodings: ["br", "gzip"] };

@@ -35,4 +35,9 @@ export interface MultiplexerOptions {
    * push; it must not throw.
    */
   readonly onReading: (isReading: boolean) => void;
+  /**
+   * Called whenever one of the values may have changed that describe this multiplexer to a client: its offsets, what it
+   * holds, its subscribers, the gate and its reason, the end. Often called without a change. It must not throw.
+   */
+  readonly onChange?: () => void;
 }

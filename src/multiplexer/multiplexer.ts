@@ -93,6 +93,7 @@ export class Multiplexer<End extends object> {
         if (this.#isHeldStill) return;
         this.#updateGate();
         this.#watchStall();
+        this.#reportChange();
       },
     });
     if (saved !== undefined) this.#restore(saved);
@@ -133,6 +134,7 @@ export class Multiplexer<End extends object> {
     this.#report();
     this.#updateGate();
     this.#watchStall();
+    this.#reportChange();
   }
 
   /** The number of bytes pushed so far. */
@@ -226,6 +228,7 @@ export class Multiplexer<End extends object> {
     this.#updateGate();
     this.#wake();
     this.#watchStall();
+    this.#reportChange();
   }
 
   /** When the output of `[from, to)` was pushed; see TimeMarks. */
@@ -250,6 +253,7 @@ export class Multiplexer<End extends object> {
     this.#updateGate();
     this.#wake();
     this.#watchStall();
+    this.#reportChange();
   }
 
   /**
@@ -259,12 +263,14 @@ export class Multiplexer<End extends object> {
   release(): void {
     this.#isReleased = true;
     this.#dropUnread();
+    this.#reportChange();
   }
 
   /** The process starts without a blocking subscriber: from here on it is detached. A second call does nothing. */
   beginDetached(): void {
     this.#hasBegun = true;
     this.#updateGate();
+    this.#reportChange();
   }
 
   /**
@@ -297,6 +303,7 @@ export class Multiplexer<End extends object> {
     }
     this.#cursors.add(cursor);
     if (!cursor.isObserver) this.#attach();
+    this.#reportChange();
     return {
       start,
       get deliveredTo() {
@@ -414,6 +421,7 @@ export class Multiplexer<End extends object> {
 
   /** `cursor` has left its place: it has received its chunk, or it detached. */
   #leave(cursor: Cursor): void {
+    this.#reportChange();
     if (this.#isReleased) this.#dropUnread();
     if (cursor.isObserver) return;
     this.#retain(cursor.deliveredTo);
@@ -492,8 +500,15 @@ export class Multiplexer<End extends object> {
   }
 
   #reportIf(hasDropped: boolean): boolean {
-    if (hasDropped) this.#report();
+    if (hasDropped) {
+      this.#report();
+      this.#reportChange();
+    }
     return hasDropped;
+  }
+
+  #reportChange(): void {
+    this.#options.onChange?.();
   }
 
   #onDrop(chunk: Chunk): void {

@@ -8,6 +8,7 @@ export { type AgentDefaults, agentDefaults } from "./start/agent-defaults.ts";
 export type { ProcessLimits } from "./start/process-limits.ts";
 export type { OutputPolicy, StartRequest } from "./start/start-request.ts";
 export { checkUser } from "./start/user.ts";
+export type { ChangeOrder, ListedProcess } from "./table/change-order.ts";
 export { identityOf } from "./table/process-log.ts";
 export { findAmong, type ProcessSelector } from "./table/process-selector.ts";
 export { ProcessTable, type ProcessTableOptions } from "./table/process-table.ts";

@@ -32,6 +32,7 @@ import { TerminalHistory } from "./io/terminal-history.ts";
 import type { WatchedChild } from "./reaper.ts";
 import type { HeldRequest } from "./start/held-request.ts";
 import type { OutputPolicy, StartRequest } from "./start/start-request.ts";
+import { ChangeMark, type ChangeOrder } from "./table/change-order.ts";
 import type { ProcessStatistics } from "./table/statistics.ts";
 import type { ProcessState } from "./table-state.ts";
 
@@ -49,6 +50,8 @@ export interface ProcessSettings {
   readonly output: OutputPolicy;
   /** Output is counted here when it is read; the table counts the rest. */
   readonly statistics: ProcessStatistics;
+  /** The order that the mark of each process belongs to. */
+  readonly changes: ChangeOrder<Process>;
   /** Called once each time a process gets stuck in a write because no client reads its output. */
   readonly onBlocked?: (process: Process) => void;
 }
@@ -74,6 +77,8 @@ export class Process {
   /** The name of its user. */
   readonly user: string;
   readonly output: Multiplexer<ProcessEnd>;
+  /** Its place in the order of changes. The table adds and removes it. */
+  readonly mark: ChangeMark<Process>;
   readonly #child: WatchedChild;
   readonly #input: ProcessInput;
   readonly #readers: readonly OutputReader[];
@@ -123,6 +128,7 @@ export class Process {
     this.#held = started.held;
     this.user = started.user;
     this.#settings = settings;
+    this.mark = new ChangeMark(settings.changes, this, this);
     this.#onEnd = onEnd;
     this.#startedAtMs = saved?.startedAtMs ?? Date.now();
     const nowMs = performance.now();
@@ -137,6 +143,7 @@ export class Process {
           if (reading || this.output.end !== undefined) this.#blocked.stop();
           else this.#blocked.start();
         },
+        onChange: () => this.mark.changed(),
       },
       saved?.output,
     );
@@ -144,6 +151,7 @@ export class Process {
       isUnread: () => this.isRunning && !this.output.isReading && this.output.blockingCount === 0,
       isFull: () => this.#readers.some((reader) => reader.isFull),
       onBlocked: () => settings.onBlocked?.(this),
+      onChange: () => this.mark.changed(),
       clock: realClock,
     });
     const { budget } = settings;
@@ -221,7 +229,10 @@ export class Process {
   /** Since the epoch, as the wall clock is set now: it may have been stepped since the start. */
   get startedAtMs(): number {
     const startedAtMs = Math.round(Date.now() - this.ageMs);
-    if (Math.abs(startedAtMs - this.#startedAtMs) > CLOCK_STEP_MS) this.#startedAtMs = startedAtMs;
+    if (Math.abs(startedAtMs - this.#startedAtMs) > CLOCK_STEP_MS) {
+      this.#startedAtMs = startedAtMs;
+      this.mark.changed();
+    }
     return this.#startedAtMs;
   }
 
@@ -265,6 +276,7 @@ export class Process {
     this.#assertRunning();
     this.#resize(size);
     this.#terminal?.resize(size, this.output.head);
+    this.mark.changed();
     for (const listener of this.#sizeListeners ?? []) listener();
   }
 
@@ -454,7 +466,7 @@ export class Process {
 function multiplexerOptions(
   { windowBytes, stallMs, budget, output }: ProcessSettings,
   request: StartRequest,
-): Omit<MultiplexerOptions, "onReading"> {
+): Omit<MultiplexerOptions, "onChange" | "onReading"> {
   const policy = { ...output, ...withoutUndefined(request.output ?? {}) };
   return {
     windowBytes,

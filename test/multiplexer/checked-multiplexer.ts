@@ -12,6 +12,7 @@ import {
   type Subscriber,
 } from "../../src/multiplexer/index.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { describedState } from "./described-state.ts";
 
 interface End {
   readonly status: string;
@@ -35,6 +36,8 @@ export class CheckedMultiplexer {
   /** The arguments of each call of onReading. */
   readonly gate: boolean[] = [];
   #depth = 0;
+  #described: string;
+  #hasReported = false;
 
   /** By default without replay. */
   constructor(windowBytes = 10_000, options: Partial<MultiplexerOptions & { clock: FakeClock }> = {}) {
@@ -51,7 +54,12 @@ export class CheckedMultiplexer {
         this.gate.push(reading);
         options.onReading?.(reading);
       },
+      onChange: () => {
+        this.#hasReported = true;
+        options.onChange?.();
+      },
     });
+    this.#described = describedState(this.raw);
   }
 
   push(text: string, stream: OutputStream = "stdout"): void {
@@ -82,8 +90,19 @@ export class CheckedMultiplexer {
     try {
       return act();
     } finally {
-      if (--this.#depth === 0) this.raw.checkInvariants();
+      if (--this.#depth === 0) {
+        this.raw.checkInvariants();
+        this.#checkReport();
+      }
     }
+  }
+
+  #checkReport(): void {
+    const described = describedState(this.raw);
+    if (described !== this.#described && !this.#hasReported)
+      throw new Error(`an unreported change: ${this.#described} to ${described}`);
+    this.#described = described;
+    this.#hasReported = false;
   }
 }
 

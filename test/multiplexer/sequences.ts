@@ -14,6 +14,7 @@ import {
   offset,
   type Subscriber,
 } from "../../src/multiplexer/index.ts";
+import { describedState } from "./described-state.ts";
 import { type Bounds, type Place, ReferenceModel } from "./reference-model.ts";
 
 const UNIT = KEEP_BY_REFERENCE_BYTES;
@@ -82,6 +83,9 @@ class Sequence {
   }));
   #hasBegun = false;
   #isPressed = false;
+  readonly #checksReports: boolean;
+  #described = "";
+  #hasReported = false;
 
   constructor(seed: number) {
     this.#random = randomFrom(seed);
@@ -94,7 +98,10 @@ class Sequence {
     this.#model = new ReferenceModel(this.#bounds);
     const [budget, twinBudget] = [new MemoryBudget(this.#budgetBytes), new MemoryBudget(this.#budgetBytes)];
     this.#budget = budget;
-    this.#real = this.#create(budget);
+    this.#checksReports = seed % 16 === 1;
+    this.#real = this.#create(budget, () => {
+      this.#hasReported = true;
+    });
     this.#twin = seed % 4 === 0 ? this.#create(twinBudget) : undefined;
     this.#neighbours = [budget.join({}), twinBudget.join({})];
     this.history.push(`${JSON.stringify(this.#bounds)}, budget ${this.#budgetBytes}`);
@@ -253,6 +260,7 @@ class Sequence {
       throw new Error(`dropped to ${real.oldest}, may drop ${model.droppable}`);
     if (!this.#mayGateBe(real.isReading)) throw new Error(`the gate is ${real.isReading}`);
     if (real.heldBytes > model.mostCost(real.oldest)) throw new Error(`${real.heldBytes} held`);
+    if (this.#checksReports) this.#checkReport();
     if (twin === undefined) return;
     const differs = twin.isReading !== real.isReading || twin.heldBytes !== real.heldBytes;
     if (differs || twin.oldest !== real.oldest || twin.attachOffset !== real.attachOffset)
@@ -275,6 +283,14 @@ class Sequence {
     return isReading ? least < detached.bytes : most >= detached.bytes;
   }
 
+  #checkReport(): void {
+    const described = describedState(this.#real);
+    if (described !== this.#described && this.#described !== "" && !this.#hasReported)
+      throw new Error(`an unreported change: ${this.#described} to ${described}`);
+    this.#described = described;
+    this.#hasReported = false;
+  }
+
   #look(): void {
     this.#model.oldest = this.#real.oldest;
     // The push before this call may have spent the budget, and what was dropped may have made room again.
@@ -287,8 +303,9 @@ class Sequence {
     return this.#random((2 * this.#model.head) / UNIT + 1) * (UNIT / 2);
   }
 
-  #create(budget: MemoryBudget): Multiplexer<object> {
-    return new Multiplexer({ ...this.#bounds, budget, stallMs: 1_000, clock: still, onReading: nothing });
+  #create(budget: MemoryBudget, onChange = nothing): Multiplexer<object> {
+    const report = { onReading: nothing, onChange };
+    return new Multiplexer({ ...this.#bounds, budget, stallMs: 1_000, clock: still, ...report });
   }
 
   #oneOf<T>(choices: readonly T[]): T {

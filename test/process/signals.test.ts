@@ -7,6 +7,7 @@ import { openPipes } from "../../src/process/io/stdio.ts";
 import { Process } from "../../src/process/process.ts";
 import { WatchedChild } from "../../src/process/reaper.ts";
 import { holdRequest } from "../../src/process/start/held-request.ts";
+import { ChangeOrder } from "../../src/process/table/change-order.ts";
 import { createStatistics } from "../../src/process/table/statistics.ts";
 import { collectOutput, outputOf } from "../support/agent/process-output.ts";
 import { createTable } from "../support/agent/process-table.ts";
@@ -105,6 +106,7 @@ test("a reaped process sends no signal to another process that has its pid", asy
       budget,
       output: PROCESS_DEFAULTS.output,
       statistics: createStatistics(),
+      changes: new ChangeOrder(),
     },
     () => {
       // It is in no table.

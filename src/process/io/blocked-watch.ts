@@ -16,6 +16,8 @@ export interface BlockedWatchOptions {
   readonly isFull: () => boolean;
   /** Called once per episode. */
   readonly onBlocked: () => void;
+  /** Called when `blockedMs` becomes a number or undefined. */
+  readonly onChange: () => void;
   readonly clock: Clock;
 }
 
@@ -53,7 +55,7 @@ export class BlockedWatch {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#sinceMs = undefined;
+    this.#endEpisode();
   }
 
   #lookAfter(delayMs: number): void {
@@ -65,15 +67,19 @@ export class BlockedWatch {
   }
 
   #look(): number | undefined {
-    const { isUnread, isFull, onBlocked, clock } = this.#options;
-    if (!isUnread() || !isFull()) {
-      this.#sinceMs = undefined;
-      return undefined;
-    }
+    const { isUnread, isFull, onBlocked, onChange, clock } = this.#options;
+    if (!isUnread() || !isFull()) return this.#endEpisode();
     if (this.#sinceMs === undefined) {
       this.#sinceMs = clock.nowMs();
       onBlocked();
+      onChange();
     }
     return clock.nowMs() - this.#sinceMs;
+  }
+
+  #endEpisode(): undefined {
+    if (this.#sinceMs === undefined) return;
+    this.#sinceMs = undefined;
+    this.#options.onChange();
   }
 }

@@ -37,10 +37,12 @@ import { type StartContext, type StartedChild, shuttingDown, startChild } from "
 import { checkStartRequest, type OutputPolicy, type StartRequest } from "../start/start-request.ts";
 import { ownProcessUser } from "../start/user.ts";
 import type { ProcessState, TableState } from "../table-state.ts";
+import { ChangeOrder } from "./change-order.ts";
 import { EndedProcesses } from "./ended-processes.ts";
 import { ForgottenProcesses } from "./forgotten-processes.ts";
 import { identityOf, ProcessLog } from "./process-log.ts";
 import { findAmong, type ProcessSelector } from "./process-selector.ts";
+import { SilentChanges } from "./silent-changes.ts";
 import { StartIds } from "./start-ids.ts";
 import {
   addProcess,
@@ -85,6 +87,8 @@ export class ProcessTable {
   readonly #ended: EndedProcesses;
   readonly #forgotten = new ForgottenProcesses();
   readonly generation: Generation;
+  readonly #changes = new ChangeOrder<Process>();
+  readonly #silentChanges = new SilentChanges(this.#processes);
   readonly #startIds = new StartIds();
   readonly #memoryBudgetBytes: number;
   readonly #settings: ProcessSettings;
@@ -120,6 +124,7 @@ export class ProcessTable {
       output: { ...PROCESS_DEFAULTS.output, ...options.output },
       statistics:
         options.saved === undefined ? createStatistics() : restoreStatistics(options.saved.state.statistics),
+      changes: this.#changes,
       onBlocked: (process) => this.#log.blocked(process),
     };
     this.#ended = new EndedProcesses(
@@ -129,6 +134,7 @@ export class ProcessTable {
       },
       (forgotten) => {
         const { process } = forgotten;
+        this.#changes.remove(process.mark);
         process.releaseRequest();
         this.#forgotten.add(forgotten);
         const { startId } = process.request;
@@ -214,9 +220,12 @@ export class ProcessTable {
     descriptors: InheritedDescriptors,
   ): void {
     this.#lastPosition = lastPosition;
-    for (const state of live) this.#processes.add(this.#restoreProcess(state, descriptors));
-    for (const { process, retainMs, untilMs } of ended)
-      this.#ended.restore(this.#restoreProcess(process, descriptors), retainMs, untilMs);
+    for (const state of live) this.#list(this.#restoreProcess(state, descriptors));
+    for (const { process: state, retainMs, untilMs } of ended) {
+      const process = this.#restoreProcess(state, descriptors);
+      this.#ended.restore(process, retainMs, untilMs);
+      this.#changes.add(process.mark);
+    }
     this.#lingering = lingering.map((state) => this.#restoreProcess(state, descriptors));
     this.#forgotten.restore(forgotten);
     for (const saved of startIds) {
@@ -316,7 +325,7 @@ export class ProcessTable {
         this.#settings,
         (ended, end) => this.#retain(ended, end),
       );
-      this.#processes.add(process);
+      this.#list(process);
       this.#log.started(process);
       child.onReaped((waitStatus) => process.onReaped(waitStatus));
       return process;
@@ -326,6 +335,11 @@ export class ProcessTable {
       stdio.abandon();
       throw error;
     }
+  }
+
+  #list(process: Process): void {
+    this.#processes.add(process);
+    this.#changes.add(process.mark);
   }
 
   #admit(): void {
@@ -374,6 +388,12 @@ export class ProcessTable {
   /** Throws if the output of a process breaks a rule of its multiplexer: after a crash, such a state must not continue. */
   checkOutput(): void {
     for (const { output } of [...this.list(), ...this.listEnded()]) output.checkInvariants();
+  }
+
+  /** The live and the retained ones, in the order of their last changes, which include those that no event reports. */
+  detectChanges(): ChangeOrder<Process> {
+    this.#silentChanges.detect(performance.now(), () => [...this.#processes, ...this.#ended.list()]);
+    return this.#changes;
   }
 
   /** Ended ones that are still retained, in the order they ended. */

@@ -12,10 +12,10 @@ import {
   ProcessUsageSchema,
 } from "../../gen/process_pb.ts";
 import type { Grant } from "../../http/index.ts";
-import type { Process, ProcessSelector, ProcessTable } from "../../process/index.ts";
+import type { ListedProcess, Process, ProcessSelector, ProcessTable } from "../../process/index.ts";
 import { clip } from "../../text.ts";
 import { toConfig, toDetails, toProcessInfo, toSelector } from "./conversions.ts";
-import { type ChangesSince, ListChanges, type ListedProcess } from "./list-changes.ts";
+import { type ChangesSince, ListChanges, type SeenChange } from "./list-changes.ts";
 import { type SeenProcesses, seenBy } from "./seen-processes.ts";
 
 /** The most processes in a page. */
@@ -66,7 +66,7 @@ export async function listProcesses(
   const changed =
     request.sinceRevision === undefined
       ? undefined
-      : changesFor(settings, grant).since(request.sinceRevision, request.includeEnded);
+      : changesFor(settings, grant).since(request.sinceRevision);
   const { found, nextPageToken } = page(
     table,
     settings.table.lastPosition,
@@ -84,14 +84,25 @@ export async function listProcesses(
   };
 }
 
-function changesOf({ revision, isComplete, removed }: ChangesSince, request: ListRequest) {
-  const matches = matcherOf(request);
-  const isFirstPage = request.pageToken === "";
+function changesOf({ revision, changes }: ChangesSince, request: ListRequest) {
   return {
     revision,
-    complete: isComplete,
-    removed: isFirstPage ? removed.filter(matches).map(({ processId }) => processId) : [],
+    complete: changes === undefined,
+    removed: request.pageToken === "" ? removedIn(changes ?? [], request) : [],
   };
+}
+
+/** An ended process is removed from a list without ended ones. */
+function removedIn(changes: readonly SeenChange[], request: ListRequest): string[] {
+  const matches = matcherOf(request);
+  return changes
+    .filter(({ process }) => process === undefined || !(request.includeEnded || isLive(process)))
+    .filter(({ listed }) => matches(listed))
+    .map(({ listed: { processId } }) => processId);
+}
+
+function isLive({ output }: Process): boolean {
+  return output.end === undefined;
 }
 
 /** A token that is limited has its own: its revisions must not show that other processes changed. */
@@ -101,15 +112,9 @@ function changesFor({ table }: ListSettings, grant: Grant): ListChanges {
   const ofTable = changesOfGrants.get(table) ?? new WeakMap<Grant | ProcessTable, ListChanges>();
   changesOfGrants.set(table, ofTable);
   const key = grant.processes === undefined ? table : grant;
-  const changes =
-    ofTable.get(key) ?? new ListChanges({ ...seenLists(grant, table), generation: table.generation });
+  const changes = ofTable.get(key) ?? new ListChanges(table, (process) => grant.sees(process));
   ofTable.set(key, changes);
   return changes;
-}
-
-function seenLists(grant: Grant, table: ProcessTable): Pick<ProcessTable, "list" | "listEnded"> {
-  const seen = seenBy(grant, table);
-  return { list: () => seen.list(), listEnded: () => seen.listEnded() };
 }
 
 interface Listed {
@@ -181,10 +186,11 @@ function page(
   const matches = matcherOf(request);
   const after = toPosition(request.pageToken, lastPosition);
   const size = Math.min(request.pageSize === 0 ? MAX_PAGE_SIZE : request.pageSize, MAX_PAGE_SIZE);
-  const isListed = (process: Process) =>
-    (changed === undefined || changed.hasChanged(process)) && matches(process);
-  const candidates = inOrder(table, request.includeEnded, isListed).filter(
-    ({ position }) => position > after,
+  const candidates = inOrder(
+    changed?.changes === undefined
+      ? everyProcess(table, request.includeEnded)
+      : changedProcesses(changed.changes, request.includeEnded),
+    (process) => process.position > after && matches(process),
   );
   const found: Listed[] = [];
   let bytes = 0;
@@ -205,16 +211,20 @@ function endedFirst(processes: readonly ProcessInfo[]): ProcessInfo[] {
   return [...processes.filter(hasEnded), ...processes.filter((process) => !hasEnded(process))];
 }
 
+function everyProcess(table: SeenProcesses, includeEnded: boolean): Process[] {
+  return includeEnded ? [...table.listEnded(), ...table.list()] : table.list();
+}
+
+function changedProcesses(changes: readonly SeenChange[], includeEnded: boolean): Process[] {
+  const found: Process[] = [];
+  for (const { process } of changes)
+    if (process !== undefined && (includeEnded || isLive(process))) found.push(process);
+  return found;
+}
+
 /** By position, which is about the order in which they started. */
-function inOrder(
-  table: SeenProcesses,
-  includeEnded: boolean,
-  isListed: (process: Process) => boolean,
-): Process[] {
-  const ended = table.listEnded();
-  const live = table.list();
-  const listed = includeEnded ? [...ended, ...live] : live;
-  return listed.filter(isListed).sort((a, b) => a.position - b.position);
+function inOrder(processes: readonly Process[], isListed: (process: Process) => boolean): Process[] {
+  return processes.filter(isListed).sort((a, b) => a.position - b.position);
 }
 
 /**
