@@ -53,12 +53,14 @@ const outcomes = new Map<number, readonly [code: ErrorCode, problem: string]>([
 
 /** `action` follows "cannot": `list`, `remove`. An unknown errno is a state of the machine, not a bug of the agent. */
 export function pathError(action: string, path: Uint8Array | string, errno: number): FileError {
+  const { code, problem } = problemOf(errno);
+  return new FileError(code, `cannot ${action} "${clip(pathText(path))}": ${problem}`, errno);
+}
+
+/** The code for clients, and the problem with the name of the errno. */
+export function problemOf(errno: number): { readonly code: ErrorCode; readonly problem: string } {
   const [code, problem] = outcomes.get(errno) ?? ["unavailable", "the system refuses it"];
-  return new FileError(
-    code,
-    `cannot ${action} "${clip(pathText(path))}": ${problem} (${nameOf(errno)})`,
-    errno,
-  );
+  return { code, problem: `${problem} (${nameOf(errno)})` };
 }
 
 /** The errno of an error that Node threw, if it has one. */

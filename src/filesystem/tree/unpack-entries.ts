@@ -19,7 +19,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from "node:fs";
-import { dataExtents, linkNameless, nameOf } from "../../linux/index.ts";
+import { linkNameless, nameOf, nextData } from "../../linux/index.ts";
 import { errnoOf, FileError, pathError, pathText } from "../file-error.ts";
 import { giveTo, type Owner } from "../threads/basic-operations.ts";
 import { isNewFolder } from "../threads/open-folder.ts";
@@ -239,7 +239,6 @@ function nameFile(
 const EXDEV = 18;
 /** The file system, or a rule of the kernel, gives no names to nameless files. */
 const cannotLink = new Set(["EXDEV", "EPERM", "ENOENT", "EOPNOTSUPP"]);
-const MAX_EXTENTS = 4096;
 
 /** Its holes stay holes. */
 function copyFile(context: OperationContext, name: Buffer, step: UnpackStep & { kind: "spooled" }): void {
@@ -247,9 +246,13 @@ function copyFile(context: OperationContext, name: Buffer, step: UnpackStep & { 
   const to = openSync(name, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
   try {
     const { size } = fstatSync(step.fd);
-    const extents = dataExtents(step.fd, size, MAX_EXTENTS);
-    for (const { start, end } of Array.isArray(extents) ? extents : [{ start: 0, end: size }])
+    for (let at = 0; at < size; ) {
+      const data = nextData(step.fd, at, size);
+      if (data === undefined) break;
+      const { start, end } = data;
       copyAll(context, { from: step.fd, fromAt: start, to, toAt: start, bytes: end - start }, path);
+      at = end;
+    }
     ftruncateSync(to, size);
     apply(to, step);
   } catch (error) {

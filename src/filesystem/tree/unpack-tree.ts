@@ -1,28 +1,25 @@
-// Unpacks a tar archive that arrives in pieces. Small entries are created many at a time. A large file goes to a nameless
-// file first and appears when it is complete.
+// Unpacks a tar archive that arrives in pieces. Small entries are created many at a time, while the next ones are read. A large
+// or sparse file goes to a nameless file first and appears when it is complete.
 
-import { extract as createExtract, type Header } from "tar-stream";
 import { HoldfastError } from "../../errors.ts";
-import { clip, messageOf } from "../../text.ts";
+import { clip } from "../../text.ts";
 import type { UserFiles } from "../file-access.ts";
 import type { Owner } from "../threads/basic-operations.ts";
 import { closeFile, truncateFile, writeAllAt } from "../transfer/file-io.ts";
+import { type ArchiveEntry, ArchiveReader } from "./archive-reader.ts";
 import { canLeadOut, entryPath } from "./entry-path.ts";
 import type { PathFilter } from "./path-filter.ts";
-import { parseMap } from "./sparse-map.ts";
+import { noteSkipped, type SkippedEntries } from "./skipped-entries.ts";
 import type { EntryAttributes, UnpackStep } from "./unpack-entries.ts";
 
 /** The treatment of symbolic links that can lead out of the directory. */
 export type OutwardLinks = "refuse" | "skip" | "keep";
 
-export interface UnpackProgress {
+export interface UnpackProgress extends SkippedEntries {
   files: number;
   directories: number;
   links: number;
   bytes: number;
-  /** The first ones that were not unpacked, with the reason. */
-  readonly skipped: { readonly name: string; readonly reason: string }[];
-  skippedCount: number;
 }
 
 export interface UnpackRequest {
@@ -34,109 +31,76 @@ export interface UnpackRequest {
   readonly owner: Owner | "archive" | undefined;
   readonly outwardLinks: OutwardLinks;
   readonly progress: UnpackProgress;
-  /** A batch of small entries, and a piece of a large one. */
+  /** Two batches of small entries, or a piece of a large one. */
   readonly bufferBytes: number;
   /** Where large files are spooled. */
   readonly directory: Buffer;
 }
 
 const MAX_BATCH = 256;
-const MAX_SKIPPED_NAMES = 100;
+const ROOM_BYTES = 32 * 1024;
 /** Of the directories whose mode and time are set at the end. */
 const MAX_DIRECTORIES = 200_000;
 
 /**
- * Rejects with `invalid_argument` for an archive that is malformed or refused. Entries that were
- * unpacked before stay.
+ * Rejects with `invalid_argument` for an archive that is malformed or refused, and with the errors of the source. Entries that
+ * were unpacked before stay.
  */
 export async function unpackTree(request: UnpackRequest): Promise<void> {
-  const extract = createExtract();
-  extract.on("error", reportedByReading);
-  let failure: { readonly error: unknown } | undefined;
-  const feed = async () => {
-    for await (const piece of request.archive) {
-      if (extract.destroying || extract.destroyed) return;
-      if (!extract.write(piece))
-        await new Promise<void>((resolve) => {
-          const proceed = () => {
-            extract.removeListener("drain", proceed);
-            extract.removeListener("close", proceed);
-            resolve();
-          };
-          extract.on("drain", proceed);
-          extract.on("close", proceed);
-        });
-    }
-    extract.end(undefined);
-  };
-  const feeding = feed().catch((error: unknown) => {
-    failure ??= { error };
-    // With an error: without one, tar-stream's iteration never ends if the stream closes while an entry is unpacked.
-    extract.destroy(new Error("the archive cannot be read to its end"));
-  });
-  const unpacking = new Unpacking(request);
+  const reader = new ArchiveReader(request.archive);
+  const unpacking = new Unpacking(request, reader);
   try {
-    for await (const entry of extract) {
-      entry.on("error", reportedByReading);
-      await unpacking.take(entry.header, entry as AsyncIterable<Buffer>);
-    }
-    await feeding;
-    if (failure !== undefined) throw failure.error;
+    for (let entry = await reader.next(); entry !== undefined; entry = await reader.next())
+      await unpacking.take(entry);
     await unpacking.finish();
   } catch (error) {
-    extract.destroy();
     await unpacking.flush().catch(() => {
       // The first failure is reported.
     });
-    if (failure !== undefined) throw failure.error;
-    if (error instanceof HoldfastError) throw error;
-    throw new HoldfastError("invalid_argument", `the body is not a valid tar archive: ${messageOf(error)}`);
+    throw error;
+  } finally {
+    await reader.close();
   }
-}
-
-/** An error of a stream would end the agent if nothing listened. */
-function reportedByReading(): void {
-  // The loop that reads the stream throws it.
 }
 
 class Unpacking {
   readonly #request: UnpackRequest;
+  readonly #reader: ArchiveReader;
+  /** Two batches exist at a time, and each also on its way to the thread. */
+  readonly #maxBatchBytes: number;
   #batch: UnpackStep[] = [];
   #batchBytes = 0;
+  readonly #room = new ContentRoom();
+  /** The batch that is being unpacked while the next one is read. Never rejects. */
+  #running: Promise<{ readonly error: unknown } | undefined> = Promise.resolve(undefined);
   readonly #directories: (UnpackStep & { kind: "finished" })[] = [];
 
-  constructor(request: UnpackRequest) {
+  constructor(request: UnpackRequest, reader: ArchiveReader) {
     this.#request = request;
+    this.#reader = reader;
+    this.#maxBatchBytes = request.bufferBytes / 2;
   }
 
-  async take(header: Header, content: AsyncIterable<Buffer>): Promise<void> {
-    const pax = (header.pax ?? {}) as Readonly<Record<string, string>>;
-    const name = pax["GNU.sparse.name"] ?? header.name;
-    const skip = async (reason: string | undefined) => {
-      if (reason !== undefined) this.#noteSkipped(name, reason);
-      for await (const _ of content);
-    };
-    if (name.includes("\ufffd")) return await skip("its name is not UTF-8");
-    if (header.linkname?.includes("\ufffd")) return await skip("the target of the link is not UTF-8");
+  async take(entry: ArchiveEntry): Promise<void> {
+    const { name, kind } = entry;
+    if (!entry.isNameUtf8) return this.#noteSkipped(name, "its name is not UTF-8");
+    if ((kind === "symlink" || kind === "link") && !entry.isTargetUtf8)
+      return this.#noteSkipped(name, "the target of the link is not UTF-8");
     const path = entryPath(name);
-    if (path !== "" && isBelowExcluded(path, this.#request.isExcluded)) return await skip(undefined);
-    const attributes = this.#attributes(header, pax);
-    switch (header.type) {
+    if (path !== "" && isBelowExcluded(path, this.#request.isExcluded)) return;
+    const attributes = this.#attributes(entry);
+    switch (kind) {
       case "directory":
-        await skip(undefined);
         return await this.#addDirectory(path, attributes);
       case "file":
-      case "contiguous-file":
         if (path === "") throw refused(name, "names the directory itself");
-        return await this.#addFile(path, header.size, pax, attributes, content);
+        return await this.#addFile(path, entry, attributes);
       case "symlink":
-        await skip(undefined);
-        return await this.#addSymlink(path, targetOf(name, header), attributes);
+        return await this.#addSymlink(path, targetOf(entry), attributes);
       case "link":
-        await skip(undefined);
-        return await this.#add({ kind: "link", path, to: entryPath(targetOf(name, header)) });
+        return await this.#add({ kind: "link", path, to: entryPath(targetOf(entry)) });
       default:
-        return await skip(header.type === null ? "its kind is not known" : `it is a ${String(header.type)}`);
+        return this.#noteSkipped(name, entry.description);
     }
   }
 
@@ -165,48 +129,24 @@ class Unpacking {
     await this.#add({ kind: "symlink", path, target, ...attributes });
   }
 
-  async #addFile(
-    path: string,
-    size: number,
-    pax: Readonly<Record<string, string>>,
-    attributes: EntryAttributes,
-    content: AsyncIterable<Buffer>,
-  ): Promise<void> {
-    const { bufferBytes } = this.#request;
-    const isSparse = pax["GNU.sparse.major"] === "1" && pax["GNU.sparse.minor"] === "0";
-    if (!isSparse && Object.keys(pax).some((key) => key.startsWith("GNU.sparse.")))
-      throw refused(path, "is a sparse file of an old format; create the archive with --sparse-version=1.0");
-    const realSize = isSparse ? Number(pax["GNU.sparse.realsize"] ?? Number.NaN) : size;
-    if (!Number.isSafeInteger(realSize) || realSize < 0) throw refused(path, "has no valid size");
-    if (isSparse || size > bufferBytes) await this.#addLarge(path, isSparse, realSize, attributes, content);
-    else {
-      const pieces: Buffer[] = [];
-      for await (const piece of content) pieces.push(piece);
-      await this.#add({ kind: "file", path, content: Buffer.concat(pieces), ...attributes }, size);
-    }
+  async #addFile(path: string, entry: ArchiveEntry, attributes: EntryAttributes): Promise<void> {
+    const { size, sparse } = entry;
+    if (sparse !== undefined || size > this.#maxBatchBytes)
+      return await this.#addLarge(path, entry, attributes);
+    if (this.#batchBytes + size > this.#maxBatchBytes) await this.#startBatch();
+    const content = this.#room.take(size);
+    await this.#reader.readInto(content);
+    await this.#add({ kind: "file", path, content, ...attributes }, size);
   }
 
-  async #addLarge(
-    path: string,
-    isSparse: boolean,
-    size: number,
-    attributes: EntryAttributes,
-    content: AsyncIterable<Buffer>,
-  ): Promise<void> {
+  async #addLarge(path: string, { size, sparse }: ArchiveEntry, attributes: EntryAttributes): Promise<void> {
     await this.flush();
     const { files, directory } = this.#request;
     const spool = await files.call("openSpool", [directory]);
     try {
-      const write = (chunks: readonly Buffer[], position: number) => writeAllAt(spool.fd, chunks, position);
-      const pieces = gathered(content, this.#request.bufferBytes);
-      if (isSparse) await writeSparse(pieces, size, write);
-      else {
-        let at = 0;
-        for await (const piece of pieces) {
-          await write([piece], at);
-          at += piece.length;
-        }
-      }
+      const bounds = sparse ?? (size === 0 ? [] : [0, size]);
+      for (let index = 0; index < bounds.length; index += 2)
+        await this.#writePart(spool.fd, bounds[index] ?? 0, bounds[index + 1] ?? 0);
       await truncateFile(spool.fd, size);
       const { fd, isLinkable } = spool;
       await this.#run([{ kind: "spooled", path, fd, isLinkable, bytes: size, ...attributes }]);
@@ -215,33 +155,64 @@ class Unpacking {
     }
   }
 
-  /** Numbers of pax are those that the header has no room for. */
-  #attributes({ mode, mtime, ...header }: Header, pax: Readonly<Record<string, string>>): EntryAttributes {
+  /** In pieces of about the size of a buffer: an archive arrives in small ones. */
+  async #writePart(fd: number, start: number, end: number): Promise<void> {
+    for (let at = start; at < end; ) {
+      const limit = Math.min(end - at, this.#request.bufferBytes);
+      const pieces: Buffer[] = [];
+      let held = 0;
+      while (held < limit) {
+        const piece = await this.#reader.read(limit - held);
+        pieces.push(piece);
+        held += piece.length;
+      }
+      await writeAllAt(fd, pieces, at);
+      at += held;
+    }
+  }
+
+  #attributes({ mode, mtimeMs, uid, gid }: ArchiveEntry): EntryAttributes {
     const { owner } = this.#request;
     const isArchive = owner === "archive";
-    const uid = numberIn(pax, "uid") ?? header.uid;
-    const gid = numberIn(pax, "gid") ?? header.gid;
-    const seconds = numberIn(pax, "mtime");
     return {
       // Set-id bits only together with the owner that they mean.
-      mode: (mode ?? 0o644) & (isArchive ? 0o7777 : 0o777),
-      mtimeMs: seconds === undefined ? (mtime?.getTime() ?? Date.now()) : seconds * 1000,
-      owner: isArchive ? { uid: uid ?? 0, gid: gid ?? 0 } : owner,
+      mode: mode & (isArchive ? 0o7777 : 0o777),
+      mtimeMs,
+      owner: isArchive ? { uid, gid } : owner,
     };
   }
 
   async #add(step: UnpackStep, bytes = 0): Promise<void> {
     this.#batch.push(step);
     this.#batchBytes += bytes;
-    if (this.#batch.length >= MAX_BATCH || this.#batchBytes >= this.#request.bufferBytes) await this.flush();
+    if (this.#batch.length >= MAX_BATCH) await this.#startBatch();
   }
 
   /** Unpacks the entries that are complete. */
   async flush(): Promise<void> {
+    await this.#startBatch();
+    await this.#ran();
+  }
+
+  /** After the batch before has ended. */
+  async #startBatch(): Promise<void> {
     const steps = this.#batch;
     this.#batch = [];
     this.#batchBytes = 0;
-    if (steps.length > 0) await this.#run(steps);
+    this.#room.renew();
+    await this.#ran();
+    if (steps.length === 0) return;
+    this.#running = this.#run(steps).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+  }
+
+  async #ran(): Promise<void> {
+    const failure = await this.#running;
+    if (failure === undefined) return;
+    this.#running = Promise.resolve(undefined);
+    throw failure.error;
   }
 
   /** Counts what is unpacked, also if a later step fails. */
@@ -263,9 +234,7 @@ class Unpacking {
   }
 
   #noteSkipped(name: string, reason: string): void {
-    const { progress } = this.#request;
-    progress.skippedCount++;
-    if (progress.skipped.length < MAX_SKIPPED_NAMES) progress.skipped.push({ name: clip(name), reason });
+    noteSkipped(this.#request.progress, name, reason);
   }
 }
 
@@ -278,65 +247,27 @@ function countStep(progress: UnpackProgress, step: UnpackStep): void {
   }
 }
 
-/** Undefined without it, and for something else than a number. */
-function numberIn(pax: Readonly<Record<string, string>>, key: string): number | undefined {
-  const text = pax[key] ?? "";
-  return /^-?\d{1,15}(?:\.\d+)?$/.test(text) ? Number(text) : undefined;
+/** Room for the content of small files, in pieces that are sent to a thread as a whole. */
+class ContentRoom {
+  #room = Buffer.alloc(0);
+
+  take(bytes: number): Buffer {
+    if (bytes > this.#room.length) this.#room = Buffer.allocUnsafeSlow(Math.max(bytes, ROOM_BYTES));
+    const taken = this.#room.subarray(0, bytes);
+    this.#room = this.#room.subarray(bytes);
+    return taken;
+  }
+
+  /** What follows goes to the thread with a later message. */
+  renew(): void {
+    this.#room = Buffer.alloc(0);
+  }
 }
 
-function targetOf(name: string, { linkname }: Header): string {
-  if (linkname === null || linkname === undefined || linkname === "" || linkname.includes("\0"))
+function targetOf({ name, target }: ArchiveEntry): string {
+  if (target === "" || target.includes("\0"))
     throw refused(name, "is a link without a target, or its target contains a NUL character");
-  return linkname;
-}
-
-/** Pieces of about `bytes`: an archive arrives in small ones. */
-async function* gathered(content: AsyncIterable<Buffer>, bytes: number): AsyncGenerator<Buffer, void, void> {
-  let pieces: Buffer[] = [];
-  let held = 0;
-  for await (const piece of content) {
-    pieces.push(piece);
-    held += piece.length;
-    if (held < bytes) continue;
-    yield Buffer.concat(pieces);
-    pieces = [];
-    held = 0;
-  }
-  if (held > 0) yield Buffer.concat(pieces);
-}
-
-async function writeSparse(
-  pieces: AsyncIterable<Buffer>,
-  size: number,
-  write: (chunks: readonly Buffer[], position: number) => Promise<void>,
-): Promise<void> {
-  let beginning = Buffer.alloc(0);
-  let map: ReturnType<typeof parseMap>;
-  let index = 0;
-  let used = 0;
-  for await (const piece of pieces) {
-    let data = piece;
-    if (map === undefined) {
-      beginning = Buffer.concat([beginning, piece]);
-      map = parseMap(beginning, size);
-      if (map === undefined) continue;
-      data = beginning.subarray(map.mapBytes);
-    }
-    while (data.length > 0) {
-      const extent = map.extents[index];
-      if (extent === undefined)
-        throw new HoldfastError("invalid_argument", "the archive has more data than its map");
-      const length = Math.min(data.length, extent.end - extent.start - used);
-      if (length > 0) await write([data.subarray(0, length)], extent.start + used);
-      data = data.subarray(length);
-      used += length;
-      if (used < extent.end - extent.start) continue;
-      index++;
-      used = 0;
-    }
-  }
-  if (map === undefined)
-    throw new HoldfastError("invalid_argument", "the archive ends within the map of a sparse file");
+  return target;
 }
 
 function isBelowExcluded(path: string, isExcluded: PathFilter): boolean {

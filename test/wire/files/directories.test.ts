@@ -482,27 +482,6 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       }
     });
 
-    test("with a sparse file in an old format is refused, and one in format 1.0 is unpacked", async () => {
-      const root = createTempFolder();
-      const file = openSync(join(root, "sparse"), "w");
-      writeSync(file, Buffer.alloc(5000, "data"), 0, 5000, 10_000_000);
-      closeSync(file);
-      const sparse = (version: string) =>
-        tarOf(root, "--sparse", "--format=posix", `--sparse-version=${version}`);
-      for (const version of ["0.0", "0.1"]) {
-        const target = createTempFolder();
-        const answer = await unpack(target, sparse(version));
-        expect([answer.status, messageIn(answer)]).toEqual([
-          400,
-          expect.stringContaining("sparse-version=1.0"),
-        ]);
-        expect(readdirSync(target)).toEqual([]);
-      }
-      const target = createTempFolder();
-      expect((await unpack(target, sparse("1.0"))).status).toBe(200);
-      expect(readFileSync(join(target, "sparse")).equals(readFileSync(join(root, "sparse")))).toBe(true);
-    });
-
     test("with a link without a target is refused, and one whose target is not UTF-8 is skipped", async () => {
       const empty = await craftedTar([{ name: "link", type: "symlink", linkname: "" }]);
       const answer = await unpack(createTempFolder(), empty);
