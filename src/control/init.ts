@@ -6,7 +6,7 @@ import type { Credentials, NodeRequest } from "../http/index.ts";
 import { addKernelEntropy } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults } from "../process/index.ts";
-import { clip } from "../text.ts";
+import { clip, lengthProblem } from "../text.ts";
 import { isUsableToken } from "../token-format.ts";
 
 interface InitRequest {
@@ -190,14 +190,15 @@ function text(field: string, value: unknown): string | undefined {
   if (value === undefined || value === null || value === "") return undefined;
   if (typeof value !== "string") throw invalid(`${field}: must be a string`);
   if (value.includes("\0")) throw invalid(`${field}: contains a NUL`);
-  if (value.length > MAX_TEXT_LENGTH)
-    throw invalid(`${field}: has ${value.length} characters; the limit is ${MAX_TEXT_LENGTH}`);
+  const problem = lengthProblem(value, { most: MAX_TEXT_LENGTH, least: 0 });
+  if (problem !== undefined) throw invalid(`${field}: ${problem}`);
   return value;
 }
 
 function limited(field: string, value: string | undefined): string | undefined {
-  if (value === undefined || value.length <= MAX_ID_LENGTH) return value;
-  throw invalid(`${field}: longer than ${MAX_ID_LENGTH} characters`);
+  const problem = value === undefined ? undefined : lengthProblem(value, { most: MAX_ID_LENGTH, least: 0 });
+  if (problem !== undefined) throw invalid(`${field}: ${problem}`);
+  return value;
 }
 
 const MAX_ID_LENGTH = 256;

@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { type ErrorCode, HoldfastError } from "../errors.ts";
 import { encodeGrpcMessage, isGoneClient } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
-import { clipMiddle } from "../text.ts";
+import { clipMiddle, countCharacters } from "../text.ts";
 
 const codes: Readonly<Record<ErrorCode, Code>> = {
   not_found: Code.NotFound,
@@ -43,7 +43,7 @@ export function clipMessage(message: string): string {
   for (let length = MAX_MESSAGE_LENGTH; ; ) {
     const { length: encoded } = encodeGrpcMessage(clipped);
     if (encoded <= MAX_ENCODED_BYTES) return clipped;
-    length = Math.floor((Math.min(length, clipped.length) * MAX_ENCODED_BYTES) / encoded) - 1;
+    length = Math.floor((Math.min(length, countCharacters(clipped)) * MAX_ENCODED_BYTES) / encoded) - 1;
     clipped = wellFormed(clipMiddle(message, length));
   }
 }

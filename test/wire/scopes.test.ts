@@ -523,7 +523,7 @@ test.each([
   [withToken({ hash: "secret" }), "tokens[0].hash must be"],
   [withToken({ processes: [] }), "tokens[0].processes must be a list of 1 to 100"],
   [withToken({ expires: "tomorrow" }), "tokens[0].expires must be a time such as"],
-  [withToken({ id: "" }), "tokens[0].id must be a text of 1 to 100 characters"],
+  [withToken({ id: "" }), "tokens[0].id has 0 characters, must have 1 to 100"],
 ])("an agent does not start with the token file %s", async (text, reason) => {
   const file = createTokenFile([]);
   file.replace(text);

@@ -11,6 +11,11 @@ const SPACING = "  ";
 /** The last column gets at least this width, also where the other columns leave less. */
 const MIN_LAST_WIDTH = 8;
 
+/** `text` and as many blanks as `width` cells need. */
+export function padEnd(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - stringWidth(text)));
+}
+
 /** Returns lines without line breaks, the headings first. Without `width` nothing is truncated. */
 export function layOut(
   columns: readonly Column[],
@@ -41,7 +46,8 @@ function printable(text: string): string {
   return text.replace(/\p{Cc}+/gu, " ");
 }
 
-function truncate(text: string, width: number): string {
+/** The beginning of one line that is at most `width` cells wide, with an ellipsis if something is missing. */
+export function truncate(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
   let shown = "";
   let used = 0;

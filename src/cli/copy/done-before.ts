@@ -4,6 +4,7 @@
 
 /** Names that the agent's globs cannot name exactly. */
 const SPECIAL = /[*?[\]{}!\\]/;
+/** The agent's limit is in characters; agents before 0.2 count UTF-16 units, so this does as well. */
 const MAX_GLOB_LENGTH = 256;
 
 /**

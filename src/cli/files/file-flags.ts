@@ -1,6 +1,7 @@
 // The flags that commands about files share. Loads no client: the help needs only the flags.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { lengthProblem } from "../../text.ts";
 import { readText } from "../options/values.ts";
 
 /** The agent's limits. */
@@ -22,10 +23,9 @@ export function excludeFlag(): Option {
 }
 
 function readGlob(text: string, earlier: readonly string[] = []): string[] {
-  if (text === "" || text.length > MAX_GLOB_LENGTH)
-    throw new InvalidArgumentError(
-      `A glob has 1 to ${MAX_GLOB_LENGTH} characters: node_modules, *.tmp, build/**.`,
-    );
+  const problem = lengthProblem(text, { most: MAX_GLOB_LENGTH });
+  if (problem !== undefined)
+    throw new InvalidArgumentError(`The glob ${problem}: node_modules, *.tmp, build/**.`);
   if (earlier.length >= MAX_GLOBS) throw new InvalidArgumentError(`At most ${MAX_GLOBS} globs are allowed.`);
   return [...earlier, text];
 }

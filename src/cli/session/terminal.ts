@@ -3,6 +3,8 @@
 import { isatty } from "node:tty";
 import type { PtySize, RemoteProcess } from "../../client/index.ts";
 import type { RawMode } from "../../linux/index.ts";
+import { sizeOf } from "../report/terminal-width.ts";
+import { followSuspension } from "../suspension.ts";
 import { redraw } from "./redraw.ts";
 import type { TerminalModes } from "./terminal-modes.ts";
 
@@ -75,41 +77,26 @@ function follow({ raw, modes, sendSize, drawAgain }: Followed): () => void {
     modes.resized();
     sendSize();
   });
-  const continued = (): void => {
-    isStopped = false;
-    // In the background, this stops the process again, until it is in the foreground.
-    raw?.enterAgain();
-    modes.resume();
-    // A size that changed meanwhile brought no SIGWINCH here: that goes to the foreground.
-    drawAgain(true);
-  };
-  const stop = (): void => {
-    modes.suspend();
-    raw?.leave();
-    // By the kernel's own action: it does not stop a process that no shell would continue.
-    process.off("SIGTSTP", stop);
-    isStopped = true;
-    process.kill(process.pid, "SIGTSTP");
-    setTimeout(() => {
-      if (isClosed) return;
-      process.on("SIGTSTP", stop);
-      if (isStopped) continued();
-    }, CONTINUE_MS).unref();
-  };
-  let isStopped = false;
-  let isClosed = false;
-  process.on("SIGCONT", continued).on("SIGTSTP", stop);
+  const suspension = followSuspension({
+    suspend: () => {
+      modes.suspend();
+      raw?.leave();
+    },
+    resume: () => {
+      // In the background, this stops the process again, until it is in the foreground.
+      raw?.enterAgain();
+      modes.resume();
+      // A size that changed meanwhile brought no SIGWINCH here: that goes to the foreground.
+      drawAgain(true);
+    },
+  });
   return () => {
-    isClosed = true;
-    process.off("SIGCONT", continued).off("SIGTSTP", stop);
+    suspension.close();
     stopFollowing();
     modes.close();
     raw?.leave();
   };
 }
-
-/** After it was stopped and continued, SIGCONT arrives within this time; otherwise it was not stopped. */
-const CONTINUE_MS = 20;
 
 /** The usual size of a terminal, for programs that do not know theirs. */
 export const DEFAULT_SIZE: PtySize = { cols: 80, rows: 24 };
@@ -117,11 +104,8 @@ export const DEFAULT_SIZE: PtySize = { cols: 80, rows: 24 };
 /** undefined if neither stdout nor stderr is a terminal that knows its size. */
 export function windowSize(): PtySize | undefined {
   const terminal = sizedStream();
-  if (terminal === undefined) return undefined;
-  // Asked of the kernel: `columns` and `rows` are those of the last SIGWINCH.
-  const [cols, rows] = terminal.getWindowSize();
-  // A terminal whose size was never set has 0 (serial lines, `script` without a terminal).
-  return cols > 0 && rows > 0 ? { cols, rows } : undefined;
+  const size = terminal === undefined ? undefined : sizeOf(terminal);
+  return size === undefined ? undefined : { cols: size.columns, rows: size.rows };
 }
 
 /** Returns the function that stops it. */

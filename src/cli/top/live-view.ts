@@ -4,8 +4,11 @@
 import { constants } from "node:os";
 import type { Client, SignalName } from "../../client/index.ts";
 import { readSignal } from "../commands/signal-words.ts";
+import { padEnd, truncate } from "../commands/text-table.ts";
 import { flagWordsOfChosenAgent } from "../connect/chosen-agent.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { sizeOf } from "../report/terminal-width.ts";
+import { followSuspension, type Suspension } from "../suspension.ts";
 import { type Action, actionOf, keysIn } from "./keys.ts";
 import { type Row, ratesOf, type Sample, type SortKey, sorted } from "./rates.ts";
 import { sample, type TopFlags } from "./sampling.ts";
@@ -18,6 +21,10 @@ const CLEAR_REST_OF_LINE = "\u001b[K";
 const CLEAR_BELOW = "\u001b[J";
 const REVERSE = "\u001b[7m";
 const PLAIN = "\u001b[0m";
+
+const KEYS = "up, down, page up, page down; sort: c cpu, m memory, o output, p pid, t age; ctrl-z suspends";
+/** For terminals that do not know their size. */
+const DEFAULT_SIZE = { columns: 80, rows: 24 };
 
 const SIGNALS = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"] as const;
 
@@ -53,6 +60,7 @@ class LiveView {
   readonly #ending = new AbortController();
   #exitCode: number = exitCodes.done;
   #isOpen = false;
+  #suspension: Suspension | undefined;
 
   constructor(client: Client, flags: TopFlags, run: Run) {
     this.#client = client;
@@ -80,17 +88,38 @@ class LiveView {
   }
 
   close(): void {
+    this.#suspension?.close();
+    this.#suspension = undefined;
+    this.#hide();
+  }
+
+  readonly #hide = (): void => {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    process.off("exit", this.#hide).off("uncaughtExceptionMonitor", this.#hide);
     process.stdin.off("data", this.#onTyped).off("end", this.#end).pause();
     for (const signal of SIGNALS) process.off(signal, this.#endBySignal);
     process.stdout.off("resize", this.#draw);
     if (process.stdin.isTTY === true) process.stdin.setRawMode(false);
     process.stdout.write(LEAVE_SCREEN);
-  }
+  };
 
   #open(): void {
+    this.#suspension = followSuspension({
+      suspend: this.#hide,
+      // After SIGSTOP, the shell may have changed the terminal.
+      resume: () => {
+        this.#hide();
+        this.#show();
+        this.#draw();
+      },
+    });
+    this.#show();
+  }
+
+  #show(): void {
     this.#isOpen = true;
+    process.on("exit", this.#hide).on("uncaughtExceptionMonitor", this.#hide);
     process.stdout.write(ENTER_SCREEN);
     process.stdin.setRawMode(true);
     process.stdin.on("data", this.#onTyped).on("end", this.#end).resume();
@@ -162,6 +191,9 @@ class LiveView {
     this.#message = "";
     if (action.kind === "quit") this.#end();
     else if (action.kind === "move") this.#move(action.by);
+    else if (action.kind === "page") this.#move(action.by * this.#roomIn(this.#height));
+    else if (action.kind === "keys") this.#message = KEYS;
+    else if (action.kind === "suspend") this.#suspension?.suspend();
     else if (action.kind === "sort") {
       this.#sort = action.key;
       this.#rows = sorted(this.#rows, this.#sort);
@@ -172,7 +204,7 @@ class LiveView {
       await this.#leaveFor(["attach", row.info.processId], false);
     else if (row !== undefined && action.kind === "logs")
       await this.#leaveFor(
-        ["logs", "--tail", String(Math.max(10, (process.stdout.rows || 24) - 2)), row.info.processId],
+        ["logs", "--tail", String(Math.max(10, this.#height - 2)), row.info.processId],
         true,
       );
   }
@@ -180,6 +212,10 @@ class LiveView {
   #move(by: number): void {
     const index = Math.min(Math.max(this.#index + by, 0), this.#rows.length - 1);
     this.#chosen = this.#rows[index]?.info.processId;
+  }
+
+  get #height(): number {
+    return (sizeOf(process.stdout) ?? DEFAULT_SIZE).rows;
   }
 
   get #index(): number {
@@ -240,21 +276,30 @@ class LiveView {
 
   readonly #draw = (): void => {
     if (!this.#isOpen) return;
-    const { columns: width = 80, rows: height = 24 } = process.stdout;
+    const { columns: width, rows: height } = sizeOf(process.stdout) ?? DEFAULT_SIZE;
     const [headings = "", ...lines] = tableLines(this.#rows, Date.now(), width);
     const title = `${this.#rows.length} running, sorted by ${this.#sort}. ${this.#prompt}`;
     // The row that is chosen stays in view.
-    const room = Math.max(1, height - 3);
+    const room = this.#roomIn(height);
     const first = Math.max(0, Math.min(this.#index - Math.floor(room / 2), lines.length - room));
     const shown = lines
       .slice(first, first + room)
-      .map((line, at) => (first + at === this.#index ? `${REVERSE}${line.padEnd(width)}${PLAIN}` : line));
-    const screen = [title.slice(0, width), headings, ...shown].map((line) => `${line}${CLEAR_REST_OF_LINE}`);
+      .map((line) => truncate(line, width))
+      .map((line, at) => (first + at === this.#index ? `${REVERSE}${padEnd(line, width)}${PLAIN}` : line));
+    // A line that wraps, or one too many, would scroll the screen.
+    const screen = [...[title, headings].map((line) => truncate(line, width)), ...shown]
+      .slice(0, height)
+      .map((line) => `${line}${CLEAR_REST_OF_LINE}`);
     process.stdout.write(`${HOME}${screen.join("\r\n")}${CLEAR_BELOW}`);
   };
 
+  /** The number of processes that are shown. */
+  #roomIn(height: number): number {
+    return Math.max(1, height - 3);
+  }
+
   get #prompt(): string {
     if (this.#signal !== undefined) return `Signal (Enter: TERM, Escape: none): ${this.#signal}`;
-    return this.#message === "" ? "a attach, s signal, l output, q end" : this.#message;
+    return this.#message === "" ? "a attach, s signal, l output, h keys, q end" : this.#message;
   }
 }

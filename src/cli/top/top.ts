@@ -46,7 +46,8 @@ Keys:
   up, down   choose a process      a, Enter  attach to it
   l          its output            s         send it a signal
   c m o p t  sort by CPU, memory, output, pid, age
-  q          end
+  Page Up, Page Down, Home, End    choose one farther away
+  q          end                   Ctrl-Z    suspend
 
 Exit codes:
   0    done

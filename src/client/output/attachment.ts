@@ -2,7 +2,6 @@
 // events do not continue the output (output-position.ts) is abandoned for another. Reads one event at
 // a time, only when asked.
 
-import { deferred } from "../../deferred.ts";
 import { type ClientError, ProcessGoneError, ReconnectError } from "../client-errors.ts";
 import { Backoff } from "../retry/backoff.ts";
 import { type Failure, toFailure } from "../retry/failures.ts";
@@ -175,13 +174,12 @@ export class Attachment {
     const retry = this.#backoff.afterFailure(isRefusal ? "final" : verdict, failure);
     if (retry === undefined) throw identity === undefined ? error : explained(error);
     onState?.({ kind: "reconnecting", ...retry, reason: error });
-    const wake = deferred<void>();
-    this.#wake = () => wake.resolve();
-    try {
-      await waitToRetry(this.#link, retry.delayMs, this.#backoff, signal, wake);
-    } finally {
-      this.#wake = undefined;
-    }
+    await waitToRetry(this.#link, retry.delayMs, this.#backoff, signal, (wake) => {
+      this.#wake = wake;
+      return () => {
+        this.#wake = undefined;
+      };
+    });
   }
 
   /** Ends the wait before the next try. Without one it does nothing. */

@@ -1,13 +1,12 @@
 // Calls with one answer, repeated until it arrives.
 
-import { deferred } from "../../deferred.ts";
 import { AbortScope, untilAbort } from "../abort.ts";
 import { ClientError, ReconnectError } from "../client-errors.ts";
 import type { AgentLink } from "../transport/connection.ts";
 import type { Rpc, RpcOptions } from "../transport/rpc.ts";
 import { Backoff } from "./backoff.ts";
 import { type Failure, toFailure } from "./failures.ts";
-import { pause } from "./pause.ts";
+import { type FollowWake, pause } from "./pause.ts";
 
 export interface RetriedCall<Answer> {
   /** Makes one try. */
@@ -44,19 +43,25 @@ export async function callWithRetries<Answer>(
   }
 }
 
-/** Waits for `delayMs`, or until the caller wants to reconnect now. */
+/** Waits for `delayMs`, or until `followWake` or reconnectNow ends the wait. */
 export async function waitToRetry(
   link: AgentLink,
   delayMs: number,
   backoff: Backoff,
   signal: AbortSignal,
-  wake = deferred<void>(),
+  followWake?: FollowWake,
 ): Promise<void> {
-  const unfollow = link.onReconnect(() => {
-    backoff.restart();
-    wake.resolve();
+  await pause(link.settings.clock, delayMs, signal, (wake) => {
+    const unfollow = followWake?.(wake);
+    const unfollowReconnect = link.onReconnect(() => {
+      backoff.restart();
+      wake();
+    });
+    return () => {
+      unfollowReconnect();
+      unfollow?.();
+    };
   });
-  await pause(link.settings.clock, delayMs, signal, wake.promise).finally(unfollow);
 }
 
 /** The wait before the next try. Throws the failure's error when there is none. */

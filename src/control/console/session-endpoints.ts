@@ -12,7 +12,7 @@ import {
   offeredToken,
   type Scope,
 } from "../../http/index.ts";
-import { clip } from "../../text.ts";
+import { clip, lengthProblem } from "../../text.ts";
 import { CODE_MS, type ConsoleSessions, type SessionScope } from "./sessions.ts";
 
 export interface SessionEndpointsOptions {
@@ -100,12 +100,10 @@ function toScope(body: string): SessionScope {
       `scope: ${clip(JSON.stringify(scope))} is unknown; give one of ${CODE_SCOPES.join(", ")}`,
     );
   if (process === undefined || process === null) return { scope: known, process: undefined };
-  if (typeof process === "string" && process.length > 0 && process.length <= MAX_PROCESS_LENGTH)
-    return { scope: known, process };
-  throw new HoldfastError(
-    "invalid_argument",
-    `process: must be a process_id or a tag, 1 to ${MAX_PROCESS_LENGTH} characters`,
-  );
+  const problem =
+    typeof process === "string" ? lengthProblem(process, { most: MAX_PROCESS_LENGTH }) : "is not a text";
+  if (typeof process === "string" && problem === undefined) return { scope: known, process };
+  throw new HoldfastError("invalid_argument", `process: must be a process_id or a tag, but ${problem}`);
 }
 
 function fieldsOf(body: string, known: readonly string[]): Record<string, unknown> {

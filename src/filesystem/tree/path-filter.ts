@@ -2,7 +2,7 @@
 // out as well.
 
 import { HoldfastError } from "../../errors.ts";
-import { clip } from "../../text.ts";
+import { clip, lengthProblem } from "../../text.ts";
 import { createGlobs } from "../watch/globs.ts";
 
 const MAX_PATTERNS = 64;
@@ -18,11 +18,9 @@ export function pathFilter(patterns: readonly string[]): PathFilter {
       `${patterns.length} exclude patterns; the limit is ${MAX_PATTERNS}`,
     );
   for (const pattern of patterns) {
-    if (pattern !== "" && pattern.length <= MAX_LENGTH) continue;
-    throw new HoldfastError(
-      "invalid_argument",
-      `the exclude pattern "${clip(pattern)}" must have 1 to ${MAX_LENGTH} characters`,
-    );
+    const problem = lengthProblem(pattern, { most: MAX_LENGTH });
+    if (problem !== undefined)
+      throw new HoldfastError("invalid_argument", `the exclude pattern "${clip(pattern)}" ${problem}`);
   }
   return createGlobs(patterns);
 }

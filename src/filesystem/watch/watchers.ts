@@ -3,7 +3,7 @@
 import { realClock, startTimer, type Timer } from "../../clock.ts";
 import { fromLastingMs, toLastingMs } from "../../lasting-time.ts";
 import { type InheritedDescriptors, kernelRandomBytes } from "../../linux/index.ts";
-import { clip } from "../../text.ts";
+import { clip, lengthProblem } from "../../text.ts";
 import type { FileAccess, UserFiles } from "../file-access.ts";
 import { FileError } from "../file-error.ts";
 import { InotifyHub } from "./inotify-hub.ts";
@@ -249,12 +249,11 @@ function checkGlobs(globs: readonly string[]): void {
       "invalid_argument",
       `${globs.length} globs in exclude; at most ${MAX_GLOBS} are allowed`,
     );
-  for (const glob of globs)
-    if (glob === "" || glob.length > MAX_GLOB_LENGTH)
-      throw new FileError(
-        "invalid_argument",
-        `glob "${clip(glob)}" in exclude is empty or longer than ${MAX_GLOB_LENGTH} characters`,
-      );
+  for (const glob of globs) {
+    const problem = lengthProblem(glob, { most: MAX_GLOB_LENGTH });
+    if (problem !== undefined)
+      throw new FileError("invalid_argument", `glob "${clip(glob)}" in exclude ${problem}`);
+  }
 }
 
 /** As envd's: `w` and 20 letters and digits. */

@@ -2,7 +2,7 @@
 // spelling mistake never grants more than was meant.
 
 import { HoldfastError } from "../../errors.ts";
-import { clip } from "../../text.ts";
+import { clip, lengthProblem } from "../../text.ts";
 import { SCOPES, type Scope } from "./grant.ts";
 
 export interface TokenEntry {
@@ -124,8 +124,10 @@ function toTime(place: string, value: unknown): number | undefined {
 }
 
 function shortText(place: string, value: unknown, maxLength: number): string {
-  if (typeof value === "string" && value.length > 0 && value.length <= maxLength) return value;
-  throw invalid(`${place} must be a text of 1 to ${maxLength} characters`);
+  if (typeof value !== "string") throw invalid(`${place} must be a text of 1 to ${maxLength} characters`);
+  const problem = lengthProblem(value, { most: maxLength });
+  if (problem !== undefined) throw invalid(`${place} ${problem}`);
+  return value;
 }
 
 function objectIn(place: string, value: unknown, fields: readonly string[]): Record<string, unknown> {

@@ -6,7 +6,7 @@ import { userInfo } from "node:os";
 import koffi from "koffi";
 import { startTimer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
-import { clip } from "../../text.ts";
+import { clip, lengthProblem } from "../../text.ts";
 import { systemError } from "../errno.ts";
 import { endWithoutThreads, libc } from "../libc.ts";
 
@@ -97,7 +97,7 @@ const waiting: (() => void)[] = [];
  */
 export function lookupUser(name: string, limitMs = LOOKUP_MS): Promise<FoundUser> {
   // NSS modules copy the name to the stack of their thread: systemd's crashes above about 100 kB.
-  if (name.length > MAX_NAME_LENGTH) return Promise.reject(unknownUser(name));
+  if (isTooLong(name)) return Promise.reject(unknownUser(name));
   return inTime(`user "${name}"`, () => lookUp(name), limitMs);
 }
 
@@ -112,7 +112,7 @@ export function lookupUid(uid: number, limitMs = LOOKUP_MS): Promise<FoundUser> 
 
 /** The gid of a group with this name, otherwise the number itself. Throws as lookupUser does. */
 export function lookupGroup(name: string, limitMs = LOOKUP_MS): Promise<number> {
-  if (name.length > MAX_NAME_LENGTH) return Promise.reject(unknownGroup(name));
+  if (isTooLong(name)) return Promise.reject(unknownGroup(name));
   return inTime(`group "${name}"`, () => lookUpGroup(name), limitMs);
 }
 
@@ -218,6 +218,10 @@ async function findEntry(
 
 function impossibleId(what: string, kind: "uid" | "gid", id: number): HoldfastError {
   return new HoldfastError("unauthenticated", `${what} has the ${kind} ${id}, which no process can have`);
+}
+
+function isTooLong(name: string): boolean {
+  return lengthProblem(name, { most: MAX_NAME_LENGTH, least: 0 }) !== undefined;
 }
 
 function unknownGroup(name: string): HoldfastError {

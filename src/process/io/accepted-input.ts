@@ -1,6 +1,7 @@
 // How much input of one process has been accepted: the total, and the bytes of each named writer.
 
 import { HoldfastError } from "../../errors.ts";
+import { lengthProblem } from "../../text.ts";
 
 /**
  * The writer that wrote longest ago is forgotten first. If it continues, its input is refused as a
@@ -11,11 +12,8 @@ const MAX_WRITER_LENGTH = 128;
 
 /** Throws `invalid_argument` for an empty or too long name. */
 export function checkWriter(writer: string | undefined): void {
-  if (writer !== undefined && (writer === "" || writer.length > MAX_WRITER_LENGTH))
-    throw new HoldfastError(
-      "invalid_argument",
-      `writer has ${writer.length} characters, must have 1 to ${MAX_WRITER_LENGTH}`,
-    );
+  const problem = writer === undefined ? undefined : lengthProblem(writer, { most: MAX_WRITER_LENGTH });
+  if (problem !== undefined) throw new HoldfastError("invalid_argument", `writer ${problem}`);
 }
 
 export interface AcceptedInputState {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { HoldfastError } from "../../errors.ts";
 import { checkPtySize, type PtySize } from "../../linux/index.ts";
 import type { DetachedMode } from "../../multiplexer/index.ts";
+import { lengthProblem, type TextLimit } from "../../text.ts";
 
 export interface StartRequest {
   readonly cmd: string;
@@ -69,8 +70,8 @@ export function checkStartRequest(request: StartRequest, memoryBudgetBytes: numb
   if (request.group === "")
     throw new HoldfastError("invalid_argument", "group is empty: give a name or a number, or leave it out");
   refuseNul("tag", request.tag ?? "");
-  refuseLong("tag", request.tag, MAX_TAG_LENGTH);
-  refuseLong("cwd", request.cwd, MAX_CWD_LENGTH);
+  refuseLength("tag", request.tag, { most: MAX_TAG_LENGTH, least: 0 });
+  refuseLength("cwd", request.cwd, { most: MAX_CWD_LENGTH, least: 0 });
   for (const [name, value] of Object.entries(request.environment)) {
     if (name === "" || name.includes("="))
       throw new HoldfastError(
@@ -83,12 +84,7 @@ export function checkStartRequest(request: StartRequest, memoryBudgetBytes: numb
   if (request.stdio.kind === "pty") checkPtySize(request.stdio.size);
   refuseOversize("detached_buffer_bytes", request.output?.detachedBufferBytes, memoryBudgetBytes);
   refuseOversize("replay_bytes", request.output?.replayBytes, memoryBudgetBytes);
-  const idLength = request.startId?.length ?? 1;
-  if (idLength === 0 || idLength > MAX_START_ID_LENGTH)
-    throw new HoldfastError(
-      "invalid_argument",
-      `start_id has ${idLength} characters, must have 1 to ${MAX_START_ID_LENGTH}`,
-    );
+  refuseLength("start_id", request.startId, { most: MAX_START_ID_LENGTH });
 }
 
 /**
@@ -119,12 +115,9 @@ function refuseOversize(name: string, bytes: number | undefined, memoryBudgetByt
     );
 }
 
-function refuseLong(name: string, text: string | undefined, maxLength: number): void {
-  if (text !== undefined && text.length > maxLength)
-    throw new HoldfastError(
-      "invalid_argument",
-      `${name} has ${text.length} characters; the limit is ${maxLength}`,
-    );
+function refuseLength(name: string, text: string | undefined, limit: TextLimit): void {
+  const problem = text === undefined ? undefined : lengthProblem(text, limit);
+  if (problem !== undefined) throw new HoldfastError("invalid_argument", `${name} ${problem}`);
 }
 
 /** C ends a string at NUL: the rest would be dropped silently. */

@@ -225,3 +225,30 @@ test("Ctrl-Z and fg: the shell gets the terminal as it was, and the program draw
   await window.until(/\$$/);
   expect(await window.modes()).toEqual({ ...INITIAL, region: "0-14" });
 });
+
+test("Ctrl-Z, another size, and fg: the process has the size of the window", async () => {
+  const window = await openTmux(agent.url)(FIRST);
+  await window.type("holdfast run --pty --tag sized sh -c 'while read line; do stty size; done'");
+  await window.press("Enter");
+  await window.until(/attached to process/);
+  await window.press("Enter");
+  await window.until(/^24 80$/m);
+  const children = execFileSync("ps", ["--ppid", `${window.pid}`, "-o", "pid="], { encoding: "utf8" });
+  process.kill(Number(children.trim().split("\n")[0]), "SIGTSTP");
+  await window.until(/Stopped/);
+  await window.resize(60, 15);
+  await window.type("fg");
+  await window.press("Enter");
+  // The size arrives while the process runs; each line shows it again.
+  await expect
+    .poll(
+      async () => {
+        await window.press("Enter");
+        return await window.screen();
+      },
+      { timeout: 15_000, interval: 500 },
+    )
+    .toMatch(/^15 60$/m);
+  await window.press("C-d");
+  await window.until(/\$$/);
+});

@@ -4,6 +4,7 @@ import { actionOf, keysIn } from "../../../src/cli/top/keys.ts";
 import { ratesOf, sorted } from "../../../src/cli/top/rates.ts";
 import type { ProcessInfo } from "../../../src/client/index.ts";
 import { agentForFile } from "../../client/file-agent.ts";
+import { openTmux } from "../../support/proc/tmux.ts";
 import { finished, holdfast, holdfastOnTerminal, leave, untilProcess } from "../holdfast.ts";
 
 const agent = agentForFile();
@@ -90,4 +91,40 @@ test("a process on a terminal is attached to and left again from top", async () 
   await top.waitFor(/1 running/, beforeReturn);
   top.type("q");
   expect(await top.exited()).toBe(0);
+});
+
+test("in a small window no line wraps, and the chosen process stays in view", async () => {
+  const tags = ["名前", "b", "c", "d", "e", "last"];
+  for (const tag of tags) await leave(agent.url, "exec sleep 1000", { tag });
+  const window = await openTmux(agent.url)({ cols: 36, rows: 7 });
+  await window.type("holdfast top -d 200ms --sort pid");
+  await window.press("Enter");
+  await window.until(/^6 running, sorted by pid\. a attach[^\n]*…\n *PID {2}TAG[^\n]*…\n *\d+ {2}名前/);
+  await window.press("End");
+  await window.until(/^6 running[^\n]*\n *PID [^\n]*\n(.*\n)* *\d+ {2}last/);
+  await window.press("Home");
+  await window.until(/^6 running[^\n]*\n *PID [^\n]*\n *\d+ {2}名前/);
+  await window.press("?");
+  await window.until(/^6 running, sorted by pid\. up, down/);
+  await window.press("q");
+  await window.until(/\$$/);
+});
+
+test("Ctrl-Z suspends it: the shell gets its screen, and fg draws for the present size", async () => {
+  await leave(agent.url, "exec sleep 1000", { tag: "one" });
+  const window = await openTmux(agent.url)({ cols: 100, rows: 24 });
+  await window.type("holdfast top -d 200ms");
+  await window.press("Enter");
+  await window.until(/^1 running, sorted by cpu\. a attach, s signal, l output, h keys, q end\n/);
+  await window.press("C-z");
+  await window.until(/Stopped[\s\S]*\$$/);
+  expect((await window.modes()).alternate).toBe(false);
+  await window.resize(40, 10);
+  await window.type("fg");
+  await window.press("Enter");
+  await window.until(/^1 running, sorted by cpu\. a attach[^\n]*…\n *PID/);
+  expect((await window.modes()).alternate).toBe(true);
+  await window.press("q");
+  await window.until(/\$$/);
+  expect((await window.modes()).alternate).toBe(false);
 });

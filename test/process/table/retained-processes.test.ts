@@ -161,6 +161,15 @@ test("a tag above 256 characters and a cwd above 4096 are invalid_argument", asy
   expect((await run(table, "exit 0", { tag: "x".repeat(256) })).request.tag).toHaveLength(256);
 });
 
+test("256 emoji are 256 characters in a tag and in a start_id", async () => {
+  const table = createTable();
+  const emoji = "😀".repeat(256);
+  expect((await run(table, "exit 0", { tag: emoji, startId: emoji })).request.tag).toBe(emoji);
+  await expect(table.start(command("true", [], { tag: `${emoji}😀` }))).rejects.toMatchObject({
+    message: "tag has 257 characters; the limit is 256",
+  });
+});
+
 test("a live process shadows an ended one with its tag, and of ended ones the last to end is found", async () => {
   const table = createTable();
   const ended = await run(table, "exit 0", { tag: "same" });

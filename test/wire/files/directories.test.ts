@@ -215,7 +215,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       const answer = await pack("/tmp", `&exclude=${"a".repeat(257)}`);
       expect([answer.status, messageIn(answer)]).toEqual([
         400,
-        expect.stringContaining("1 to 256 characters"),
+        expect.stringContaining("has 257 characters, must have 1 to 256"),
       ]);
     });
 

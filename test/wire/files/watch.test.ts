@@ -324,7 +324,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     test("a bad glob is refused with its text", async () => {
       const request = { path: agent.newFolder(), exclude: ["x".repeat(257)] };
       expect((await failure(agent.client.createWatcher(request))).message).toMatch(
-        /^glob "x+…" in exclude is empty or longer than 256 characters$/,
+        /^glob "x+…" in exclude has \d+ characters, must have 1 to 256$/,
       );
       const many = { path: agent.newFolder(), exclude: Array.from({ length: 65 }, () => "x") };
       expect((await failure(agent.client.createWatcher(many))).message).toBe(
