@@ -239,16 +239,19 @@ test.runIf(!isRoot)(
   },
 );
 
-test.runIf(hasStrace)("starts commands without changing its umask, which all of its threads have", async () => {
-  const agent = await startTracedAgent(["umask"], []);
-  // The first start does what is done once.
-  await answerOf(agent.url, "true", []);
-  const before = agent.calls();
-  for (let count = 0; count < 5; count++)
-    expect(await answerOf(agent.url, "true", [])).toMatchObject({ code: undefined });
+test.runIf(hasStrace)(
+  "starts commands without changing its umask, which all of its threads have",
+  async () => {
+    const agent = await startTracedAgent(["umask"], []);
+    // The first start does what is done once.
+    await answerOf(agent.url, "true", []);
+    const before = agent.calls();
+    for (let count = 0; count < 5; count++)
+      expect(await answerOf(agent.url, "true", [])).toMatchObject({ code: undefined });
 
-  expect(agent.calls()).toBe(before);
-});
+    expect(agent.calls()).toBe(before);
+  },
+);
 
 test("does not start with an unknown default user", async () => {
   const command = runCommand({ args: ["serve", "--port", "0", "--default-user", "nobody-knows"] });
