@@ -213,6 +213,21 @@ describe.runIf(isRoot)("an agent that runs as root", () => {
       expect(childrenOf(agent.pid)).toEqual([]);
     });
 
+    test("is its own user also in another group, as containers start it, for commands and files", async () => {
+      const prefix = ["setpriv", `--reuid=${uid}`, "--regid=1", "--clear-groups"];
+      const agent = await startAgent({ prefix, env: { HOME: `/home/${member.name}` } });
+      const found = await answerOf(agent.url, "id", []);
+      expect(found.stdout).toMatch(new RegExp(`^uid=${uid}\\(${member.name}\\) gid=1\\(`));
+      expect(await answerOf(agent.url, "id", [], { user: member.name })).toEqual(found);
+      expect(await answerOf(agent.url, "id", [], { uid })).toEqual(found);
+      const { status } = await fetch(`${agent.url}/files?path=made&username=${member.name}`, {
+        ...{ method: "POST", body: "content" },
+        headers: { "content-type": "application/octet-stream" },
+      });
+      expect(status).toBe(200);
+      expect(statSync(`/home/${member.name}/made`)).toMatchObject({ uid, gid: 1 });
+    });
+
     test("with a capability passes it to no command", async () => {
       const prefix = [...asMember(), "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"];
       const { url } = await startAgent({ prefix });
@@ -239,16 +254,19 @@ test.runIf(!isRoot)(
   },
 );
 
-test.runIf(hasStrace)("starts commands without changing its umask, which all of its threads have", async () => {
-  const agent = await startTracedAgent(["umask"], []);
-  // The first start does what is done once.
-  await answerOf(agent.url, "true", []);
-  const before = agent.calls();
-  for (let count = 0; count < 5; count++)
-    expect(await answerOf(agent.url, "true", [])).toMatchObject({ code: undefined });
+test.runIf(hasStrace)(
+  "starts commands without changing its umask, which all of its threads have",
+  async () => {
+    const agent = await startTracedAgent(["umask"], []);
+    // The first start does what is done once.
+    await answerOf(agent.url, "true", []);
+    const before = agent.calls();
+    for (let count = 0; count < 5; count++)
+      expect(await answerOf(agent.url, "true", [])).toMatchObject({ code: undefined });
 
-  expect(agent.calls()).toBe(before);
-});
+    expect(agent.calls()).toBe(before);
+  },
+);
 
 test("does not start with an unknown default user", async () => {
   const command = runCommand({ args: ["serve", "--port", "0", "--default-user", "nobody-knows"] });
