@@ -131,6 +131,7 @@ export { groupName, refreshIdNames, userName } from "./users/id-names.ts";
 export { setThreadUmask, takeFileIdentity } from "./users/thread-identity.ts";
 export {
   type FoundUser,
+  isOwnIdentity,
   lookupGroup,
   lookupUid,
   lookupUser,

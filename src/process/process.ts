@@ -214,6 +214,7 @@ export class Process {
   /** The process is forgotten: nothing of it counts any more. */
   releaseRequest(): void {
     this.#held.release();
+    this.#input.release();
   }
 
   /** How long ago it started, by the monotonic clock. */

@@ -213,6 +213,21 @@ describe.runIf(isRoot)("an agent that runs as root", () => {
       expect(childrenOf(agent.pid)).toEqual([]);
     });
 
+    test("is its own user also in another group, as containers start it, for commands and files", async () => {
+      const prefix = ["setpriv", `--reuid=${uid}`, "--regid=1", "--clear-groups"];
+      const agent = await startAgent({ prefix, env: { HOME: `/home/${member.name}` } });
+      const found = await answerOf(agent.url, "id", []);
+      expect(found.stdout).toMatch(new RegExp(`^uid=${uid}\\(${member.name}\\) gid=1\\(`));
+      expect(await answerOf(agent.url, "id", [], { user: member.name })).toEqual(found);
+      expect(await answerOf(agent.url, "id", [], { uid })).toEqual(found);
+      const { status } = await fetch(`${agent.url}/files?path=made&username=${member.name}`, {
+        ...{ method: "POST", body: "content" },
+        headers: { "content-type": "application/octet-stream" },
+      });
+      expect(status).toBe(200);
+      expect(statSync(`/home/${member.name}/made`)).toMatchObject({ uid, gid: 1 });
+    });
+
     test("with a capability passes it to no command", async () => {
       const prefix = [...asMember(), "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"];
       const { url } = await startAgent({ prefix });

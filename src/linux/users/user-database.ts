@@ -82,6 +82,15 @@ export function ownUser(): User {
   }
 }
 
+/**
+ * Whether commands and file calls of `user` have the identity of this agent. An agent that is not root cannot take another
+ * group, and containers often start it in another one than that of its user (`runAsUser` in Kubernetes: group 0).
+ */
+export function isOwnIdentity({ uid, gid }: User): boolean {
+  const own = process.getuid?.();
+  return uid === own && (own !== 0 || gid === process.getgid?.());
+}
+
 /** How many look-ups occupy a thread of libuv's pool of 4, which all file calls share. */
 const MAX_LOOKUPS = 2;
 const LOOKUP_MS = 5000;

@@ -84,6 +84,8 @@ export interface ProcessInput {
   readonly acceptedBytes: number;
   /** The process has ended: refuses waiting and later input. */
   abandon(): void;
+  /** The process is forgotten: nothing of its input counts any more. */
+  release(): void;
 }
 
 type InputBudget = Pick<MemoryBudget, "reserve" | "reserveSmallInput">;
@@ -127,6 +129,8 @@ export class Input implements ProcessInput {
   readonly #accepted: AcceptedInput;
   /** The sums of `addsBytes` of all pending writes, and of those of each writer. */
   readonly #pendingBytes = new Map<string | undefined, number>();
+  /** The names of its writers, in the budget (rule 14). */
+  #writers: Reservation | undefined;
   /** How many of them are in the budget's reserve for small input. */
   #smallInputBytes = 0;
 
@@ -150,6 +154,7 @@ export class Input implements ProcessInput {
     socket?.on("error", () => {
       // The callback of each write reports it. A pty's reader also listens.
     });
+    this.#holdWriters();
   }
 
   save(): InputState {
@@ -236,6 +241,17 @@ export class Input implements ProcessInput {
     this.#begin();
   }
 
+  release(): void {
+    this.#writers?.release();
+  }
+
+  /** Without room for their names, the writers that wrote longest ago are forgotten. */
+  #holdWriters(): void {
+    if (this.#accepted.memoryBytes === 0) return;
+    this.#writers ??= this.#budget.reserve(0);
+    while (this.#writers?.resize(this.#accepted.memoryBytes) === false && this.#accepted.forgetOldest());
+  }
+
   /**
    * Hands the next write to the stream, or ends it. Until a write is accepted, the next one waits.
    */
@@ -306,7 +322,10 @@ export class Input implements ProcessInput {
     this.#handed = Buffer.alloc(0);
     // A destroyed stream reports unwritten bytes as written.
     if (error || !this.isOpen) write.reject(this.#broken(error));
-    else write.resolve(this.#accepted.add(bytes, write.place?.writer));
+    else {
+      write.resolve(this.#accepted.add(bytes, write.place?.writer));
+      this.#holdWriters();
+    }
     this.#finish(write);
     this.#begin();
   }
@@ -417,6 +436,9 @@ export function refusedInput(owner: string): ProcessInput {
     close: refuse,
     abandon: () => {
       // Nothing waits.
+    },
+    release: () => {
+      // Nothing counts.
     },
   };
 }

@@ -1,7 +1,15 @@
 // The user of a process: found by name, and whether this agent may start processes as that user.
 
 import { HoldfastError } from "../../errors.ts";
-import { type Identity, lookupGroup, lookupUid, lookupUser, ownUser, type User } from "../../linux/index.ts";
+import {
+  type Identity,
+  isOwnIdentity,
+  lookupGroup,
+  lookupUid,
+  lookupUser,
+  ownUser,
+  type User,
+} from "../../linux/index.ts";
 
 export interface ProcessUser extends User {
   /** The identity that the launcher has to set; undefined for the user of the agent. */
@@ -21,8 +29,7 @@ export function ownProcessUser(): ProcessUser {
 export async function findUser(asked: string | number, group?: string): Promise<ProcessUser> {
   const { groups, ...user } = await (typeof asked === "number" ? lookupUid(asked) : lookupUser(asked));
   if (group !== undefined) return inGroup(user, await lookupGroup(group));
-  if (user.uid === process.getuid?.() && user.gid === process.getgid?.())
-    return { ...user, identity: undefined };
+  if (isOwnIdentity(user)) return { ...user, gid: process.getgid?.() ?? user.gid, identity: undefined };
   if (process.getuid?.() !== 0)
     throw new HoldfastError(
       "permission_denied",

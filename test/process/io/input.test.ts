@@ -391,6 +391,29 @@ test("waiting input is in the memory budget: more than fits is refused, and room
   await Promise.all(outputs.map((output) => output.end()));
 });
 
+test("the names of writers are in the memory budget while their process is known, and without room the oldest are forgotten", async () => {
+  const table = createTable({ memoryBudgetBytes: 64 * 1024, retainEndedMs: 60_000 });
+  const process = await table.start(command("cat"));
+  const output = collectOutput(process);
+  const before = table.memoryBudget.heldBytes;
+  const place = (n: number) => ({ at: 0, writer: `${n} `.padEnd(128, "漢") });
+  await process.write("stdin", Buffer.from("x"), place(0));
+  expect(table.memoryBudget.heldBytes - before).toBeGreaterThan(2 * 128);
+  for (let n = 1; n < 256; n++) await process.write("stdin", Buffer.from("x"), place(n));
+  expect(table.memoryBudget.heldBytes).toBeLessThanOrEqual(64 * 1024);
+  // Applied once, and again after it was forgotten.
+  await process.write("stdin", Buffer.from("x"), place(255));
+  expect(process.inputBytes).toBe(256);
+  await process.write("stdin", Buffer.from("x"), place(0));
+  expect(process.inputBytes).toBe(257);
+  process.closeStdin();
+  await output.end();
+  expect(output.text("stdout")).toBe("x".repeat(257));
+
+  await table.shutdown(0);
+  expect(table.memoryBudget.heldBytes).toBe(0);
+});
+
 /** Whether it is settled some turns of the event loop later. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;

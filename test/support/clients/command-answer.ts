@@ -17,12 +17,14 @@ export async function answerOf(
   args: readonly string[],
   {
     user,
+    uid,
     group,
     cwd,
     tag,
     pty = false,
   }: {
     readonly user?: string;
+    readonly uid?: number;
     readonly group?: string;
     readonly cwd?: string;
     readonly tag?: string;
@@ -34,7 +36,11 @@ export async function answerOf(
   let stdout = "";
   try {
     const config = { cmd, args: [...args], ...(cwd === undefined ? {} : { cwd }) };
-    const labelled = { ...(tag === undefined ? {} : { tag }), ...(group === undefined ? {} : { group }) };
+    const labelled = {
+      ...(tag === undefined ? {} : { tag }),
+      ...(group === undefined ? {} : { group }),
+      ...(uid === undefined ? {} : { uid }),
+    };
     const size = pty ? { pty: { size: { cols: 80, rows: 24 } } } : {};
     for await (const { event } of plainClient(url).start(
       { process: config, ...size, ...labelled },

@@ -5,7 +5,7 @@ import { libc } from "../../../src/linux/libc.ts";
 
 const F_SETPIPE_SZ = 1031;
 /** The most for a program without privileges. */
-export const LARGEST_PIPE_BYTES = 1024 * 1024;
+const LARGEST_PIPE_BYTES = 1024 * 1024;
 
 const fcntl = libc.func("int fcntl(int fd, int command, int argument)");
 
