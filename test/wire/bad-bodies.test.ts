@@ -79,8 +79,8 @@ const envelopes: Case[] = [
     "a compressed message without an encoding",
     (message) => envelope(message, 1),
     "internal",
-    /do not know how to decompress/,
-  ), // open
+    /flag of a compressed one; name its compression in (Connect-Content|Grpc)-Encoding/,
+  ),
 ];
 
 function start(

@@ -21,28 +21,31 @@ const types: readonly (readonly [Protocol, string])[] = [
   ["Connect JSON", "application/connect+json; charset=utf-8"],
 ];
 
-test.each(types)("over %s (%s) variables with any name reach the process and the list", async (protocol, type) => {
-  const agent = await startAgent();
-  const out = `${createTempFolder()}/out`;
-  const message = { process: { cmd: "sh", args: ["-c", `env | grep '=of ' >${out}`], envs } };
-  const bytes =
-    protocol === "Connect JSON" ? JSON.stringify(message) : encodeMessage("process.StartRequest", message);
-  const call = { rpc: "Start", body: envelope(Buffer.from(bytes)), headers: { "content-type": type } };
-  expect(await callRpc(agent.port, protocol, call)).toMatchObject({ code: "ok" });
-  expect(readFileSync(out, "utf8").trim().split("\n").sort()).toEqual(
-    names.map((name) => `${name}=of ${name}`).sort(),
-  );
+test.each(types)(
+  "over %s (%s) variables with any name reach the process and the list",
+  async (protocol, type) => {
+    const agent = await startAgent();
+    const out = `${createTempFolder()}/out`;
+    const message = { process: { cmd: "sh", args: ["-c", `env | grep '=of ' >${out}`], envs } };
+    const bytes =
+      protocol === "Connect JSON" ? JSON.stringify(message) : encodeMessage("process.StartRequest", message);
+    const call = { rpc: "Start", body: envelope(Buffer.from(bytes)), headers: { "content-type": type } };
+    expect(await callRpc(agent.port, protocol, call)).toMatchObject({ code: "ok" });
+    expect(readFileSync(out, "utf8").trim().split("\n").sort()).toEqual(
+      names.map((name) => `${name}=of ${name}`).sort(),
+    );
 
-  const answer = await fetch(`${agent.url}/process.Process/List`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: '{"includeEnded":true}',
-  });
-  const { processes } = (await answer.json()) as { processes: { config: { envs: object } }[] };
-  expect(Object.entries(processes[0]?.config.envs ?? {})).toEqual(Object.entries(envs));
-  const [listed] = await connectTo(agent.url).list({ includeEnded: true });
-  expect(Object.entries(listed?.env ?? {})).toEqual(Object.entries(envs));
-});
+    const answer = await fetch(`${agent.url}/process.Process/List`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"includeEnded":true}',
+    });
+    const { processes } = (await answer.json()) as { processes: { config: { envs: object } }[] };
+    expect(Object.entries(processes[0]?.config.envs ?? {})).toEqual(Object.entries(envs));
+    const [listed] = await connectTo(agent.url).list({ includeEnded: true });
+    expect(Object.entries(listed?.env ?? {})).toEqual(Object.entries(envs));
+  },
+);
 
 test("metadata with any name is in the answers of calls about files, as JSON and as protobuf", async () => {
   const agent = await startAgent();

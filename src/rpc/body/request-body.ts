@@ -19,6 +19,7 @@ import { createValueLimit, type ValueLimit } from "./value-limit.ts";
 
 /** Smaller pieces are joined up to this size, unless they complete a message. */
 const PIECE_BYTES = 64 * 1024;
+const CONNECT_ENCODING = "Connect-Content-Encoding";
 /** Other bits have no meaning in any protocol. */
 const KNOWN_FLAGS = COMPRESSED_FLAG | END_STREAM_FLAG | TRAILER_FLAG;
 
@@ -38,6 +39,8 @@ export interface BodyOptions {
 interface ReadOptions extends Omit<BodyOptions, "share"> {
   readonly share: Pick<RequestShare, "reserve">;
   readonly values: ValueLimit;
+  /** Which names the compression of messages. */
+  readonly encodingHeader: string;
   /** To be called when the library asks for more, which it does when it has passed on all complete messages. */
   readonly onPassedOn: () => void;
 }
@@ -61,15 +64,16 @@ export function requestBody(
   { share, maxMessageBytes }: BodyOptions,
 ): Pieces {
   const format = header.get("Content-Type")?.toLowerCase().includes("json") === true ? "json" : "binary";
+  const isSingle = isUnaryType(header);
+  const encodingHeader = encodingHeaderOf(header, isSingle);
   const options = {
-    ...readOptions(method, format, { share, maxMessageBytes }),
+    ...readOptions(method, format, { share, maxMessageBytes }, encodingHeader),
     compressedShare: { reserve: (bytes: number) => share.reserve(bytes, 1) },
   };
-  const isSingle = isUnaryType(header);
   const length = Number(header.get("Content-Length") ?? 0);
   header.delete("Content-Length");
   if (isSingle && length > options.maxMessageBytes) return failing(tooLarge(length, options.maxMessageBytes));
-  const compression = takeCompression(header, isSingle);
+  const compression = takeCompression(header, encodingHeader);
   if (isSingle) {
     return compression === undefined
       ? limited(joined(body, options), options.values)
@@ -87,19 +91,21 @@ export function envelopePieces(
   format: MessageFormat,
   options: BodyOptions,
 ): Pieces {
-  return wholeEnvelopes(body, readOptions(method, format, options));
+  return wholeEnvelopes(body, readOptions(method, format, options, CONNECT_ENCODING));
 }
 
 function readOptions(
   method: DescMethod,
   format: MessageFormat,
   { share, maxMessageBytes }: BodyOptions,
+  encodingHeader: string,
 ): ReadOptions {
   const copies = COPIES[format];
   return {
     maxMessageBytes,
     share: { reserve: (bytes: number) => share.reserve(bytes, copies) },
     values: createValueLimit(method, format, share),
+    encodingHeader,
     // The messages of other requests are held until the handler releases them.
     onPassedOn: () => {
       if (method.methodKind === "client_streaming") share.release();
@@ -119,10 +125,13 @@ async function* failing(error: ConnectError): Pieces {
   throw error;
 }
 
-/** An unknown encoding stays in the header: the library refuses it in the format of the protocol. */
-function takeCompression(header: Headers, isSingle: boolean): Compression | undefined {
+function encodingHeaderOf(header: Headers, isSingle: boolean): string {
   const isGrpc = header.get("Content-Type")?.toLowerCase().startsWith("application/grpc") === true;
-  const name = isGrpc ? "Grpc-Encoding" : isSingle ? "Content-Encoding" : "Connect-Content-Encoding";
+  return isGrpc ? "Grpc-Encoding" : isSingle ? "Content-Encoding" : CONNECT_ENCODING;
+}
+
+/** An unknown encoding stays in the header: the library refuses it in the format of the protocol. */
+function takeCompression(header: Headers, name: string): Compression | undefined {
   const compression = compressionNamed(header.get(name) ?? "");
   if (compression !== undefined) header.delete(name);
   return compression;
@@ -163,10 +172,10 @@ async function* expandedBody(body: Pieces, compression: Compression, options: Co
 /** Passes pieces on as they are, but joins short ones until a message is complete. */
 async function* wholeEnvelopes(
   body: Pieces,
-  { share, maxMessageBytes, values, onPassedOn }: ReadOptions,
+  { share, maxMessageBytes, values, encodingHeader, onPassedOn }: ReadOptions,
 ): Pieces {
   const joiner = new Joiner();
-  const scanner = new EnvelopeScanner(maxMessageBytes, values);
+  const scanner = new EnvelopeScanner(maxMessageBytes, values, encodingHeader);
   for await (const piece of body) {
     share.reserve(piece.length);
     joiner.add(piece);
@@ -257,13 +266,15 @@ class Joiner {
 class EnvelopeScanner {
   readonly #maxBytes: number;
   readonly #values: ValueLimit;
+  readonly #encodingHeader: string;
   readonly #head = Buffer.alloc(HEAD_BYTES);
   #headBytes = 0;
   /** Of the message whose head is complete. */
   #missingBytes = 0;
 
-  constructor(maxBytes: number, values: ValueLimit) {
+  constructor(maxBytes: number, values: ValueLimit, encodingHeader: string) {
     this.#maxBytes = maxBytes;
+    this.#encodingHeader = encodingHeader;
     this.#values = values;
   }
 
@@ -278,7 +289,7 @@ class EnvelopeScanner {
         this.#headBytes += taken.length;
         at += taken.length;
         if (this.#headBytes === HEAD_BYTES) {
-          this.#missingBytes = parseHead(this.#head, this.#maxBytes).length;
+          this.#missingBytes = this.#lengthInHead();
           this.#values.begin();
         }
       }
@@ -292,6 +303,16 @@ class EnvelopeScanner {
       }
     }
     return isComplete;
+  }
+
+  /** The code is that of the protocols (and of the conformance suite), although the mistake is the client's. */
+  #lengthInHead(): number {
+    const { flags, length } = parseHead(this.#head, this.#maxBytes);
+    if ((flags & COMPRESSED_FLAG) === 0) return length;
+    throw new ConnectError(
+      `a message has the flag of a compressed one; name its compression in ${this.#encodingHeader}`,
+      Code.Internal,
+    );
   }
 }
 
