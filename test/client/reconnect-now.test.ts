@@ -3,9 +3,11 @@
 import { expect, test } from "vitest";
 import type { Clock, ConnectionState } from "../../src/client/index.ts";
 import { realClock } from "../../src/clock.ts";
+import { deferred } from "../../src/deferred.ts";
 import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
 import { untilFound } from "../support/until-found.ts";
 import { agentForFile } from "./file-agent.ts";
+import { serveScript } from "./scripted-agent.ts";
 import { connectTo, httpVersions } from "./test-client.ts";
 
 const agent = agentForFile();
@@ -82,6 +84,32 @@ test("a call that must not be repeated keeps its connection", async () => {
   await signalled;
   expect(await process.discardOutput()).toMatchObject({ signal: "SIGTERM" });
 });
+
+test.each(httpVersions)(
+  "such a call is not lost when other calls connect again over HTTP/%s",
+  async (httpVersion) => {
+    const arrived = deferred<void>();
+    const mayAnswer = deferred<void>();
+    const url = await serveScript(
+      {
+        sendSignal: async () => {
+          arrived.resolve();
+          await mayAnswer.promise;
+          return {};
+        },
+        list: () => ({}),
+      },
+      httpVersion,
+    );
+    const client = connectTo(url, { httpVersion, reconnect: patient });
+    const signalled = client.signal({ pid: 1 }, "SIGTERM");
+    await arrived.promise;
+    client.reconnectNow();
+    await client.list();
+    mayAnswer.resolve();
+    await signalled;
+  },
+);
 
 test("onSize has the size of the terminal, and each change by any client", async () => {
   const client = connectTo(agent.url);
