@@ -12,6 +12,8 @@ export type AgentClientOptions = Omit<ClientOptions, "transport" | "filesUrl"> &
 /** Connects at the first call. Throws a TypeError or RangeError for invalid options. */
 export function createAgentClient(options: AgentClientOptions): Client {
   const { baseUrl, ca, httpVersion = "1.1" } = options;
+  if (httpVersion !== "1.1" && httpVersion !== "2")
+    throw new TypeError(`httpVersion is "${httpVersion}", must be "1.1" or "2"`);
   const settings = toSettings(options, nodeRandomId);
   const keepaliveMs = settings.keepaliveSeconds * 1000;
   return newClient(nodeConnection({ baseUrl, httpVersion, ca, keepaliveMs }), settings);

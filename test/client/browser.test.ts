@@ -55,6 +55,15 @@ test("over fetch alone an answer that the agent compresses arrives whole, and a 
   expect(file.length).toBeGreaterThan(0);
 });
 
+test("a failure of fetch names its cause", async () => {
+  const client = createClient({ baseUrl: "http://127.0.0.1:9", reconnect: { callRetryMs: 0 } });
+  onTestFinished(() => client.close());
+  await expect(client.list()).rejects.toMatchObject({
+    code: "unavailable",
+    message: expect.stringMatching(/fetch failed: (connect ECONNREFUSED|bad port)/),
+  });
+});
+
 const transports = {
   "Connect-Web's default transport": (baseUrl: string) => ({
     transport: () => createConnectTransport({ baseUrl }),

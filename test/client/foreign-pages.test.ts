@@ -68,7 +68,12 @@ test("a page is never the content of a file or an archive", async () => {
     proxy.answerNext(5, page);
     await expect(files.downloadDirectory("/tmp")).rejects.toMatchObject({
       code: "unknown",
-      message: "the answer (text/html) is not an archive of the agent",
+      message: "the answer (text/html) is not the agent's, whose type begins with application/",
+    });
+    proxy.answerNext(1, page);
+    await expect(files.uploadDirectory(createTempFolder(), new Blob(["x"]))).rejects.toMatchObject({
+      code: "unknown",
+      message: "the answer (text/html) is not the agent's, whose type begins with application/x-ndjson",
     });
   }
 });

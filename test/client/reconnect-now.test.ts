@@ -1,11 +1,15 @@
 // reconnectNow: after a sleep or a change of the network, a client does not wait for anything.
 
+import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { Clock, ConnectionState } from "../../src/client/index.ts";
 import { realClock } from "../../src/clock.ts";
+import { deferred } from "../../src/deferred.ts";
 import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
 import { untilFound } from "../support/until-found.ts";
 import { agentForFile } from "./file-agent.ts";
+import { serveScript } from "./scripted-agent.ts";
 import { connectTo, httpVersions } from "./test-client.ts";
 
 const agent = agentForFile();
@@ -82,6 +86,56 @@ test("a call that must not be repeated keeps its connection", async () => {
   await signalled;
   expect(await process.discardOutput()).toMatchObject({ signal: "SIGTERM" });
 });
+
+test.each(httpVersions)(
+  "such a call is not lost when other calls connect again over HTTP/%s",
+  async (httpVersion) => {
+    const arrived = deferred<void>();
+    const mayAnswer = deferred<void>();
+    const url = await serveScript(
+      {
+        sendSignal: async () => {
+          arrived.resolve();
+          await mayAnswer.promise;
+          return {};
+        },
+        list: () => ({}),
+      },
+      httpVersion,
+    );
+    const client = connectTo(url, { httpVersion, reconnect: patient });
+    const signalled = client.signal({ pid: 1 }, "SIGTERM");
+    await arrived.promise;
+    client.reconnectNow();
+    await client.list();
+    mayAnswer.resolve();
+    await signalled;
+  },
+);
+
+test.each(httpVersions)(
+  "a directory is copied over its old connections, because they cannot be continued, over HTTP/%s",
+  async (httpVersion) => {
+    const client = connectTo(agent.url, { httpVersion, reconnect: patient });
+    const from = createTempFolder();
+    const content = Buffer.alloc(4_000_000, "abc");
+    writeFileSync(`${from}/file`, content);
+    let pieces = 0;
+    async function* interrupted(archive: AsyncIterable<Uint8Array>) {
+      for await (const piece of archive) {
+        if (pieces++ % 20 === 0) {
+          client.reconnectNow();
+          await client.list();
+        }
+        yield piece;
+      }
+    }
+    const to = createTempFolder();
+    await client.files.uploadDirectory(to, interrupted(await client.files.downloadDirectory(from)));
+    expect(readFileSync(`${to}/file`).equals(content)).toBe(true);
+    expect(pieces).toBeGreaterThan(1);
+  },
+);
 
 test("onSize has the size of the terminal, and each change by any client", async () => {
   const client = connectTo(agent.url);

@@ -78,7 +78,7 @@ const envelopes: Case[] = [
   start(
     "a compressed message without an encoding",
     (message) => envelope(message, 1),
-    "invalid_argument",
+    "internal",
     /flag of a compressed one; name its compression in (Connect-Content|Grpc)-Encoding/,
   ),
 ];

@@ -31,7 +31,8 @@ export async function downloadDirectory(
     return await openInTries(link, call, tries, async (exchange) => {
       const answer = await exchange.send({ method: "GET", path: filesPath({ path, format, exclude }) });
       if (answer.status !== 200) await exchange.refuse(answer, path);
-      assertArchive(answer);
+      assertType(answer, "application/");
+      exchange.keep();
       return archiveOf(link, { exchange, answer, scope }, options);
     });
   } catch (error) {
@@ -41,10 +42,13 @@ export async function downloadDirectory(
 }
 
 /** Throws for a proxy's page. */
-function assertArchive({ header }: HttpAnswer): void {
+function assertType({ header }: HttpAnswer, expected: string): void {
   const type = header("Content-Type") ?? "without a type";
-  if (type.startsWith("application/")) return;
-  throw new ClientError("unknown", `the answer (${type}) is not an archive of the agent`);
+  if (type.startsWith(expected)) return;
+  throw new ClientError(
+    "unknown",
+    `the answer (${type}) is not the agent's, whose type begins with ${expected}`,
+  );
 }
 
 interface OpenArchive {
@@ -122,14 +126,16 @@ export async function uploadDirectory(
 ): Promise<UnpackedDirectory> {
   const { format = "tar", exclude, links, owner, onProgress } = options;
   const exchange = new Exchange(link, options);
+  exchange.keep();
   try {
     const answer = await exchange.send({
       method: "POST",
       path: filesPath({ path, format, exclude, links, owner }),
-      headers: { "Content-Type": "application/octet-stream", Accept: "application/x-ndjson" },
+      headers: { "Content-Type": "application/octet-stream", Accept: UNPACK_EVENTS },
       body: piecesOf(archive),
     });
     if (answer.status !== 200) await exchange.refuse(answer, path);
+    assertType(answer, UNPACK_EVENTS);
     for await (const line of linesOf(exchange.read(answer))) {
       const event: UnpackEvent = JSON.parse(line);
       if (event.progress !== undefined) onProgress?.(event.progress);
@@ -147,6 +153,9 @@ export async function uploadDirectory(
     exchange.close();
   }
 }
+
+/** One JSON text a line. */
+const UNPACK_EVENTS = "application/x-ndjson";
 
 interface UnpackEvent {
   readonly progress?: { readonly files: number; readonly bytes: number };

@@ -41,6 +41,7 @@ export class Exchange {
   readonly #rpc;
   readonly #scope: AbortScope;
   readonly #user: string | undefined;
+  readonly #unfollow: () => void;
   /** A sign of life of the body that is sent. */
   #onSent = () => {
     // Nobody waits.
@@ -54,10 +55,15 @@ export class Exchange {
     this.#link = link;
     this.#rpc = link.rpc;
     this.#scope = new AbortScope(link.closed, signal);
-    const unfollow = link.onReconnect(() => this.#scope.abort(new ReconnectError()));
+    this.#unfollow = link.onReconnect(() => this.#scope.abort(new ReconnectError()));
     // As in message-stream.ts: the caller's signal may end it without a close.
-    onAbort(this.#scope.signal, unfollow);
+    onAbort(this.#scope.signal, this.#unfollow);
     this.#user = user ?? link.settings.user;
+  }
+
+  /** reconnectNow does not end it any more, because it cannot be repeated. */
+  keep(): void {
+    this.#unfollow();
   }
 
   /** Resolves with the head of an answer, of any status. */

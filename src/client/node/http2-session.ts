@@ -55,6 +55,12 @@ export class Http2Session {
     // See above.
   }
 
+  /** The next request makes another connection. This one ends with its open streams, which may be intact. */
+  retire(): void {
+    this.#connection?.retire();
+    this.#connection = undefined;
+  }
+
   /** Drops the connection and fails its open streams. The next request makes another. */
   abort(): void {
     this.#connection?.abort();
@@ -96,12 +102,17 @@ class PingedConnection {
     return stream;
   }
 
+  retire(): void {
+    this.#session.close();
+  }
+
   abort(): void {
     this.#session.destroy(undefined, constants.NGHTTP2_CANCEL);
   }
 
+  /** Also while the connection only waits for the end of its streams. */
   #check(keepaliveMs: number): void {
-    if (this.#session.connecting || !this.isUsable) return;
+    if (this.#session.connecting || this.#session.destroyed) return;
     if (this.#openStreams > 0) this.#ping(keepaliveMs);
     else if (this.#idle) this.#session.close();
     else this.#idle = true;

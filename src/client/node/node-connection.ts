@@ -24,7 +24,10 @@ export interface NodeConnectionOptions {
 
 /** A route, and how to give up its connections. */
 interface OwnedRoute extends Route {
+  /** Connections in use stay open: the streams of other processes may be intact, and some calls must not be repeated. */
   retire(): void;
+  /** Every call has ended. */
+  close(): void;
 }
 
 /** Throws a TypeError for an invalid URL. */
@@ -38,17 +41,16 @@ export function nodeConnection(options: NodeConnectionOptions): Connection {
   let current: OwnedRoute | undefined;
   let goaways = 0;
   const onGoaway = () => void goaways++;
-  const close = () => {
-    current?.retire();
-    current = undefined;
-  };
   return {
     open: () => {
-      close();
+      current?.retire();
       current = options.httpVersion === "2" ? overHttp2(resolved, onGoaway) : overHttp1(resolved);
       return current;
     },
-    close,
+    close: () => {
+      current?.close();
+      current = undefined;
+    },
     get goaways() {
       return goaways;
     },
@@ -73,15 +75,11 @@ function overHttp1({ baseUrl, keepaliveMs, socketPath, tls }: Resolved): OwnedRo
   const place = socketPath === undefined ? {} : { socketPath };
   const agent = new Agent({ keepAlive: true, timeout: keepaliveMs, ...place, ...tls });
   const http = http1Client(baseUrl, { agent });
-  return {
-    rpc: rpcOverHttp(http),
-    http,
-    // Connections in use stay open: the streams of other processes may be intact.
-    retire: () => {
-      agent.maxFreeSockets = 0;
-      for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
-    },
+  const closeIdle = () => {
+    agent.maxFreeSockets = 0;
+    for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
   };
+  return { rpc: rpcOverHttp(http), http, retire: closeIdle, close: closeIdle };
 }
 
 function overHttp2({ baseUrl, keepaliveMs, socketPath, tls }: Resolved, onGoaway: () => void): OwnedRoute {
@@ -90,6 +88,7 @@ function overHttp2({ baseUrl, keepaliveMs, socketPath, tls }: Resolved, onGoaway
   return {
     rpc: rpcOverHttp(http),
     http,
-    retire: () => sessionManager.abort(),
+    retire: () => sessionManager.retire(),
+    close: () => sessionManager.abort(),
   };
 }

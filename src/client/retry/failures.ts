@@ -82,10 +82,15 @@ function fromAgent(cause: AnswerError): Failure {
   };
 }
 
-/** Node's error for a host with several addresses has a code, but no message of its own. */
+/**
+ * Node's error for a host with several addresses has a code, but no message of its own. That of its fetch says only that
+ * it failed; the cause says why.
+ */
 function describe(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
-  if (thrown.message !== "") return thrown.message;
+  const { cause, message } = thrown;
+  if (message === "fetch failed" && cause instanceof Error) return `${message}: ${describe(cause)}`;
+  if (message !== "") return message;
   return causesOf(thrown)
     .map((cause) => Reflect.get(cause, "code"))
     .filter((code) => typeof code === "string")

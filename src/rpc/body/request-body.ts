@@ -305,13 +305,13 @@ class EnvelopeScanner {
     return isComplete;
   }
 
-  /** The library would call a message that it cannot decompress an error of its own. */
+  /** The code is that of the protocols (and of the conformance suite), although the mistake is the client's. */
   #lengthInHead(): number {
     const { flags, length } = parseHead(this.#head, this.#maxBytes);
     if ((flags & COMPRESSED_FLAG) === 0) return length;
     throw new ConnectError(
       `a message has the flag of a compressed one; name its compression in ${this.#encodingHeader}`,
-      Code.InvalidArgument,
+      Code.Internal,
     );
   }
 }

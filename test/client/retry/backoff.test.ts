@@ -197,6 +197,9 @@ test("invalid options are refused at once", () => {
   expect(() => createClient({ baseUrl: "ftp://127.0.0.1:49983" })).toThrow(
     "must be like http://127.0.0.1:49983",
   );
+  expect(() => createClient({ baseUrl, httpVersion: "3" as "2" })).toThrow(
+    'httpVersion is "3", must be "1.1" or "2"',
+  );
   expect(() => createClient({ baseUrl, reconnect: { keepaliveSeconds: 0.5 } })).toThrow(RangeError);
   expect(() => createClient({ baseUrl, reconnect: { maxDelayMs: Number.NaN } })).toThrow(
     "reconnect.maxDelayMs is NaN",
