@@ -15,6 +15,7 @@ import { encodeMap } from "./sparse-map.ts";
 const INLINE_BYTES = 64 * 1024;
 /** Files that are read in one call. */
 const MAX_BATCH = 256;
+const GATHERED_BYTES = 64 * 1024;
 
 /**
  * Skipped are sockets, FIFOs, devices, names and targets of links that are not UTF-8, and what vanished meanwhile or cannot be
@@ -48,11 +49,26 @@ export async function* packTree(request: PackRequest): AsyncGenerator<Uint8Array
     .then(() => pack.finalize())
     .catch((error: unknown) => pack.destroy(error as Error));
   try {
-    yield* pack as AsyncIterable<Buffer>;
+    yield* gathered(pack as AsyncIterable<Buffer>, Math.min(request.bufferBytes, GATHERED_BYTES));
     await walking;
   } finally {
     pack.destroy();
   }
+}
+
+/** Pieces of at least `bytes`: an archive of small files is made of very small ones, and each costs a system call. */
+async function* gathered(pieces: AsyncIterable<Buffer>, bytes: number): AsyncGenerator<Buffer, void, void> {
+  let held: Buffer[] = [];
+  let heldBytes = 0;
+  for await (const piece of pieces) {
+    held.push(piece);
+    heldBytes += piece.length;
+    if (heldBytes < bytes) continue;
+    yield held.length === 1 ? piece : Buffer.concat(held);
+    held = [];
+    heldBytes = 0;
+  }
+  if (heldBytes > 0) yield Buffer.concat(held);
 }
 
 class Packing {
