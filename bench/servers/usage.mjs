@@ -35,6 +35,18 @@ export function processCpuSeconds(server) {
   });
 }
 
+/**
+ * The same with the children that have ended: sshd runs tar as a command.
+ * @param {Measured} server
+ */
+export function cpuSecondsWithChildren(server) {
+  return sumOf(server, (pid) => {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) / 100, 0);
+  });
+}
+
 /** Its peak resident memory, in MB of 10^6 bytes. @param {Measured} server */
 export function peakResidentMb(server) {
   return statusMb(server, "VmHWM");

@@ -25,6 +25,7 @@ export { baseOf, type Following, parentOf } from "./transfer/target.ts";
 export type { TargetState } from "./transfer/target-state.ts";
 export { type PackProgress, packTree } from "./tree/pack-tree.ts";
 export { type PathFilter, pathFilter } from "./tree/path-filter.ts";
+export { reasonOf, type SkippedEntry } from "./tree/skipped-entries.ts";
 export type { UnpackStep } from "./tree/unpack-entries.ts";
 export { type OutwardLinks, type UnpackProgress, unpackTree } from "./tree/unpack-tree.ts";
 export type { NumberedEvent, WatchEventType } from "./watch/watch-event.ts";

@@ -90,7 +90,7 @@ async function copyAll(copies: readonly Copy[], context: TransferContext, flags:
   let code: number = exitCodes.done;
   for (const copy of copies) {
     try {
-      await copyOne(copy, context, flags);
+      if (!(await copyOne(copy, context, flags))) code = exitCodes.failed;
     } catch (error) {
       if (!(error instanceof FileProblem) || context.signal.aborted) throw error;
       context.view.stop();
@@ -101,7 +101,8 @@ async function copyAll(copies: readonly Copy[], context: TransferContext, flags:
   return code;
 }
 
-async function copyOne(copy: Copy, context: TransferContext, flags: CpFlags): Promise<void> {
+/** Returns false if a part of the source could not be read, which was printed. */
+async function copyOne(copy: Copy, context: TransferContext, flags: CpFlags): Promise<boolean> {
   const { source, state, target } = copy;
   const { view } = context;
   if (state?.kind === "directory") return copyDirectory(copy, context, flags);
@@ -111,6 +112,7 @@ async function copyOne(copy: Copy, context: TransferContext, flags: CpFlags): Pr
   const bytes = await copyContent(copy, isShown ? context : { ...context, view: silent(view) });
   if (isShown) view.end(bytes);
   await view.reportEvent("copied", { source: source.typed, target: target.typed, kind: "file", bytes });
+  return true;
 }
 
 async function copyContent({ source, state, target }: Copy, context: TransferContext): Promise<number> {
@@ -131,14 +133,14 @@ async function localKind(path: string): Promise<PathState["kind"]> {
   return stats === undefined || stats.isFile() ? "file" : "other";
 }
 
-async function copyDirectory(copy: Copy, context: TransferContext, flags: CpFlags): Promise<void> {
+async function copyDirectory(copy: Copy, context: TransferContext, flags: CpFlags): Promise<boolean> {
   const { source, target } = copy;
   const { view } = context;
   if (target.kind === "pipe") return await archiveToStdout(copy, context, flags);
   const { withLocalFiles } = await import("./local-tree.ts");
   const copied = await withLocalFiles((files) => copyTree(copy, files, context, flags));
   view.end(copied.bytes);
-  const { skippedEntries, ...counts } = copied;
+  const { skippedEntries, notRead, ...counts } = copied;
   await view.reportEvent("copied", {
     source: source.typed,
     target: target.typed,
@@ -147,6 +149,8 @@ async function copyDirectory(copy: Copy, context: TransferContext, flags: CpFlag
   });
   // Not a notice: something is missing.
   if (copied.skipped > 0) printError(leftOut(source.typed, copied));
+  // What --links skip leaves out is as asked for.
+  return notRead === 0;
 }
 
 async function copyTree(
@@ -178,7 +182,7 @@ async function archiveToStdout(
   { source }: Copy,
   { client, signal }: TransferContext,
   { exclude }: CpFlags,
-): Promise<void> {
+): Promise<boolean> {
   if (source.kind !== "remote") throw new Error("one side of a copy is on the agent");
   if (process.stdout.isTTY === true)
     throw new FileProblem(
@@ -187,6 +191,9 @@ async function archiveToStdout(
   try {
     const download = await client.files.downloadDirectory(source.path, { exclude, signal });
     for await (const piece of download) await writeOut(process.stdout, piece);
+    const { skipped = 0, skippedEntries = [] } = download.summary ?? {};
+    if (skipped > 0) printError(leftOut(source.typed, { skipped, skippedEntries }));
+    return skipped === 0;
   } catch (error) {
     throw remoteProblem(error, source.path);
   }
@@ -203,7 +210,10 @@ function silent(view: TransferContext["view"]): TransferContext["view"] {
 
 const MAX_NAMED = 5;
 
-function leftOut(source: string, { skipped, skippedEntries }: CopiedTree): string {
+function leftOut(
+  source: string,
+  { skipped, skippedEntries }: Pick<CopiedTree, "skipped" | "skippedEntries">,
+): string {
   const named = skippedEntries.slice(0, MAX_NAMED).map(({ name, reason }) => `${name} (${reason})`);
   const rest =
     skipped > named.length

@@ -65,10 +65,11 @@ export async function downloadTree(
       );
       if (attempt > 1) await applySteps(files, to, created.finishedDirectories());
       const { skippedCount, skipped } = progress;
+      const { skipped: notRead = 0, skippedEntries: notReadEntries = [] } = download.summary ?? {};
       return {
         ...created.counts,
-        skipped: skippedCount + (download.summary?.skipped ?? 0),
-        skippedEntries: skipped,
+        ...{ skipped: skippedCount + notRead, notRead },
+        skippedEntries: [...notReadEntries, ...skipped],
       };
     } catch (error) {
       signal.throwIfAborted();

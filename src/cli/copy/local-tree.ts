@@ -10,6 +10,7 @@ import {
   type PackProgress,
   type PathFilter,
   packTree,
+  reasonOf,
   type UnpackProgress,
   type UnpackStep,
   type UserFiles,
@@ -40,7 +41,9 @@ export interface Packed {
 export async function packDirectory(files: UserFiles, path: string, isExcluded: PathFilter): Promise<Packed> {
   const root = await onThisMachine("read", path, () => files.call("openTree", [Buffer.from(resolve(path))]));
   const abort = new AbortController();
-  const progress: PackProgress = { files: 0, directories: 0, links: 0, bytes: 0, skipped: 0 };
+  const progress: PackProgress = {
+    ...{ files: 0, directories: 0, links: 0, bytes: 0, skipped: [], skippedCount: 0 },
+  };
   const request = { files, root, isExcluded, progress, bufferBytes: BUFFER_BYTES, signal: abort.signal };
   async function* archive(): AsyncGenerator<Uint8Array, void, void> {
     try {
@@ -132,9 +135,15 @@ function reporting(files: UserFiles, onCreated: UnpackHow["onCreated"]): UserFil
 /** The bytes of all files in a directory. */
 export async function bytesOfTree(files: UserFiles, path: string, isExcluded: PathFilter): Promise<number> {
   const root = await onThisMachine("read", path, () => files.call("openTree", [Buffer.from(resolve(path))]));
+  const entriesIn = (folder: Buffer) =>
+    files.call("readTreeFolder", [root.fd, folder]).catch((error: unknown) => {
+      // The copy leaves it out also, and says so.
+      if (reasonOf(error) === undefined) throw error;
+      return undefined;
+    });
   const below = async (folder: Buffer): Promise<number> => {
     let bytes = 0;
-    for (const entry of (await files.call("readTreeFolder", [root.fd, folder])) ?? []) {
+    for (const entry of (await entriesIn(folder)) ?? []) {
       const name = Buffer.from(entry.name);
       const place = folder.length === 0 ? name : Buffer.concat([folder, Buffer.from("/"), name]);
       if (isExcluded(place.toString())) continue;

@@ -4,7 +4,7 @@
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import type { FileEntry, UnpackedDirectory } from "../../client/index.ts";
-import type { OutwardLinks, PathFilter, UserFiles } from "../../filesystem/index.ts";
+import type { OutwardLinks, PackProgress, PathFilter, UserFiles } from "../../filesystem/index.ts";
 import { ifFound, remoteProblem } from "../files/file-problem.ts";
 import { packDirectory } from "./local-tree.ts";
 import { isLost, Patience } from "./patience.ts";
@@ -19,13 +19,14 @@ export interface TreeHow {
   readonly giveUpAfterMs: number | undefined;
 }
 
-/** The stored entries; `skipped` counts both sides. */
+/** The stored entries; `skipped` counts both sides, `notRead` the source. */
 export interface CopiedTree {
   readonly files: number;
   readonly directories: number;
   readonly links: number;
   readonly bytes: number;
   readonly skipped: number;
+  readonly notRead: number;
   /** The first ones, with the reason. */
   readonly skippedEntries: readonly { readonly name: string; readonly reason: string }[];
 }
@@ -60,7 +61,7 @@ export async function uploadTree(
           view.moved(before.bytes + bytes);
         },
       });
-      return summary(unpacked, stored, packed.progress.skipped);
+      return summary(unpacked, stored, packed.progress);
     } catch (error) {
       signal.throwIfAborted();
       if (!isLost(error)) throw remoteProblem(error, to);
@@ -76,9 +77,12 @@ export async function uploadTree(
 function summary(
   { files, directories, links, bytes, skipped, skippedEntries }: UnpackedDirectory,
   stored: { readonly files: number; readonly bytes: number },
-  notPacked: number,
+  notPacked: PackProgress,
 ): CopiedTree {
-  const rest = { directories, links, skipped: skipped + notPacked, skippedEntries };
+  const rest = {
+    ...{ directories, links, skipped: skipped + notPacked.skippedCount, notRead: notPacked.skippedCount },
+    skippedEntries: [...notPacked.skipped, ...skippedEntries],
+  };
   return { files: files + stored.files, bytes: bytes + stored.bytes, ...rest };
 }
 

@@ -115,7 +115,13 @@ function summaryIn(answer: HttpAnswer): DirectorySummary | undefined {
     links: count("Links"),
     bytes: count("Bytes"),
     skipped: count("Skipped"),
+    skippedEntries: skippedIn(answer.trailer("X-Archive-Skipped-Entries")),
   };
+}
+
+/** None of an agent that does not name them. */
+function skippedIn(text: string | undefined): readonly SkippedEntry[] {
+  return text === undefined ? [] : JSON.parse(decodeURIComponent(text));
 }
 
 export async function uploadDirectory(

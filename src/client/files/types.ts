@@ -201,15 +201,15 @@ export interface DirectorySummary {
   readonly directories: number;
   readonly links: number;
   readonly bytes: number;
-  /** Entries that were left out, such as sockets. */
+  /** Entries that were left out, such as sockets and files that cannot be read, or that are not complete. */
   readonly skipped: number;
+  /** The first ones of them, with the reason. */
+  readonly skippedEntries: readonly SkippedEntry[];
 }
 
 /** The result of `uploadDirectory`. */
 export interface UnpackedDirectory extends DirectorySummary {
   readonly path: string;
-  /** The first entries that were left out. */
-  readonly skippedEntries: readonly SkippedEntry[];
 }
 
 /** An entry that was left out, and why. */

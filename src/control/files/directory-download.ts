@@ -1,6 +1,13 @@
 // GET /files?path=D&format=tar: a directory in one answer. Its trailers count the content.
 
-import { baseOf, closeFile, type PackProgress, packTree, pathFilter } from "../../filesystem/index.ts";
+import {
+  baseOf,
+  closeFile,
+  type PackProgress,
+  packTree,
+  pathFilter,
+  type SkippedEntry,
+} from "../../filesystem/index.ts";
 import { isGoneClient, type NodeRequest, type NodeResponse, type Query } from "../../http/index.ts";
 import { contentDisposition } from "../file-headers/content-disposition.ts";
 import { type ArchiveFormat, compressed, mediaTypeOf } from "./archive-format.ts";
@@ -15,7 +22,10 @@ const TRAILERS = [
   "X-Archive-Links",
   "X-Archive-Bytes",
   "X-Archive-Skipped",
+  "X-Archive-Skipped-Entries",
 ];
+/** Clients refuse trailers above 16 KiB. */
+const MAX_SKIPPED_TEXT = 8 * 1024;
 
 export async function downloadDirectory(
   service: FileService,
@@ -59,15 +69,17 @@ async function send(
   share: TransferShare,
   archive: (bufferBytes: number, progress: PackProgress, signal: AbortSignal) => AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const progress: PackProgress = { files: 0, directories: 0, links: 0, bytes: 0, skipped: 0 };
+  const progress: PackProgress = {
+    ...{ files: 0, directories: 0, links: 0, bytes: 0, skipped: [], skippedCount: 0 },
+  };
   const abort = new AbortController();
   const onClose = () => abort.abort();
   response.once("close", onClose);
   const sender = createSender(response, idleMs, logger);
   try {
     for await (const piece of archive(share.bufferBytes, progress, abort.signal)) await sender.send(piece);
-    const { files, directories, links, bytes, skipped } = progress;
-    const values = [files, directories, links, bytes, skipped];
+    const { files, directories, links, bytes, skipped, skippedCount } = progress;
+    const values = [files, directories, links, bytes, skippedCount, textOf(skipped)];
     response.addTrailers(Object.fromEntries(TRAILERS.map((name, index) => [name, String(values[index])])));
     sender.end();
   } catch (error) {
@@ -78,6 +90,14 @@ async function send(
     response.removeListener("close", onClose);
     sender.stop();
     share.release();
+  }
+}
+
+/** JSON with the escapes of a URL: as many of the first ones as fit. */
+function textOf(skipped: readonly SkippedEntry[]): string {
+  for (let count = skipped.length; ; count--) {
+    const text = encodeURIComponent(JSON.stringify(skipped.slice(0, count)));
+    if (text.length <= MAX_SKIPPED_TEXT) return text;
   }
 }
 

@@ -186,10 +186,9 @@ async function sendParts(
 
 async function sendRange(fd: number, range: ByteRange, share: TransferShare, sender: Sender): Promise<void> {
   const part = { fd, start: range.start, end: range.end + 1, send: sender.send };
-  const buffers = share.buffers();
-  const socket = lengthOf(range) > buffers[0].length ? sender.directSocket() : undefined;
-  if (socket === undefined) await copyOut({ ...part, buffers });
-  else await sendOut({ ...part, buffer: buffers[0], socket, onProgress: sender.noteProgress });
+  const socket = lengthOf(range) > share.bufferBytes ? sender.directSocket() : undefined;
+  if (socket === undefined) await copyOut({ ...part, buffers: share.buffers() });
+  else await sendOut({ ...part, buffer: share.buffer(), socket, onProgress: sender.noteProgress });
 }
 
 async function sendGzip(

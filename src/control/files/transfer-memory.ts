@@ -14,7 +14,8 @@ const MAX_FREE = 8;
 export interface TransferShare {
   /** The size of one buffer. */
   readonly bufferBytes: number;
-  /** Allocated at the first use. */
+  /** Allocated at the first use: the first of the two is all that a download by sendfile needs. */
+  buffer(): Buffer;
   buffers(): readonly [Buffer, Buffer];
   /** A second call does nothing. The buffers may be used by another transfer afterwards. */
   release(): void;
@@ -55,18 +56,28 @@ export class TransferMemory {
   }
 
   #share(bufferBytes: number, release: () => void): TransferShare {
-    let buffers: readonly [Buffer, Buffer] | undefined;
+    let first: Buffer | undefined;
+    let second: Buffer | undefined;
+    const buffer = () => {
+      first ??= this.#take(bufferBytes);
+      return first;
+    };
     let isReleased = false;
     this.#transfers++;
     return {
       bufferBytes,
-      buffers: () => (buffers ??= [this.#take(bufferBytes), this.#take(bufferBytes)]),
+      buffer,
+      buffers: () => {
+        second ??= this.#take(bufferBytes);
+        return [buffer(), second];
+      },
       release: () => {
         if (isReleased) return;
         isReleased = true;
         this.#transfers--;
-        for (const buffer of buffers ?? [])
-          if (buffer.length === BUFFER_SIZES[0] && this.#free.length < MAX_FREE) this.#free.push(buffer);
+        for (const free of [first, second])
+          if (free !== undefined && free.length === BUFFER_SIZES[0] && this.#free.length < MAX_FREE)
+            this.#free.push(free);
         release();
       },
     };

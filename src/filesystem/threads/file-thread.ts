@@ -14,6 +14,7 @@ import {
   TAKEN_PARTS,
   type ThreadSettings,
 } from "./messages.ts";
+import { sharedSpools } from "./own-spools.ts";
 import { RESOLVE_FROM, THREAD_SOURCE } from "./thread-source.ts";
 
 /** How much code and data an operation may use: a list of 100,000 entries leaves in parts. */
@@ -60,7 +61,10 @@ export class FileThread {
     this.#counters = new Int32Array(progress);
     this.#events = events;
     this.#limits = limits;
-    const settings: ThreadSettings = { identity, progress, resolveFrom: RESOLVE_FROM };
+    const settings: ThreadSettings = {
+      ...{ identity, progress, spools: sharedSpools() },
+      resolveFrom: RESOLVE_FROM,
+    };
     this.#worker = new Worker(THREAD_SOURCE, {
       eval: true,
       workerData: settings,

@@ -9,6 +9,8 @@ export interface ThreadSettings {
     | undefined;
   /** 32-bit numbers: how many steps were done, the id of the call to give up, how many parts the agent has taken. */
   readonly progress: SharedArrayBuffer;
+  /** Of own-spools.ts. */
+  readonly spools: SharedArrayBuffer;
   /** The file from which the thread resolves packages. */
   readonly resolveFrom: string;
 }

@@ -15,6 +15,7 @@ import {
   type ThreadSettings,
 } from "./messages.ts";
 import { operations } from "./operations.ts";
+import { useSharedSpools } from "./own-spools.ts";
 
 /** For new files and directories, as for commands. */
 const UMASK = 0o022;
@@ -24,7 +25,8 @@ const GIVE_UP_CHECK_MS = 100;
 
 type AnyOperation = (context: object, ...values: readonly unknown[]) => unknown;
 
-function serve(port: NonNullable<typeof parentPort>, { identity, progress }: ThreadSettings): void {
+function serve(port: NonNullable<typeof parentPort>, { identity, progress, spools }: ThreadSettings): void {
+  useSharedSpools(spools);
   // The umask first: without capabilities the kernel may refuse unshare.
   setThreadUmask(UMASK);
   if (identity !== undefined) takeFileIdentity(identity);

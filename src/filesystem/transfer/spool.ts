@@ -7,6 +7,7 @@ import { constants, openSync, promises, realpathSync, statSync, unlinkSync } fro
 import { dirname } from "node:path";
 import { kernelRandomUuid, nameOf, O_TMPFILE } from "../../linux/index.ts";
 import { errnoOf, pathError } from "../file-error.ts";
+import { noteOwnSpool } from "../threads/own-spools.ts";
 
 /** Directories that every user may write to, one of which is usually on the target's file system. */
 export const SHARED_DIRECTORIES = ["/var/tmp", "/tmp"];
@@ -132,7 +133,9 @@ const cannotBeNameless = new Set([
 
 function openNameless(directory: string | Buffer): number | undefined {
   try {
-    return openSync(directory, O_TMPFILE | constants.O_RDWR, MODE);
+    const fd = openSync(directory, O_TMPFILE | constants.O_RDWR, MODE);
+    noteOwnSpool(fd);
+    return fd;
   } catch (error) {
     const errno = errnoOf(error);
     if (errno !== undefined && cannotBeNameless.has(nameOf(errno))) return undefined;

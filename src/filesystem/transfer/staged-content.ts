@@ -4,6 +4,7 @@
 
 import { HoldfastError } from "../../errors.ts";
 import { errnoOf, pathError } from "../file-error.ts";
+import { noteOwnSpool } from "../threads/own-spools.ts";
 import type { CompleteContent } from "./copy-in.ts";
 import { closeFile, truncateFile, writeAllAt } from "./file-io.ts";
 import type { Spool } from "./spool.ts";
@@ -53,6 +54,7 @@ export class StagedContent {
     this.#writtenBytes = saved.bytes;
     // A write may have been under way.
     this.#wasTruncated = true;
+    noteOwnSpool(saved.spool.fd);
   }
 
   /**

@@ -1,6 +1,6 @@
 // The operations of file threads for whole directories.
 
-import { openTree, openTreeFile, readTreeFolder } from "./read-tree.ts";
+import { openTree, openTreeFiles, readTreeFolder } from "./read-tree.ts";
 import { openUnpackRoot, unpackEntries } from "./unpack-entries.ts";
 
-export const treeOperations = { openTree, openTreeFile, openUnpackRoot, readTreeFolder, unpackEntries };
+export const treeOperations = { openTree, openTreeFiles, openUnpackRoot, readTreeFolder, unpackEntries };

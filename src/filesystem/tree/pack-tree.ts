@@ -8,18 +8,24 @@ import type { UserFiles } from "../file-access.ts";
 import { closeFile, readAt } from "../transfer/file-io.ts";
 import type { PathFilter } from "./path-filter.ts";
 import type { TreeEntry, TreeFile } from "./read-tree.ts";
+import { noteSkipped, REMOVED, reasonOf, type SkippedEntries } from "./skipped-entries.ts";
 import { encodeMap } from "./sparse-map.ts";
 
-/** A file up to this size is read in one call. */
+/** A file up to this size is read together with others. */
 const INLINE_BYTES = 64 * 1024;
+/** Files that are read in one call. */
+const MAX_BATCH = 256;
+const GATHERED_BYTES = 64 * 1024;
 
-export interface PackProgress {
+/**
+ * Skipped are sockets, FIFOs, devices, names and targets of links that are not UTF-8, and what vanished meanwhile or cannot be
+ * read; also files of which a part is missing.
+ */
+export interface PackProgress extends SkippedEntries {
   files: number;
   directories: number;
   links: number;
   bytes: number;
-  /** Sockets, FIFOs, devices, names and targets of links that are not UTF-8, and what vanished meanwhile. */
-  skipped: number;
 }
 
 export interface PackRequest {
@@ -43,11 +49,26 @@ export async function* packTree(request: PackRequest): AsyncGenerator<Uint8Array
     .then(() => pack.finalize())
     .catch((error: unknown) => pack.destroy(error as Error));
   try {
-    yield* pack as AsyncIterable<Buffer>;
+    yield* gathered(pack as AsyncIterable<Buffer>, Math.min(request.bufferBytes, GATHERED_BYTES));
     await walking;
   } finally {
     pack.destroy();
   }
+}
+
+/** Pieces of at least `bytes`: an archive of small files is made of very small ones, and each costs a system call. */
+async function* gathered(pieces: AsyncIterable<Buffer>, bytes: number): AsyncGenerator<Buffer, void, void> {
+  let held: Buffer[] = [];
+  let heldBytes = 0;
+  for await (const piece of pieces) {
+    held.push(piece);
+    heldBytes += piece.length;
+    if (heldBytes < bytes) continue;
+    yield held.length === 1 ? piece : Buffer.concat(held);
+    held = [];
+    heldBytes = 0;
+  }
+  if (heldBytes > 0) yield Buffer.concat(held);
 }
 
 class Packing {
@@ -62,76 +83,134 @@ class Packing {
   }
 
   async walk(folder: TreeEntry, path: Buffer): Promise<void> {
-    const { files, root, isExcluded, progress, signal } = this.#request;
+    const { isExcluded, progress } = this.#request;
     const name = path.length === 0 ? "." : path.toString();
-    const entries = await files.call("readTreeFolder", [root.fd, path], { signal });
-    if (entries === undefined) {
-      progress.skipped++;
-      return;
-    }
+    const entries = await this.#entriesIn(path, name);
+    if (entries === undefined) return;
     await this.#add({ ...headerOf(folder, `${name}/`), type: "directory" });
     progress.directories++;
+    const run: NamedFile[] = [];
     for (const entry of entries) {
       const bytes = Buffer.from(entry.name);
       const below = path.length === 0 ? bytes : Buffer.concat([path, Buffer.from("/"), bytes]);
-      if (!isUtf8(below) || entry.kind === "other") progress.skipped++;
+      if (!isUtf8(below)) this.#noteSkipped(below, "its name is not UTF-8");
       else if (isExcluded(below.toString())) continue;
-      else if (entry.kind === "directory") await this.walk(entry, below);
-      else if (entry.kind === "symlink") await this.#addLink(entry, below.toString());
-      else await this.#addFile(entry, below);
+      else if (entry.kind === "other") this.#noteSkipped(below, entry.description ?? "its kind is not known");
+      else if (entry.kind === "file") run.push({ entry, name: below.toString() });
+      else {
+        await this.#addFiles(path, run.splice(0));
+        if (entry.kind === "directory") await this.walk(entry, below);
+        else await this.#addLink(entry, below.toString());
+      }
     }
+    await this.#addFiles(path, run);
+  }
+
+  /** Undefined if the directory cannot be read. */
+  async #entriesIn(path: Buffer, name: string): Promise<readonly TreeEntry[] | undefined> {
+    const { files, root, signal } = this.#request;
+    try {
+      const entries = await files.call("readTreeFolder", [root.fd, path], { signal });
+      if (entries === undefined) this.#noteSkipped(name, REMOVED);
+      return entries;
+    } catch (error) {
+      const reason = reasonOf(error);
+      // Without its root there is no archive.
+      if (reason === undefined || path.length === 0) throw error;
+      this.#noteSkipped(name, reason);
+      return undefined;
+    }
+  }
+
+  #noteSkipped(name: Buffer | string, reason: string): void {
+    noteSkipped(this.#request.progress, name.toString(), reason);
   }
 
   async #addLink(entry: TreeEntry, name: string): Promise<void> {
     const target = Buffer.from(entry.target ?? []);
-    if (!isUtf8(target)) {
-      this.#request.progress.skipped++;
-      return;
-    }
+    if (!isUtf8(target)) return this.#noteSkipped(name, "the target of the link is not UTF-8");
     const linkname = target.toString();
     await this.#add({ ...headerOf(entry, name), type: "symlink", linkname });
     this.#request.progress.links++;
   }
 
-  async #addFile(entry: TreeEntry, path: Buffer): Promise<void> {
-    const { files, root, progress, signal } = this.#request;
-    const name = path.toString();
+  /** Files that follow each other in one directory, many at a time. */
+  async #addFiles(folder: Buffer, run: readonly NamedFile[]): Promise<void> {
+    const { files, root, bufferBytes, signal } = this.#request;
+    for (let at = 0; at < run.length; ) {
+      const first = run[at];
+      if (first === undefined) return;
+      if (await this.#addLinked(first)) {
+        at++;
+        continue;
+      }
+      const names = this.#toRead(run, at).map(({ entry }) => entry.name);
+      const request = { folder, names, inlineBytes: INLINE_BYTES, maxBytes: bufferBytes / 2 };
+      const found = await files.call("openTreeFiles", [root.fd, request], { signal });
+      for (const file of found) {
+        const named = run[at++];
+        if (named !== undefined) await this.#addFile(named, file);
+      }
+    }
+  }
+
+  /** From `at` on, up to what is a link to one that was added or is read with these. */
+  #toRead(run: readonly NamedFile[], at: number): readonly NamedFile[] {
+    const linked = new Set<string>();
+    const end = run.findIndex(({ entry }, index) => {
+      if (index < at) return false;
+      if (index - at >= MAX_BATCH) return true;
+      if (entry.linked === undefined) return false;
+      if (this.#linked.has(entry.linked) || linked.has(entry.linked)) return true;
+      linked.add(entry.linked);
+      return false;
+    });
+    return run.slice(at, end < 0 ? run.length : end);
+  }
+
+  /** Returns false for the first name of a file. */
+  async #addLinked({ entry, name }: NamedFile): Promise<boolean> {
     const first = entry.linked === undefined ? undefined : this.#linked.get(entry.linked);
-    if (first !== undefined) {
-      await this.#add({ ...headerOf(entry, name), type: "link", linkname: first });
-      progress.links++;
-      return;
-    }
-    const file = await files.call("openTreeFile", [root.fd, path, INLINE_BYTES], { signal });
-    if (file === undefined) {
-      progress.skipped++;
-      return;
-    }
-    const header = { ...headerOf(entry, name), size: file.bytes, type: "file" } as const;
-    if (file.content !== undefined) await this.#add(header, Buffer.from(file.content));
+    if (first === undefined) return false;
+    await this.#add({ ...headerOf(entry, name), type: "link", linkname: first });
+    this.#request.progress.links++;
+    return true;
+  }
+
+  async #addFile({ entry, name }: NamedFile, file: TreeFile): Promise<void> {
+    const { progress } = this.#request;
+    if (file.kind === "missing") return this.#noteSkipped(name, file.reason);
+    const bytes = file.kind === "content" ? file.content.length : file.bytes;
+    const header = { ...headerOf(entry, name), size: bytes, type: "file" } as const;
+    if (file.kind === "content") await this.#add(header, viewOf(file.content));
     else await this.#addLarge(header, file).finally(() => closeFile(file.fd));
     if (entry.linked !== undefined) this.#linked.set(entry.linked, name);
     progress.files++;
-    progress.bytes += file.bytes;
+    progress.bytes += bytes;
   }
 
-  async #addLarge(header: EntryHeader, { fd, bytes, extents }: TreeFile): Promise<void> {
+  async #addLarge(
+    header: EntryHeader,
+    { fd, bytes, extents }: TreeFile & { readonly kind: "open" },
+  ): Promise<void> {
     const map = extents === undefined ? undefined : encodeMap(extents, bytes);
     const parts = extents ?? [{ start: 0, end: bytes }];
     const size = parts.reduce((sum, { start, end }) => sum + end - start, map?.length ?? 0);
     const sent = this.#begin(map === undefined ? header : sparseHeader(header, size));
     if (map !== undefined) await sent.write(map);
+    // Its length is in the archive already: what cannot be read becomes zeros.
+    let problem: string | undefined;
     for (const { start, end } of parts) {
       for (let at = start; at < end; ) {
         this.#request.signal.throwIfAborted();
         const piece = Buffer.alloc(Math.min(this.#request.bufferBytes, end - at));
-        // A file that became shorter meanwhile is padded with zeros: its length is in the archive already.
-        await readAt(fd, piece, at);
+        problem ??= await problemOfReading(fd, piece, at);
         await sent.write(piece);
         at += piece.length;
       }
     }
     await sent.end();
+    if (problem !== undefined) this.#noteSkipped(header.name, `${problem}; the rest is zeros in the copy`);
   }
 
   #begin(header: EntryHeader): { write(piece: Buffer): Promise<void>; end(): Promise<void> } {
@@ -175,6 +254,29 @@ class Packing {
       );
       entry.on("error", reportedElsewhere);
     });
+  }
+}
+
+interface NamedFile {
+  readonly entry: TreeEntry;
+  /** With the path from the root. */
+  readonly name: string;
+}
+
+/** As a Buffer, without a copy. */
+function viewOf({ buffer, byteOffset, length }: Uint8Array): Buffer<ArrayBuffer> {
+  return Buffer.from(buffer as ArrayBuffer, byteOffset, length);
+}
+
+/** Undefined if the piece is complete. */
+async function problemOfReading(fd: number, piece: Buffer, at: number): Promise<string | undefined> {
+  try {
+    const filled = await readAt(fd, piece, at);
+    return filled === piece.length ? undefined : "it became shorter while it was read";
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (reason === undefined) throw error;
+    return `it cannot be read completely: ${reason}`;
   }
 }
 

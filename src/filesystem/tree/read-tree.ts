@@ -6,6 +6,8 @@ import { errnoOf, FileError, pathError, withPath } from "../file-error.ts";
 import { openPath } from "../threads/open-path.ts";
 import type { OperationContext } from "../threads/operation-context.ts";
 import { inFolder, openBelow } from "./below.ts";
+import { REMOVED, reasonOf } from "./skipped-entries.ts";
+import { MAX_PARTS } from "./sparse-map.ts";
 
 export type TreeEntryKind = "directory" | "file" | "symlink" | "other";
 
@@ -21,6 +23,8 @@ export interface TreeEntry {
   readonly linked: string | undefined;
   /** The text of a symbolic link. */
   readonly target: Uint8Array | undefined;
+  /** What something of another kind is. */
+  readonly description: string | undefined;
 }
 
 export interface TreeRoot {
@@ -34,6 +38,12 @@ const kinds = new Map<number, TreeEntryKind>([
   [0o040000, "directory"],
   [0o100000, "file"],
   [0o120000, "symlink"],
+]);
+const descriptions = new Map([
+  [0o140000, "it is a socket"],
+  [0o010000, "it is a FIFO"],
+  [0o020000, "it is a device"],
+  [0o060000, "it is a device"],
 ]);
 
 export function openTree(_context: OperationContext, path: Uint8Array): TreeRoot {
@@ -92,43 +102,88 @@ function describe(name: Buffer, place: Buffer): TreeEntry {
     mtimeMs: stats.mtimeMs,
     linked: kind === "file" && stats.nlink > 1 ? `${stats.dev}-${stats.ino}` : undefined,
     target: kind === "symlink" ? readlinkSync(place, "buffer") : undefined,
+    description: kind === "other" ? descriptions.get(stats.mode & S_IFMT) : undefined,
   };
 }
 
-export interface TreeFile {
-  readonly bytes: number;
-  /** The whole content of a small file; then there is no descriptor. */
-  readonly content: Uint8Array | undefined;
-  /** The receiver closes it. */
-  readonly fd: number;
-  /** The parts that are not holes; undefined if the file has none worth to keep. */
-  readonly extents: readonly Extent[] | undefined;
+/** One file of a directory. */
+export type TreeFile =
+  | { readonly kind: "content"; readonly content: Uint8Array }
+  /** A large file, which the receiver reads and closes. */
+  | {
+      readonly kind: "open";
+      readonly fd: number;
+      readonly bytes: number;
+      /** The parts that are not holes; undefined if the file has none worth to keep. */
+      readonly extents: readonly Extent[] | undefined;
+    }
+  /** It cannot be read, or is a regular file no longer. */
+  | { readonly kind: "missing"; readonly reason: string };
+
+/** As many as this agent takes when it unpacks. A file of more parts is sent with its holes as zeros. */
+const MAX_EXTENTS = MAX_PARTS - 1;
+
+export interface TreeFilesRequest {
+  /** Below the root. */
+  readonly folder: Uint8Array;
+  readonly names: readonly Uint8Array[];
+  /** A file up to this size is read at once. */
+  readonly inlineBytes: number;
+  /** No further file is opened when so much was read. */
+  readonly maxBytes: number;
 }
 
-const MAX_EXTENTS = 4096;
-
-/** Undefined if it vanished, or is a regular file no longer. */
-export function openTreeFile(
-  _context: OperationContext,
+/** The first ones of the files, at least one. After a large file comes no other: each has one descriptor to close. */
+export function openTreeFiles(
+  context: OperationContext,
   root: number,
-  path: Uint8Array,
-  inlineBytes: number,
-): TreeFile | undefined {
+  request: TreeFilesRequest,
+): TreeFile[] {
+  const { names, inlineBytes, maxBytes } = request;
+  const found: TreeFile[] = [];
+  let folder: number;
+  try {
+    folder = openBelow(root, request.folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (reason === undefined) throw error;
+    return names.map(() => ({ kind: "missing", reason }));
+  }
+  try {
+    let bytes = 0;
+    for (const name of names) {
+      context.step();
+      const file = openTreeFile(folder, name, inlineBytes);
+      found.push(file);
+      if (file.kind === "content") bytes += file.content.length;
+      if (file.kind === "open" || bytes >= maxBytes) break;
+    }
+    return found;
+  } finally {
+    closeSync(folder);
+  }
+}
+
+function openTreeFile(folder: number, name: Uint8Array, inlineBytes: number): TreeFile {
   const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | constants.O_NOFOLLOW;
-  const fd = openUnlessGone(root, path, flags);
-  if (fd === undefined) return undefined;
+  let fd: number | undefined;
   let isKept = false;
   try {
+    fd = openBelow(folder, name, flags);
     const stats = fstatSync(fd);
-    if (!stats.isFile()) return undefined;
+    if (!stats.isFile()) return { kind: "missing", reason: REMOVED };
     const { size } = stats;
-    if (size <= inlineBytes) return { bytes: size, content: contentOf(fd, size), fd: -1, extents: undefined };
+    if (size <= inlineBytes) return { kind: "content", content: contentOf(fd, size) };
     const extents = stats.blocks * 512 < size ? dataExtents(fd, size, MAX_EXTENTS) : undefined;
-    if (typeof extents === "number") throw pathError("find the holes of", path, -extents);
+    if (typeof extents === "number") throw pathError("find the holes of", name, -extents);
     isKept = true;
-    return { bytes: size, content: undefined, fd, extents };
+    return { kind: "open", fd, bytes: size, extents };
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (reason === undefined) throw error;
+    return { kind: "missing", reason };
   } finally {
-    if (!isKept) closeSync(fd);
+    if (fd !== undefined && !isKept) closeSync(fd);
   }
 }
 
@@ -136,21 +191,19 @@ function openUnlessGone(root: number, path: Uint8Array, flags: number): number |
   try {
     return openBelow(root, path, flags);
   } catch (error) {
-    if (error instanceof FileError && gone.has(nameOf(error.errno))) return undefined;
+    if (reasonOf(error) === REMOVED) return undefined;
     throw error;
   }
 }
 
-/** Swapped for something else since its directory was read. */
-const gone = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENXIO"]);
-
-/** Padded with zeros if the file becomes shorter meanwhile. */
+/** Shorter if the file became shorter meanwhile. */
 function contentOf(fd: number, size: number): Buffer {
   const content = Buffer.alloc(size);
-  for (let at = 0; at < size; ) {
-    const read = readSync(fd, content, at, size - at, at);
+  let filled = 0;
+  while (filled < size) {
+    const read = readSync(fd, content, filled, size - filled, filled);
     if (read === 0) break;
-    at += read;
+    filled += read;
   }
-  return content;
+  return content.subarray(0, filled);
 }

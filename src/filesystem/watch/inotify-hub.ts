@@ -16,6 +16,8 @@ import {
   type WatchDescriptor,
 } from "../../linux/index.ts";
 
+import { isOwnSpool } from "../threads/own-spools.ts";
+
 const READ_BYTES = 64 * 1024;
 
 export interface HubMember {
@@ -149,6 +151,8 @@ export class InotifyHub {
   }
 
   #passOne(event: InotifyEvent): void {
+    // A file without a name is never created, moved or removed.
+    if ((event.mask & (IN.MODIFY | IN.ATTRIB)) !== 0 && isOwnSpool(event.name)) return;
     const owners = this.#owners.get(event.watch);
     for (const member of owners ?? []) member.take(event);
     for (const member of this.#arming.keys())

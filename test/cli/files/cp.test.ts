@@ -287,6 +287,22 @@ test("one source that fails does not stop the others, and the exit code is 1", a
   expect(read(here, "a")).toBe("a");
 });
 
+test("entries that cannot be copied are named, the others are copied, and the exit code is 1", async () => {
+  mkdirSync(join(here, "dir"));
+  execFileSync("mkfifo", [join(here, "dir/pipe")]);
+  write(join(here, "dir"), "x");
+  const up = await cp("dir", `:${there}/up`);
+  expect(up).toEqual({ ...done, code: 1, stderr: "holdfast: left out of dir: pipe (it is a FIFO)\n" });
+  expect(list(join(there, "up"))).toEqual(["x"]);
+  execFileSync("mkfifo", [join(there, "up/pipe")]);
+  const stderr = `holdfast: left out of :${there}/up: pipe (it is a FIFO)\n`;
+  expect(await cp(`:${there}/up`, "down")).toEqual({ ...done, code: 1, stderr });
+  expect(list(join(here, "down"))).toEqual(["x"]);
+  const piped = await cp(`:${there}/up`, "-");
+  expect([piped.code, piped.stderr]).toEqual([1, stderr]);
+  expect((await cp("--exclude", "pipe", "dir", `:${there}/without`)).code).toBe(0);
+});
+
 test("--json prints one object for each source and nothing else", async () => {
   write(here, "file", "12345");
   mkdirSync(join(here, "dir"));

@@ -1,5 +1,6 @@
 // Directories through the client, as archives.
 
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
@@ -37,6 +38,17 @@ describe.each(httpVersions)("over HTTP/%s", (httpVersion) => {
       digestOf(readFileSync(inFolder("from/sub/large"))),
     );
     expect(existsSync(inFolder("to/left.tmp"))).toBe(false);
+  });
+
+  test("a download names what it has not, with the reason", async () => {
+    execFileSync("mkfifo", [inFolder("from/größe")]);
+    const { files } = connectTo(agent.url, { httpVersion });
+    const download = await files.downloadDirectory(inFolder("from"));
+    await archiveOf(Promise.resolve(download));
+    expect(download.summary).toMatchObject({
+      ...{ files: 3, skipped: 1 },
+      skippedEntries: [{ name: "größe", reason: "it is a FIFO" }],
+    });
   });
 
   test.each(["rst", "fin"] as const)("an archive that is cut (%s) is an error", async (kind) => {

@@ -3,6 +3,9 @@
 
 import {
   chmodSync,
+  chownSync,
+  linkSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -17,6 +20,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startAgent } from "../../support/agent/agent.ts";
 import { FILE_ACCESS_MODES, useFileAgent } from "../../support/agent/file-agent.ts";
 import { hasStrace, startTracedAgent } from "../../support/agent/traced-agent.ts";
+import { createBtrfs } from "../../support/btrfs.ts";
 import { putFile } from "../../support/clients/file-requests.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -65,6 +69,12 @@ describe.runIf(hasStrace).each(FILE_ACCESS_MODES)("with --file-access %s", (mode
     return path;
   }
 
+  function openBtrfs(): string {
+    const top = createBtrfs();
+    chmodSync(top, 0o777);
+    return top;
+  }
+
   const small = { old: Buffer.alloc(100_000, "old "), content: Buffer.alloc(50_000, "new ") };
   const large = { old: Buffer.alloc(LARGE_BYTES, "old "), content: Buffer.alloc(LARGE_BYTES - 7, "new ") };
 
@@ -85,6 +95,58 @@ describe.runIf(hasStrace).each(FILE_ACCESS_MODES)("with --file-access %s", (mode
     expect(next.stderr()).toContain("completed an upload of an agent that was killed");
     expect(leftBehind()).toEqual(before);
     expect(readdirSync(join(path, ".."))).toEqual(["file"]);
+  });
+
+  // On Btrfs, the old content is shared with a nameless file, then the file is cut to the new length if that is shorter, and
+  // then it shares the blocks of the new one.
+  test.each([
+    ["before it is cut to its length keeps its old content", "ftruncate", 0.5, "old", "old"],
+    ["between the two calls that share blocks is completed by the next agent", "ioctl", 0.5, "mixed", "new"],
+    ["between the two calls, for longer content, keeps its old content", "ioctl", 1.5, "old", "old"],
+  ] as const)("on Btrfs, a file with two names %s", async (_, call, ratio, afterKill, afterStart) => {
+    const folder = join(openBtrfs(), "folder");
+    mkdirSync(folder);
+    chmodSync(folder, 0o777);
+    const path = join(folder, "file");
+    const old = Buffer.alloc(10_000_000, "old ");
+    writeFileSync(path, old);
+    linkSync(path, join(folder, "other"));
+    chownSync(path, 65534, 65534);
+    const before = leftBehind();
+    const { ino } = statSync(path);
+    const content = Buffer.alloc(old.length * ratio, "new ");
+    const state = (name: string) => {
+      const found = readFileSync(join(folder, name));
+      return found.equals(old) ? "old" : found.equals(content) ? "new" : "mixed";
+    };
+    const kill = `${call}:signal=KILL`;
+    const agent = await startTracedAgent([call], args, [kill], [path], withOwnRecords(records));
+    await expect(putFile(agent.port, path, content, { query })).rejects.toThrow();
+    await agent.exited();
+    expect(["file", "other"].map(state)).toEqual([afterKill, afterKill]);
+    await start();
+    expect(["file", "other"].map(state)).toEqual([afterStart, afterStart]);
+    expect([statSync(path).ino, statSync(path).nlink, statSync(path).uid]).toEqual([ino, 2, 65534]);
+    expect(leftBehind()).toEqual(before);
+    expect([readdirSync(folder).sort(), readdirSync(join(folder, ".."))]).toEqual([
+      ["file", "other"],
+      ["folder"],
+    ]);
+  });
+
+  test("on Btrfs, a file that has shared the new blocks already has them, and nothing is left behind", async () => {
+    const top = openBtrfs();
+    const path = join(top, "file");
+    writeFileSync(path, large.old);
+    chownSync(path, 65534, 65534);
+    const before = leftBehind();
+    const agent = await startTraced("unlink", "unlink:signal=KILL");
+    await expect(putFile(agent.port, path, large.content, { query })).rejects.toThrow();
+    await agent.exited();
+    expect(readFileSync(path).equals(large.content)).toBe(true);
+    await start();
+    expect(readFileSync(path).equals(large.content)).toBe(true);
+    expect([leftBehind(), readdirSync(top)]).toEqual([before, ["file"]]);
   });
 
   test("a file that was not begun keeps its old content", async () => {
