@@ -7,7 +7,7 @@ import type { ProcessInfo } from "../../src/client/page-client.ts";
 import { mayChange, mayType, openPane } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { copyText } from "../ui/copy.ts";
-import { formatAge, formatBytes, formatRate } from "../ui/format.ts";
+import { formatAge, formatBytes, formatRate, plainLine } from "../ui/format.ts";
 import { answeredAt, rates } from "./processes.ts";
 import { commandOf, type Order, readingOf, type SortKey, stateOf } from "./rows.ts";
 import { signalTarget } from "./signal-dialog.tsx";
@@ -93,6 +93,7 @@ function Row({ info, index }: { readonly info: ProcessInfo; readonly index: numb
   const now = answeredAt.value ?? Date.now();
   const state = stateOf(info);
   const command = commandOf(info);
+  const tag = plainLine(info.tag ?? "");
   const until = info.exit === undefined ? now : undefined;
   const path = info.exit === undefined ? rates.sparkline(info.processId, now, 60, 14) : "";
   const act = actionsFor(info);
@@ -117,13 +118,14 @@ function Row({ info, index }: { readonly info: ProcessInfo; readonly index: numb
         <span class={`state ${state.kind}`}>{state.text}</span>
       </td>
       <td class="number">{info.pid}</td>
-      <td class="tag">{info.tag ?? ""}</td>
+      <td class="tag">{tag}</td>
       <td class="command">
+        {tag !== "" && <span class="narrow-tag">{tag}</span>}
         <button type="button" class="open" title={command} onClick={act.open}>
           {command}
         </button>
       </td>
-      <td class="col-user">{info.user ?? ""}</td>
+      <td class="col-user">{plainLine(info.user ?? "")}</td>
       <td class="col-kind">{info.isPty ? strings.terminal : strings.pipes}</td>
       <td class="number">{until === undefined ? "" : formatAge(until - info.startedAt.getTime())}</td>
       <td class="number col-output">{formatBytes(info.offset)}</td>

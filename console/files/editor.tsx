@@ -5,6 +5,7 @@ import { FileChangedError, type FileEntry } from "../../src/client/page-client.t
 import { client, say, sayError } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { Dialog } from "../ui/dialog.tsx";
+import { plainLine } from "../ui/format.ts";
 
 export const MAX_TEXT_BYTES = 1_000_000;
 
@@ -22,7 +23,11 @@ export function Editor({ entry, onClose }: { readonly entry: FileEntry; readonly
   const area = useRef<HTMLTextAreaElement>(null);
   const isLoaded = text !== undefined;
   useLayoutEffect(() => {
-    if (isLoaded) area.current?.focus();
+    if (!isLoaded || area.current === null) return;
+    // Firefox and Chromium place the cursor after a text that is set.
+    area.current.setSelectionRange(0, 0);
+    area.current.focus();
+    area.current.scrollTop = 0;
   }, [isLoaded]);
   useEffect(() => {
     const load = async () => {
@@ -56,7 +61,7 @@ export function Editor({ entry, onClose }: { readonly entry: FileEntry; readonly
         <textarea
           ref={area}
           class="mono editor"
-          aria-label={entry.path}
+          aria-label={plainLine(entry.path)}
           spellcheck={false}
           disabled={!isLoaded}
           value={text ?? ""}

@@ -5,7 +5,7 @@ import type { FileEntry } from "../../src/client/page-client.ts";
 import { client, go, say, sayError } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { Dialog } from "../ui/dialog.tsx";
-import { formatBytes } from "../ui/format.ts";
+import { formatBytes, plainLine } from "../ui/format.ts";
 import { Editor, MAX_TEXT_BYTES } from "./editor.tsx";
 import { joinPath, parentOf, sortEntries } from "./paths.ts";
 import { beginDownload, beginUploads, TransferList } from "./transfers.tsx";
@@ -31,7 +31,7 @@ export function FilesPage({ path }: { readonly path: string }) {
     }
   };
   useEffect(() => {
-    document.title = `${strings.files} · ${path === "" ? "~" : path}`;
+    document.title = `${strings.files} · ${path === "" ? "~" : plainLine(path)}`;
     setEntries(undefined);
     void load();
   }, [path]);
@@ -117,14 +117,16 @@ export function FilesPage({ path }: { readonly path: string }) {
               <tr key={entry.path}>
                 <td class="name">
                   <button type="button" class={`open ${entry.kind}`} onClick={() => open(entry)}>
-                    {entry.name}
+                    {plainLine(entry.name)}
                     {entry.kind === "directory" && "/"}
                   </button>
-                  {entry.linkTarget !== undefined && <span class="quiet"> → {entry.linkTarget}</span>}
+                  {entry.linkTarget !== undefined && (
+                    <span class="quiet"> → {plainLine(entry.linkTarget)}</span>
+                  )}
                 </td>
                 <td class="number">{entry.kind === "file" ? formatBytes(entry.size) : ""}</td>
                 <td class="col-modified">{entry.modifiedAt?.toLocaleString() ?? ""}</td>
-                <td class="col-owner">{entry.owner}</td>
+                <td class="col-owner">{plainLine(entry.owner)}</td>
                 <td class="col-mode mono">{entry.permissions}</td>
                 <td class="actions">
                   <button
@@ -133,11 +135,11 @@ export function FilesPage({ path }: { readonly path: string }) {
                     onClick={() => void beginDownload(entry).catch(sayError)}
                   >
                     {strings.download}
-                    <span class="unseen"> {entry.name}</span>
+                    <span class="unseen"> {plainLine(entry.name)}</span>
                   </button>
                   <button type="button" class="link quiet" onClick={() => setRemoving(entry)}>
                     {strings.remove}
-                    <span class="unseen"> {entry.name}</span>
+                    <span class="unseen"> {plainLine(entry.name)}</span>
                   </button>
                 </td>
               </tr>
@@ -158,7 +160,7 @@ export function FilesPage({ path }: { readonly path: string }) {
       )}
       {removing !== undefined && (
         <Dialog title={strings.remove} onClose={() => setRemoving(undefined)}>
-          <p>{strings.confirmRemove(removing.path)}</p>
+          <p>{strings.confirmRemove(plainLine(removing.path))}</p>
           <div class="buttons">
             <button type="button" onClick={() => setRemoving(undefined)}>
               {strings.cancel}

@@ -5,7 +5,7 @@ import type { FileEntry, TransferProgress } from "../../src/client/page-client.t
 import { client, sayError } from "../session/state.ts";
 import { strings } from "../strings.ts";
 import { saveBlob } from "../ui/copy.ts";
-import { formatBytes } from "../ui/format.ts";
+import { formatBytes, plainLine } from "../ui/format.ts";
 import { joinPath } from "./paths.ts";
 
 interface Transfer {
@@ -28,7 +28,7 @@ export async function beginUploads(files: readonly File[], folder: string): Prom
         signal,
         onProgress,
       });
-      return strings.uploadDone(stored?.name ?? file.name);
+      return strings.uploadDone(plainLine(stored?.name ?? file.name));
     });
 }
 
@@ -41,8 +41,9 @@ export async function beginDownload(entry: FileEntry): Promise<void> {
     const parts: Uint8Array<ArrayBuffer>[] = [];
     for await (const piece of download ?? []) parts.push(new Uint8Array(piece));
     const blob = new Blob(parts);
-    saveBlob(blob, isFolder ? `${entry.name}.tar.gz` : entry.name);
-    return `${strings.downloadDone(entry.name)} ${await hashOf(blob)}`;
+    const name = plainLine(entry.name);
+    saveBlob(blob, isFolder ? `${name}.tar.gz` : name);
+    return `${strings.downloadDone(name)} ${await hashOf(blob)}`;
   });
 }
 
@@ -85,11 +86,11 @@ export function TransferList() {
     <ul class="transfers" aria-live="polite">
       {transfers.value.map(({ id, name, doneBytes, totalBytes, result, cancel }) => (
         <li key={id}>
-          <span class="mono">{name}</span>
+          <span class="mono">{plainLine(name)}</span>
           {result === undefined ? (
             <>
               <progress
-                aria-label={name}
+                aria-label={plainLine(name)}
                 value={totalBytes === undefined ? undefined : doneBytes}
                 max={totalBytes ?? 1}
               />

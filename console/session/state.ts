@@ -2,6 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 import { type Client, createPageClient } from "../../src/client/page-client.ts";
+import { plainLine } from "../ui/format.ts";
 import { formatRoute, MAX_PANES, type PaneAddress, parseRoute, type Route } from "./route.ts";
 import { agentUrl, type SessionInfo } from "./session.ts";
 
@@ -40,8 +41,9 @@ export function connect(token: string | undefined): Client {
 
 let noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
+/** `text` may contain text from the sandbox. */
 export function say(text: string, isProblem = false): void {
-  notice.value = { text, isProblem };
+  notice.value = { text: plainLine(text), isProblem };
   clearTimeout(noticeTimer);
   noticeTimer = setTimeout(
     () => {

@@ -15,6 +15,7 @@ export function guardClipboard(terminal: Terminal, ask: (question: Question) => 
     if (verdict === true) void copyText(text);
     else
       ask({
+        isFromProgram: true,
         text: strings.clipboardAsk([...text].length),
         yes: strings.allow,
         onYes: () => {

@@ -18,13 +18,15 @@ import { StatusLine } from "./status-line.tsx";
 import { TextView } from "./text-view.tsx";
 import { watchPinch } from "./touch.ts";
 
+const coarsePointer = matchMedia("(pointer: coarse)");
+
 export function Pane({ address }: { readonly address: PaneAddress }) {
   const [session] = useState(() => new PaneSession(address));
   const [title] = useState(() => signal(""));
   const [question] = useState(() => signal<Question | undefined>(undefined));
   const [find, setFind] = useState(false);
   const [text, setText] = useState<string>();
-  const [keys, setKeys] = useState(matchMedia("(pointer: coarse)").matches);
+  const [keys, setKeys] = useState(coarsePointer.matches);
   const box = useRef<HTMLDivElement>(null);
   const key = `${address.mode}:${address.processId}`;
   const name = session.info.value === undefined ? placeholder(session) : nameOf(session.info.value);
@@ -45,6 +47,8 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
     const { screen } = session;
     const { terminal } = screen;
     const ask = (asked: Question) => {
+      // A program must not put its question in the place of one that the user is about to answer.
+      if (asked.isFromProgram === true && question.value !== undefined) return;
       question.value = asked;
     };
     screen.open(element, strings.terminalLabel(name));
@@ -72,6 +76,12 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
     };
   }, []);
 
+  // A keyboard is attached to a tablet, or taken away.
+  useEffect(() => {
+    const follow = () => setKeys(coarsePointer.matches);
+    coarsePointer.addEventListener("change", follow);
+    return () => coarsePointer.removeEventListener("change", follow);
+  }, []);
   useEffect(
     () =>
       effect(() => {
@@ -115,12 +125,17 @@ export function Pane({ address }: { readonly address: PaneAddress }) {
       )}
       <div class="terminal-box" ref={box} />
       {question.value !== undefined && (
-        <div class="question" role="alertdialog" aria-label={question.value.text}>
+        <div
+          class="question"
+          role={question.value.isFromProgram ? "alert" : "alertdialog"}
+          aria-label={question.value.text}
+        >
           <span>{question.value.text}</span>
           <button
             type="button"
             class="primary"
-            ref={(button) => button?.focus()}
+            // The user may be typing when a program asks, and Enter must not be the answer.
+            ref={question.value.isFromProgram ? null : focusButton}
             onClick={() => {
               question.value?.onYes();
               question.value = undefined;
@@ -152,8 +167,14 @@ function placeholder({ state, address }: PaneSession): string {
   return state.value.kind === "gone" || state.value.kind === "refused" ? address.processId : "…";
 }
 
+function focusButton(button: HTMLButtonElement | null): void {
+  button?.focus();
+}
+
 /** A question in the pane that waits for the user. */
 export interface Question {
+  /** The user has done nothing that led to it. */
+  readonly isFromProgram?: boolean;
   readonly text: string;
   readonly yes: string;
   readonly onYes: () => void;

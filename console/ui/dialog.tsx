@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { plainLine } from "./format.ts";
 
 interface DialogProps {
   readonly title: string;
@@ -39,7 +40,7 @@ export function Dialog({ title, onClose, children, isPalette = false }: DialogPr
     >
       <div class="dialog-body">
         <h2 id={id} class={isPalette ? "unseen" : ""}>
-          {title}
+          {plainLine(title)}
         </h2>
         {children}
       </div>

@@ -29,10 +29,19 @@ export function formatAge(ms: number): string {
   return hours % 24 === 0 ? `${Math.floor(hours / 24)} d` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** Without control characters and what reverses the direction of text, at most `length` characters. */
-export function plainLine(text: string, length: number): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it removes.
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, " ");
+/** The longest path of the kernel. */
+const MAX_PATH = 4096;
+
+/**
+ * Of text from the sandbox: without control characters, what reverses the direction of text, and what has no width, at most
+ * `length` characters. Names of files and tags could pretend to be others.
+ */
+export function plainLine(text: string, length = MAX_PATH): string {
+  const line = text.replace(HIDDEN, " ");
   const characters = [...line];
   return characters.length <= length ? line : `${characters.slice(0, length - 1).join("")}…`;
 }
+
+const HIDDEN =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it matches.
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/g;

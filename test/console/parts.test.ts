@@ -77,6 +77,7 @@ test("sizes, ages and hostile lines are readable", () => {
     "3 d 4 h",
   ]);
   expect(plainLine("a\u202eb\x1b[c\n", 100)).toBe("a b [c ");
+  expect(plainLine("a\u061cb\u2028c\u200bd\ufeffe")).toBe("a b c d e");
   expect(plainLine("abcdef", 4)).toBe("abc…");
 });
 

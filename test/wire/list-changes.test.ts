@@ -127,6 +127,43 @@ test("List says why the agent does not read, what happens to the output, and the
   expect(await find("terminal")).toMatchObject({ cols: 50, rows: 20 });
 });
 
+test("a client that polls sees that a process gets stuck in a write, and that it continues", async () => {
+  const { agent, client, since } = await agentWith();
+  await startAndLeave(agent.port, {
+    process: { cmd: "sh", args: ["-c", "read x; yes"] },
+    tag: "stuck",
+    stdin: true,
+    output: { detached: "DETACHED_BLOCK" },
+  });
+  let { revision } = await since(0n);
+  let isBlocked = false;
+  const poll = async () => {
+    const answer = await since(revision);
+    ({ revision } = answer);
+    const found = answer.processes.find(({ tag }) => tag === "stuck");
+    if (found !== undefined) isBlocked = found.blockedMs !== undefined;
+  };
+  const polledUntil = (due: boolean) =>
+    eventually(
+      `blocked: ${due}`,
+      async () => {
+        await poll();
+        return isBlocked === due;
+      },
+      () => agent.stderr(),
+    );
+  await client.sendInput({
+    process: byTag("stuck"),
+    input: { input: { case: "stdin", value: Buffer.from("x\n") } },
+  });
+  await polledUntil(true);
+  const leave = new AbortController();
+  onTestFinished(() => leave.abort());
+  const stream = client.connect({ process: byTag("stuck") }, { signal: leave.signal });
+  await stream[Symbol.asyncIterator]().next();
+  await polledUntil(false);
+});
+
 test("a client that does not read is named as the reason, with its offset", async () => {
   const { agent, client } = await agentWith();
   const leave = new AbortController();

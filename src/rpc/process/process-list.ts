@@ -111,8 +111,10 @@ const changesOfGrants = new WeakMap<ProcessTable, WeakMap<Grant | ProcessTable, 
 function changesFor({ table }: ListSettings, grant: Grant): ListChanges {
   const ofTable = changesOfGrants.get(table) ?? new WeakMap<Grant | ProcessTable, ListChanges>();
   changesOfGrants.set(table, ofTable);
-  const key = grant.processes === undefined ? table : grant;
-  const changes = ofTable.get(key) ?? new ListChanges(table, (process) => grant.sees(process));
+  const isLimited = grant.processes !== undefined;
+  const key = isLimited ? grant : table;
+  const sees = isLimited ? (process: ListedProcess) => grant.sees(process) : () => true;
+  const changes = ofTable.get(key) ?? new ListChanges(table, sees);
   ofTable.set(key, changes);
   return changes;
 }

@@ -53,6 +53,36 @@ test.runIf(hasBrowser)(
   },
 );
 
+test.runIf(hasBrowser)(
+  "a program that asks to copy takes no key from the user, and cannot change its question",
+  async () => {
+    const { start, open } = await startConsole();
+    const copy = (text: string) => `printf '\\033]52;c;${btoa(text)}\\a'`;
+    const { processId } = await start({
+      cmd: "sh",
+      args: ["-c", `read go; ${copy("first-secret")}; ${copy("another and longer one")}; ${SHOW_INPUT}`],
+      pty: terminal,
+    });
+    const page = await open(`#/p/c:${processId}`);
+    await allowClipboard(page);
+    await page.until(stateIs("attached"));
+    await page.evaluate(focusTerminal);
+    await page.press("Enter");
+    await page.until(`document.querySelector(".question")`);
+    await page.until(screenHas("ready"));
+    // The user types on, without having seen the question.
+    await page.press("Enter");
+    await page.insert("typed");
+    await page.until(screenHas("ready^Mtyped"));
+    expect(await page.evaluate(`document.querySelector(".question")?.textContent`)).toContain(
+      "12 characters",
+    );
+    expect(await page.evaluate(`document.querySelector(".notice")?.textContent ?? ""`)).not.toMatch(
+      /copied/i,
+    );
+  },
+);
+
 test.runIf(hasBrowser)("a program that may not copy is not asked about again", async () => {
   const { start, open } = await startConsole();
   const osc = `printf '\\033]52;;${btoa("text")}\\a'`;

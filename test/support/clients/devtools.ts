@@ -69,7 +69,7 @@ export async function startBrowser(): Promise<Browser> {
     env: { ...process.env, HOME: profile },
   });
   const connection = new Connection(child);
-  const close = () => end(child);
+  const close = () => endBrowser(child);
   onTestFinished(close);
   return { open: (url, size) => openPage(connection, url, size), close };
 }
@@ -170,15 +170,15 @@ async function openPage(
   };
   const page: BrowserPage = {
     evaluate,
-    until: (expression) => until(evaluate, expression),
+    until: (expression) => untilTrue(evaluate, expression),
     goto: async (to) => {
       await send("Page.navigate", { url: to });
-      await until(evaluate, `document.readyState === "complete"`);
+      await untilTrue(evaluate, `document.readyState === "complete"`);
     },
     reload: async () => {
       await evaluate("(window.beforeReload = true)");
       await send("Page.reload");
-      await until(evaluate, `document.readyState === "complete" && window.beforeReload === undefined`);
+      await untilTrue(evaluate, `document.readyState === "complete" && window.beforeReload === undefined`);
     },
     // A user types into the window in front; the others may be drawn late.
     insert: async (text) => {
@@ -212,7 +212,8 @@ async function openPage(
   return page;
 }
 
-async function until<Value>(
+/** Of a page: resolves with the value of the expression when it is true, and throws after 30 s. */
+export async function untilTrue<Value>(
   evaluate: <Found>(expression: string) => Promise<Found>,
   expression: string,
 ): Promise<Value> {
@@ -289,7 +290,8 @@ function toProblem(method: string, parameters: Record<string, unknown>): string 
   return JSON.stringify(parameters["args"]);
 }
 
-async function end(browser: ChildProcess): Promise<void> {
+/** Ends a browser that was started as the leader of its own group, with everything that it started. */
+export async function endBrowser(browser: ChildProcess): Promise<void> {
   if (browser.pid === undefined || browser.exitCode !== null || browser.signalCode !== null) return;
   const gone = new Promise((resolve) => browser.once("close", resolve));
   process.kill(-browser.pid, "SIGKILL");
