@@ -12,6 +12,7 @@ export interface KnownWord {
 
 const NO_IMAGES = "The agent runs commands of its own machine and has no images.";
 const NO_OBJECTS = "An agent runs processes; it has no other objects.";
+const NO_WINDOWS = "A terminal is one process; a second one is a second process.";
 
 const knownWords: readonly KnownWord[] = [
   // docker
@@ -31,7 +32,15 @@ const knownWords: readonly KnownWord[] = [
   ...["images", "image", "rmi", "pull", "push", "build", "commit", "tag", "save", "load", "import"].map(
     (typed) => ({ typed, because: NO_IMAGES }),
   ),
-  ...["network", "volume", "compose", "service", "swarm"].map((typed) => ({ typed, because: NO_OBJECTS })),
+  ...["export", "history", "search", "diff", "buildx", "builder", "manifest", "trust"].map((typed) => ({
+    typed,
+    because: NO_IMAGES,
+  })),
+  ...["network", "volume", "compose", "service", "swarm", "stack", "node", "plugin", "secret"].map(
+    (typed) => ({ typed, because: NO_OBJECTS }),
+  ),
+  ...["port", "update", "system"].map((typed) => ({ typed, because: NO_OBJECTS })),
+  { typed: "logout", here: "holdfast context rm NAME" },
   { typed: "login", here: "holdfast context add NAME --url URL --access-token-file FILE" },
   // kubectl
   // Beginning with a command of holdfast: see foreignPhrase.
@@ -48,10 +57,16 @@ const knownWords: readonly KnownWord[] = [
   { typed: "config get-contexts", here: "holdfast context ls" },
   { typed: "config", here: "holdfast context ls" },
   { typed: "cluster-info", here: "holdfast version" },
-  ...["apply", "scale", "rollout", "expose", "port-forward"].map((typed) => ({
-    typed,
-    because: NO_OBJECTS,
-  })),
+  ...["apply", "scale", "rollout", "expose", "port-forward", "proxy", "autoscale", "label", "annotate"].map(
+    (typed) => ({ typed, because: NO_OBJECTS }),
+  ),
+  ...["patch", "replace", "cordon", "uncordon", "drain", "taint", "certificate", "auth", "set"].map(
+    (typed) => ({ typed, because: NO_OBJECTS }),
+  ),
+  { typed: "explain", here: "holdfast help COMMAND" },
+  { typed: "api-resources", here: "holdfast --help" },
+  { typed: "api-versions", here: "holdfast version" },
+  { typed: "debug", here: "holdfast doctor" },
   // tmux
   { typed: "new-session", here: "holdfast shell NAME" },
   { typed: "new", here: "holdfast shell NAME" },
@@ -59,6 +74,16 @@ const knownWords: readonly KnownWord[] = [
   { typed: "attach-session", here: "holdfast attach NAME" },
   { typed: "a", here: "holdfast attach NAME" },
   { typed: "detach", because: "The keys ctrl-p ctrl-q leave a process; it continues." },
+  { typed: "attach -t", here: "holdfast attach NAME" },
+  { typed: "has-session", here: "holdfast inspect NAME" },
+  { typed: "has", here: "holdfast inspect NAME" },
+  { typed: "switch-client", here: "holdfast attach NAME" },
+  { typed: "kill-server", here: "holdfast kill NAME..." },
+  { typed: "send", here: "holdfast attach NAME" },
+  { typed: "rename-session", because: "A tag is given at the start: holdfast run --tag NAME -- COMMAND" },
+  ...["new-window", "split-window", "list-windows", "list-panes", "select-window", "select-pane"].map(
+    (typed) => ({ typed, here: "holdfast shell NAME", because: NO_WINDOWS }),
+  ),
   { typed: "kill-session", here: "holdfast kill -s HUP NAME" },
   { typed: "send-keys", here: "holdfast attach NAME" },
   { typed: "capture-pane", here: "holdfast logs NAME" },
@@ -71,6 +96,27 @@ const knownWords: readonly KnownWord[] = [
   { typed: "vim", here: "holdfast edit :FILE" },
   { typed: "nano", here: "holdfast edit :FILE" },
   { typed: "copy", here: "holdfast cp FILE :FILE" },
+  { typed: "sh", here: "holdfast shell" },
+  { typed: "bash", here: "holdfast shell" },
+  { typed: "connect", here: "holdfast attach NAME" },
+  { typed: "resume", here: "holdfast attach NAME" },
+  { typed: "enter", here: "holdfast attach NAME" },
+  { typed: "htop", here: "holdfast top" },
+  { typed: "monitor", here: "holdfast top" },
+  { typed: "pgrep", here: "holdfast ps -q --filter command=NAME" },
+  { typed: "pkill", here: "holdfast kill NAME" },
+  { typed: "killall", here: "holdfast kill NAME" },
+  { typed: "journalctl", here: "holdfast logs -f NAME" },
+  { typed: "systemctl", here: "holdfast ps" },
+  { typed: "download", here: "holdfast cp :FILE FILE" },
+  { typed: "upload", here: "holdfast cp FILE :FILE" },
+  { typed: "put", here: "holdfast cp FILE :FILE" },
+  { typed: "health", here: "holdfast doctor --url URL" },
+  { typed: "ping", here: "holdfast doctor --url URL" },
+  { typed: "reload", here: "holdfast upgrade" },
+  { typed: "processes", here: "holdfast ps" },
+  { typed: "process", here: "holdfast ps" },
+  { typed: "exit", because: "The keys ctrl-p ctrl-q leave a process; it continues." },
   { typed: "list", here: "holdfast ps" },
   { typed: "status", here: "holdfast ps" },
   { typed: "dashboard", here: "holdfast console" },
@@ -109,8 +155,15 @@ export function unknownCommandMessage(words: readonly string[], commands: readon
   const close = closest(word, commands);
   if (close !== undefined) return `unknown command '${word}' (Did you mean ${close}?)`;
   const [, host] = /^[\w.-]+@([\w.-]+)$/.exec(word) ?? [];
-  const url = host === undefined ? "" : ` Use: holdfast --url ${host} shell.`;
-  return `unknown command '${word}'.${url} holdfast --help lists the commands.`;
+  if (host !== undefined)
+    return `unknown command '${word}'. Use: holdfast --url ${host} shell. holdfast --help lists the commands.`;
+  const there = isProgramName(word) ? ` To run it there: holdfast run -- ${word}.` : "";
+  return `unknown command '${word}'.${there} holdfast --help lists the commands.`;
+}
+
+/** Such as mkdir or ./build.sh. */
+function isProgramName(word: string): boolean {
+  return /^[\w./][\w./+-]*$/.test(word);
 }
 
 /** The command that a typing error away from `word`; two for long words. */

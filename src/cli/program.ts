@@ -23,7 +23,7 @@ import { addLs } from "./files/ls.ts";
 import { foreignPhrase, unknownCommandMessage } from "./known-words.ts";
 import { addGlobalFlags, codeOfOwnFailure } from "./options/agent-flags.ts";
 import { dropEmptyVariables } from "./options/settings.ts";
-import { ReaderGoneError, WriteError } from "./report/report.ts";
+import { ReaderGoneError, WriteError, writeOut } from "./report/report.ts";
 import { addServe } from "./serve/serve.ts";
 import { addAttach } from "./session/attach.ts";
 import { addRun } from "./session/run.ts";
@@ -83,9 +83,7 @@ async function runCommandLine(argv: readonly string[]): Promise<number> {
   }, only);
   dropEmptyVariables(process.env);
   try {
-    const foreign = foreignPhrase(argv.slice(2), namesOf(program));
-    if (foreign !== undefined) program.error(foreign);
-    await program.parseAsync(argv);
+    await parse(program, argv);
     return exitCode;
   } catch (error) {
     // Of the commands that call no agent.
@@ -99,6 +97,37 @@ async function runCommandLine(argv: readonly string[]): Promise<number> {
     // Commander uses 1 for every mistake unless the command chose another code (usageExitsWith).
     return error.exitCode === 1 ? exitCodes.usage : error.exitCode;
   }
+}
+
+/** Rejects with a CommanderError after a help, the version, or a mistake, and as writeOut does. */
+async function parse(program: Command, argv: readonly string[]): Promise<void> {
+  // Commander itself would not notice a full disk, or that the reader is gone.
+  const texts: string[] = [];
+  for (const command of withSubcommands(program))
+    command.configureOutput({ writeOut: (text) => void texts.push(text) });
+  try {
+    const foreign = foreignPhrase(argv.slice(2), namesOf(program));
+    if (foreign !== undefined) program.error(foreign);
+    await program.parseAsync(argv);
+  } finally {
+    if (texts.length > 0) await writeOut(process.stdout, texts.join(""));
+  }
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
+/** A mistake that its message does not explain names the help of the command. */
+function printMistake(message: string, command: Command): void {
+  const line = message.replace(/^error: /, "").trimEnd();
+  const isBare = /^(missing required argument|too many arguments|unknown option|required option)/.test(line);
+  printError(isBare && !line.includes("Did you mean") ? `${line} (${pathOf(command)} --help)` : line);
+}
+
+/** "holdfast context add". */
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }
 
 /** The whole command line, by default with all its commands. `done` receives the exit code of the command that `parseAsync` ran. */
@@ -116,10 +145,11 @@ export function createProgram(done: (exitCode: number) => void, added = commands
     // `holdfast run ls -l` then needs no "--": options after the command belong to the command.
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ outputError: (message) => printError(message.replace(/^error: /, "")) })
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText("after", PROGRAM_HELP);
   for (const addCommand of added) addCommand(program, done, runWords);
+  for (const command of withSubcommands(program))
+    command.configureOutput({ outputError: (message) => printMistake(message, command) });
   return program
     .hook("preAction", (_, command) => {
       unsettledCode = codeOfOwnFailure(command) ?? exitCodes.crashed;

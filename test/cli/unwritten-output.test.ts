@@ -7,6 +7,10 @@ const commands = [
   ["context", "ls"],
   ["context", "ls", "--json"],
   ["doctor", "--json"],
+  ["--help"],
+  ["--version"],
+  ["help", "run"],
+  ["context", "add", "--help"],
 ];
 
 test.each(commands)(

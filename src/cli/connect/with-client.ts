@@ -79,12 +79,16 @@ export async function findProcess(selector: string): Promise<ProcessInfo> {
   }
 }
 
+const EMPTY_SELECTOR = "the name of the process is empty; give its pid, tag or process_id (holdfast ps)";
+
 /** The same in a list that `client` has received. */
 export async function matchIn(
   processes: readonly ProcessInfo[],
   selector: string,
   client: Client,
 ): Promise<ProcessInfo> {
+  // A process that another client started may have an empty tag; a variable that is not set must not name it.
+  if (selector === "") throw new ProcessGoneError(EMPTY_SELECTOR);
   const found = firstMatch(processes, selector);
   if (found === undefined) throw await explainMissing(client, selector);
   return found;

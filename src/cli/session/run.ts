@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { DETACHED_MODES } from "../../process/defaults.ts";
 import { addSessionFlags, SESSION_EXIT_CODES, SESSION_HELP } from "../options/session-flags.ts";
 import { optionalSetting } from "../options/settings.ts";
-import { readChoice, readDurationMs } from "../options/values.ts";
+import { readChoice, readDurationMs, readText } from "../options/values.ts";
 import { addCommandFlags } from "./command-flags.ts";
 import type { RunFlags } from "./start-process.ts";
 
@@ -26,8 +26,8 @@ export function addRun(program: Command, done: (exitCode: number) => void): void
     .option("-t, --pty", "terminal for the command; on a terminal also -i")
     .addOption(new Option("--tty", "the same as --pty").hideHelp())
     .option("-d, --detach", "only start it, and print its pid and process_id")
-    .option("--tag <tag>", "name to find the process by")
-    .addOption(new Option("--name <tag>", "the same as --tag").hideHelp());
+    .option("--tag <tag>", "name to find the process by", readText)
+    .addOption(new Option("--name <tag>", "the same as --tag").argParser(readText).hideHelp());
   addCommandFlags(command)
     .option("--timeout <duration>", "time after which the command is killed", readTimeLimit)
     .option("--rm", "no result is kept once a client has received it")

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { addSessionFlags, SESSION_EXIT_CODES, SESSION_HELP } from "../options/session-flags.ts";
+import { readText } from "../options/values.ts";
 import { addCommandFlags } from "./command-flags.ts";
 import type { ShellFlags } from "./open-shell.ts";
 
@@ -14,7 +15,7 @@ export function addShell(program: Command, done: (exitCode: number) => void): vo
       "Attaches to the running terminal with this name. If there is none, starts a login shell with this name on a " +
         "terminal, as with `holdfast run -it --name NAME`.",
     )
-    .argument("[name]", "tag of the terminal", "shell")
+    .argument("[name]", "tag of the terminal", readText, "shell")
     .optionsGroup("A new shell:")
     .option("--shell <command>", "program to start (default: bash, else sh)");
   addCommandFlags(command).optionsGroup("Output:");

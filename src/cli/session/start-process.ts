@@ -1,7 +1,7 @@
 // Runs `holdfast run`.
 
 import { isatty } from "node:tty";
-import type { Client, RemoteProcess, StartRequest } from "../../client/index.ts";
+import { type Client, ClientError, type RemoteProcess, type StartRequest } from "../../client/index.ts";
 import { refusedCommand } from "../connect/client-failure.ts";
 import { ConnectionWatch } from "../connect/connection-watch.ts";
 import { reconnectFor, withClient } from "../connect/with-client.ts";
@@ -38,8 +38,28 @@ export async function startProcess(words: readonly string[], flags: RunFlags): P
       reconnect: reconnectFor(giveUpAfter),
       failureCode: (error) => refusedCommand(error) ?? exitCodes.ownFailure,
     },
-    (client) => (detach ? startDetached(client, request, flags) : startAttached(client, request, flags)),
+    async (client) => {
+      try {
+        return await (detach ? startDetached(client, request, flags) : startAttached(client, request, flags));
+      } catch (error) {
+        throw await explainName(error, request, client);
+      }
+    },
   );
+}
+
+/** `docker exec NAME COMMAND` names a container first. Here the command is not found. */
+async function explainName(
+  error: unknown,
+  { cmd, args = [] }: StartRequest,
+  client: Client,
+): Promise<unknown> {
+  if (refusedCommand(error) !== exitCodes.notFound || !(error instanceof ClientError)) return error;
+  const [named] = await client.list({ process: { tag: cmd }, omitConfig: true }).catch(() => []);
+  if (named === undefined) return error;
+  const without = args.length > 0 ? `holdfast run -- ${args.join(" ")}` : `holdfast attach ${cmd}`;
+  const message = `${error.message}; it is the name of process ${named.pid}, and a command runs beside it: ${without}`;
+  return new ClientError(error.code, message, { cause: error });
 }
 
 function startRequest([cmd = "", ...args]: readonly string[], flags: RunFlags): StartRequest {

@@ -1,7 +1,7 @@
 // `holdfast kill` and `signal`, with the signal written in each of the ways that people know.
 import { describe, expect, test } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
-import { finished, holdfast, leave, untilProcess } from "../holdfast.ts";
+import { finished, holdfast, leave, processes, untilProcess } from "../holdfast.ts";
 
 const agent = agentForFile();
 const SIGNALS =
@@ -28,11 +28,11 @@ describe.each(["kill", "signal"])("%s", (command) => {
   });
 
   test.each([
-    [["--grop", "x"], "unknown option '--grop'"],
+    [["--grop", "x"], `unknown option '--grop' (holdfast ${command} --help)`],
     [["-99", "x"], `'-99' is not a signal. ${SIGNALS}`],
     [["-BOGUS", "x"], `'-BOGUS' is not a signal. ${SIGNALS}`],
     [["-9", "-TERM", "x"], "two signals are given: -9 -TERM"],
-    [["-9"], "missing required argument 'selector'"],
+    [["-9"], `missing required argument 'selector' (holdfast ${command} --help)`],
   ])("%j is one line and exit code 2", async (args, line) => {
     expect(await finished(holdfast(agent.url, [command, ...args]))).toEqual({
       code: 2,
@@ -79,4 +79,18 @@ test("signal with several processes needs the signal as an option", async () => 
     code: 2,
     stderr: "holdfast: several processes need the signal as an option: -TERM A B\n",
   });
+});
+
+test("an empty name, as of a variable that is not set, names no process, also none with an empty tag", async () => {
+  await leave(agent.url, "exec sleep 1000", { tag: "" });
+  const line = "holdfast: the name of the process is empty; give its pid, tag or process_id (holdfast ps)\n";
+  for (const args of [
+    ["kill", ""],
+    ["logs", ""],
+    ["wait", ""],
+    ["attach", ""],
+    ["inspect", ""],
+  ])
+    expect((await finished(holdfast(agent.url, args))).stderr, args[0]).toBe(line);
+  expect((await processes(agent.url)).find(({ tag }) => tag === "")?.exit).toBeUndefined();
 });

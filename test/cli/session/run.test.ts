@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { userInfo } from "node:os";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
-import { finished, holdfast, processes, untilProcess } from "../holdfast.ts";
+import { finished, holdfast, leave, processes, untilProcess } from "../holdfast.ts";
 
 const agent = agentForFile();
 
@@ -278,11 +278,23 @@ describe("a command that cannot be run gives one line and its own exit code", ()
     [["/etc"], 126, /^holdfast: command "\/etc" is a directory, not an executable\n$/],
     [["--cwd", "/no/such", "true"], 125, /^holdfast: .*\/no\/such.*\n$/],
     [["--user", "no such user", "true"], 125, /^holdfast: .*no such user.*\n$/],
-    [["--bogus", "true"], 125, /^holdfast: unknown option '--bogus'\n$/],
-    [[], 125, /^holdfast: missing required argument 'command'\n$/],
+    [["--bogus", "true"], 125, /^holdfast: unknown option '--bogus' \(holdfast run --help\)\n$/],
+    [[], 125, /^holdfast: missing required argument 'command' \(holdfast run --help\)\n$/],
   ])("run %j", async (args, code, line) => {
     const result = await finished(run(...args));
     expect(result).toEqual({ code, stdout: "", stderr: expect.stringMatching(line) });
+  });
+
+  test("the name of a process before the command, as docker exec has it", async () => {
+    const { pid } = await leave(agent.url, "exec sleep 1000", { tag: "web" });
+    const hint = (command: string) =>
+      new RegExp(`; it is the name of process ${pid}, and a command runs beside it: holdfast ${command}\n$`);
+    const withCommand = await finished(holdfast(agent.url, ["exec", "web", "ls", "-l"]));
+    expect([withCommand.code, withCommand.stderr]).toEqual([
+      127,
+      expect.stringMatching(hint("run -- ls -l")),
+    ]);
+    expect((await finished(holdfast(agent.url, ["run", "-d", "web"]))).stderr).toMatch(hint("attach web"));
   });
 
   test("nothing listens at the address", async () => {
