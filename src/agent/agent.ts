@@ -195,7 +195,8 @@ async function compose(
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
     logger,
   });
-  if (inheritance !== undefined) continueAll(inheritance, { table, server, watchers, rpcs, logger });
+  if (inheritance !== undefined)
+    continueAll(inheritance, { table, server, watchers, credentials, rpcs, logger });
   // Not before: until then the image before continues after a crash.
   endOnCrash(logger, {
     restart: () => {

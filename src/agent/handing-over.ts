@@ -7,7 +7,13 @@ import type { Socket } from "node:net";
 import type { ConsoleSessions, Initialization, UploadTable } from "../control/index.ts";
 import type { Watchers } from "../filesystem/index.ts";
 import type { AgentState, Inheritance, SavedParts } from "../handover/index.ts";
-import type { AccessToken, RunningServer } from "../http/index.ts";
+import {
+  type AccessToken,
+  type Credentials,
+  FULL_GRANT,
+  type RunningServer,
+  serverDescriptors,
+} from "../http/index.ts";
 import { lastingNowMs } from "../lasting-time.ts";
 import type { Fd, InheritedDescriptors } from "../linux/index.ts";
 import type { Logger } from "../logger.ts";
@@ -63,9 +69,12 @@ export function saveParts(parts: Parts): SavedParts {
 /** Those that no part claims when it is restored. Throws if then some are left that this version does not know. */
 export function claimRest({ state, descriptors }: Inherited): void {
   const { server, streams, watchStreams = [], guard, previous } = state;
-  const sockets = [...server.listening.map(({ fd }) => fd), ...server.silent, ...server.parting];
   const own = [guard, previous.executable].filter((fd) => fd !== undefined);
-  for (const fd of [...sockets, ...[...streams, ...watchStreams].map(({ fd }) => fd), ...own])
+  for (const fd of [
+    ...serverDescriptors(server),
+    ...[...streams, ...watchStreams].map(({ fd }) => fd),
+    ...own,
+  ])
     descriptors.claim(fd, "other");
   descriptors.assertAllClaimed();
 }
@@ -77,9 +86,11 @@ export function continueAll(
     table,
     server,
     watchers,
+    credentials,
     rpcs,
     logger,
   }: {
+    readonly credentials: Credentials;
     readonly table: ProcessTable;
     readonly watchers: Watchers;
     readonly server: RunningServer;
@@ -89,6 +100,8 @@ export function continueAll(
   },
 ): void {
   const { upgrades, version, stoppedAtMs, guard, previous } = state;
+  const grantOf = ({ grantKey }: { readonly grantKey?: string | undefined }) =>
+    grantKey === undefined ? FULL_GRANT : credentials.grantWithKey(grantKey);
   accept();
   const begin = state.streams.flatMap((stream) => {
     const process = table.findCarried(stream.processId);
@@ -97,12 +110,12 @@ export function continueAll(
       connection.socket.destroy();
       return [];
     }
-    return [rpcs.continueStream(stream, process, connection)];
+    return [rpcs.continueStream(stream, process, connection, grantOf(stream))];
   });
   for (const stream of state.watchStreams ?? []) {
     const connection = server.resume(stream.fd, stream.isLastAnswer === true);
     try {
-      if (rpcs !== undefined) begin.push(rpcs.continueWatch(stream, connection));
+      if (rpcs !== undefined) begin.push(rpcs.continueWatch(stream, connection, grantOf(stream)));
     } catch (error) {
       logger.error({ err: error }, "a stream could not continue");
       connection.socket.destroy();

@@ -11,12 +11,19 @@ import { AccessToken } from "./admission/access-token.ts";
 import { type AdmissionOptions, admit, type ReportRefusal } from "./admission/admission.ts";
 import { Credentials } from "./admission/credentials.ts";
 import { HIGHEST, type RequirementOf } from "./admission/requirement.ts";
-import { openConnection, partFrom, type ServerState } from "./carried-connections.ts";
+import {
+  type BusyConnection,
+  openConnection,
+  partFrom,
+  type ServerState,
+  sendRest,
+} from "./carried-connections.ts";
 import { createConnectionEntry } from "./connection/connection-entry.ts";
 import { endAfterLastAnswer, setLastAnswer } from "./connection/early-answer.ts";
 import { IdleConnections } from "./connection/idle-connections.ts";
 import { createSweep } from "./connection/sweep.ts";
 import type { TlsIdentity } from "./connection/tls-entry.ts";
+import { markWritten, unmarkWritten } from "./connection/written-answers.ts";
 import type { NodeRequest, RequestListener } from "./exchange.ts";
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits.ts";
 import { acceptsConnections } from "./listen/listener-check.ts";
@@ -53,13 +60,6 @@ export interface ServerOptions {
    * `goOn`.
    */
   readonly saved?: ServerState | undefined;
-}
-
-/** A connection with something on it that came from another image of the agent. */
-export interface BusyConnection {
-  readonly socket: Socket;
-  /** It is free for the next request. */
-  release(): void;
 }
 
 export interface RunningServer {
@@ -142,6 +142,27 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     closeUnlessInherited();
     throw openToStrangers(exposed.name);
   }
+  const resume = (fd: number, isLastAnswer: boolean): BusyConnection => {
+    const socket = openConnection(fd);
+    if (isLastAnswer) setLastAnswer(socket);
+    const end = requests.begin();
+    entry.addBusy(socket);
+    sweep.watch(socket);
+    socket.once("close", end);
+    return {
+      socket,
+      written: (early) => markWritten(socket, early),
+      release: () => {
+        end();
+        unmarkWritten(socket);
+        if (socket.destroyed) return;
+        if (isLastAnswer) return endAfterLastAnswer(socket);
+        acceptUsed(socket);
+        // It may have been paused: a new listener alone does not make it flow again.
+        socket.resume();
+      },
+    };
+  };
   return {
     url: urlOf(listenings[0], options.tls !== undefined),
     port: listenings[0]?.port ?? 0,
@@ -161,26 +182,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       ...entry.save(carried),
     }),
     sentAhead: entry.sentAhead,
-    resume: (fd, isLastAnswer) => {
-      const socket = openConnection(fd);
-      if (isLastAnswer) setLastAnswer(socket);
-      const end = requests.begin();
-      entry.addBusy(socket);
-      sweep.watch(socket);
-      socket.once("close", end);
-      return {
-        socket,
-        release: () => {
-          end();
-          if (socket.destroyed) return;
-          if (isLastAnswer) return endAfterLastAnswer(socket);
-          acceptUsed(socket);
-          // It may have been paused: a new listener alone does not make it flow again.
-          socket.resume();
-        },
-      };
-    },
+    resume,
     goOn: () => {
+      for (const state of options.saved?.written ?? [])
+        sendRest(resume(state.fd, state.isLastAnswer === true), state);
       for (const fd of options.saved?.parting ?? []) partFrom(fd);
       const used = new Set(options.saved?.used);
       for (const fd of options.saved?.silent ?? []) (used.has(fd) ? acceptUsed : accept)(openConnection(fd));

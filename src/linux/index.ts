@@ -104,7 +104,6 @@ export { type ProcessUsage, readProcessUsage } from "./process-usage.ts";
 export { addKernelEntropy, kernelRandomBytes, kernelRandomUuid } from "./random.ts";
 export { describeSignal, signalName } from "./signals.ts";
 export {
-  acceptedBytes,
   askKernel,
   describeSocket,
   descriptorOf,

@@ -137,7 +137,7 @@ export function peerProgress(socket: Socket): number {
  * How many of the bytes that were written to `socket` the kernel has accepted; undefined for a
  * closed one.
  */
-export function acceptedBytes(socket: Socket): number | undefined {
+function acceptedBytes(socket: Socket): number | undefined {
   const handle: unknown = Reflect.get(socket, "_handle");
   if (typeof handle !== "object" || handle === null) return undefined;
   return numberOf(handle, "bytesWritten") - numberOf(handle, "writeQueueSize");

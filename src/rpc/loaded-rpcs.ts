@@ -2,7 +2,7 @@
 // limits of calls. Loading this module loads Connect and the messages; rpc-answer.ts does that late.
 
 import type { FileAccess, Watchers } from "../filesystem/index.ts";
-import type { BusyConnection, RequestListener } from "../http/index.ts";
+import type { BusyConnection, Grant, RequestListener } from "../http/index.ts";
 import type { Logger } from "../logger.ts";
 import type { AgentDefaults, Process, ProcessTable } from "../process/index.ts";
 import type { ClientActivity } from "./client-activity.ts";
@@ -48,10 +48,22 @@ export interface LoadedRpcs {
   readonly listener: RequestListener;
   /** Creates everything now that the first request would create. */
   prepare(): void;
-  /** Attaches a stream that another image of the agent began. Returns the function that begins to send. */
-  continueStream(state: StreamState, process: Process, connection: BusyConnection): () => Promise<void>;
+  /**
+   * Attaches a stream that another image of the agent began. Returns the function that begins to send. `grant`: of its
+   * client; undefined if that token is gone.
+   */
+  continueStream(
+    state: StreamState,
+    process: Process,
+    connection: BusyConnection,
+    grant: Grant | undefined,
+  ): () => Promise<void>;
   /** The same for a stream of WatchDir. Throws `not_found`. */
-  continueWatch(state: WatchStreamState, connection: BusyConnection): () => Promise<void>;
+  continueWatch(
+    state: WatchStreamState,
+    connection: BusyConnection,
+    grant: Grant | undefined,
+  ): () => Promise<void>;
 }
 
 export function createLoadedRpcs({
@@ -95,7 +107,7 @@ export function createLoadedRpcs({
     });
   const limited = requestLimit.watch(requestKindOf, (request, response) => make()(request, response));
   /** Counts a stream until its connection is released or closed. */
-  const counted = ({ socket, release }: BusyConnection): BusyConnection => {
+  const counted = ({ socket, written, release }: BusyConnection): BusyConnection => {
     count.add();
     const uncount = requestLimit.addStream();
     const endOnce = () => {
@@ -106,6 +118,7 @@ export function createLoadedRpcs({
     socket.once("close", endOnce);
     return {
       socket,
+      written,
       release: () => {
         endOnce();
         release();
@@ -115,20 +128,20 @@ export function createLoadedRpcs({
   return {
     prepare: make,
     listener: limitStreams(limits.maxStreams, count, streams, serving, activity, limited),
-    continueStream: (state, process, connection) =>
-      continueStream(state, process, counted(connection), {
+    continueStream: (state, process, connection, grant) =>
+      continueStream(state, process, counted(connection), grant, {
         ...{ table, activity, serving, progressWatch, framesInFlight, streams, logger },
       }),
-    continueWatch: (state, connection) => {
-      const { socket, release } = counted(connection);
+    continueWatch: (state, connection, grant) => {
+      const { socket, written, release } = counted(connection);
       const end = streams.addEndless();
       socket.once("close", end);
       const releaseAfterEnd = () => {
         end();
         release();
       };
-      const busy = { socket, release: releaseAfterEnd };
-      return continueWatch(state, busy, { watchers, serving, watchStreams, logger });
+      const busy = { socket, written, release: releaseAfterEnd };
+      return continueWatch(state, busy, grant, { watchers, serving, watchStreams, logger });
     },
   };
 }

@@ -112,9 +112,40 @@ test("requests that were sent ahead of a stream are answered after it, also thos
   connection.cut();
 });
 
+const INIT = JSON.stringify({ envVars: { A: "x".repeat(100_000) } });
+const CHUNKED = "POST /init HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+test.each([
+  ["is complete", requestBytes({ path: "/init", body: '{"envVars":{"A":"1"}}' }), ""],
+  ["has arrived in part", requestBytes({ path: "/init", body: INIT }).subarray(0, 1000), INIT],
+  ["has not arrived", requestBytes({ path: "/init", body: INIT }).subarray(0, -INIT.length), INIT],
+  ["has chunks", `${CHUNKED}15\r\n{"envVars":{"A":"1"}}\r\n0\r\n\r\n`, ""],
+])(
+  "a stream with a request behind it whose body %s continues, and the request is answered",
+  async (_, ahead, whole) => {
+    const agent = await startAgent();
+    const connection = await streaming(agent);
+    connection.send(HEALTH);
+    connection.send(ahead);
+    await upgrade(agent);
+    await upgrade(agent);
+    const sent = Buffer.byteLength(ahead) - Buffer.from(ahead).indexOf("\r\n\r\n") - 4;
+    connection.send(`${whole.slice(sent)}${HEALTH}`);
+    await endProcess(agent);
+    const text = await connection.until("four answers", (bytes) => {
+      const received = bytes.toString("latin1");
+      return received.split("HTTP/1.1 ").length === 5 ? received : undefined;
+    });
+    expect(text.match(/(?<=HTTP\/1\.1 )\d+/g)).toEqual(["200", "204", "204", "204"]);
+    const { A } = (await (await fetch(`${agent.url}/envs`)).json()) as { A: string };
+    expect(A).toBe(whole === "" ? "1" : "x".repeat(100_000));
+    connection.cut();
+  },
+);
+
 test.each([
   ["the beginning of a request", "GET /health HTTP/1.1\r\nHo"],
-  ["a request with a body", requestBytes({ path: "/init", body: "{}" })],
+  ["a part of a body in chunks", `${CHUNKED}15\r\n{"envVars"`],
 ])("a stream with %s behind it is cut, and not mixed with the rest", async (_, ahead) => {
   const agent = await startAgent();
   const connection = await streaming(agent);

@@ -106,6 +106,10 @@ export class ConsoleSessions implements TokenSource {
     return this.#sessions.get(digest)?.grant;
   }
 
+  *grants(): Iterable<Grant> {
+    for (const { grant } of this.#sessions.values()) yield grant;
+  }
+
   /** Ends the session of a token, and the streams of its page. False if there is none. */
   end(digest: string): boolean {
     const session = this.#sessions.get(digest);
@@ -149,6 +153,8 @@ export class ConsoleSessions implements TokenSource {
     const endsAtMs = this.#clock.nowMs() + remainingMs;
     const grant = new Grant({
       id,
+      // Its rights never change.
+      key: `${id} ${digest}`,
       scopes: [opened.scope],
       processes: opened.process === undefined ? undefined : new Set([opened.process]),
       remainingMs: () => endsAtMs - this.#clock.nowMs(),

@@ -12,6 +12,7 @@ export interface TokenSource {
   readonly needsToken: boolean;
   /** `digest` is the SHA-256 of a token, in hexadecimal. Expired grants also. */
   find(digest: string): Grant | undefined;
+  grants(): Iterable<Grant>;
 }
 
 export type Verdict =
@@ -48,6 +49,13 @@ export class Credentials {
     const grant = this.#find(offered);
     if (grant !== undefined) return grant.hasExpired ? { kind: "expired" } : { kind: "granted", grant };
     return this.areRequired || offered.startsWith(SESSION_PREFIX) ? { kind: "wrong" } : granted;
+  }
+
+  /** The grant that another image of the agent knew by `key`; undefined if its token is gone, or has other rights now. */
+  grantWithKey(key: string): Grant | undefined {
+    for (const source of this.#sources)
+      for (const grant of source.grants()) if (grant.key === key) return grant;
+    return undefined;
   }
 
   #find(offered: string): Grant | undefined {

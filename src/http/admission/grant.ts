@@ -14,6 +14,8 @@ export type Scope = (typeof SCOPES)[number];
 export interface GrantOptions {
   /** For the log. Not a secret. */
   readonly id: string;
+  /** Names the token with all its rights: the next image of the agent finds the grant by it, and another one never. */
+  readonly key?: string | undefined;
   readonly scopes: readonly Scope[];
   /** process_ids and tags. Undefined: all processes. */
   readonly processes?: ReadonlySet<string> | undefined;
@@ -30,6 +32,7 @@ const MAX_TIMER_MS = 3_600_000;
 
 export class Grant {
   readonly id: string;
+  readonly key: string | undefined;
   readonly scopes: readonly Scope[];
   readonly processes: ReadonlySet<string> | undefined;
   readonly users: ReadonlySet<string> | undefined;
@@ -38,8 +41,9 @@ export class Grant {
   readonly #followers = new Set<(reason: string) => void>();
   #timer: Timer | undefined;
 
-  constructor({ id, scopes, processes, users, remainingMs, isPermanent = false }: GrantOptions) {
+  constructor({ id, key, scopes, processes, users, remainingMs, isPermanent = false }: GrantOptions) {
     this.id = id;
+    this.key = key;
     this.scopes = scopes;
     this.processes = processes;
     this.users = users;

@@ -60,6 +60,10 @@ export class TokenFile implements TokenSource {
     return this.#grants.get(digest)?.grant;
   }
 
+  *grants(): Iterable<Grant> {
+    for (const { grant } of this.#grants.values()) yield grant;
+  }
+
   /** One read after the other, and the last one begins after the last call. */
   reload(): Promise<void> {
     if (this.#isReadDue) return this.#reading;
@@ -128,6 +132,7 @@ function grantsOf(
       const { id, scopes, processes, users, expiresAtMs } = entry;
       const grant = new Grant({
         id,
+        key: text,
         scopes,
         processes: processes && new Set(processes),
         users: users && new Set(users),

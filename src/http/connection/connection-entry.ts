@@ -4,7 +4,7 @@ import type { Http2Server, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { descriptorOf } from "../../linux/index.ts";
 import type { Logger } from "../../logger.ts";
-import type { ServerState } from "../carried-connections.ts";
+import { connectionState, type ServerState, type WrittenAnswerState } from "../carried-connections.ts";
 import type { NodeRequest, RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
 import { detectHttpVersion } from "./http-version.ts";
@@ -13,6 +13,8 @@ import { createHttp2Server } from "./http2-server.ts";
 import { type IdleConnections, ownerOf } from "./idle-connections.ts";
 import { type Connections, WatchedSession } from "./sweep.ts";
 import { createTlsEntry, type TlsIdentity } from "./tls-entry.ts";
+import { followWrites } from "./unsent-bytes.ts";
+import { writtenAnswer } from "./written-answers.ts";
 
 export interface ConnectionEntryOptions {
   readonly listener: RequestListener;
@@ -70,6 +72,7 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   const used = new WeakSet<Socket>();
   const toHttp1 = (plain: Socket, socket: Socket, isIdle = false) => {
     used.add(plain);
+    if (socket === plain) followWrites(socket);
     idle.alias(plain, socket);
     plainSockets.set(socket, plain);
     http1.accept(socket, isIdle);
@@ -89,6 +92,13 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
     idle.isSilent(socket) && socket.writableLength === 0 && !socket.writableEnded && !socket.readableEnded;
   /** The next bytes of an idle connection begin a request. */
   const isWaiting = (socket: Socket) => idle.isSilent(socket) && http1.sentAhead(socket) !== undefined;
+  const saveAnswer = (socket: Socket, fd: number): WrittenAnswerState | undefined => {
+    const answer = writtenAnswer(socket);
+    if (answer === undefined) return undefined;
+    const { unsent, isLast, early } = answer;
+    const state = connectionState(fd, early?.bytes ?? http1.sentAhead(socket), isLast);
+    return state && { ...state, unsent };
+  };
   const watch = (socket: Socket) => {
     connections.set(socket, undefined);
     const gone = idle.add(
@@ -110,6 +120,7 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
     sentAhead: http1.sentAhead,
     addBusy: (socket) => {
       connections.set(socket, undefined);
+      followWrites(socket);
       socket.once("close", () => connections.delete(socket));
       socket.setNoDelay(true);
     },
@@ -128,16 +139,23 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
     save: (carried) => {
       const silent: number[] = [];
       const usedSilent: number[] = [];
+      const written: WrittenAnswerState[] = [];
       const parting: number[] = [];
       for (const [socket, session] of connections) {
         const fd = descriptorOf(socket);
         if (fd === undefined || carried.has(fd)) continue;
         const isPlain = secure === undefined && session === undefined;
         const isCarried = isPlain && isSilent(socket) && isWaiting(socket);
-        (isCarried ? silent : parting).push(fd);
-        if (isCarried && used.has(socket)) usedSilent.push(fd);
+        if (isCarried) {
+          silent.push(fd);
+          if (used.has(socket)) usedSilent.push(fd);
+          continue;
+        }
+        const answer = isPlain ? saveAnswer(socket, fd) : undefined;
+        if (answer === undefined) parting.push(fd);
+        else written.push(answer);
       }
-      return { silent, used: usedSilent, parting };
+      return { silent, used: usedSilent, written, parting };
     },
     acceptUsed: (socket) => {
       watch(socket);

@@ -9,6 +9,7 @@ import { answerParseErrors, LATE_HEADERS, refuseExpectation, withHost } from "./
 import { PipelineQueue } from "./pipeline-queue.ts";
 import { createRequestTimes } from "./request-times.ts";
 import { bytesOf, hasBody, hasHalfHead, headArrived, watchHeads } from "./sent-ahead.ts";
+import { followAnswers } from "./written-answers.ts";
 
 export interface Http1Options {
   readonly listener: RequestListener;
@@ -22,7 +23,7 @@ export interface Http1Server {
   accept(socket: Socket, isIdle: boolean): void;
   /**
    * What its client has sent behind the request that is being answered. Undefined if the next image of the agent cannot
-   * be given that: a part of a request.
+   * be given that: a part of a head, or of a body in chunks.
    */
   sentAhead(socket: Socket): Buffer | undefined;
   /** Ends the connections that are beyond a time limit. */
@@ -36,7 +37,8 @@ export function createHttp1Server({ listener, limits, endsConnections }: Http1Op
     server.emit("clientError", error, socket);
   });
   const queue = new PipelineQueue();
-  const watched = (inner: RequestListener) => times.watch(followHeads(inOrder(whenParsed(inner), queue)));
+  const watched = (inner: RequestListener) =>
+    times.watch(followHeads(inOrder(followAnswers(whenParsed(inner)), queue)));
   // It never listens; it is passed connections. So Node does not start its periodic check of them.
   const server = createServer(
     {

@@ -1,15 +1,12 @@
 // Continues a WatchDir stream that another image of the agent began, to its end. The connection is then free for the next
 // request.
 
-import { Code, ConnectError } from "@connectrpc/connect";
-import { startTimer } from "../../clock.ts";
 import type { Watchers } from "../../filesystem/index.ts";
-import type { BusyConnection } from "../../http/index.ts";
+import { type BusyConnection, type Grant, keepEarly } from "../../http/index.ts";
 import type { Logger } from "../../logger.ts";
 import { toConnectError } from "../error-mapping.ts";
-import { endResponse, keepEarly, limitTime } from "../output/carried-response.ts";
+import { endResponse, limitError, limitTime, limitToToken } from "../output/carried-response.ts";
 import { createChunkedSink } from "../output/frame-sink.ts";
-import { CUT_LINGER_MS } from "../output/stream-errors.ts";
 import type { ServingState } from "../serving-state.ts";
 import { Position, WatchStream } from "./watch-stream.ts";
 import type { WatchStreamState, WatchStreams } from "./watch-streams.ts";
@@ -24,10 +21,12 @@ export interface ContinuedWatchSettings {
 /** Becomes a reader of its watch at once. Returns the function that begins to send. Throws `not_found`. */
 export function continueWatch(
   state: WatchStreamState,
-  { socket, release }: BusyConnection,
+  connection: BusyConnection,
+  grant: Grant | undefined,
   { watchers, serving, watchStreams, logger }: ContinuedWatchSettings,
 ): () => Promise<void> {
   const { fd: _, early: before, isLastAnswer: __, next, unsent, ...terms } = state;
+  const { socket } = connection;
   const { watcherId, isResumable, protocol } = terms;
   const watcher = watchers.find(watcherId);
   const stopReading = watchers.read(watcherId, { endsWithReader: !isResumable });
@@ -40,21 +39,17 @@ export function continueWatch(
   // A client whose side ends is gone: it cannot send the next request before this response ends.
   socket.once("end", leave).once("close", leave);
   return async () => {
-    const reason = await stream.run(createChunkedSink(socket), unsent).catch((error: unknown) => error);
+    const ended = stream.run(createChunkedSink(socket), unsent).catch((error: unknown) => error);
+    // Not before: the rest of a message that the image before began is sent in any case.
+    const token = limitToToken(grant, socket, leave);
+    const reason = await ended;
     limit.timer?.cancel();
     remove();
     stopReading();
-    if (socket.destroyed || (gone.signal.aborted && !limit.hasPassed())) return void socket.destroy();
-    const failure = limit.hasPassed()
-      ? new ConnectError("the operation timed out", Code.DeadlineExceeded)
-      : toConnectError(reason, logger);
-    const linger = startTimer(CUT_LINGER_MS, () => socket.destroy());
-    socket.once("close", () => linger.cancel());
+    const limited = limitError(limit, token);
+    if (socket.destroyed || (gone.signal.aborted && limited === undefined)) return void socket.destroy();
+    const failure = limited ?? toConnectError(reason, logger);
     socket.off("end", leave).off("close", leave);
-    endResponse(socket, protocol, failure, () => {
-      linger.cancel();
-      early.putBack();
-      release();
-    });
+    endResponse(connection, protocol, failure, early, token.stop);
   };
 }

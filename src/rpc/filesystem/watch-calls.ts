@@ -9,7 +9,6 @@ import type {
   WatchDirRequest,
   WatchDirResponseSchema,
 } from "../../gen/filesystem_pb.ts";
-import { FULL_GRANT } from "../../http/index.ts";
 import { createFrameSink } from "../output/frame-sink.ts";
 import { carriableSocket } from "../output/output-streams.ts";
 import { callContext, type RpcContext } from "../protocol/call-context.ts";
@@ -96,9 +95,8 @@ export async function* watchDir(
     const terms = { codec, isResumable, isLegacy, keepaliveMs: keepalive };
     const stream = new WatchStream(position, terms, serving, signal);
     remove = watchStreams.add(stream, {
-      terms: { ...terms, watcherId: watcher.id, protocol, dueAtMs },
-      // The next image does not know which token this stream is limited to.
-      socket: grant === FULL_GRANT ? carriableSocket(response) : undefined,
+      terms: { ...terms, watcherId: watcher.id, protocol, dueAtMs, grantKey: grant.key },
+      socket: carriableSocket(response, grant),
     });
     yield startEvent(watcher, isResumable ? position.next : undefined);
     // The library asks for more once it has handed the start event to the response.

@@ -1,12 +1,8 @@
 // The WatchDir streams that are open now, as plain data for the next image of the agent. Fields are only added; a field
 // keeps its name and its meaning.
 
-import {
-  type ConnectionState,
-  type SentAhead,
-  type StreamConnection,
-  saveConnection,
-} from "../output/carried-connection.ts";
+import type { ConnectionState } from "../../http/index.ts";
+import { type SentAhead, type StreamConnection, saveConnection } from "../output/carried-connection.ts";
 import type { WatchPlace, WatchStream, WatchTerms } from "./watch-stream.ts";
 
 export interface WatchStreamTerms extends WatchTerms {
@@ -14,6 +10,8 @@ export interface WatchStreamTerms extends WatchTerms {
   readonly protocol: string;
   /** When the call ends by the client's time limit, as a lasting time. */
   readonly dueAtMs?: number | undefined;
+  /** See Grant. Undefined: the access token, or none. */
+  readonly grantKey?: string | undefined;
 }
 
 export interface WatchStreamState extends WatchStreamTerms, WatchPlace, ConnectionState {}

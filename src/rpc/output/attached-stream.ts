@@ -87,7 +87,6 @@ export class AttachedStream {
   #progress = 0;
   #lastWriteAtMs = 0;
   #isWriting = false;
-  #onWritten: (() => void) | undefined;
   /** Of a notice that is sent before the next output. */
   #notice: readonly FramePart[] | undefined;
   /** Whether the client has not been sent the present size of the terminal. */
@@ -156,14 +155,6 @@ export class AttachedStream {
     if (unsent === undefined) return undefined;
     const { deliveredTo, readTo } = this.#subscriber;
     return { deliveredTo, readTo, skippedTo: this.#skippedTo, isSizeDue: this.#isSizeDue, unsent };
-  }
-
-  /** Resolves when the connection has accepted the last write, or never will. */
-  written(): Promise<void> {
-    if (!this.#isWriting) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onWritten = resolve;
-    });
   }
 
   #send(sink: FrameSink, begin: () => void): Promise<StreamOutcome> {
@@ -273,7 +264,6 @@ export class AttachedStream {
 
   #onAccepted(error: Error | null | undefined): void {
     this.#isWriting = false;
-    this.#onWritten?.();
     if (this.#outcome !== undefined) return;
     if (error) {
       this.#conclude({ kind: "gone" });
@@ -312,6 +302,8 @@ export class AttachedStream {
     this.#options.progressWatch.remove(this.#checkProgress);
     this.#options.signal.removeEventListener("abort", this.#onAbort);
     this.#stopSizes?.();
+    // The end of the stream comes behind a frame that is begun, and not in the middle of it.
+    this.#sink?.finish();
     this.#subscriber.detach();
     this.#resolve?.(outcome);
   }

@@ -2,16 +2,8 @@
 // field keeps its name and its meaning.
 
 import type { Socket } from "node:net";
-import { hasLastAnswer } from "../../http/index.ts";
+import { type ConnectionState, connectionState, hasLastAnswer } from "../../http/index.ts";
 import { descriptorOf } from "../../linux/index.ts";
-
-export interface ConnectionState {
-  readonly fd: number;
-  /** Requests that the client has sent ahead. */
-  readonly early?: Buffer | undefined;
-  /** The connection ends with the response. */
-  readonly isLastAnswer?: boolean | undefined;
-}
 
 export interface StreamConnection {
   /** Undefined if it cannot be carried. */
@@ -30,11 +22,6 @@ export function saveConnection(
 ): ConnectionState | undefined {
   if (socket === undefined) return undefined;
   const fd = descriptorOf(socket);
-  const ahead = early === undefined ? sentAhead(socket) : early.bytes;
-  if (fd === undefined || ahead === undefined) return undefined;
-  return {
-    fd,
-    ...(ahead.length === 0 ? {} : { early: ahead }),
-    ...(hasLastAnswer(socket) ? { isLastAnswer: true } : {}),
-  };
+  if (fd === undefined) return undefined;
+  return connectionState(fd, early === undefined ? sentAhead(socket) : early.bytes, hasLastAnswer(socket));
 }

@@ -1,14 +1,17 @@
-// The parts of a response on plain HTTP/1.1 that another image of the agent began and this one ends: what the client sends
-// meanwhile, its time limit, and the end of the stream in the format of its protocol.
+// The parts of a response on plain HTTP/1.1 that another image of the agent began and this one ends: its time limit, and the
+// end of the stream in the format of its protocol.
 
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { endStreamToJson } from "@connectrpc/connect/protocol-connect";
 import { realClock, startTimer, type Timer } from "../../clock.ts";
 import {
   type BusyConnection,
+  type EarlyBytes,
   END_STREAM_FLAG,
   encodeGrpcMessage,
+  endWithGrant,
   enveloped,
+  Grant,
   TRAILER_FLAG,
 } from "../../http/index.ts";
 import { fromLastingMs } from "../../lasting-time.ts";
@@ -34,48 +37,60 @@ export function limitTime(dueAtMs: number | undefined, onPassed: () => void): Ti
   return { timer, hasPassed: () => passed };
 }
 
-/** More of requests that come before their turn is not read. */
-const MAX_EARLY_BYTES = 64 * 1024;
-
-export interface EarlyBytes {
-  /** All of them so far. */
-  readonly bytes: Buffer;
-  putBack(): void;
+export interface TokenLimit {
+  /** Why the token ended. */
+  reason(): string | undefined;
+  stop(): void;
 }
 
-/** Reads the connection, so that its end is noticed. What arrives, after `before`, belongs to the next request. */
-export function keepEarly(socket: Socket, before: Buffer = Buffer.alloc(0)): EarlyBytes {
-  let early: Buffer[] = [before];
-  let bytes = before.length;
-  const onData = (data: Buffer) => {
-    early.push(data);
-    bytes += data.length;
-    if (bytes > MAX_EARLY_BYTES) socket.pause();
-  };
-  socket.on("data", onData);
+/** `grant`: undefined if the token ended together with the image before. `onEnded` may be called at once. */
+export function limitToToken(grant: Grant | undefined, socket: Socket, onEnded: () => void): TokenLimit {
+  const followed = grant ?? new Grant({ id: "a token that is gone", scopes: [] });
+  let reason: string | undefined;
+  const unfollow = followed.onEnd((why) => {
+    reason = why;
+    onEnded();
+  });
+  const stopEnding = endWithGrant(followed, socket);
+  if (grant === undefined) followed.revoke();
   return {
-    get bytes() {
-      return Buffer.concat(early);
-    },
-    putBack: () => {
-      socket.off("data", onData).pause();
-      if (bytes > 0 && !socket.destroyed) socket.unshift(Buffer.concat(early));
-      early = [];
+    reason: () => reason,
+    stop: () => {
+      unfollow();
+      stopEnding();
     },
   };
 }
 
-/** Ends the stream and the response. `onEnded`: the connection is free for its next request. */
+/** Why the stream ends before its process, or its watch. */
+export function limitError(time: TimeLimit, token: TokenLimit): ConnectError | undefined {
+  const reason = token.reason();
+  if (reason !== undefined) return new ConnectError(reason, Code.Unauthenticated);
+  return time.hasPassed() ? new ConnectError("the operation timed out", Code.DeadlineExceeded) : undefined;
+}
+
+/**
+ * Ends the stream and the response. The connection is then free for its next request. `early`: what the client has sent
+ * since the response began. `onSent`: the connection has accepted everything, or never will.
+ */
 export function endResponse(
-  socket: Socket,
+  { socket, written, release }: BusyConnection,
   protocol: string,
   error: ConnectError | undefined,
-  onEnded: () => void,
+  early: EarlyBytes,
+  onSent: () => void,
 ): void {
   const trailers = protocol === "grpc" ? grpcTrailers(error) : "";
   if (protocol !== "grpc") writeChunk(socket, endOfStream(protocol, error));
   // Not closed: a client with a keep-alive connection may send its next request at this moment.
-  socket.write(`0\r\n${trailers}\r\n`, "latin1", onEnded);
+  socket.write(`0\r\n${trailers}\r\n`, "latin1", (failure) => {
+    onSent();
+    if (failure) return;
+    early.putBack();
+    release();
+  });
+  // A client that reads nothing now gets the rest from the next image.
+  written(early);
 }
 
 function endOfStream(protocol: string, error: ConnectError | undefined): Buffer {

@@ -2,10 +2,8 @@
 // stream in the format of its protocol, end of the response. The connection is then free for the next request.
 
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { startTimer } from "../../clock.ts";
 import { ConnectResponseSchema } from "../../gen/process_pb.ts";
-import { type BusyConnection, enveloped } from "../../http/index.ts";
+import { type BusyConnection, enveloped, type Grant, keepEarly } from "../../http/index.ts";
 import type { Logger } from "../../logger.ts";
 import { offset } from "../../multiplexer/index.ts";
 import type { Process, ProcessEnd, ProcessTable } from "../../process/index.ts";
@@ -14,12 +12,12 @@ import { toConnectError } from "../error-mapping.ts";
 import { toDetailedEnd, toTerminal } from "../process/conversions.ts";
 import type { ServingState } from "../serving-state.ts";
 import { AttachedStream, type StreamOutcome } from "./attached-stream.ts";
-import { endResponse, keepEarly, limitTime, writeChunk } from "./carried-response.ts";
+import { endResponse, limitError, limitTime, limitToToken, writeChunk } from "./carried-response.ts";
 import { createChunkedSink } from "./frame-sink.ts";
 import type { FramesInFlight } from "./frames-in-flight.ts";
 import type { OutputStreams } from "./output-streams.ts";
 import type { ProgressWatch } from "./progress-watch.ts";
-import { CUT_LINGER_MS, cutError, timeLimitError } from "./stream-errors.ts";
+import { closeSoon, cutError, timeLimitError } from "./stream-errors.ts";
 import type { StreamState, StreamTerms } from "./stream-state.ts";
 
 export interface ContinuedStreamSettings {
@@ -36,10 +34,12 @@ export interface ContinuedStreamSettings {
 export function continueStream(
   state: StreamState,
   process: Process,
-  { socket, release }: BusyConnection,
+  connection: BusyConnection,
+  grant: Grant | undefined,
   settings: ContinuedStreamSettings,
 ): () => Promise<void> {
   const { table, activity, serving, progressWatch, framesInFlight, streams, logger } = settings;
+  const { socket } = connection;
   const { codec, offsets, terminal } = state;
   const gone = new AbortController();
   const leave = () => gone.abort();
@@ -65,7 +65,10 @@ export function continueStream(
   // A client whose side ends is gone: it cannot send the next request before this response ends.
   socket.once("end", leave).once("close", leave);
   return async () => {
-    const outcome = await stream.continue(createChunkedSink(socket));
+    const ended = stream.continue(createChunkedSink(socket));
+    // Not before: the rest of a frame that the image before began is sent in any case.
+    const token = limitToToken(grant, socket, leave);
+    const outcome = await ended;
     limit.timer?.cancel();
     stopNotices();
     remove();
@@ -74,20 +77,14 @@ export function continueStream(
       outcome.kind === "gone" && serving.isStopping ? "stopped" : outcome.kind,
       stream.deliveredTo,
     );
-    const error = errorOf(outcome, state, process, limit.hasPassed());
+    const error = limitError(limit, token) ?? errorOf(outcome, state, process);
     if (outcome.kind === "gone" && error === undefined) return void socket.destroy();
-    const linger = startTimer(CUT_LINGER_MS, () => socket.destroy());
-    socket.once("close", () => linger.cancel());
-    await stream.written();
+    if (outcome.kind === "cut") closeSoon(socket);
     const failure = error && toConnectError(error, logger);
     if (outcome.kind === "end" && failure === undefined)
       writeChunk(socket, endFrame(process, outcome.end, state));
     socket.off("end", leave).off("close", leave);
-    endResponse(socket, state.protocol, failure, () => {
-      linger.cancel();
-      early.putBack();
-      release();
-    });
+    endResponse(connection, state.protocol, failure, early, token.stop);
     if (outcome.kind === "end" && failure === undefined && !state.isObserver) table.endDelivered(process);
   };
 }
@@ -99,14 +96,8 @@ function termsOf(state: StreamState): StreamTerms {
   return terms;
 }
 
-function errorOf(
-  outcome: StreamOutcome,
-  { isStart }: StreamState,
-  process: Process,
-  isTimedOut: boolean,
-): Error | undefined {
+function errorOf(outcome: StreamOutcome, { isStart }: StreamState, process: Process): Error | undefined {
   if (outcome.kind === "cut") return cutError(outcome.offset);
-  if (isTimedOut) return new ConnectError("the operation timed out", Code.DeadlineExceeded);
   return outcome.kind === "end" && isStart && process.deadlinePassed ? timeLimitError(process) : undefined;
 }
 

@@ -1,7 +1,7 @@
 // The Start and Connect streams that are open now, for the moment in which the agent becomes another image.
 
 import type { Socket } from "node:net";
-import type { NodeResponse } from "../../http/index.ts";
+import { FULL_GRANT, type Grant, type NodeResponse } from "../../http/index.ts";
 import type { Process } from "../../process/index.ts";
 import type { AttachedStream } from "./attached-stream.ts";
 import { type SentAhead, type StreamConnection, saveConnection } from "./carried-connection.ts";
@@ -54,8 +54,9 @@ export class OutputStreams {
   }
 }
 
-/** The connection of a response, if it is plain HTTP/1.1. */
-export function carriableSocket(response: NodeResponse): Socket | undefined {
+/** The connection of a response, if it is plain HTTP/1.1 and the next image can find the token of its client. */
+export function carriableSocket(response: NodeResponse, grant: Grant): Socket | undefined {
+  if (grant !== FULL_GRANT && grant.key === undefined) return undefined;
   if ("stream" in response || response.socket === null) return undefined;
   return "encrypted" in response.socket ? undefined : response.socket;
 }

@@ -1,7 +1,7 @@
 // Streams of output on plain HTTP/1.1 as plain data: the next image of the agent continues them, in the middle of a
 // frame if need be (src/handover). Fields are only added; a field keeps its name and its meaning.
 
-import type { ConnectionState } from "./carried-connection.ts";
+import type { ConnectionState } from "../../http/index.ts";
 import type { Codec } from "./event-frames.ts";
 
 /** The options of a stream's client. */
@@ -20,6 +20,8 @@ export interface StreamTerms {
   readonly keepaliveMs: number;
   /** When a Connect ends by its own time limit, as a lasting time. */
   readonly dueAtMs?: number | undefined;
+  /** See Grant. Undefined: the access token, or none. The stream ends with its token. */
+  readonly grantKey?: string | undefined;
 }
 
 /** How far a stream is. */

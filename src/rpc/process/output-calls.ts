@@ -4,10 +4,8 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { startTimer } from "../../clock.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { ConnectRequest, ProcessEventSchema, StartRequest } from "../../gen/process_pb.ts";
-import { FULL_GRANT, type NodeResponse } from "../../http/index.ts";
 import { type Offset, offset } from "../../multiplexer/index.ts";
 import type { Generation, Process, ProcessEnd, ProcessTable } from "../../process/index.ts";
 import type { ClientActivity, DetachReason } from "../client-activity.ts";
@@ -16,7 +14,7 @@ import type { TerminalMessage } from "../output/event-frames.ts";
 import type { FramesInFlight } from "../output/frames-in-flight.ts";
 import { carriableSocket, type OutputStreams } from "../output/output-streams.ts";
 import type { ProgressWatch } from "../output/progress-watch.ts";
-import { CUT_LINGER_MS, cutError, timeLimitError } from "../output/stream-errors.ts";
+import { closeSoon, cutError, timeLimitError } from "../output/stream-errors.ts";
 import { callContext, type RpcContext } from "../protocol/call-context.ts";
 import { basicUser, keepaliveMs } from "../request-headers.ts";
 import type { ServingState } from "../serving-state.ts";
@@ -179,9 +177,8 @@ async function* stream(
   activity.attached(process, output.start, from !== undefined);
   const remove = streams.add(output, {
     process,
-    terms: { ...terms, protocol, codec, dueAtMs },
-    // The next image does not know which token this stream is limited to.
-    socket: grant === FULL_GRANT ? carriableSocket(response) : undefined,
+    terms: { ...terms, protocol, codec, dueAtMs, grantKey: grant.key },
+    socket: carriableSocket(response, grant),
   });
   const stopNotices = notices ? serving.onStop((stopping) => output.notify(stopping)) : () => undefined;
   let reason: DetachReason = "gone";
@@ -213,12 +210,6 @@ function checkStreamLimit({ pid, output }: Process, maxStreams: number): void {
     "resource_exhausted",
     `stream limit of process ${pid} reached (${maxStreams}; --max-streams-per-process)`,
   );
-}
-
-/** A client that accepts no output does not accept its error either, and does not close its connection. */
-function closeSoon(response: NodeResponse): void {
-  const timer = startTimer(CUT_LINGER_MS, () => response.destroy());
-  response.once("close", () => timer.cancel());
 }
 
 /** The additions are for clients that asked for offsets: only for these there are `details`. */

@@ -17,7 +17,6 @@ import {
   type UniversalHandler,
   type UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
-import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { MAX_TIMEOUT_MS } from "../../clock.ts";
 import {
   encodeGrpcMessage,
@@ -49,6 +48,7 @@ import { keepProtoKeys } from "./map-keys.ts";
 import { keepByteOrderMarks } from "./text-encoding.ts";
 import { universalRequest } from "./universal-request.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
+import { writeAnswer } from "./write-answer.ts";
 
 type Routes = (router: ConnectRouter) => void;
 
@@ -221,12 +221,16 @@ async function serve(
   }
   const isEnveloped = /^application\/grpc/i.test(contentType);
   const whole = encoded === undefined ? answer : withEncodedMessage(answer, encoded, isEnveloped);
-  await universalResponseToNodeResponse(withPlainMessage(whole), response);
+  await writeAnswer(withPlainMessage(whole), response, isStreamAnswer(handler));
 }
 
 /** `application/connect+json` and the like, in upper or lower case. Every other type that the library accepts is binary. */
 function codecOf(request: NodeRequest): Codec {
   return request.headers["content-type"]?.toLowerCase().includes("json") === true ? "json" : "binary";
+}
+
+function isStreamAnswer({ method: { methodKind } }: UniversalHandler): boolean {
+  return methodKind === "server_streaming" || methodKind === "bidi_streaming";
 }
 
 /** Whether the request is a single message, which has to arrive in time. A client stream has no time limit. */

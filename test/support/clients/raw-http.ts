@@ -43,9 +43,10 @@ export interface RawConnection {
 
 const DEADLINE_MS = 10_000;
 
-/** The caller closes it. */
-export async function openConnection(port: number): Promise<RawConnection> {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+/** The caller closes it. `at`: a port, or the path of a Unix socket. */
+export async function openConnection(at: number | string): Promise<RawConnection> {
+  const socket =
+    typeof at === "string" ? connect(at) : connect({ port: at, host: "127.0.0.1", noDelay: true });
   await once(socket, "connect");
   const chunks: Buffer[] = [];
   let received = Buffer.alloc(0);
