@@ -115,7 +115,7 @@ function startBrowser(url: string): ChildProcess {
   return spawn("chromium", [...flags, url], {
     stdio: "ignore",
     detached: true,
-    env: { ...process.env, HOME: profile },
+    env: { ...process.env, HOME: profile, TMPDIR: profile },
   });
 }
 

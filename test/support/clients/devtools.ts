@@ -66,7 +66,8 @@ export async function startBrowser(): Promise<Browser> {
   const child = spawn("chromium", [...flags, "about:blank"], {
     stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
     detached: true,
-    env: { ...process.env, HOME: profile },
+    // What it leaves there when it is killed goes with the profile.
+    env: { ...process.env, HOME: profile, TMPDIR: profile },
   });
   const connection = new Connection(child);
   const close = () => endBrowser(child);

@@ -41,7 +41,7 @@ export async function startFirefox(): Promise<Firefox> {
   const child = spawn("firefox-esr", [...flags, "about:blank"], {
     stdio: ["ignore", "ignore", "pipe"],
     detached: true,
-    env: { ...process.env, HOME: profile, MOZ_CRASHREPORTER_DISABLE: "1" },
+    env: { ...process.env, HOME: profile, TMPDIR: profile, MOZ_CRASHREPORTER_DISABLE: "1" },
   });
   const close = () => endBrowser(child);
   onTestFinished(close);
