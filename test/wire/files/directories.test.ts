@@ -123,6 +123,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
         "x-archive-links": "2",
         "x-archive-bytes": String(12 + 3_000_001 + 4 + 6),
         "x-archive-skipped": "1",
+        "x-archive-skipped-entries": encodeURIComponent('[{"name":"fifo","reason":"it is a FIFO"}]'),
       });
     });
 
