@@ -1,6 +1,6 @@
 // What the console costs the agent and the browser, and how fast it echoes. Each prints its figures.
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";
 import { cliPath } from "../../support/agent/agent.ts";
 import { hasBrowser } from "../../support/clients/browser.ts";
@@ -10,15 +10,14 @@ import { focusTerminal, screenHas, startConsole, stateIs, terminal } from "../su
 
 vi.setConfig({ testTimeout: 240_000 });
 
-const TICKS_PER_SECOND = 100;
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-/** Of a process, in milliseconds. */
+/** The CPU time of all threads of a process, in milliseconds: exact, where the ticks of its stat are 10 ms. */
 function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
-    .replace(/^.*\) /s, "")
-    .split(" ");
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
+  const tasks = `/proc/${pid}/task`;
+  const nanoseconds = (task: string) =>
+    Number(readFileSync(`${tasks}/${task}/schedstat`, "latin1").split(" ")[0]);
+  return readdirSync(tasks).reduce((sum, task) => sum + nanoseconds(task) / 1e6, 0);
 }
 
 async function metric(page: BrowserPage, name: string): Promise<number> {
@@ -36,7 +35,7 @@ async function heapBytes(page: BrowserPage): Promise<number> {
 const polls = `performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/process.Process/List"))`;
 
 test.runIf(hasBrowser)(
-  "an open table of 1,000 processes costs the agent little CPU time and 20 kB/s at most",
+  "an open table of 1,000 processes costs the agent 1 % of a core and 20 kB/s at most",
   async () => {
     const { agent, client, open } = await startConsole();
     for (let batch = 0; batch < 50; batch++)
@@ -50,6 +49,8 @@ test.runIf(hasBrowser)(
     await page.until(`/1,?000/.test(document.querySelector(".segments .count")?.textContent ?? "")`);
     expect(await page.evaluate(`document.querySelectorAll("tbody tr").length`)).toBeLessThan(100);
     await page.send("Performance.enable");
+    // The first polls are interpreted by V8, and the agent still looks after the starts.
+    await page.until(`${polls}.length >= 20`);
     await page.evaluate("performance.clearResourceTimings()");
     const before = {
       cpu: cpuMs(agent.pid),
@@ -70,8 +71,8 @@ test.runIf(hasBrowser)(
         `tab ${(100 * tab).toFixed(1)} % of a core, heap ${(before.heap / 1e6).toFixed(1)} MB, ${(grown / 1e3).toFixed(0)} kB more after ${seconds.toFixed(0)} s`,
     );
     expect(bytes / seconds).toBeLessThan(20_000);
-    // For a busy machine, on which the same work takes more CPU time.
-    expect(cpu).toBeLessThan(6);
+    // 1 % is what it may be. On a busy machine the same work takes more CPU time.
+    expect(cpu).toBeLessThan(2);
     expect(before.heap).toBeLessThan(30_000_000);
     expect(grown).toBeLessThan(3_000_000);
   },

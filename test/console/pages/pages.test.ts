@@ -124,6 +124,42 @@ test.runIf(hasBrowser)(
   },
 );
 
+test.runIf(hasBrowser)(
+  "names from the sandbox are shown as text, without characters that reverse or hide it",
+  async () => {
+    const { start, open } = await startConsole();
+    const folder = createTempFolder();
+    writeFileSync(join(folder, "photo\u202egpj.exe"), "");
+    writeFileSync(join(folder, "<img src=x onerror=alert(1)>.txt"), "");
+    const { processId } = await start({
+      cmd: "sh",
+      args: [
+        "-c",
+        "printf '\\033]2;%s\\a' \"$1\"; exec sleep 600",
+        "x",
+        `<b>title</b>${"\u202e"}${"t".repeat(3000)}`,
+      ],
+      tag: "<img src=x onerror=alert(1)>\u202eevil\u200b",
+      pty: terminal,
+    });
+    const page = await open();
+    const shown = await page.until<string>(`document.querySelector("tbody tr")?.innerText`);
+    expect(shown).toContain("<img src=x onerror=alert(1)> evil");
+    await page.evaluate(`location.hash = "#/p/w:${processId}"`);
+    await page.until(`/title/.test(document.querySelector(".pane-title")?.textContent ?? "")`);
+    expect(await page.evaluate<number>("document.title.length")).toBeLessThanOrEqual(210);
+    const hidden = "/[\\u202e\\u200b]/";
+    expect(
+      await page.evaluate(`${hidden}.test(document.title + document.querySelector(".pane-head").innerText)`),
+    ).toBe(false);
+    await page.evaluate(`location.hash = "#/files/" + encodeURIComponent(${JSON.stringify(folder)})`);
+    await page.until(`document.querySelectorAll(".entries tbody tr").length === 2`);
+    expect(await page.evaluate(`${hidden}.test(document.body.innerText)`)).toBe(false);
+    expect(await page.evaluate(`document.querySelector("img, .pane-head b")`)).toBe(null);
+    expect(page.problems).toEqual([]);
+  },
+);
+
 test.runIf(hasBrowser)("a key right after the one that opens a dialog reaches the dialog", async () => {
   const { open, start } = await startConsole();
   await start({ cmd: "sleep", args: ["600"] });
