@@ -36,6 +36,14 @@ export function holdfastOnTerminal(
   });
 }
 
+/** The same on a terminal without cursor movement. */
+export function holdfastOnDumbTerminal(url: string, args: readonly string[]): OnTerminal {
+  // The terminal of the tests sets TERM itself.
+  return onTerminal(["env", "TERM=dumb", process.execPath, cliPath, ...args], {
+    env: { HOLDFAST_URL: url },
+  });
+}
+
 /** As `holdfast ps --all` would list them. */
 export async function processes(baseUrl: string): Promise<ProcessInfo[]> {
   const client = createClient({ baseUrl });

@@ -5,7 +5,7 @@ import type { TransferReconnect } from "../../client/index.ts";
 import { describeLoss } from "../connect/client-failure.ts";
 import { areNoticesSilent, printNotice } from "../report/notices.ts";
 import { writeOut } from "../report/report.ts";
-import { columnsOf } from "../report/terminal-width.ts";
+import { canDraw, columnsOf } from "../report/terminal-width.ts";
 import { type BarState, barLine } from "./progress-bar.ts";
 
 export interface TransferView {
@@ -29,7 +29,7 @@ const REDRAW_MS = 200;
 const RATE_MS = 3_000;
 
 export function transferView(isJson: boolean): TransferView {
-  const showsBar = !isJson && process.stderr.isTTY === true && !areNoticesSilent();
+  const showsBar = !isJson && canDraw(process.stderr) && !areNoticesSilent();
   const bar = showsBar ? new Bar() : undefined;
   let isDown = false;
   const reportEvent = async (event: string, fields: object): Promise<void> => {

@@ -23,3 +23,8 @@ export function sizeOf(stream: NodeJS.WriteStream): TerminalSize | undefined {
 export function columnsOf(stream: NodeJS.WriteStream): number | undefined {
   return sizeOf(stream)?.columns;
 }
+
+/** Whether `stream` is a terminal that moves its cursor. A dumb one (an editor's shell, an old console) prints the sequences. */
+export function canDraw(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && process.env["TERM"] !== "dumb";
+}

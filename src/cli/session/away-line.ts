@@ -3,7 +3,7 @@
 // back.
 
 import { styled } from "../report/style.ts";
-import { columnsOf } from "../report/terminal-width.ts";
+import { canDraw, columnsOf } from "../report/terminal-width.ts";
 
 const TICK_MS = 1_000;
 
@@ -63,6 +63,11 @@ export class AwayLine {
     const retrySeconds = Math.ceil((this.#retryAtMs - nowMs) / 1000);
     const next = retrySeconds > 0 ? `next try in ${retrySeconds} s` : "trying";
     const text = `no connection for ${awaySeconds} s; ${next}; ${this.#options.keys()}`;
+    if (!canDraw(process.stderr)) {
+      clearInterval(this.#timer);
+      process.stderr.write(`${text}\n`);
+      return;
+    }
     // A line that wraps could not be removed.
     const width = Math.max(10, (columnsOf(process.stderr) ?? 80) - 1);
     process.stderr.write(CLEAR + styled("yellow", text.slice(0, width), process.stderr));

@@ -5,6 +5,7 @@ import type { Client } from "../../client/index.ts";
 import { ONE_TRY, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { writeOut } from "../report/report.ts";
+import { canDraw } from "../report/terminal-width.ts";
 import { type Row, ratesOf, sorted } from "./rates.ts";
 import { sample, type TopFlags } from "./sampling.ts";
 import { rowJson, tableLines } from "./table.ts";
@@ -16,8 +17,7 @@ export function showTop(
 ): Promise<number> {
   const { url, count, json = false } = flags;
   return withClient({ url, reconnect: ONE_TRY, failureCode: () => exitCodes.failed }, async (client) => {
-    const isLive =
-      count === undefined && !json && process.stdout.isTTY === true && process.stdin.isTTY === true;
+    const isLive = count === undefined && !json && canDraw(process.stdout) && process.stdin.isTTY === true;
     if (!isLive) return printTables(client, flags);
     const { watchLive } = await import("./live-view.ts");
     return watchLive(client, flags, run);

@@ -49,6 +49,8 @@ Keys:
   Page Up, Page Down, Home, End    choose one farther away
   q          end                   Ctrl-Z    suspend
 
+On a pipe or a dumb terminal it prints tables.
+
 Exit codes:
   0    done
   1    no agent, or it refused

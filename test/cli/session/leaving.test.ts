@@ -6,7 +6,14 @@ import { expect, onTestFinished, test } from "vitest";
 import { agentForFile } from "../../client/file-agent.ts";
 import { startAgent } from "../../support/agent/agent.ts";
 import { startCuttingProxy } from "../../support/network/cutting-proxy.ts";
-import { finished, holdfast, holdfastOnTerminal, leave, untilProcess } from "../holdfast.ts";
+import {
+  finished,
+  holdfast,
+  holdfastOnDumbTerminal,
+  holdfastOnTerminal,
+  leave,
+  untilProcess,
+} from "../holdfast.ts";
 
 const agent = agentForFile();
 const plain = { env: { NO_COLOR: "1" } };
@@ -132,6 +139,19 @@ test("without a raw terminal the line names Ctrl-C, which leaves", async () => {
   terminal.type(CTRL_C);
   expect(await terminal.exited()).toBe(130);
   expect((await untilProcess(agent.url, "piped", { subscribers: 0 })).exit).toBeUndefined();
+});
+
+test("on a dumb terminal the line about the loss is written once, without sequences", async () => {
+  const proxy = await startCuttingProxy({ port: agent.port });
+  const terminal = holdfastOnDumbTerminal(proxy.url, ["run", "sh", "-c", "echo ready; sleep 1000"]);
+  await terminal.waitFor(/ready/);
+  proxy.refusing = true;
+  proxy.cut("rst");
+  await terminal.waitFor(/no connection for \d+ s; .*; Ctrl-C leaves\r\n/);
+  terminal.type(CTRL_C);
+  expect(await terminal.exited()).toBe(130);
+  expect(terminal.shown().match(/no connection/g)).toHaveLength(1);
+  expect(terminal.shown()).not.toContain("\u001b");
 });
 
 test("while the first connection is tried again, Ctrl-C leaves at once", async () => {

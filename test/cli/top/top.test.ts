@@ -5,7 +5,14 @@ import { ratesOf, sorted } from "../../../src/cli/top/rates.ts";
 import type { ProcessInfo } from "../../../src/client/index.ts";
 import { agentForFile } from "../../client/file-agent.ts";
 import { openTmux } from "../../support/proc/tmux.ts";
-import { finished, holdfast, holdfastOnTerminal, leave, untilProcess } from "../holdfast.ts";
+import {
+  finished,
+  holdfast,
+  holdfastOnDumbTerminal,
+  holdfastOnTerminal,
+  leave,
+  untilProcess,
+} from "../holdfast.ts";
 
 const agent = agentForFile();
 
@@ -127,4 +134,12 @@ test("Ctrl-Z suspends it: the shell gets its screen, and fg draws for the presen
   await window.press("q");
   await window.until(/\$$/);
   expect((await window.modes()).alternate).toBe(false);
+});
+
+test("on a dumb terminal it prints tables without sequences, until Ctrl-C", async () => {
+  const top = holdfastOnDumbTerminal(agent.url, ["top", "-d", "200ms"]);
+  await top.waitFor(/COMMAND[\s\S]*COMMAND/);
+  top.type("\u0003");
+  expect(await top.exited()).toBe(130);
+  expect(top.shown()).not.toContain("\u001b");
 });
