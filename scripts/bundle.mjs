@@ -132,8 +132,19 @@ const keepChecks = {
   }),
 };
 
-/** Parts of Node that most commands do not use. Together they take a command 15 ms. */
-const lateModules = ["http2", "https", "tls", "zlib"];
+/** Parts of Node that most commands, or an agent before its first call, do not use. Together they take a start 25 ms. */
+const lateModules = [
+  "child_process",
+  "crypto",
+  "fs/promises",
+  "http2",
+  "https",
+  "module",
+  "perf_hooks",
+  "tls",
+  "worker_threads",
+  "zlib",
+];
 
 /**
  * Makes a chunk load these parts of Node when it first uses them. The bundler loads them with the chunk. The lines stay
@@ -143,7 +154,7 @@ const lateModules = ["http2", "https", "tls", "zlib"];
 function loadLate(code) {
   let late = code;
   for (const name of lateModules) {
-    const variable = `node_${name}`;
+    const variable = `node_${name.replace("/", "_")}`;
     const loaded = new RegExp(
       `let ${variable} = require\\("node:${name}"\\);\\n(${variable} = (.*)\\(${variable}(.*)\\);\\n)?`,
     );
@@ -153,11 +164,22 @@ function loadLate(code) {
     const converted = conversion === undefined ? value : `${convert}(${value}${flags})`;
     const [before = "", after = ""] = late.split(statement);
     const use = (/** @type {string} */ part) =>
-      part.replace(new RegExp(`\\b${variable}\\b`, "g"), `${variable}()`);
+      part
+        .split("\n")
+        // The source of a thread is one text, which loads the parts of Node itself.
+        .map((line) => (line.startsWith("const THREAD_SOURCE = ") ? line : useLate(line, variable)))
+        .join("\n");
     const lineBreaks = conversion === undefined ? "\n" : "\n\n";
-    late = `${use(before)}let late_${name}; const ${variable} = () => (late_${name} ??= ${converted});${lineBreaks}${use(after)}`;
+    late = `${use(before)}let late_${variable}; const ${variable} = () => (late_${variable} ??= ${converted});${lineBreaks}${use(after)}`;
   }
   return late;
+}
+
+/** @param {string} line @param {string} variable */
+function useLate(line, variable) {
+  return line
+    .replace(new RegExp(`\\bnew ${variable}\\b`, "g"), `new (${variable}())`)
+    .replace(new RegExp(`\\b${variable}\\b(?!\\(\\))`, "g"), `${variable}()`);
 }
 
 /**

@@ -487,16 +487,37 @@ test("a Unix socket keeps its file, and is removed when the agent stops", async 
   expect(() => statSync(path)).toThrow(/ENOENT/);
 });
 
-test("a stop signal right after the exec stops the agent, or the guard ends its commands", async () => {
-  for (let count = 0; count < volume(2, 12); count++) {
+/** Of 10 ms each. They continue through an exec. */
+function cpuTicks(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const [user = 0, system = 0] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13)
+    .map(Number);
+  return user + system;
+}
+
+test("a stop signal at any moment after the turn stops the agent, or the guard ends its commands", async () => {
+  const count = volume(3, 30);
+  for (let index = 0; index < count; index++) {
     const agent = await startAgent();
     const pid = await receive(
       plainClient(agent.url).start({ process: { cmd: "sleep", args: ["1000"] } }),
     ).started();
     agent.kill("SIGUSR2");
     await agent.waitFor("stderr", /becoming the next version/);
+    // The moments are spread over the start of Node, that of the agent, and the time after it.
+    const ticks = cpuTicks(agent.pid) + Math.round((index * 30) / count);
+    await eventually(
+      "the next image has used so much of the processor",
+      () => cpuTicks(agent.pid) >= ticks || agent.stderr().includes('"msg":"upgraded"'),
+      agent.stderr,
+    );
     agent.kill("SIGTERM");
-    await agent.exited();
+    const { code, signal } = await agent.exited();
+    const hasStopped = code === 0 && agent.stderr().includes('"msg":"stopped"');
+    expect(hasStopped || signal === "SIGTERM", `${code} ${signal} ${agent.stderr()}`).toBe(true);
     await eventually("the command is gone", () => hasExited(pid), agent.stderr);
   }
 });
