@@ -30,16 +30,18 @@ const HEADER_BYTES = 5;
  * @param {import("./http1.mjs").Connection} connection  of its own over HTTP/1.1
  * @param {Command} command
  * @param {(output: Uint8Array) => void} onOutput
+ * @param {() => void} [onKeepalive]
  * @returns {Promise<Session>}
  */
 export function startSession(
   connection,
   { argv: [cmd = "", ...args], pty = false, stdin = false },
   onOutput,
+  onKeepalive,
 ) {
   const terminal = pty ? { pty: { size: { cols: 80, rows: 24 } } } : {};
   const request = create(StartRequestSchema, { process: { cmd, args }, stdin, ...terminal });
-  return openStream(connection, "Start", toBinary(StartRequestSchema, request), onOutput);
+  return openStream(connection, "Start", toBinary(StartRequestSchema, request), onOutput, onKeepalive);
 }
 
 /**
@@ -47,14 +49,16 @@ export function startSession(
  * @param {"Start" | "Connect"} rpc
  * @param {Uint8Array} message
  * @param {(output: Uint8Array) => void} onOutput
+ * @param {() => void} [onKeepalive]
  * @returns {Promise<Session>}
  */
-function openStream(connection, rpc, message, onOutput) {
+function openStream(connection, rpc, message, onOutput, onKeepalive) {
   return new Promise((resolve, reject) => {
     const onFrame = frameSplitter((frame) => {
       const { event } = fromBinary(StartResponseSchema, frame);
       if (event?.event.case === "start") resolve({ pid: event.event.value.pid, ended });
       else if (event?.event.case === "data") onOutput(event.event.value.output.value ?? new Uint8Array());
+      else if (event?.event.case === "keepalive") onKeepalive?.();
     });
     const exchanged = connection.exchange(streamRequest(rpc, message), onFrame);
     const ended = exchanged.then((status) => {

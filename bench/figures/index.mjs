@@ -11,6 +11,7 @@ import { outputFigure } from "./output.mjs";
 import { restFigure } from "./rest.mjs";
 import { scaleFigure } from "./scale.mjs";
 import { startLatencyFigure, startLatencyHeldFigure, startsAtOnceFigure } from "./starts.mjs";
+import { thawFigure } from "./thaw.mjs";
 import { upgradeFigure } from "./upgrade.mjs";
 
 /**
@@ -52,6 +53,7 @@ export const figures = [
   streamedFigure(),
   attachedFigure(),
   scaleFigure(),
+  thawFigure(),
   copyTreeFigure("up"),
   copyTreeFigure("down"),
   filesFigure(),
