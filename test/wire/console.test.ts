@@ -178,13 +178,19 @@ test("codes and sessions end with the generation of the machine, and its streams
   expect((await post(agent, LIST, {}, token)).status).toBe(401);
 });
 
-test("a session, its scope, an unused code and the instance outlive an upgrade of the agent, and a limited stream is not carried as a full one", async () => {
+test("a session, its scope, an unused code and the instance outlive an upgrade of the agent, and a stream of the session continues and ends with it", async () => {
   const agent = await startAgent({ args: ["--console"] });
   const { body } = await post(agent, "/console/code", { scope: "observe", process: "mine" });
   const opened = (await post(agent, "/console/session", { code: body.code })).body;
   const unused = (await post(agent, "/console/code", { scope: "observe" })).body;
   for (const tag of ["mine", "other"])
-    await startAndLeave(agent.port, { process: { cmd: "cat", args: [] }, tag, stdin: true });
+    await startAndLeave(agent.port, {
+      process: { cmd: "cat", args: [] },
+      tag,
+      stdin: true,
+      // Read also while only an observer is there.
+      output: { detached: "DETACHED_BUFFER" },
+    });
   const connection = await openConnection(agent.port);
   connection.send(watchRequest("mine", opened.token));
   await connection.until("a start event", (received) => received.includes('"start"') || undefined);
@@ -200,10 +206,23 @@ test("a session, its scope, an unused code and the instance outlive an upgrade o
     processes: ["mine"],
     instanceId: opened.instanceId,
   });
-  // Its client connects again, with its token.
-  await connection.closed();
+  const stdin = Buffer.from("still here").toString("base64");
+  const sent = await post(agent, "/process.Process/SendInput", {
+    process: { tag: "mine" },
+    input: { stdin },
+  });
+  expect(sent.status).toBe(200);
+  await connection.until("the output", (received) => received.includes(stdin) || undefined);
   expect((await post(agent, "/console/session", { code: body.code })).status).toBe(401);
   expect((await post(agent, "/console/session", { code: unused.code })).body.scopes).toEqual(["observe"]);
+  await fetch(`${agent.url}/console/session`, {
+    method: "DELETE",
+    headers: { "X-Access-Token": opened.token },
+  });
+  await connection.until(
+    "the reason",
+    (received) => received.includes('{"error":{"code":"unauthenticated"') || undefined,
+  );
 });
 
 test("a session that ends ends its streams with unauthenticated", async () => {
