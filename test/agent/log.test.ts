@@ -89,10 +89,10 @@ test("a closed stderr prevents neither serving nor stopping", async () => {
   expect(await agent.stop()).toEqual({ code: 0, signal: null });
 });
 
-test("--help to a reader that is gone is not an error", async () => {
+test("--help to a reader that is gone ends as all commands that print: quietly, with 141", async () => {
   const help = runCommand({ args: ["serve", "--help"] });
   help.child.stdout?.destroy();
-  expect(await help.exited()).toEqual({ code: 0, signal: null });
+  expect(await help.exited()).toEqual({ code: 141, signal: null });
   expect(help.stderr()).toBe("");
 });
 
