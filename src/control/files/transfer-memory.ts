@@ -68,8 +68,9 @@ export class TransferMemory {
       bufferBytes,
       buffer,
       buffers: () => {
+        const one = buffer();
         second ??= this.#take(bufferBytes);
-        return [buffer(), second];
+        return [one, second];
       },
       release: () => {
         if (isReleased) return;

@@ -10,14 +10,14 @@ test("a transfer allocates the buffers that it uses, and the next one takes them
   const byOne = memory.open();
   expect(allocate).toHaveBeenCalledTimes(0);
   const buffer = byOne.buffer();
-  expect([byOne.buffer(), buffer.length]).toEqual([buffer, byOne.bufferBytes]);
+  expect([byOne.buffer() === buffer, buffer.length]).toEqual([true, byOne.bufferBytes]);
   expect(allocate).toHaveBeenCalledTimes(1);
   byOne.release();
   const byTwo = memory.open();
   const [first, second] = byTwo.buffers();
   expect(allocate).toHaveBeenCalledTimes(2);
-  expect(first).toBe(buffer);
-  expect(second).not.toBe(first);
+  // Not compared by expect: the difference of two such buffers takes minutes to print.
+  expect([first === buffer, second === first]).toEqual([true, false]);
   byTwo.release();
   byTwo.release();
   memory.open().buffers();
