@@ -28,7 +28,7 @@ const MAX_POINTS = 512;
 export class ListChanges {
   readonly #table: Pick<ProcessTable, "detectChanges" | "generation">;
   readonly #sees: (process: ListedProcess) => boolean;
-  #generation = "";
+  #generation: string | undefined;
   /** In order. Of a revision between two points, changes since the earlier one are sent: more than needed, never less. */
   #points: Point[] = [];
 
@@ -42,22 +42,31 @@ export class ListChanges {
 
   since(revision: bigint): ChangesSince {
     const order = this.#table.detectChanges();
-    this.#followGeneration(order.last);
-    const latest = this.#update(order);
+    const before = this.#latest(order.last);
+    const fresh = this.#seenSince(before, order);
+    const latest = this.#number(before, fresh, order.last);
     const known =
       revision > latest.revision ? undefined : this.#points.findLast((point) => point.revision <= revision);
-    return {
-      revision: latest.revision,
-      changes: known === undefined ? undefined : this.#seenSince(known, order),
-    };
+    if (known === undefined) return { revision: latest.revision, changes: undefined };
+    // A client that polls alone knows the point before.
+    const changes = known === before ? fresh : this.#seenSince(known, order);
+    return { revision: latest.revision, changes };
   }
 
-  /** The latest point, with the end of the order. */
-  #update(order: ChangeOrder<Process>): Point {
-    const before = this.#points.at(-1) ?? firstPoint(order.last);
-    const changes = this.#seenSince(before, order);
-    const { last } = order;
-    if (changes !== undefined && changes.length === 0) {
+  /** The latest point. A clone of this machine begins anew: it continues with the same numbers and other processes. */
+  #latest(last: number): Point {
+    const { id } = this.#table.generation;
+    const latest = this.#points.at(-1);
+    if (latest !== undefined && this.#generation === id) return latest;
+    const first = firstPoint(last);
+    this.#generation = id;
+    this.#points = [first];
+    return first;
+  }
+
+  /** The point of the end of the order, `last`. `fresh` is what is seen since `before`, undefined if that is not known. */
+  #number(before: Point, fresh: readonly SeenChange[] | undefined, last: number): Point {
+    if (fresh !== undefined && fresh.length === 0) {
       before.upTo = last;
       return before;
     }
@@ -70,14 +79,6 @@ export class ListChanges {
 
   #seenSince({ upTo }: Point, order: ChangeOrder<Process>): SeenChange[] | undefined {
     return order.since(upTo)?.filter(({ listed }) => this.#sees(listed));
-  }
-
-  /** A clone of this machine continues with the same numbers and other processes. */
-  #followGeneration(last: number): void {
-    const { id } = this.#table.generation;
-    if (this.#generation === id) return;
-    this.#generation = id;
-    this.#points = [firstPoint(last)];
   }
 }
 
