@@ -5,6 +5,7 @@
 // at rest is the agent's use in three seconds; KB per process is the agent's growth divided by
 // their number.
 
+import { inBatches } from "../clients/batches.mjs";
 import { openHttp1 } from "../clients/http1.mjs";
 import { latenciesMs } from "../clients/latencies.mjs";
 import { openClient } from "../clients/open.mjs";
@@ -19,8 +20,6 @@ const transport = /** @type {const} */ ({ http: "http1", codec: "json" });
 const REST_MS = 3000;
 const COMMANDS = 50;
 const TICK_SECONDS = "10";
-/** Opened at the same time. */
-const BATCH = 25;
 
 /** @returns {import("./index.mjs").Figure} */
 export function attachedFigure() {
@@ -59,10 +58,7 @@ async function attachMany(count, argv) {
   await latenciesMs(client, ["/bin/true"], COMMANDS);
   const before = residentMb(server);
   const connections = Array.from({ length: count }, () => openHttp1(server.url));
-  for (let at = 0; at < count; at += BATCH) {
-    const batch = connections.slice(at, at + BATCH);
-    await Promise.all(batch.map((connection) => attach(connection, argv)));
-  }
+  await inBatches(connections, (connection) => attach(connection, argv));
   const cpuBefore = cpuSeconds(server);
   await new Promise((resolve) => setTimeout(resolve, REST_MS));
   const cpu = difference(cpuBefore, cpuSeconds(server));

@@ -6,6 +6,7 @@
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { inBatches } from "../clients/batches.mjs";
 import { openHttp1 } from "../clients/http1.mjs";
 import { latenciesMs } from "../clients/latencies.mjs";
 import { openClient } from "../clients/open.mjs";
@@ -24,7 +25,6 @@ const limits = [
   // An open stream counts 48 KiB.
   ...["--memory-budget", "512MiB"],
 ];
-const BATCH = 25;
 const REST_MS = 3000;
 const HEALTH_CHECKS = 200;
 
@@ -184,14 +184,6 @@ async function floodMany(url, count) {
     ended.catch(() => undefined);
   });
   return () => closeAll(connections);
-}
-
-/**
- * @template Item
- * @param {Item[]} items @param {(item: Item) => Promise<unknown>} work
- */
-async function inBatches(items, work) {
-  for (let at = 0; at < items.length; at += BATCH) await Promise.all(items.slice(at, at + BATCH).map(work));
 }
 
 /** @param {import("../clients/http1.mjs").Connection[]} connections */

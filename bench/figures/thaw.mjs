@@ -3,6 +3,8 @@
 // Each round stops the agent for longer than a keepalive interval with SIGSTOP, as a paused VM stops, and continues it. The health check
 // is the first request after that; the CPU time is that of the second after it.
 
+import { inBatches } from "../clients/batches.mjs";
+import { checkHealth } from "../clients/check-health.mjs";
 import { openHttp1 } from "../clients/http1.mjs";
 import { latenciesMs } from "../clients/latencies.mjs";
 import { openClient } from "../clients/open.mjs";
@@ -17,8 +19,6 @@ const PAUSE_MS = 4000;
 const AFTER_MS = 1000;
 const WARM_UP_STARTS = 50;
 const SILENT = ["sleep", "infinity"];
-/** Opened at the same time. */
-const BATCH = 25;
 
 /** @returns {import("./index.mjs").Figure} */
 export function thawFigure() {
@@ -57,16 +57,13 @@ async function pauseOften(count, rounds) {
   warmUp.close();
   let keepalives = 0;
   const connections = Array.from({ length: count }, () => openHttp1(server.url));
-  for (let at = 0; at < count; at += BATCH)
-    await Promise.all(
-      connections.slice(at, at + BATCH).map(async (connection) => {
-        const onOutput = () => undefined;
-        const onKeepalive = () => void keepalives++;
-        const { ended } = await startSession(connection, { argv: SILENT }, onOutput, onKeepalive);
-        // It ends with its agent.
-        ended.catch(() => undefined);
-      }),
-    );
+  await inBatches(connections, async (connection) => {
+    const onOutput = () => undefined;
+    const onKeepalive = () => void keepalives++;
+    const { ended } = await startSession(connection, { argv: SILENT }, onOutput, onKeepalive);
+    // It ends with its agent.
+    ended.catch(() => undefined);
+  });
   const health = openHttp1(server.url);
   const samples = [];
   for (let round = 0; round < rounds; round++) {
@@ -95,12 +92,6 @@ async function pauseOften(count, rounds) {
   for (const connection of [...connections, health]) connection.close();
   await server.stop();
   return samples;
-}
-
-/** @param {import("../clients/http1.mjs").Connection} connection */
-function checkHealth(connection) {
-  const request = { method: "GET", path: "/health", headers: {}, body: Buffer.alloc(0) };
-  return connection.exchange(request, () => undefined);
 }
 
 /** @param {number} ms @returns {Promise<void>} */
