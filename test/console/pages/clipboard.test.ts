@@ -22,24 +22,30 @@ async function pasteClipboard(page: BrowserPage): Promise<void> {
 const allowClipboard = (page: BrowserPage) =>
   page.send("Browser.grantPermissions", { permissions: ["clipboardSanitizedWrite"] });
 
+/** A program copies these texts once Enter is pressed, one right after the other, runs `afterwards`, and then shows its input. */
+async function openCopying(texts: readonly string[], afterwards = ""): Promise<BrowserPage> {
+  const { start, open } = await startConsole();
+  const copies = texts.map((text) => `printf '\\033]52;c;${btoa(text)}\\a'; `).join("");
+  const { processId } = await start({
+    cmd: "sh",
+    args: ["-c", `read go; ${copies}${afterwards}${SHOW_INPUT}`],
+    pty: terminal,
+  });
+  const page = await open(`#/p/c:${processId}`);
+  await allowClipboard(page);
+  await page.until(stateIs("attached"));
+  await page.evaluate(focusTerminal);
+  await page.press("Enter");
+  return page;
+}
+
 const answer = (button: number) => `document.querySelectorAll(".question button")[${button}].click()`;
 
 // ghostty PR 52, omnigent PR 6279.
 test.runIf(hasBrowser)(
   "a program copies to the clipboard only after the user allows it, and never reads it",
   async () => {
-    const { start, open } = await startConsole();
-    const copy = (text: string) => `printf '\\033]52;c;${btoa(text)}\\a'`;
-    const { processId } = await start({
-      cmd: "sh",
-      args: ["-c", `read go; ${copy("first-secret")}; printf '\\033]52;c;?\\a'; ${SHOW_INPUT}`],
-      pty: terminal,
-    });
-    const page = await open(`#/p/c:${processId}`);
-    await allowClipboard(page);
-    await page.until(stateIs("attached"));
-    await page.evaluate(focusTerminal);
-    await page.press("Enter");
+    const page = await openCopying(["first-secret"], "printf '\\033]52;c;?\\a'; ");
     const question = await page.until<string>(`document.querySelector(".question")?.textContent`);
     expect(question).toContain("12 characters");
     await page.until(screenHas("ready"));
@@ -56,18 +62,7 @@ test.runIf(hasBrowser)(
 test.runIf(hasBrowser)(
   "a program that asks to copy takes no key from the user, and cannot change its question",
   async () => {
-    const { start, open } = await startConsole();
-    const copy = (text: string) => `printf '\\033]52;c;${btoa(text)}\\a'`;
-    const { processId } = await start({
-      cmd: "sh",
-      args: ["-c", `read go; ${copy("first-secret")}; ${copy("another and longer one")}; ${SHOW_INPUT}`],
-      pty: terminal,
-    });
-    const page = await open(`#/p/c:${processId}`);
-    await allowClipboard(page);
-    await page.until(stateIs("attached"));
-    await page.evaluate(focusTerminal);
-    await page.press("Enter");
+    const page = await openCopying(["first-secret", "another and longer one"]);
     await page.until(`document.querySelector(".question")`);
     await page.until(screenHas("ready"));
     // The user types on, without having seen the question.
