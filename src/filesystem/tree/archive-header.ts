@@ -36,7 +36,7 @@ export interface ArchiveHeader {
   readonly isGnu: boolean;
 }
 
-/** Undefined for a block of zeros, which ends an archive. Throws `invalid_argument` for one that is no header. */
+/** Undefined for the block of zeros at the end of an archive. Throws `invalid_argument` for a block that is not a header. */
 export function decodeHeader(block: Buffer): ArchiveHeader | undefined {
   const sum = checksumOf(block);
   if (sum === BLANK_CHECKSUM && block.every((byte) => byte === 0)) return undefined;

@@ -115,7 +115,7 @@ class Packing {
       return entries;
     } catch (error) {
       const reason = reasonOf(error);
-      // Without its root there is no archive.
+      // If the root itself cannot be read, the request fails.
       if (reason === undefined || path.length === 0) throw error;
       this.#noteSkipped(name, reason);
       return undefined;

@@ -40,7 +40,7 @@ export class ChangeOrder<Item extends ListedProcess> {
     return this.#askedAt;
   }
 
-  /** What changed after the change `number`, each once, the newest first. Undefined when that is no longer known. */
+  /** Each process that changed after the change `number`, the newest first. Undefined if the order does not reach back so far. */
   since(number: number): Change<Item>[] | undefined {
     this.#askedAt = this.#last;
     if (number < this.#droppedTo) return undefined;

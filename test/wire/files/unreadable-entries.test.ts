@@ -1,4 +1,5 @@
-// What a downloaded directory has not, or not completely: the archive goes on, and the client learns what is missing and why.
+// A directory is downloaded while some of its entries cannot be read. The archive goes on, and the client learns which entries
+// are missing or not complete, and why.
 
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -49,7 +50,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     );
   });
 
-  test("what is no file, and names that are not UTF-8, are named with their kind", async () => {
+  test("sockets and FIFOs are listed with their kind, and entries whose names are not UTF-8 with that reason", async () => {
     const root = createTempFolder();
     execFileSync("mkfifo", [join(root, "fifo")]);
     const server = createServer().listen(join(root, "socket"));
@@ -100,7 +101,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     return { archive: Buffer.concat(pieces), trailers: response.trailers };
   }
 
-  test("what vanishes or becomes shorter meanwhile is named, and the archive goes on", async () => {
+  test("files that vanish or become shorter during the download are listed, and the archive goes on", async () => {
     const root = createTempFolder();
     writeFileSync(join(root, "a"), Buffer.alloc(LARGE_BYTES, 1));
     mkdirSync(join(root, "b"));
