@@ -85,6 +85,13 @@ export class ChunkQueue {
     return last === undefined ? 0 : Math.min(this.#bytes, Math.max(0, entryEnd(last) - from));
   }
 
+  /** The part of the cost of the chunks and runs that end at or below `to`. */
+  costBelow(to: Offset): number {
+    let sum = 0;
+    for (let index = this.indexAt(to) - 1; index >= 0; index--) sum += cost(this.#at(index) as Entry);
+    return sum;
+  }
+
   /** The end of the `index`th oldest chunk or run; undefined when there is none. */
   endOf(index: number): Offset | undefined {
     const entry = this.#at(index);

@@ -17,8 +17,8 @@
 //   I5  The stall watch is on exactly while the gate is closed and a blocking subscriber that received
 //       everything waits for more.
 //   I6  No chunk is dropped that an attached blocking subscriber still needs.
-//   I7  Replay costs at most what `mostHeldFor` says, or what it cost when a client attached: attaching
-//       drops nothing.
+//   I7  Replay that no attached client needs costs at most what `mostHeldFor` says, or what it cost when a
+//       client attached: attaching drops nothing.
 //   I8  The budget knows the memory of what is held, until nothing is held any more.
 //   I9  Observers have no influence: no state but their own cursors follows from them.
 //   I10 The window, the cursors, the intervals and the times are consistent.
@@ -334,7 +334,7 @@ export class Multiplexer<End extends object> {
     assertInvariant("I5", this.#stallWatch.isOn === isHeldUp, () => `the watch is ${this.#stallWatch.isOn}`);
     const dropped = this.#neededChunkDropped;
     assertInvariant("I6", dropped === undefined, () => `the chunk at ${dropped} was dropped`);
-    const { replayCost } = this.#window;
+    const replayCost = this.#window.replayCostBelow(this.#needed);
     assertInvariant("I7", replayCost <= this.#mostReplay, () => `replay costs ${replayCost}`);
     const { reportedBytes } = this.#share;
     const isReported = (reportedBytes ?? 0) === this.memoryBytes;
@@ -412,8 +412,9 @@ export class Multiplexer<End extends object> {
   /** A blocking subscriber has come. Chunks may become replay or missed output; nothing is dropped. */
   #attach(): void {
     if (this.#isHeldStill) return;
-    this.#window.settle(this.#needed, this.#delivered, offset(0));
-    this.#mostReplay = Math.max(this.#mostReplay, this.#window.replayCost);
+    const needed = this.#needed;
+    this.#window.settle(needed, this.#delivered, offset(0));
+    this.#mostReplay = Math.max(this.#mostReplay, this.#window.replayCostBelow(needed));
     this.#report();
     this.#updateGate();
     this.#watchStall();
@@ -442,7 +443,7 @@ export class Multiplexer<End extends object> {
     this.#window.settle(needed, this.#delivered, from);
     this.#window.dropDelivered(from, this.#delivered);
     this.#mostReplay = mostHeldFor(replayBytes);
-    while (this.#window.replayCost > this.#mostReplay && this.#window.dropOldestReplay(needed));
+    this.#window.limitReplay(needed, this.#mostReplay);
     this.#report();
   }
 
@@ -458,10 +459,7 @@ export class Multiplexer<End extends object> {
     }
     this.#retain(this.#delivered.high);
     const most = mostMissed(detached, windowBytes, replayBytes);
-    while (
-      this.#window.missedCost > most &&
-      this.#window.dropOldestMissed(this.#cursors.slowest ?? this.head)
-    );
+    this.#window.limitMissed(this.#cursors.slowest ?? this.head, most);
     this.#report();
   }
 

@@ -53,12 +53,9 @@ export class OutputWindow {
     return this.#missed.memoryBytes + this.#replay.memoryBytes + this.#recent.memoryBytes;
   }
 
-  get replayCost(): number {
-    return this.#replay.cost;
-  }
-
-  get missedCost(): number {
-    return this.#missed.cost;
+  /** The cost of the replay below `to`. What lies above is needed by a client that has returned. */
+  replayCostBelow(to: Offset): number {
+    return this.#replay.costBelow(to);
   }
 
   /** Every byte at or above that was not delivered is held. Below, missed output may have been dropped. */
@@ -134,14 +131,14 @@ export class OutputWindow {
     return this.#dropFirst(isMissedFirst ? this.#missed : this.#replay, to);
   }
 
-  /** Drops the oldest replay chunk that lies wholly below `to`; returns false if there is none. */
-  dropOldestReplay(to: Offset): boolean {
-    return this.#dropFirst(this.#replay, to);
+  /** Drops replay, oldest first, until what lies wholly below `to` costs at most `most`. */
+  limitReplay(to: Offset, most: number): void {
+    this.#limit(this.#replay, to, most);
   }
 
-  /** Drops the oldest chunk of missed output that lies wholly below `to`; returns false if there is none. */
-  dropOldestMissed(to: Offset): boolean {
-    return this.#dropFirst(this.#missed, to);
+  /** Drops missed output, oldest first, until what lies wholly below `to` costs at most `most`. */
+  limitMissed(to: Offset, most: number): void {
+    this.#limit(this.#missed, to, most);
   }
 
   /**
@@ -215,6 +212,12 @@ export class OutputWindow {
       for (const { stream, offset: at, data } of chunksOf(entry))
         queue.append(stream, at, data, at === entry.offset ? entry.mark : undefined);
     else if (queue.moveIn(entry)) this.#onDrop?.(entry);
+  }
+
+  #limit(queue: ChunkQueue, to: Offset, most: number): void {
+    if (queue.cost <= most) return;
+    const needed = queue.cost - queue.costBelow(to);
+    while (queue.cost - needed > most && this.#dropFirst(queue, to));
   }
 
   #dropFirst(queue: ChunkQueue, to: Offset): boolean {

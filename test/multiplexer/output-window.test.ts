@@ -352,7 +352,7 @@ describe("settling into replay", () => {
     toReplay(window, 6);
     window.checkInvariants();
     expect(read(window, 0)).toEqual(["abcdef"]);
-    expect([window.heldBytes, window.replayCost]).toEqual([
+    expect([window.heldBytes, window.replayCostBelow(window.head)]).toEqual([
       6 + CHUNK_OVERHEAD_BYTES,
       6 + CHUNK_OVERHEAD_BYTES,
     ]);
@@ -368,7 +368,7 @@ describe("settling into replay", () => {
     const window = readOneByOne(["abc", "def"]);
     toReplay(window, 5);
     window.checkInvariants();
-    expect(window.replayCost).toBe(3 + CHUNK_OVERHEAD_BYTES);
+    expect(window.replayCostBelow(window.head)).toBe(3 + CHUNK_OVERHEAD_BYTES);
     expect([read(window, 0, 1), read(window, 3)]).toEqual([["abc"], ["def"]]);
   });
 
@@ -428,7 +428,7 @@ describe("settling into replay", () => {
     const window = readOneByOne(["abc"]);
     toReplay(window, 3);
     window.dropBelow(offset(3));
-    expect([window.heldBytes, window.replayCost, window.oldest]).toEqual([0, 0, 3]);
+    expect([window.heldBytes, window.replayCostBelow(window.head), window.oldest]).toEqual([0, 0, 3]);
     append(window, "d");
     toReplay(window, 4);
     window.checkInvariants();
