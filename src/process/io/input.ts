@@ -105,8 +105,8 @@ interface PendingWrite {
 
 export class Input implements ProcessInput {
   readonly #kind: InputKind;
-  /** Undefined: it was closed before this image of the agent began. */
-  readonly #socket: Socket | undefined;
+  /** Undefined: the process has exited, or it was closed before this image of the agent began. */
+  #socket: Socket | undefined;
   /** Names the process in messages: `process 12`. */
   readonly #owner: string;
   readonly #budget: InputBudget;
@@ -239,6 +239,8 @@ export class Input implements ProcessInput {
     this.#inFlight?.reject(this.#refused());
     if (this.#kind === "stdin") this.#socket?.destroy();
     this.#begin();
+    // A closed socket keeps its read buffer, for as long as the result is kept.
+    this.#socket = undefined;
   }
 
   release(): void {

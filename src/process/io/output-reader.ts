@@ -67,8 +67,7 @@ const READ_OUT_BYTES = 256 * 1024;
 export class OutputReader {
   readonly #source: OutputSource;
   #sink: OutputSink;
-  /** The stream of a pty also carries its input. Closed with this reader. */
-  readonly stream: Socket;
+  #stream: Socket | undefined;
   readonly #budget: Pick<MemoryBudget, "isSpent">;
   readonly #buffer = new ReadBuffer();
   #state: "open" | "discarding" | "ended" = "open";
@@ -80,12 +79,20 @@ export class OutputReader {
     this.#source = source;
     this.#sink = sink;
     this.#budget = budget;
-    this.stream = source.open({
+    this.#stream = source.open({
       buffer: () => this.#nextBuffer(),
       callback: (bytes) => this.#onRead(bytes),
     });
     // A pty reports its end as EIO, a pipe as end of file.
-    this.stream.on("end", () => this.#onStreamEnd()).on("error", () => this.#onStreamEnd());
+    this.#stream.on("end", () => this.#onStreamEnd()).on("error", () => this.#onStreamEnd());
+  }
+
+  /**
+   * The stream of a pty also carries its input. Closed with this reader, and undefined then: a closed stream keeps the buffer that
+   * it read into, and the results of ended processes are kept for hours.
+   */
+  get stream(): Socket | undefined {
+    return this.#stream;
   }
 
   /** Whether a write to it would wait now. */
@@ -107,8 +114,8 @@ export class OutputReader {
   setReading(isReading: boolean): void {
     if (this.#state !== "open") return;
     this.#isReading = isReading;
-    if (isReading) this.stream.resume();
-    else this.stream.pause();
+    if (isReading) this.#stream?.resume();
+    else this.#stream?.pause();
   }
 
   /** Whether output that `readOut` left behind is still to be read. */
@@ -141,7 +148,7 @@ export class OutputReader {
    */
   discard(): void {
     if (this.#state !== "open") return;
-    if (this.#source.renew !== undefined && this.stream.writableLength > 0) {
+    if (this.#source.renew !== undefined && (this.#stream?.writableLength ?? 0) > 0) {
       this.#discardAnew(this.#source.renew);
       return;
     }
@@ -149,7 +156,7 @@ export class OutputReader {
     discarding.add(this.#source);
     // An orphan may live for days; the memory of its process must not be held that long.
     this.#sink = nowhere;
-    this.stream.resume();
+    this.#stream?.resume();
   }
 
   /**
@@ -158,8 +165,7 @@ export class OutputReader {
    */
   #discardAnew(renew: () => OutputSource): void {
     this.#state = "ended";
-    this.#buffer.close();
-    this.stream.destroy();
+    this.#destroyStream();
     new OutputReader(renew(), nowhere, this.#budget).discard();
   }
 
@@ -207,7 +213,7 @@ export class OutputReader {
 
   #discardMore(): boolean {
     const mayContinue = mayDiscardMore(() => this.#discardOnce());
-    if (!mayContinue) this.stream.pause();
+    if (!mayContinue) this.#stream?.pause();
     return mayContinue;
   }
 
@@ -215,7 +221,7 @@ export class OutputReader {
   #discardOnce(): boolean {
     if (this.#state !== "discarding") return false;
     const hasRead = readAvailable(this.#source.fd, this.#buffer.current, 0) > 0;
-    if (!hasRead) this.stream.resume();
+    if (!hasRead) this.#stream?.resume();
     return hasRead;
   }
 
@@ -259,10 +265,15 @@ export class OutputReader {
 
   #close(): void {
     this.#state = "ended";
-    this.#buffer.close();
+    this.#destroyStream();
     discarding.delete(this.#source);
-    this.stream.destroy();
     this.#source.close();
+  }
+
+  #destroyStream(): void {
+    this.#buffer.close();
+    this.#stream?.destroy();
+    this.#stream = undefined;
   }
 }
 
