@@ -1,5 +1,6 @@
 // `npm run fuzz -- --seconds N --seed S` and `npm run soak -- --minutes N --seed S`: passes these
-// options to the tests. `npm run soak -- --console-minutes N` runs that of the web console alone.
+// options to the tests. `npm run soak -- --console-minutes N` runs that of the web console alone, and `--hostile-seconds N` without
+// minutes that of the hostile clients.
 
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
@@ -32,6 +33,8 @@ try {
   const { values } = parseArgs({ args, options });
   // A browser is not for a machine that is busy with everything else.
   if (values["console-minutes"] !== undefined) run.file = "test/soak/console.test.ts";
+  else if (values["hostile-seconds"] !== undefined && values["minutes"] === undefined)
+    run.file = "test/soak/hostile-clients.test.ts";
   for (const [option, value] of Object.entries(values)) {
     if (!/^\d+(\.\d+)?$/.test(value)) fail(`--${option} is "${value}", must be a number`);
     env[run.options[option]] = value;

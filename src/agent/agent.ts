@@ -1,7 +1,7 @@
 // The life of an agent: start, announce the address, serve until a signal, stop. This file owns the
 // order. The answers to calls belong to rpc/, the processes to process/.
 
-import { startTimer, type Timer } from "../clock.ts";
+import { realClock, startTimer, type Timer } from "../clock.ts";
 import {
   CONSOLE_PATH,
   type ConsoleSessions,
@@ -48,6 +48,7 @@ import {
   rpcRequirement,
   ServingState,
   WatchStreams,
+  watchResidentMemory,
 } from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
 import { type CrashExits, endOnCrash, logWarnings } from "./crash.ts";
@@ -206,6 +207,7 @@ async function compose(
     killAll: () => table.killAll(),
     exits,
   });
+  watchResidentMemory(table.memoryBudget, realClock, (isShort) => server.setMemoryShort(isShort));
   void removeAbandonedSpools();
   if (inheritance !== undefined) void completeUploads(logger);
   process.on("SIGUSR2", () => {

@@ -5,6 +5,8 @@
 //
 //   not spent --- held reaches the budget, and nothing can be dropped --> spent
 //   spent     --- held falls to 7/8 of it ----------------------------> not spent
+//
+// It is also spent while it is short: the agent's resident memory is too high although less is counted.
 
 /** The functions of a member for the budget. No function may throw. A member that cannot do one omits it. */
 export interface BudgetMember {
@@ -49,6 +51,7 @@ export class MemoryBudget {
   /** The part of `#heldBytes` that is small input. */
   #smallInputBytes = 0;
   #isSpent = false;
+  #isShort = false;
   #isTrimming = false;
 
   constructor(bytes: number) {
@@ -67,6 +70,12 @@ export class MemoryBudget {
 
   get isSpent(): boolean {
     return this.#isSpent;
+  }
+
+  /** While it is short, it is spent: producers wait and reservations fail, but nothing is dropped for that. */
+  setShort(isShort: boolean): void {
+    this.#isShort = isShort;
+    this.#update();
   }
 
   /** `member` begins with nothing held. */
@@ -133,7 +142,7 @@ export class MemoryBudget {
   #makeRoomFor(bytes: number): boolean {
     const limit = this.#bytes * ROOM;
     if (bytes <= 0) return true;
-    if (bytes > limit) return false;
+    if (bytes > limit || this.#isShort) return false;
     if (this.#heldBytes + bytes > limit) {
       this.#trim(this.#members, limit - bytes);
       // After the drop, the budget may no longer be spent.
@@ -149,7 +158,8 @@ export class MemoryBudget {
     const room = this.#bytes * ROOM;
     if (this.#isSpent) this.#trim(reporter === undefined ? [] : [reporter], room);
     else if (this.#heldBytes >= this.#bytes) this.#trim(this.#members, room);
-    const isSpent = this.#heldBytes >= this.#bytes || (this.#isSpent && this.#heldBytes > room);
+    const isSpent =
+      this.#isShort || this.#heldBytes >= this.#bytes || (this.#isSpent && this.#heldBytes > room);
     if (isSpent === this.#isSpent) return;
     this.#isSpent = isSpent;
     // Every member is called, even if the state changes on the way: each looks at the current state.

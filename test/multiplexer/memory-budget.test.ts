@@ -374,6 +374,33 @@ describe("sixty processes that write without end, detached", () => {
   );
 });
 
+describe("a budget that is short", () => {
+  test("is spent, refuses reservations and drops nothing, until it is no longer short", () => {
+    const budget = new MemoryBudget(80 * UNIT);
+    const reading = buffering(budget);
+    const replay = replaying(budget, 20 * UNIT);
+    const reservation = budget.reserve(UNIT);
+    budget.setShort(true);
+    expect([budget.isSpent, reading.gate]).toEqual([true, [true, false]]);
+    expect(budget.reserve(1)).toBeUndefined();
+    expect(reservation?.resize(UNIT + 1)).toBe(false);
+    expect(reservation?.resize(UNIT - 1)).toBe(true);
+    expect(budget.reserveSmallInput(1)).toBeDefined();
+    expect(replay.raw.heldBytes).toBe(20 * UNIT);
+    budget.setShort(false);
+    expect([budget.isSpent, reading.gate]).toEqual([false, [true, false, true]]);
+    expect(budget.reserve(UNIT)).toBeDefined();
+  });
+
+  test("stays spent afterwards if it is full", () => {
+    const budget = new MemoryBudget(80 * UNIT);
+    budget.setShort(true);
+    under(budget).push(costing(80 * UNIT));
+    budget.setShort(false);
+    expect(budget.isSpent).toBe(true);
+  });
+});
+
 describe("small input", () => {
   test("has room when output fills the budget, up to a sixteenth in all, and again after a release", () => {
     const budget = new MemoryBudget(160 * UNIT);

@@ -15,7 +15,7 @@ interface Connection {
 }
 
 export class IdleConnections {
-  readonly #max: number;
+  #max: number;
   /** The key is the connection of a request: a socket, or an HTTP/2 session. */
   readonly #byOwner = new WeakMap<object, Connection>();
   /** The longest idle first. */
@@ -27,6 +27,12 @@ export class IdleConnections {
 
   get count(): number {
     return this.#idle.size;
+  }
+
+  /** Closes the longest idle connections beyond the new limit. */
+  setMax(max: number): void {
+    this.#max = max;
+    this.#closeBeyondMax();
   }
 
   /** Whether no request of the connection is being answered. */
@@ -79,11 +85,15 @@ export class IdleConnections {
     if (connection.isGone) return;
     connection.bytesAtIdle = connection.bytesRead();
     this.#idle.add(connection);
-    if (this.#idle.size <= this.#max) return;
-    const [longest] = this.#idle;
-    if (longest === undefined) return;
-    this.#idle.delete(longest);
-    longest.close();
+    this.#closeBeyondMax();
+  }
+
+  #closeBeyondMax(): void {
+    for (const longest of this.#idle) {
+      if (this.#idle.size <= this.#max) return;
+      this.#idle.delete(longest);
+      longest.close();
+    }
   }
 }
 

@@ -366,7 +366,7 @@ export class ProcessTable {
   }
 
   /** Of everything that is held for clients. */
-  get memoryBudget(): Pick<MemoryBudget, "bytes" | "heldBytes" | "isSpent" | "join" | "reserve"> {
+  get memoryBudget(): Omit<MemoryBudget, "reserveSmallInput"> {
     return this.#settings.budget;
   }
 

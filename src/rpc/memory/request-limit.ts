@@ -11,8 +11,8 @@ import type { NodeRequest, NodeResponse, Refusal, RequestListener } from "../../
 import { pathOf, refuse } from "../../http/index.ts";
 import { endUnfinished } from "../body/unfinished-requests.ts";
 import type { ClientActivity } from "../client-activity.ts";
-import { noteGarbage, noteRequest } from "./garbage.ts";
 import { Headroom, type ReservableBudget } from "./headroom.ts";
+import { noteGarbage, noteRequest } from "./resident-memory.ts";
 
 /**
  * `call`: one message and one answer. `stream`: Start, Connect and the like. `upload`: a stream of the client, of which the

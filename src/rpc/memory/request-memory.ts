@@ -5,8 +5,9 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { MemoryBudget } from "../../multiplexer/index.ts";
-import { collectAll, noteGarbage, noteReleased, setBudget } from "./garbage.ts";
+import { collectAll, noteReleased } from "./garbage.ts";
 import { Headroom } from "./headroom.ts";
+import { noteGarbage } from "./resident-memory.ts";
 
 /** A binary message leaves little garbage: its pieces are buffers, which V8 counts itself. Only large ones count, for a quarter. */
 const BINARY_COPIES = 2;
@@ -53,7 +54,6 @@ export class RequestMemory {
   /** `maxBytes`: the limit for all requests together, within the budget. */
   constructor(budget: RequestBudget, maxBytes: number) {
     this.#budget = budget;
-    setBudget(budget.bytes);
     this.#maxBytes = maxBytes;
     this.#headroom = new Headroom(budget, Math.min(HEADROOM_BYTES, budget.bytes / 8));
   }

@@ -1,7 +1,7 @@
 // Buffers for the JSON frames of long output. A frame is a copy of its output and lives only until its connection has accepted
 // it. As a string it would be copied again by libuv, into memory that the kernel maps and clears for each frame.
 
-import { noteAllocated } from "../memory/garbage.ts";
+import { noteAllocated } from "../memory/resident-memory.ts";
 
 /** For 64 KiB of output in base64. */
 const FRAME_BYTES = 88 * 1024;

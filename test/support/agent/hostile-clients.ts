@@ -86,4 +86,20 @@ export async function surviveHostileClients(seconds: number): Promise<void> {
     },
     () => last,
   );
+  // Memory is not short for ever: input that needs a large part of the budget is accepted.
+  const sink = startStream(agent.port, { process: { cmd: "cat" }, tag: "sink", stdin: true });
+  await sink.started();
+  await eventually(
+    "large input is accepted",
+    async () => {
+      last = await client
+        .sendInput({
+          process: { selector: { case: "tag", value: "sink" } },
+          input: { input: { case: "stdin", value: new Uint8Array(9 * MIB) } },
+        })
+        .then(() => "accepted", String);
+      return last === "accepted";
+    },
+    () => last,
+  );
 }

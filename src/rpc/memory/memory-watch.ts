@@ -1,0 +1,176 @@
+// Keeps resident memory below the budget and 100 MB (rule 14). What clients hold is counted, and the rest is measured: garbage that
+// V8 has not collected, gaps between blocks, connections, code. Many kinds of requests leave garbage, so while resident memory
+// is high it is looked at all the time:
+//
+//   beyond the budget by   40 MB   watched; garbage is collected, in at most a fifth of the time
+//                          45      as often as it is worth its time
+//                          50      after two collections in a row: memory is short, until it is 42 again
+//                          60      collected even if nothing is known to be new
+
+import type { Clock, Timer } from "../../clock.ts";
+
+/** What is watched, and what can be done. Garbage counts as resident. */
+export interface Memory {
+  /** How far resident memory exceeds the budget. */
+  beyondBudgetBytes(): number;
+  /** What is new since the last collection. */
+  newBytes(): number;
+  /** Whether that is enough for another one. */
+  isWorthCollecting(): boolean;
+  /** The same for buffers alone, of which a collection of new objects frees most. */
+  areBuffersWorthCollecting(): boolean;
+  collectAll(): void;
+  collectNew(): void;
+  /** Returns to the kernel what is there to return without a collection. */
+  returnUnused(): void;
+}
+
+/** No function may throw. */
+export interface MemoryEvents {
+  /** Called at each look. */
+  onLook(isWatched: boolean): void;
+  /** Memory is short now, or no longer. */
+  onShort(isShort: boolean): void;
+}
+
+export const WATCHED_BYTES = 40_000_000;
+export const URGENT_BYTES = 45_000_000;
+export const SHORT_BYTES = 50_000_000;
+export const RELIEVED_BYTES = 42_000_000;
+export const CRITICAL_BYTES = 60_000_000;
+
+/** Below URGENT_BYTES, collections take at most a fifth of the time. */
+const PAUSE_FACTOR = 4;
+/**
+ * What was in use at the last collection may be garbage by now. Trying takes at most a third of the time, and half as much after
+ * each time that freed less than this.
+ */
+const LEAST_TRY_FACTOR = 2;
+const WORTH_A_TRY_BYTES = 4_000_000;
+/** A collection is at least as long as this for the pauses after it: clocks are coarse. */
+const LEAST_COLLECTION_MS = 1;
+
+/** V8 frees the memory of buffers in another thread, so a collection is judged so long after its end. */
+const FREED_AFTER_MS = 10;
+
+/** A refused body of 15 MB arrives within 20 ms. A look takes 30 microseconds. */
+const WATCH_MS = 5;
+/** After so many looks at which nothing was new, the watch ends, or is slow while memory is short. */
+const WATCH_LOOKS = 200;
+const SLOW_WATCH_MS = 1000;
+
+export class MemoryWatch {
+  readonly #memory: Memory;
+  readonly #events: MemoryEvents;
+  readonly #clock: Clock;
+  #isShort = false;
+  /** How many collections in a row left so much that memory is short. One can come while a large message is in use. */
+  #collectionsInVain = 0;
+  /** When the last collection can be judged; undefined if it was. */
+  #judgedAtMs: number | undefined;
+  #notBeforeMs = 0;
+  #nextTryMs = 0;
+  #tryFactor = LEAST_TRY_FACTOR;
+  #timer: Timer | undefined;
+  #looksLeft = 0;
+
+  constructor(memory: Memory, events: MemoryEvents, clock: Clock) {
+    this.#memory = memory;
+    this.#events = events;
+    this.#clock = clock;
+  }
+
+  /** To be called after much work. Collects all garbage if much memory is resident and it is worth its time, and says whether it did. */
+  look(): boolean {
+    const beyondBytes = this.#memory.beyondBudgetBytes();
+    const isWatched = beyondBytes >= WATCHED_BYTES;
+    this.#events.onLook(isWatched);
+    if (beyondBytes < RELIEVED_BYTES) this.#setShort(false);
+    if (!isWatched) {
+      this.#stop();
+      return false;
+    }
+    if (this.#timer === undefined) this.#start();
+    if (beyondBytes >= URGENT_BYTES) {
+      this.#memory.returnUnused();
+      if (this.#memory.areBuffersWorthCollecting()) this.#memory.collectNew();
+    }
+    this.#judge(beyondBytes);
+    if (!this.#isDue(beyondBytes)) return false;
+    this.#collect(beyondBytes);
+    return true;
+  }
+
+  /** Says that memory is short if the last collections left too much. */
+  #judge(beyondBytes: number): void {
+    if (this.#judgedAtMs === undefined || this.#clock.nowMs() < this.#judgedAtMs) return;
+    this.#judgedAtMs = undefined;
+    const leftBytes = beyondBytes - this.#memory.newBytes();
+    this.#collectionsInVain = leftBytes < SHORT_BYTES ? 0 : this.#collectionsInVain + 1;
+    if (this.#collectionsInVain >= 2) this.#setShort(true);
+    // A second opinion, soon.
+    else if (this.#collectionsInVain === 1) this.#nextTryMs = 0;
+  }
+
+  #isDue(beyondBytes: number): boolean {
+    const nowMs = this.#clock.nowMs();
+    const isDoubted = this.#collectionsInVain === 1 && this.#judgedAtMs === undefined;
+    if (!this.#memory.isWorthCollecting())
+      return (beyondBytes >= CRITICAL_BYTES || isDoubted) && nowMs >= this.#nextTryMs;
+    // Memory is used again: the watch may have become slow.
+    if (this.#looksLeft === 0) this.#start();
+    this.#looksLeft = WATCH_LOOKS;
+    return beyondBytes >= URGENT_BYTES || nowMs >= this.#notBeforeMs;
+  }
+
+  #collect(beyondBytes: number): void {
+    const startMs = this.#clock.nowMs();
+    this.#memory.collectAll();
+    const leftBytes = this.#memory.beyondBudgetBytes();
+    const endMs = this.#clock.nowMs();
+    this.#judgedAtMs ??= endMs + FREED_AFTER_MS;
+    const tookMs = Math.max(LEAST_COLLECTION_MS, endMs - startMs);
+    this.#notBeforeMs = endMs + PAUSE_FACTOR * tookMs;
+    const wasWorthIt = beyondBytes - leftBytes >= WORTH_A_TRY_BYTES;
+    this.#tryFactor = wasWorthIt ? LEAST_TRY_FACTOR : 2 * this.#tryFactor;
+    this.#nextTryMs = endMs + this.#tryFactor * tookMs;
+  }
+
+  #setShort(value: boolean): void {
+    if (value === this.#isShort) return;
+    this.#isShort = value;
+    if (!value) this.#collectionsInVain = 0;
+    this.#events.onShort(value);
+  }
+
+  #start(): void {
+    this.#looksLeft = WATCH_LOOKS;
+    this.#lookIn(WATCH_MS);
+  }
+
+  #stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #lookIn(delayMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#clock.startTimer(delayMs, () => this.#onTime());
+  }
+
+  #onTime(): void {
+    this.look();
+    if (this.#timer === undefined) return;
+    if (this.#looksLeft > 0) {
+      this.#looksLeft--;
+      this.#lookIn(WATCH_MS);
+    } else if (this.#isShort) this.#lookSlowly();
+    else this.#stop();
+  }
+
+  /** Nothing else would find out that memory is no longer short. */
+  #lookSlowly(): void {
+    if (this.#clock.nowMs() >= this.#nextTryMs) this.#collect(this.#memory.beyondBudgetBytes());
+    this.#lookIn(SLOW_WATCH_MS);
+  }
+}

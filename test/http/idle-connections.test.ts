@@ -1,0 +1,20 @@
+// While the agent's memory is short, fewer connections may be idle.
+
+import { expect, test } from "vitest";
+import { IdleConnections } from "../../src/http/connection/idle-connections.ts";
+
+test("a lower limit closes the longest idle connections, and counts for the next ones", () => {
+  const closed: string[] = [];
+  const idle = new IdleConnections(4);
+  const add = (name: string) => idle.add({}, () => void closed.push(name));
+  for (const name of ["a", "b", "c", "d"]) add(name);
+  expect(closed).toEqual([]);
+  idle.setMax(2);
+  expect(closed).toEqual(["a", "b"]);
+  const leave = add("e");
+  expect(closed).toEqual(["a", "b", "c"]);
+  leave();
+  idle.setMax(4);
+  for (const name of ["f", "g", "h"]) add(name);
+  expect([closed, idle.count]).toEqual([["a", "b", "c"], 4]);
+});

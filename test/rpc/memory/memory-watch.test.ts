@@ -1,0 +1,179 @@
+// When garbage is collected, and when memory is short (rule 14). Resident memory is random, so this memory is a number; the
+// attack of test/chaos/hostile-clients.test.ts is real.
+
+import { describe, expect, test } from "vitest";
+import {
+  CRITICAL_BYTES,
+  type Memory,
+  MemoryWatch,
+  RELIEVED_BYTES,
+  SHORT_BYTES,
+  URGENT_BYTES,
+  WATCHED_BYTES,
+} from "../../../src/rpc/memory/memory-watch.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+
+const COLLECTION_MS = 50;
+const MB = 1_000_000;
+
+/** Memory of `beyond` bytes, of which a collection frees `garbage`, in COLLECTION_MS. */
+class FakeMemory implements Memory {
+  readonly clock = new FakeClock();
+  readonly calls: string[] = [];
+  readonly short: boolean[] = [];
+  readonly watch: MemoryWatch;
+  beyond = 0;
+  garbage = 0;
+  fresh = 0;
+  isWorth = false;
+  buffers = false;
+
+  constructor() {
+    const onShort = (isShort: boolean) => void this.short.push(isShort);
+    this.watch = new MemoryWatch(this, { onLook: () => undefined, onShort }, this.clock);
+  }
+
+  beyondBudgetBytes = () => this.beyond;
+  newBytes = () => this.fresh;
+  isWorthCollecting = () => this.isWorth;
+  areBuffersWorthCollecting = () => this.buffers;
+  collectNew = () => void this.calls.push("new");
+  returnUnused = () => void this.calls.push("unused");
+  collectAll = () => {
+    this.calls.push("all");
+    this.clock.advance(COLLECTION_MS);
+    this.beyond -= this.garbage;
+    this.garbage = 0;
+    this.isWorth = false;
+  };
+
+  /** The collections in the next `ms`, with so much garbage each time. */
+  collections(ms: number, garbage: number): number {
+    const untilMs = this.clock.nowMs() + ms;
+    this.calls.length = 0;
+    while (this.clock.nowMs() < untilMs) {
+      if (garbage > 0 && this.garbage === 0) {
+        this.garbage = garbage;
+        this.beyond += garbage;
+        this.isWorth = true;
+      }
+      this.clock.advance(1);
+    }
+    return this.calls.filter((call) => call === "all").length;
+  }
+}
+
+/** One that is short. */
+function shortOf(beyond: number): FakeMemory {
+  const memory = watched(beyond);
+  memory.isWorth = true;
+  memory.clock.advance(500);
+  return memory;
+}
+
+/** One that is watched. */
+function watched(beyond: number): FakeMemory {
+  const memory = new FakeMemory();
+  memory.beyond = beyond;
+  memory.watch.look();
+  return memory;
+}
+
+test("memory that is not much is not collected, and not looked at again", () => {
+  const memory = new FakeMemory();
+  memory.beyond = WATCHED_BYTES - 1;
+  memory.isWorth = true;
+  expect(memory.watch.look()).toBe(false);
+  expect([memory.calls, memory.clock.pendingMs]).toEqual([[], []]);
+});
+
+test("collections take a fifth of the time, and all of it when it is urgent", () => {
+  const seldom = watched(WATCHED_BYTES).collections(5_000, MB);
+  expect(seldom).toBeGreaterThan(5_000 / (6 * COLLECTION_MS));
+  expect(seldom).toBeLessThanOrEqual(5_000 / (5 * COLLECTION_MS));
+  expect(watched(URGENT_BYTES).collections(5_000, MB)).toBeGreaterThan(5_000 / (2 * COLLECTION_MS));
+});
+
+test("urgent: gaps and code are returned at each look, and buffers are collected apart", () => {
+  const memory = watched(URGENT_BYTES);
+  memory.calls.length = 0;
+  memory.buffers = true;
+  memory.watch.look();
+  expect(memory.calls).toEqual(["unused", "new"]);
+});
+
+test("the watch ends when nothing is new, and the next look begins it again", () => {
+  const memory = watched(URGENT_BYTES);
+  memory.clock.advance(10_000);
+  expect(memory.clock.pendingMs).toEqual([]);
+  memory.watch.look();
+  expect(memory.clock.pendingMs).not.toEqual([]);
+});
+
+describe("memory is short", () => {
+  test("from two collections that leave much, until there is less", () => {
+    const memory = watched(SHORT_BYTES + MB);
+    expect(memory.short).toEqual([]);
+    memory.isWorth = true;
+    memory.watch.look();
+    // V8 frees buffers some time after a collection.
+    expect(memory.short).toEqual([]);
+    expect(memory.collections(500, 0)).toBeGreaterThanOrEqual(1);
+    expect(memory.short).toEqual([true]);
+    memory.beyond = RELIEVED_BYTES;
+    memory.watch.look();
+    expect(memory.short).toEqual([true]);
+    memory.beyond = RELIEVED_BYTES - 1;
+    memory.watch.look();
+    expect(memory.short).toEqual([true, false]);
+  });
+
+  test("not because of a large message that was in use at one collection", () => {
+    const memory = watched(SHORT_BYTES + MB);
+    memory.isWorth = true;
+    memory.watch.look();
+    memory.garbage = 40 * MB;
+    expect(memory.collections(2_000, 0)).toBeGreaterThanOrEqual(1);
+    expect([memory.garbage, memory.short]).toEqual([0, []]);
+  });
+
+  test("never because of garbage", () => {
+    const memory = new FakeMemory();
+    memory.beyond = SHORT_BYTES + 50 * MB;
+    memory.garbage = 51 * MB;
+    expect(memory.watch.look()).toBe(true);
+    expect(memory.short).toEqual([]);
+  });
+
+  test("and nobody uses it any more: it is collected now and then, ever more seldom, until it is not short", () => {
+    const memory = shortOf(SHORT_BYTES);
+    const early = memory.collections(10_000, 0);
+    expect(early).toBeGreaterThan(2);
+    expect(memory.collections(600_000, 0)).toBeLessThan(3 * early);
+    expect(memory.clock.pendingMs).toHaveLength(1);
+    memory.beyond = WATCHED_BYTES - 1;
+    memory.clock.advance(1_000);
+    expect([memory.short, memory.clock.pendingMs]).toEqual([[true, false], []]);
+  });
+
+  test("and is used again after a quiet time: it is looked at soon again", () => {
+    const memory = shortOf(SHORT_BYTES);
+    memory.clock.advance(10_000);
+    expect(memory.clock.pendingMs[0]).toBeGreaterThan(100);
+    memory.isWorth = true;
+    memory.watch.look();
+    expect(memory.clock.pendingMs[0]).toBeLessThan(100);
+  });
+});
+
+test("critical: what was in use may be garbage, so it is tried, and less often while that frees nothing", () => {
+  const memory = watched(CRITICAL_BYTES);
+  expect(memory.calls).toContain("all");
+  const early = memory.collections(10_000, 0);
+  expect(early).toBeGreaterThanOrEqual(2);
+  expect(memory.collections(10_000, 0)).toBeLessThan(early);
+  memory.garbage = 10 * MB;
+  memory.beyond += 10 * MB;
+  expect(memory.collections(60_000, 0)).toBeGreaterThan(0);
+  expect(memory.garbage).toBe(0);
+});
