@@ -207,7 +207,12 @@ async function compose(
     killAll: () => table.killAll(),
     exits,
   });
-  watchResidentMemory(table.memoryBudget, realClock, (isShort) => server.setMemoryShort(isShort));
+  watchResidentMemory({
+    budget: table.memoryBudget,
+    clock: realClock,
+    processCount: () => table.size,
+    onShort: (isShort) => server.setMemoryShort(isShort),
+  });
   void removeAbandonedSpools();
   if (inheritance !== undefined) void completeUploads(logger);
   process.on("SIGUSR2", () => {

@@ -52,6 +52,10 @@ export class EndedProcesses {
     this.#onForget = onForget;
   }
 
+  get size(): number {
+    return this.#retained.size;
+  }
+
   /** In the order of their ends. */
   list(): Process[] {
     return [...this.#retained.values()].map(({ process }) => process);

@@ -380,6 +380,11 @@ export class ProcessTable {
     return this.#lastPosition;
   }
 
+  /** The number of the live and the retained ones. */
+  get size(): number {
+    return this.#processes.size + this.#ended.size;
+  }
+
   /** Live ones, oldest first. */
   list(): Process[] {
     return [...this.#processes];

@@ -32,8 +32,10 @@ const NEW_PART = 1 / 6;
 const NEW_BUFFERS_BYTES = 3_000_000;
 
 let collect: Collect | undefined;
-let budgetBytes = Number.POSITIVE_INFINITY;
+/** What may be resident beside what the agent itself needs. */
+let allowedBytes = () => Number.POSITIVE_INFINITY;
 let noUnmapBeforeMs = 0;
+let noReturnBeforeMs = 0;
 let largeBytes = 0;
 let isScheduled = false;
 /** What was in use after the last collection, or less: V8 frees the memory of buffers some time after their objects. */
@@ -41,9 +43,9 @@ let leastInUse = 0;
 /** The same of buffers and long texts. */
 let leastOutside = 0;
 
-/** To be called with the memory budget of the agent before everything else. */
-export function setBudget(bytes: number): void {
-  budgetBytes = bytes;
+/** To be called before everything else. `allowed`: what may be resident beside what the agent itself needs. */
+export function setAllowed(allowed: () => number): void {
+  allowedBytes = allowed;
 }
 
 /** To be called when a request has been passed on that leaves garbage of `bytes`. */
@@ -97,9 +99,9 @@ function inUse(): { readonly heapBytes: number; readonly bytes: number } {
   return { heapBytes, bytes: heapBytes + externalBytes };
 }
 
-/** How far resident memory exceeds the budget. */
-export function beyondBudgetBytes(): number {
-  return process.memoryUsage.rss() - budgetBytes;
+/** How far resident memory exceeds what is allowed. */
+export function beyondAllowedBytes(): number {
+  return process.memoryUsage.rss() - allowedBytes();
 }
 
 /** Frees the memory of `buffer`, which is empty then. (ArrayBuffer.transfer exists from Node 22 on.) */
@@ -123,14 +125,16 @@ export function collectAll(expectedBytes = 0): void {
 
 /** Returns to the kernel what is there to return without a collection. */
 export function returnUnused(): void {
-  if (performance.now() < noUnmapBeforeMs) return;
+  const nowMs = performance.now();
+  if (nowMs < noReturnBeforeMs) return;
+  noReturnBeforeMs = nowMs + UNMAP_PAUSE_MS;
   returnGaps();
   unmapCodeIfNear(0);
 }
 
 function unmapCodeIfNear(expectedBytes: number): void {
   const nowMs = performance.now();
-  if (nowMs < noUnmapBeforeMs || beyondBudgetBytes() + expectedBytes < UNMAP_BEYOND_BYTES) return;
+  if (nowMs < noUnmapBeforeMs || beyondAllowedBytes() + expectedBytes < UNMAP_BEYOND_BYTES) return;
   unmapCode();
   noUnmapBeforeMs = nowMs + UNMAP_PAUSE_MS;
 }

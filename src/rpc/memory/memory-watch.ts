@@ -11,8 +11,8 @@ import type { Clock, Timer } from "../../clock.ts";
 
 /** What is watched, and what can be done. Garbage counts as resident. */
 export interface Memory {
-  /** How far resident memory exceeds the budget. */
-  beyondBudgetBytes(): number;
+  /** How far resident memory exceeds the budget and what else is allowed. */
+  beyondAllowedBytes(): number;
   /** What is new since the last collection. */
   newBytes(): number;
   /** Whether that is enough for another one. */
@@ -46,6 +46,7 @@ const PAUSE_FACTOR = 4;
  * each time that freed less than this.
  */
 const LEAST_TRY_FACTOR = 2;
+const MOST_TRY_FACTOR = 256;
 const WORTH_A_TRY_BYTES = 4_000_000;
 /** A collection is at least as long as this for the pauses after it: clocks are coarse. */
 const LEAST_COLLECTION_MS = 1;
@@ -82,11 +83,13 @@ export class MemoryWatch {
 
   /** To be called after much work. Collects all garbage if much memory is resident and it is worth its time, and says whether it did. */
   look(): boolean {
-    const beyondBytes = this.#memory.beyondBudgetBytes();
+    const beyondBytes = this.#memory.beyondAllowedBytes();
     const isWatched = beyondBytes >= WATCHED_BYTES;
     this.#events.onLook(isWatched);
     if (beyondBytes < RELIEVED_BYTES) this.#setShort(false);
     if (!isWatched) {
+      this.#collectionsInVain = 0;
+      this.#judgedAtMs = undefined;
       this.#stop();
       return false;
     }
@@ -126,13 +129,13 @@ export class MemoryWatch {
   #collect(beyondBytes: number): void {
     const startMs = this.#clock.nowMs();
     this.#memory.collectAll();
-    const leftBytes = this.#memory.beyondBudgetBytes();
+    const leftBytes = this.#memory.beyondAllowedBytes();
     const endMs = this.#clock.nowMs();
     this.#judgedAtMs ??= endMs + FREED_AFTER_MS;
     const tookMs = Math.max(LEAST_COLLECTION_MS, endMs - startMs);
     this.#notBeforeMs = endMs + PAUSE_FACTOR * tookMs;
     const wasWorthIt = beyondBytes - leftBytes >= WORTH_A_TRY_BYTES;
-    this.#tryFactor = wasWorthIt ? LEAST_TRY_FACTOR : 2 * this.#tryFactor;
+    this.#tryFactor = wasWorthIt ? LEAST_TRY_FACTOR : Math.min(2 * this.#tryFactor, MOST_TRY_FACTOR);
     this.#nextTryMs = endMs + this.#tryFactor * tookMs;
   }
 
@@ -170,7 +173,7 @@ export class MemoryWatch {
 
   /** Nothing else would find out that memory is no longer short. */
   #lookSlowly(): void {
-    if (this.#clock.nowMs() >= this.#nextTryMs) this.#collect(this.#memory.beyondBudgetBytes());
+    if (this.#clock.nowMs() >= this.#nextTryMs) this.#collect(this.#memory.beyondAllowedBytes());
     this.#lookIn(SLOW_WATCH_MS);
   }
 }

@@ -5,13 +5,13 @@ import { setMemoryIsShort } from "../../linux/index.ts";
 import { type MemoryBudget, watchAllocations } from "../../multiplexer/index.ts";
 import {
   areBuffersWorthCollecting,
-  beyondBudgetBytes,
+  beyondAllowedBytes,
   collectAll,
   collectNew,
   isWorthCollecting,
   newBytes,
   returnUnused,
-  setBudget,
+  setAllowed,
 } from "./garbage.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 
@@ -25,18 +25,27 @@ let requests = 0;
 let garbageBytes = 0;
 let allocatedBytes = 0;
 
-/**
- * To be called once. Without it, memory is not looked at. While memory is short, so is `budget`. `onShort`: it is short now, or no
- * longer.
- */
-export function watchResidentMemory(
-  budget: Pick<MemoryBudget, "bytes" | "setShort">,
-  clock: Clock,
-  onShort: (isShort: boolean) => void,
-): void {
-  setBudget(budget.bytes);
+/** With a smaller budget the agent itself would seem to be too much: it takes 45 to 60 MB after some work. */
+const LEAST_BUDGET_BYTES = 20_000_000;
+/** The default limits allow so many live and retained processes, which are a part of the 100 MB. Who raises the limits allows more. */
+const USUAL_PROCESSES = 2048;
+const PROCESS_BYTES = 16 * 1024;
+
+export interface ResidentMemoryOptions {
+  readonly budget: Pick<MemoryBudget, "bytes" | "setShort">;
+  readonly clock: Clock;
+  /** The live and the retained processes. */
+  readonly processCount: () => number;
+  /** Memory is short now, or no longer. */
+  readonly onShort: (isShort: boolean) => void;
+}
+
+/** To be called once. Without it, memory is not looked at. While memory is short, so is the budget. */
+export function watchResidentMemory({ budget, clock, processCount, onShort }: ResidentMemoryOptions): void {
+  const budgetBytes = Math.max(budget.bytes, LEAST_BUDGET_BYTES);
+  setAllowed(() => budgetBytes + PROCESS_BYTES * Math.max(0, processCount() - USUAL_PROCESSES));
   const memory = {
-    ...{ beyondBudgetBytes, newBytes, isWorthCollecting, areBuffersWorthCollecting },
+    ...{ beyondAllowedBytes, newBytes, isWorthCollecting, areBuffersWorthCollecting },
     ...{ collectAll: () => collectAll(), collectNew, returnUnused },
   };
   const events = {
