@@ -6,7 +6,7 @@
 //   not spent --- held reaches the budget, and nothing can be dropped --> spent
 //   spent     --- held falls to 7/8 of it ----------------------------> not spent
 //
-// It is also spent while it is short: the agent's resident memory is too high although less is counted.
+// It is also spent while memory is short: more is resident than is counted here (src/rpc/memory).
 
 /** The functions of a member for the budget. No function may throw. A member that cannot do one omits it. */
 export interface BudgetMember {
@@ -50,8 +50,10 @@ export class MemoryBudget {
   #heldBytes = 0;
   /** The part of `#heldBytes` that is small input. */
   #smallInputBytes = 0;
-  #isSpent = false;
+  /** Nothing more can be dropped. */
+  #isFull = false;
   #isShort = false;
+  #isSpent = false;
   #isTrimming = false;
 
   constructor(bytes: number) {
@@ -72,7 +74,7 @@ export class MemoryBudget {
     return this.#isSpent;
   }
 
-  /** While it is short, it is spent: producers wait and reservations fail, but nothing is dropped for that. */
+  /** While memory is short, the budget is spent: producers wait and reservations fail. Nothing is dropped because of it. */
   setShort(isShort: boolean): void {
     this.#isShort = isShort;
     this.#update();
@@ -154,12 +156,12 @@ export class MemoryBudget {
   #update(reporter?: BudgetMember): void {
     // Members that trim report from within.
     if (this.#isTrimming) return;
-    // While the budget is spent no member can drop anything, except the one that has just reported.
+    // While the budget is full no member can drop anything, except the one that has just reported.
     const room = this.#bytes * ROOM;
-    if (this.#isSpent) this.#trim(reporter === undefined ? [] : [reporter], room);
+    if (this.#isFull) this.#trim(reporter === undefined ? [] : [reporter], room);
     else if (this.#heldBytes >= this.#bytes) this.#trim(this.#members, room);
-    const isSpent =
-      this.#isShort || this.#heldBytes >= this.#bytes || (this.#isSpent && this.#heldBytes > room);
+    this.#isFull = this.#heldBytes >= this.#bytes || (this.#isFull && this.#heldBytes > room);
+    const isSpent = this.#isFull || this.#isShort;
     if (isSpent === this.#isSpent) return;
     this.#isSpent = isSpent;
     // Every member is called, even if the state changes on the way: each looks at the current state.

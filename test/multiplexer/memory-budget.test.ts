@@ -392,6 +392,22 @@ describe("a budget that is short", () => {
     expect(budget.reserve(UNIT)).toBeDefined();
   });
 
+  test("still drops replay for new output, of all processes", () => {
+    const budget = new MemoryBudget(80 * UNIT);
+    const replay = replaying(budget, 30 * UNIT);
+    budget.setShort(true);
+    under(budget).push(costing(50 * UNIT));
+    expect([replay.raw.heldBytes, budget.heldBytes]).toEqual([0, 50 * UNIT]);
+  });
+
+  test("is not spent afterwards, although more than seven eighths are held", () => {
+    const budget = new MemoryBudget(80 * UNIT);
+    under(budget).push(costing(75 * UNIT));
+    budget.setShort(true);
+    budget.setShort(false);
+    expect(budget.isSpent).toBe(false);
+  });
+
   test("stays spent afterwards if it is full", () => {
     const budget = new MemoryBudget(80 * UNIT);
     budget.setShort(true);

@@ -100,7 +100,7 @@ function inUse(): { readonly heapBytes: number; readonly bytes: number } {
 }
 
 /** How far resident memory exceeds what is allowed. */
-export function beyondAllowedBytes(): number {
+function beyondAllowedBytes(): number {
   return process.memoryUsage.rss() - allowedBytes();
 }
 

@@ -3,16 +3,17 @@
 // is high it is looked at all the time:
 //
 //   beyond the budget by   40 MB   watched; garbage is collected, in at most a fifth of the time
-//                          45      as often as it is worth its time
-//                          50      after two collections in a row: memory is short, until it is 42 again
-//                          60      collected even if nothing is known to be new
+//                          45      in at most half of the time
+//                          60      in all of the time, and at times even if nothing is known to be new
+//
+// Memory is *short* when 50 MB are left after two collections in a row. It is no longer short below 42 MB, or after a quiet time.
 
 import type { Clock, Timer } from "../../clock.ts";
 
 /** What is watched, and what can be done. Garbage counts as resident. */
 export interface Memory {
-  /** How far resident memory exceeds the budget and what else is allowed. */
-  beyondAllowedBytes(): number;
+  /** How far resident memory exceeds what is allowed. */
+  beyondBytes(): number;
   /** What is new since the last collection. */
   newBytes(): number;
   /** Whether that is enough for another one. */
@@ -39,8 +40,9 @@ export const SHORT_BYTES = 50_000_000;
 export const RELIEVED_BYTES = 42_000_000;
 export const CRITICAL_BYTES = 60_000_000;
 
-/** Below URGENT_BYTES, collections take at most a fifth of the time. */
+/** Collections take at most a fifth of the time; above URGENT_BYTES half of it; above CRITICAL_BYTES there is no limit. */
 const PAUSE_FACTOR = 4;
+const URGENT_PAUSE_FACTOR = 1;
 /**
  * What was in use at the last collection may be garbage by now. Trying takes at most a third of the time, and half as much after
  * each time that freed less than this.
@@ -59,6 +61,8 @@ const WATCH_MS = 5;
 /** After so many looks at which nothing was new, the watch ends, or is slow while memory is short. */
 const WATCH_LOOKS = 200;
 const SLOW_WATCH_MS = 1000;
+/** After so many slow looks, memory counts as not short: nobody uses the agent, and the next work measures again. */
+const SLOW_LOOKS = 10;
 
 export class MemoryWatch {
   readonly #memory: Memory;
@@ -69,11 +73,13 @@ export class MemoryWatch {
   #collectionsInVain = 0;
   /** When the last collection can be judged; undefined if it was. */
   #judgedAtMs: number | undefined;
-  #notBeforeMs = 0;
+  #lastEndMs = Number.NEGATIVE_INFINITY;
+  #lastTookMs = 0;
   #nextTryMs = 0;
   #tryFactor = LEAST_TRY_FACTOR;
   #timer: Timer | undefined;
   #looksLeft = 0;
+  #slowLooksLeft = 0;
 
   constructor(memory: Memory, events: MemoryEvents, clock: Clock) {
     this.#memory = memory;
@@ -83,13 +89,11 @@ export class MemoryWatch {
 
   /** To be called after much work. Collects all garbage if much memory is resident and it is worth its time, and says whether it did. */
   look(): boolean {
-    const beyondBytes = this.#memory.beyondAllowedBytes();
+    const beyondBytes = this.#memory.beyondBytes();
     const isWatched = beyondBytes >= WATCHED_BYTES;
     this.#events.onLook(isWatched);
-    if (beyondBytes < RELIEVED_BYTES) this.#setShort(false);
+    if (beyondBytes < RELIEVED_BYTES) this.#relieve();
     if (!isWatched) {
-      this.#collectionsInVain = 0;
-      this.#judgedAtMs = undefined;
       this.#stop();
       return false;
     }
@@ -108,8 +112,8 @@ export class MemoryWatch {
   #judge(beyondBytes: number): void {
     if (this.#judgedAtMs === undefined || this.#clock.nowMs() < this.#judgedAtMs) return;
     this.#judgedAtMs = undefined;
-    const leftBytes = beyondBytes - this.#memory.newBytes();
-    this.#collectionsInVain = leftBytes < SHORT_BYTES ? 0 : this.#collectionsInVain + 1;
+    const isVain = beyondBytes - this.#memory.newBytes() >= SHORT_BYTES;
+    this.#collectionsInVain = isVain ? this.#collectionsInVain + 1 : 0;
     if (this.#collectionsInVain >= 2) this.#setShort(true);
     // A second opinion, soon.
     else if (this.#collectionsInVain === 1) this.#nextTryMs = 0;
@@ -123,17 +127,20 @@ export class MemoryWatch {
     // Memory is used again: the watch may have become slow.
     if (this.#looksLeft === 0) this.#start();
     this.#looksLeft = WATCH_LOOKS;
-    return beyondBytes >= URGENT_BYTES || nowMs >= this.#notBeforeMs;
+    if (beyondBytes >= CRITICAL_BYTES) return true;
+    const factor = beyondBytes >= URGENT_BYTES ? URGENT_PAUSE_FACTOR : PAUSE_FACTOR;
+    return nowMs >= this.#lastEndMs + factor * this.#lastTookMs;
   }
 
   #collect(beyondBytes: number): void {
     const startMs = this.#clock.nowMs();
     this.#memory.collectAll();
-    const leftBytes = this.#memory.beyondAllowedBytes();
+    const leftBytes = this.#memory.beyondBytes();
     const endMs = this.#clock.nowMs();
     this.#judgedAtMs ??= endMs + FREED_AFTER_MS;
     const tookMs = Math.max(LEAST_COLLECTION_MS, endMs - startMs);
-    this.#notBeforeMs = endMs + PAUSE_FACTOR * tookMs;
+    this.#lastEndMs = endMs;
+    this.#lastTookMs = tookMs;
     const wasWorthIt = beyondBytes - leftBytes >= WORTH_A_TRY_BYTES;
     this.#tryFactor = wasWorthIt ? LEAST_TRY_FACTOR : Math.min(2 * this.#tryFactor, MOST_TRY_FACTOR);
     this.#nextTryMs = endMs + this.#tryFactor * tookMs;
@@ -142,12 +149,20 @@ export class MemoryWatch {
   #setShort(value: boolean): void {
     if (value === this.#isShort) return;
     this.#isShort = value;
-    if (!value) this.#collectionsInVain = 0;
     this.#events.onShort(value);
+  }
+
+  #relieve(): void {
+    this.#collectionsInVain = 0;
+    this.#judgedAtMs = undefined;
+    this.#tryFactor = LEAST_TRY_FACTOR;
+    this.#nextTryMs = 0;
+    this.#setShort(false);
   }
 
   #start(): void {
     this.#looksLeft = WATCH_LOOKS;
+    this.#slowLooksLeft = SLOW_LOOKS;
     this.#lookIn(WATCH_MS);
   }
 
@@ -167,13 +182,14 @@ export class MemoryWatch {
     if (this.#looksLeft > 0) {
       this.#looksLeft--;
       this.#lookIn(WATCH_MS);
-    } else if (this.#isShort) this.#lookSlowly();
-    else this.#stop();
-  }
-
-  /** Nothing else would find out that memory is no longer short. */
-  #lookSlowly(): void {
-    if (this.#clock.nowMs() >= this.#nextTryMs) this.#collect(this.#memory.beyondAllowedBytes());
-    this.#lookIn(SLOW_WATCH_MS);
+    } else if (this.#isShort && this.#slowLooksLeft > 0) {
+      this.#slowLooksLeft--;
+      // Nothing else would find out that memory is no longer short.
+      if (this.#clock.nowMs() >= this.#nextTryMs) this.#collect(this.#memory.beyondBytes());
+      this.#lookIn(SLOW_WATCH_MS);
+    } else {
+      this.#relieve();
+      this.#stop();
+    }
   }
 }

@@ -5,7 +5,6 @@ import { setMemoryIsShort } from "../../linux/index.ts";
 import { type MemoryBudget, watchAllocations } from "../../multiplexer/index.ts";
 import {
   areBuffersWorthCollecting,
-  beyondAllowedBytes,
   collectAll,
   collectNew,
   isWorthCollecting,
@@ -27,12 +26,14 @@ let allocatedBytes = 0;
 
 /** With a smaller budget the agent itself would seem to be too much: it takes 45 to 60 MB after some work. */
 const LEAST_BUDGET_BYTES = 20_000_000;
+/** A full budget is normal, and then the agent itself needs this much more: buffers, and code that is in use. */
+const FULL_BYTES = 18_000_000;
 /** The default limits allow so many live and retained processes, which are a part of the 100 MB. Who raises the limits allows more. */
 const USUAL_PROCESSES = 2048;
 const PROCESS_BYTES = 16 * 1024;
 
 export interface ResidentMemoryOptions {
-  readonly budget: Pick<MemoryBudget, "bytes" | "setShort">;
+  readonly budget: Pick<MemoryBudget, "bytes" | "heldBytes" | "setShort">;
   readonly clock: Clock;
   /** The live and the retained processes. */
   readonly processCount: () => number;
@@ -43,17 +44,22 @@ export interface ResidentMemoryOptions {
 /** To be called once. Without it, memory is not looked at. While memory is short, so is the budget. */
 export function watchResidentMemory({ budget, clock, processCount, onShort }: ResidentMemoryOptions): void {
   const budgetBytes = Math.max(budget.bytes, LEAST_BUDGET_BYTES);
-  setAllowed(() => budgetBytes + PROCESS_BYTES * Math.max(0, processCount() - USUAL_PROCESSES));
+  const processBytes = () => PROCESS_BYTES * Math.max(0, processCount() - USUAL_PROCESSES);
+  setAllowed(() => budgetBytes + processBytes());
   const memory = {
-    ...{ beyondAllowedBytes, newBytes, isWorthCollecting, areBuffersWorthCollecting },
+    beyondBytes: () =>
+      process.memoryUsage.rss() - processBytes() - Math.max(budgetBytes, budget.heldBytes + FULL_BYTES),
+    ...{ newBytes, isWorthCollecting, areBuffersWorthCollecting },
     ...{ collectAll: () => collectAll(), collectNew, returnUnused },
   };
   const events = {
     onLook: setMemoryIsShort,
-    onShort: (isShort: boolean) => {
-      budget.setShort(isShort);
-      onShort(isShort);
-    },
+    // Later: a look can come from within a change of a window, and this changes the gates of all.
+    onShort: (isShort: boolean) =>
+      void setImmediate(() => {
+        budget.setShort(isShort);
+        onShort(isShort);
+      }),
   };
   watch = new MemoryWatch(memory, events, clock);
   watchAllocations(noteAllocated);
