@@ -4,7 +4,7 @@
 //
 //   beyond the budget by   40 MB   watched; garbage is collected, in at most a fifth of the time
 //                          45      in at most half of the time
-//                          60      in all of the time, and at times even if nothing is known to be new
+//                          52      in all of the time, and at times even if nothing is known to be new
 //
 // Memory is *short* when 50 MB are left after two collections in a row. It is no longer short below 42 MB, or after a quiet time.
 
@@ -38,7 +38,7 @@ export const WATCHED_BYTES = 40_000_000;
 export const URGENT_BYTES = 45_000_000;
 export const SHORT_BYTES = 50_000_000;
 export const RELIEVED_BYTES = 42_000_000;
-export const CRITICAL_BYTES = 60_000_000;
+export const CRITICAL_BYTES = 52_000_000;
 
 /** Collections take at most a fifth of the time; above URGENT_BYTES half of it; above CRITICAL_BYTES there is no limit. */
 const PAUSE_FACTOR = 4;

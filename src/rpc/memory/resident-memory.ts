@@ -27,7 +27,7 @@ let allocatedBytes = 0;
 /** With a smaller budget the agent itself would seem to be too much: it takes 45 to 60 MB after some work. */
 const LEAST_BUDGET_BYTES = 20_000_000;
 /** A full budget is normal, and then the agent itself needs this much more: buffers, and code that is in use. */
-const FULL_BYTES = 18_000_000;
+const FULL_BYTES = 6_000_000;
 /** The default limits allow so many live and retained processes, which are a part of the 100 MB. Who raises the limits allows more. */
 const USUAL_PROCESSES = 2048;
 const PROCESS_BYTES = 16 * 1024;
