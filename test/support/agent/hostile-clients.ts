@@ -42,6 +42,12 @@ export async function surviveHostileClients(seconds: number): Promise<void> {
     { onData },
   );
   await live.started();
+  const sink = startStream(agent.port, {
+    process: { cmd: "sh", args: ["-c", "cat >/dev/null"] },
+    tag: "sink",
+    stdin: true,
+  });
+  await sink.started();
 
   const attackers = spawn(process.execPath, [hostileClients, String(agent.port)], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -78,17 +84,15 @@ export async function surviveHostileClients(seconds: number): Promise<void> {
       .filter(({ subscribers }) => subscribers > 0)
       .map(({ tag }) => tag);
   await eventually(
-    "only the live client is attached",
+    "only the live clients are attached",
     // Until the agent has noticed that the attackers are gone, it may have no memory for this call.
     async () => {
       last = await attachedTags().catch(String);
-      return String(last) === "live";
+      return String(last) === "live,sink";
     },
     () => last,
   );
   // Memory is not short for ever: input that needs a large part of the budget is accepted.
-  const sink = startStream(agent.port, { process: { cmd: "cat" }, tag: "sink", stdin: true });
-  await sink.started();
   await eventually(
     "large input is accepted",
     async () => {
@@ -101,5 +105,6 @@ export async function surviveHostileClients(seconds: number): Promise<void> {
       return last === "accepted";
     },
     () => last,
+    30_000,
   );
 }
