@@ -88,7 +88,7 @@ export {
   reapOne,
   setCloseOnExecEverywhere,
 } from "./libc.ts";
-export { returnFreeMemory, returnGaps, setMemoryIsShort } from "./memory/allocator.ts";
+export { returnFreeMemory, returnGaps, setMapsSmallBlocks } from "./memory/allocator.ts";
 export { unmapCode } from "./memory/code-pages.ts";
 export { type AddressRange, pageOut, readOnlyFileRanges } from "./memory/page-out.ts";
 export { wouldWriterWait } from "./output-room.ts";

@@ -375,7 +375,7 @@ describe("sixty processes that write without end, detached", () => {
 });
 
 describe("a budget that is short", () => {
-  test("is spent, refuses reservations and drops nothing, until it is no longer short", () => {
+  test("is spent, refuses reservations and drops nothing. Afterwards it has room again", () => {
     const budget = new MemoryBudget(80 * UNIT);
     const reading = buffering(budget);
     const replay = replaying(budget, 20 * UNIT);

@@ -11,8 +11,8 @@ const M_ARENA_MAX = -8;
  * in JSON, would be mapped, cleared and unmapped for itself, which halves the rate of JSON output.
  */
 const THRESHOLD_BYTES = 128 * 1024;
-/** While memory is short, these blocks leave no gaps in the heap. */
-const SHORT_THRESHOLD_BYTES = 64 * 1024 - 64;
+/** While much memory is resident, these blocks leave no gaps in the heap. */
+const SMALL_THRESHOLD_BYTES = 64 * 1024 - 64;
 /** One for the main thread, one for the threads of libuv's pool. */
 const ARENAS = 2;
 
@@ -27,13 +27,13 @@ export function returnFreeMemory(): void {
   setOption(M_ARENA_MAX, ARENAS);
 }
 
-let isShort = false;
+let mapsSmallBlocks = false;
 
-/** While memory is short, blocks of 64 KiB also return to the kernel when they are freed. */
-export function setMemoryIsShort(value: boolean): void {
-  if (value === isShort) return;
-  isShort = value;
-  setOption(M_MMAP_THRESHOLD, isShort ? SHORT_THRESHOLD_BYTES : THRESHOLD_BYTES);
+/** While this is set, blocks of 64 KiB also return to the kernel when they are freed. */
+export function setMapsSmallBlocks(value: boolean): void {
+  if (value === mapsSmallBlocks) return;
+  mapsSmallBlocks = value;
+  setOption(M_MMAP_THRESHOLD, mapsSmallBlocks ? SMALL_THRESHOLD_BYTES : THRESHOLD_BYTES);
 }
 
 let mallopt: ((name: number, value: number) => unknown) | undefined;

@@ -38,7 +38,7 @@ let noUnmapBeforeMs = 0;
 let noReturnBeforeMs = 0;
 let largeBytes = 0;
 let isScheduled = false;
-/** What was in use after the last collection, or less: V8 frees the memory of buffers some time after their objects. */
+/** What was in use after the last collection. It becomes less when V8 frees the buffers of collected objects, in another thread. */
 let leastInUse = 0;
 /** The same of buffers and long texts. */
 let leastOutside = 0;
@@ -71,36 +71,40 @@ export function collectBefore(bytes: number): void {
 /** Collects only new objects, in about 1 ms. */
 export function collectNew(): void {
   collector()({ type: "minor" });
-  leastOutside = getHeapStatistics().external_memory;
+  leastOutside = inUse().outsideBytes;
 }
 
 /** Whether many buffers are new: V8 does not notice them, because their memory is outside of its heap. */
 export function areBuffersWorthCollecting(): boolean {
-  const { external_memory: outsideBytes } = getHeapStatistics();
+  const { outsideBytes } = inUse();
   leastOutside = Math.min(leastOutside, outsideBytes);
   return outsideBytes - leastOutside >= NEW_BUFFERS_BYTES;
 }
 
 /** What was added since the last collection. Buffers that V8 has freed since then do not count. */
 export function newBytes(): number {
-  const { bytes } = inUse();
-  leastInUse = Math.min(leastInUse, bytes);
-  return bytes - leastInUse;
+  return addedTo(inUse().bytes);
 }
 
 /** Whether enough is new since the last collection that another is worth its time. */
 export function isWorthCollecting(): boolean {
-  return newBytes() >= Math.max(LEAST_NEW_BYTES, inUse().heapBytes * NEW_PART);
+  const { heapBytes, bytes } = inUse();
+  return addedTo(bytes) >= Math.max(LEAST_NEW_BYTES, heapBytes * NEW_PART);
 }
 
-/** The heap, and with the memory that its buffers and long texts have outside. Garbage counts. */
-function inUse(): { readonly heapBytes: number; readonly bytes: number } {
-  const { used_heap_size: heapBytes, external_memory: externalBytes } = getHeapStatistics();
-  return { heapBytes, bytes: heapBytes + externalBytes };
+function addedTo(bytes: number): number {
+  leastInUse = Math.min(leastInUse, bytes);
+  return bytes - leastInUse;
+}
+
+/** The objects of the heap, the buffers and long texts outside of it, and both together. Garbage counts. */
+function inUse(): { readonly heapBytes: number; readonly outsideBytes: number; readonly bytes: number } {
+  const { used_heap_size: heapBytes, external_memory: outsideBytes } = getHeapStatistics();
+  return { heapBytes, outsideBytes, bytes: heapBytes + outsideBytes };
 }
 
 /** How far resident memory exceeds what is allowed. */
-function beyondAllowedBytes(): number {
+export function beyondAllowedBytes(): number {
   return process.memoryUsage.rss() - allowedBytes();
 }
 
@@ -117,8 +121,7 @@ export function freeNow(buffer: ArrayBufferLike): void {
 export function collectAll(expectedBytes = 0): void {
   largeBytes = 0;
   collector()();
-  leastInUse = inUse().bytes;
-  leastOutside = getHeapStatistics().external_memory;
+  ({ bytes: leastInUse, outsideBytes: leastOutside } = inUse());
   returnGaps();
   unmapCodeIfNear(expectedBytes);
 }

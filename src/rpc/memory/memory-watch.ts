@@ -6,7 +6,8 @@
 //                          45      in at most half of the time
 //                          52      in all of the time, and at times even if nothing is known to be new
 //
-// Memory is *short* when 50 MB are left after two collections in a row. It is no longer short below 42 MB, or after a quiet time.
+// Memory is *short* when two collections in a row leave 50 MB or more. This ends below 42 MB, or when the agent is not used for
+// ten seconds.
 
 import type { Clock, Timer } from "../../clock.ts";
 
@@ -40,12 +41,12 @@ export const SHORT_BYTES = 50_000_000;
 export const RELIEVED_BYTES = 42_000_000;
 export const CRITICAL_BYTES = 52_000_000;
 
-/** Collections take at most a fifth of the time; above URGENT_BYTES half of it; above CRITICAL_BYTES there is no limit. */
+/** After a collection, the next one waits so many times as long as it took. From CRITICAL_BYTES on it does not wait. */
 const PAUSE_FACTOR = 4;
 const URGENT_PAUSE_FACTOR = 1;
 /**
- * What was in use at the last collection may be garbage by now. Trying takes at most a third of the time, and half as much after
- * each time that freed less than this.
+ * What was in use at the last collection may be garbage by now, so it is tried. The next try waits twice as long as the last one
+ * took. After a try that freed less than WORTH_A_TRY_BYTES, this factor doubles.
  */
 const LEAST_TRY_FACTOR = 2;
 const MOST_TRY_FACTOR = 256;
@@ -58,7 +59,7 @@ const FREED_AFTER_MS = 10;
 
 /** A refused body of 15 MB arrives within 20 ms. A look takes 30 microseconds. */
 const WATCH_MS = 5;
-/** After so many looks at which nothing was new, the watch ends, or is slow while memory is short. */
+/** After so many looks at which a collection was not worth its time, the watch ends, or is slow while memory is short. */
 const WATCH_LOOKS = 200;
 const SLOW_WATCH_MS = 1000;
 /** After so many slow looks, memory counts as not short: nobody uses the agent, and the next work measures again. */
@@ -184,7 +185,7 @@ export class MemoryWatch {
       this.#lookIn(WATCH_MS);
     } else if (this.#isShort && this.#slowLooksLeft > 0) {
       this.#slowLooksLeft--;
-      // Nothing else would find out that memory is no longer short.
+      // Without work nothing else looks at memory.
       if (this.#clock.nowMs() >= this.#nextTryMs) this.#collect(this.#memory.beyondBytes());
       this.#lookIn(SLOW_WATCH_MS);
     } else {

@@ -1,10 +1,11 @@
 // What requests and output report to the watch over resident memory (memory-watch.ts). One for the agent of this process.
 
 import type { Clock } from "../../clock.ts";
-import { setMemoryIsShort } from "../../linux/index.ts";
+import { setMapsSmallBlocks } from "../../linux/index.ts";
 import { type MemoryBudget, watchAllocations } from "../../multiplexer/index.ts";
 import {
   areBuffersWorthCollecting,
+  beyondAllowedBytes,
   collectAll,
   collectNew,
   isWorthCollecting,
@@ -44,16 +45,14 @@ export interface ResidentMemoryOptions {
 /** To be called once. Without it, memory is not looked at. While memory is short, so is the budget. */
 export function watchResidentMemory({ budget, clock, processCount, onShort }: ResidentMemoryOptions): void {
   const budgetBytes = Math.max(budget.bytes, LEAST_BUDGET_BYTES);
-  const processBytes = () => PROCESS_BYTES * Math.max(0, processCount() - USUAL_PROCESSES);
-  setAllowed(() => budgetBytes + processBytes());
+  setAllowed(() => budgetBytes + PROCESS_BYTES * Math.max(0, processCount() - USUAL_PROCESSES));
   const memory = {
-    beyondBytes: () =>
-      process.memoryUsage.rss() - processBytes() - Math.max(budgetBytes, budget.heldBytes + FULL_BYTES),
+    beyondBytes: () => beyondAllowedBytes() - Math.max(0, budget.heldBytes + FULL_BYTES - budgetBytes),
     ...{ newBytes, isWorthCollecting, areBuffersWorthCollecting },
-    ...{ collectAll: () => collectAll(), collectNew, returnUnused },
+    ...{ collectAll, collectNew, returnUnused },
   };
   const events = {
-    onLook: setMemoryIsShort,
+    onLook: setMapsSmallBlocks,
     // Later: a look can come from within a change of a window, and this changes the gates of all.
     onShort: (isShort: boolean) =>
       void setImmediate(() => {

@@ -22,13 +22,12 @@ async function pasteClipboard(page: BrowserPage): Promise<void> {
 const allowClipboard = (page: BrowserPage) =>
   page.send("Browser.grantPermissions", { permissions: ["clipboardSanitizedWrite"] });
 
-/** A program copies these texts once Enter is pressed, one right after the other, runs `afterwards`, and then shows its input. */
-async function openCopying(texts: readonly string[], afterwards = ""): Promise<BrowserPage> {
+/** A page whose program runs this script once Enter is pressed, and then shows its input. */
+async function openScript(script: string): Promise<BrowserPage> {
   const { start, open } = await startConsole();
-  const copies = texts.map((text) => `printf '\\033]52;c;${btoa(text)}\\a'; `).join("");
   const { processId } = await start({
     cmd: "sh",
-    args: ["-c", `read go; ${copies}${afterwards}${SHOW_INPUT}`],
+    args: ["-c", `read go; ${script}${SHOW_INPUT}`],
     pty: terminal,
   });
   const page = await open(`#/p/c:${processId}`);
@@ -37,6 +36,12 @@ async function openCopying(texts: readonly string[], afterwards = ""): Promise<B
   await page.evaluate(focusTerminal);
   await page.press("Enter");
   return page;
+}
+
+/** The same for one that copies these texts, one right after the other, and then runs `afterwards`. */
+function openCopying(texts: readonly string[], afterwards = ""): Promise<BrowserPage> {
+  const copies = texts.map((text) => `printf '\\033]52;c;${btoa(text)}\\a'; `).join("");
+  return openScript(copies + afterwards);
 }
 
 const answer = (button: number) => `document.querySelectorAll(".question button")[${button}].click()`;
@@ -102,21 +107,8 @@ test.runIf(hasBrowser)("a program that may not copy is not asked about again", a
 
 // cockpit#2009 #17794, rancher#6342.
 test.runIf(hasBrowser)("text is found, also behind wide characters, copied, and pasted", async () => {
-  const { start, open } = await startConsole();
-  const { processId } = await start({
-    cmd: "sh",
-    args: [
-      "-c",
-      // 76 columns in front: the text is wrapped.
-      `read go; seq 200; printf '漢字漢字 %066d%s\\n' 0 Needle-17; seq 200; ${SHOW_INPUT}`,
-    ],
-    pty: terminal,
-  });
-  const page = await open(`#/p/c:${processId}`);
-  await allowClipboard(page);
-  await page.until(stateIs("attached"));
-  await page.evaluate(focusTerminal);
-  await page.press("Enter");
+  // 76 columns in front: the text is wrapped.
+  const page = await openScript(`seq 200; printf '漢字漢字 %066d%s\\n' 0 Needle-17; seq 200; `);
   await page.until(screenHas("ready"));
   await page.press("Control+Shift+KeyF");
   await page.until(`document.activeElement?.matches(".find input")`);

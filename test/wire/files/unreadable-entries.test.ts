@@ -1,5 +1,5 @@
-// A directory is downloaded while some of its entries cannot be read. The archive goes on, and the client learns which entries
-// are missing or not complete, and why.
+// Some entries of a directory cannot be read while it is downloaded. The archive contains the others, and the client learns which
+// ones are missing or incomplete, and why.
 
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -101,7 +101,7 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
     return { archive: Buffer.concat(pieces), trailers: response.trailers };
   }
 
-  test("files that vanish or become shorter during the download are listed, and the archive goes on", async () => {
+  test("a file that vanishes or becomes shorter during the download is named, and the archive contains the others", async () => {
     const root = createTempFolder();
     writeFileSync(join(root, "a"), Buffer.alloc(LARGE_BYTES, 1));
     mkdirSync(join(root, "b"));
