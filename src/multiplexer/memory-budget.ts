@@ -6,7 +6,7 @@
 //   not spent --- held reaches the budget, and nothing can be dropped --> spent
 //   spent     --- held falls to 7/8 of it ----------------------------> not spent
 //
-// It is also spent while memory is short: more is resident than is counted here (src/rpc/memory).
+// Memory can be short although little is counted here (src/rpc/memory). Then the budget is spent from a quarter of its bytes on.
 
 /** The functions of a member for the budget. No function may throw. A member that cannot do one omits it. */
 export interface BudgetMember {
@@ -32,6 +32,9 @@ export interface BudgetShare {
 
 /** The budget has room again when an eighth is free: at the edge itself, every chunk would stop and start a process. */
 const ROOM = 7 / 8;
+
+/** The part of the budget that can be used while memory is short. */
+const SHORT_PART = 1 / 4;
 
 /** The part of the budget that small input may hold when there is no other room. With ROOM it is less than the budget. */
 const SMALL_INPUT_PART = 1 / 16;
@@ -74,7 +77,10 @@ export class MemoryBudget {
     return this.#isSpent;
   }
 
-  /** While memory is short, the budget is spent: producers wait and reservations fail. Nothing is dropped because of it. */
+  /**
+   * While memory is short and more than a quarter of the budget is held, the budget is spent: producers wait and reservations
+   * fail. Nothing is dropped because of it.
+   */
   setShort(isShort: boolean): void {
     this.#isShort = isShort;
     this.#update();
@@ -144,7 +150,8 @@ export class MemoryBudget {
   #makeRoomFor(bytes: number): boolean {
     const limit = this.#bytes * ROOM;
     if (bytes <= 0) return true;
-    if (bytes > limit || this.#isShort) return false;
+    if (bytes > limit) return false;
+    if (this.#isShort && this.#heldBytes + bytes > this.#bytes * SHORT_PART * ROOM) return false;
     if (this.#heldBytes + bytes > limit) {
       this.#trim(this.#members, limit - bytes);
       // After the drop, the budget may no longer be spent.
@@ -161,7 +168,8 @@ export class MemoryBudget {
     if (this.#isFull) this.#trim(reporter === undefined ? [] : [reporter], room);
     else if (this.#heldBytes >= this.#bytes) this.#trim(this.#members, room);
     this.#isFull = this.#heldBytes >= this.#bytes || (this.#isFull && this.#heldBytes > room);
-    const isSpent = this.#isFull || this.#isShort;
+    const shortBytes = this.#bytes * SHORT_PART * (this.#isSpent ? ROOM : 1);
+    const isSpent = this.#isFull || (this.#isShort && this.#heldBytes > shortBytes);
     if (isSpent === this.#isSpent) return;
     this.#isSpent = isSpent;
     // Every member is called, even if the state changes on the way: each looks at the current state.

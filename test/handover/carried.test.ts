@@ -20,7 +20,7 @@ import { enlargePipe } from "../support/proc/enlarged-pipe.ts";
 import { createFifo } from "../support/proc/fifo.ts";
 import { NumbersCheck, numbersCommand } from "../support/proc/numbers.ts";
 import { childrenOf, eventually, hasExited, stateOf } from "../support/proc/proc.ts";
-import { bytesWritten, untilBlockedInWrite } from "../support/proc/proc-activity.ts";
+import { bytesWritten, isBlockedInRead, untilBlockedInWrite } from "../support/proc/proc-activity.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { volume } from "../support/volume.ts";
 
@@ -321,9 +321,16 @@ test("output that the memory budget has left in the pipe of a process that was k
   const pid = await client.started();
   enlargePipe(pid, 1);
   client.pause();
+  // Earlier it would complain of a missing fifo, and these bytes would count as output.
+  await eventually(
+    "the shell waits",
+    () => isBlockedInRead(pid),
+    () => stateOf(pid),
+  );
+  const writtenBefore = bytesWritten(pid);
   fifo.open();
   await untilBlockedInWrite(pid);
-  const written = bytesWritten(pid);
+  const written = bytesWritten(pid) - writtenBefore;
   process.kill(pid, "SIGKILL");
   await eventually(
     "reaped",

@@ -392,6 +392,23 @@ describe("a budget that is short", () => {
     expect(budget.reserve(UNIT)).toBeDefined();
   });
 
+  test("has a quarter of its bytes, and again when an eighth of it is free", () => {
+    const budget = new MemoryBudget(80 * UNIT);
+    const reading = buffering(budget);
+    const reservation = budget.reserve(UNIT);
+    budget.setShort(true);
+    expect([budget.isSpent, reading.gate]).toEqual([false, [true]]);
+    expect(reservation?.resize(17 * UNIT)).toBe(true);
+    expect(budget.reserve(UNIT)).toBeUndefined();
+    const output = under(budget);
+    output.push(costing(4 * UNIT));
+    expect([budget.isSpent, reading.gate]).toEqual([true, [true, false]]);
+    reservation?.resize(14 * UNIT);
+    expect(budget.isSpent).toBe(true);
+    reservation?.resize(13 * UNIT);
+    expect([budget.isSpent, reading.gate]).toEqual([false, [true, false, true]]);
+  });
+
   test("still drops replay for new output, of all processes", () => {
     const budget = new MemoryBudget(80 * UNIT);
     const replay = replaying(budget, 30 * UNIT);

@@ -27,6 +27,11 @@ export function isBlockedInWrite(pid: number): boolean {
   return /^(1|64) 0x1 /.test(readFileSync(`/proc/${pid}/syscall`, "latin1"));
 }
 
+/** Whether its main thread waits in read(0, …). */
+export function isBlockedInRead(pid: number): boolean {
+  return /^(0|63) 0x0 /.test(readFileSync(`/proc/${pid}/syscall`, "latin1"));
+}
+
 /** How many bytes its writes have returned so far; a blocked write has not returned. */
 export function bytesWritten(pid: number): number {
   return Number(/^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "latin1"))?.[1]);
