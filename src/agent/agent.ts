@@ -44,6 +44,7 @@ import { type AgentDefaults, agentDefaults, checkUser, ProcessTable } from "../p
 import {
   ClientActivity,
   createRpcAnswer,
+  idleMemory,
   OutputStreams,
   rpcRequirement,
   ServingState,
@@ -193,6 +194,7 @@ async function compose(
     servesPages: sessions !== undefined,
     limits: limits.server,
     answer: settings.pageOut ? idlePages.watch(watched) : watched,
+    onIdleCount: idleMemory(table.memoryBudget),
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
     logger,
   });

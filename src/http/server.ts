@@ -55,6 +55,8 @@ export interface ServerOptions {
   readonly limits?: Partial<HttpLimits>;
   /** Is called for each request that is not admitted. */
   readonly onRefused?: ReportRefusal;
+  /** Is called when the number of connections without a request changes. */
+  readonly onIdleCount?: (connections: number) => void;
   /**
    * The connections and sockets of another image of this agent. Its connections are not read before
    * `goOn`.
@@ -114,7 +116,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const credentials = options.credentials ?? new Credentials(new AccessToken());
   if (allowOrigins.includes("*") && !credentials.areRequired && !allowUnauthenticated) throw openToPages();
   const requests = new RequestCount();
-  const idle = new IdleConnections(limits.maxIdleConnections);
+  const idle = new IdleConnections(limits.maxIdleConnections, options.onIdleCount);
   const answer = idle.watch(requests.watch(admit(admissionOf(options, credentials, limits), options.answer)));
   const listener: RequestListener = (request, response) => {
     sweep.hurry();

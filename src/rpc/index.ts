@@ -1,6 +1,7 @@
 export { ClientActivity, type ClientStatistics, type SavedClientStatistics } from "./client-activity.ts";
 export { type WatchStreamState, WatchStreams } from "./filesystem/watch-streams.ts";
 export type { LoadedRpcs, RpcAnswerOptions } from "./loaded-rpcs.ts";
+export { idleMemory } from "./memory/idle-memory.ts";
 export { watchResidentMemory } from "./memory/resident-memory.ts";
 export { OutputStreams } from "./output/output-streams.ts";
 export type { StreamState } from "./output/stream-state.ts";

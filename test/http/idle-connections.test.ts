@@ -1,4 +1,4 @@
-// While the agent's memory is short, fewer connections may be idle.
+// Connections without a request are counted, and while the agent's memory is short, fewer of them are kept.
 
 import { expect, test } from "vitest";
 import { IdleConnections } from "../../src/http/connection/idle-connections.ts";
@@ -17,4 +17,13 @@ test("a lower limit closes the longest idle connections, and counts for the next
   idle.setMax(4);
   for (const name of ["f", "g", "h"]) add(name);
   expect([closed, idle.count]).toEqual([["a", "b", "c"], 4]);
+});
+
+test("each change of the number is reported, also when requests begin and connections end", () => {
+  const counts: number[] = [];
+  const idle = new IdleConnections(3, (count) => void counts.push(count));
+  const leaves = [1, 2, 3, 4].map(() => idle.add({}, () => undefined));
+  for (const leave of leaves) leave();
+  idle.setMax(2);
+  expect(counts).toEqual([1, 2, 3, 3, 2, 1, 0, 0]);
 });

@@ -246,3 +246,26 @@ test("watches, their directories, events and queues are counted, and so are tran
   expect((await upload.response()).status).toBe(200);
   await eventuallySample(agent, "holdfast_transfers", 0);
 });
+
+test("connections without a request are counted in what is held, beyond the first 128", async () => {
+  const agent = await startAgent();
+  const held = async () => (await scrape(agent))["holdfast_held_bytes"];
+  const before = (await held()) ?? 0;
+  const connections = await Promise.all(Array.from({ length: 200 }, () => openConnection(agent.port)));
+  onTestFinished(() => {
+    for (const connection of connections) connection.cut();
+  });
+  // The connection of `scrape` itself may be idle or not.
+  const least = before + (200 - 128 - 1) * 24 * 1024;
+  await eventually(
+    "they are counted",
+    async () => ((await held()) ?? 0) >= least,
+    () => least,
+  );
+  for (const connection of connections) connection.cut();
+  await eventually(
+    "they are gone",
+    async () => (await held()) === before,
+    () => before,
+  );
+});

@@ -16,13 +16,16 @@ interface Connection {
 
 export class IdleConnections {
   #max: number;
+  readonly #onCount: (count: number) => void;
   /** The key is the connection of a request: a socket, or an HTTP/2 session. */
   readonly #byOwner = new WeakMap<object, Connection>();
   /** The longest idle first. */
   readonly #idle = new Set<Connection>();
 
-  constructor(max: number) {
+  /** `onCount` is called with each new count. */
+  constructor(max: number, onCount: (count: number) => void = () => undefined) {
     this.#max = max;
+    this.#onCount = onCount;
   }
 
   get count(): number {
@@ -33,6 +36,7 @@ export class IdleConnections {
   setMax(max: number): void {
     this.#max = max;
     this.#closeBeyondMax();
+    this.#onCount(this.#idle.size);
   }
 
   /** Whether no request of the connection is being answered. */
@@ -55,7 +59,7 @@ export class IdleConnections {
     this.#becomeIdle(connection);
     return () => {
       connection.isGone = true;
-      this.#idle.delete(connection);
+      this.#leave(connection);
     };
   }
 
@@ -71,7 +75,7 @@ export class IdleConnections {
       const connection = this.#byOwner.get(ownerOf(request));
       if (connection !== undefined) {
         connection.requests++;
-        this.#idle.delete(connection);
+        this.#leave(connection);
         response.once("close", () => {
           if (--connection.requests === 0) this.#becomeIdle(connection);
         });
@@ -86,6 +90,11 @@ export class IdleConnections {
     connection.bytesAtIdle = connection.bytesRead();
     this.#idle.add(connection);
     this.#closeBeyondMax();
+    this.#onCount(this.#idle.size);
+  }
+
+  #leave(connection: Connection): void {
+    if (this.#idle.delete(connection)) this.#onCount(this.#idle.size);
   }
 
   #closeBeyondMax(): void {

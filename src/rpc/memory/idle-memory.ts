@@ -1,0 +1,20 @@
+// Counts connections without a request in the memory budget (rule 14). What a connection takes while it has one is counted with
+// the request (request-limit.ts).
+
+import type { MemoryBudget } from "../../multiplexer/index.ts";
+
+/** The first connections do not count: so many stay open also while memory is short. */
+const UNCOUNTED = 128;
+/** Measured on Node 26, with half a head of a request. */
+const COST_BYTES = 24 * 1024;
+/** Idle connections alone must never make a small budget spent: their number has its own limit. */
+const MOST_PART = 1 / 4;
+
+/** Returns what is to be called with each new number of idle connections. */
+export function idleMemory(budget: Pick<MemoryBudget, "bytes" | "join">): (connections: number) => void {
+  const share = budget.join({});
+  return (connections) => {
+    const bytes = Math.min(COST_BYTES * Math.max(0, connections - UNCOUNTED), budget.bytes * MOST_PART);
+    if (bytes !== share.reportedBytes) share.report(bytes);
+  };
+}
