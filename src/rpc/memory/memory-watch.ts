@@ -6,8 +6,8 @@
 //                          45      in at most half of the time
 //                          52      in all of the time, and at times even if nothing is known to be new
 //
-// Memory is *short* when two collections in a row leave 50 MB or more. This ends below 42 MB, or when the agent is not used for
-// ten seconds.
+// Memory is *short* when two collections in a row leave 50 MB or more. This ends below 42 MB, after a second below 50 MB, or when
+// the agent is not used for ten seconds.
 
 import type { Clock, Timer } from "../../clock.ts";
 
@@ -54,6 +54,9 @@ const WORTH_A_TRY_BYTES = 4_000_000;
 /** A collection is at least as long as this for the pauses after it: clocks are coarse. */
 const LEAST_COLLECTION_MS = 1;
 
+/** Below SHORT_BYTES, memory is no longer short after this time: what is left is not the beginning of something. */
+const LEAST_SHORT_MS = 1000;
+
 /** V8 frees the memory of buffers in another thread, so a collection is judged so long after its end. */
 const FREED_AFTER_MS = 10;
 
@@ -70,6 +73,8 @@ export class MemoryWatch {
   readonly #events: MemoryEvents;
   readonly #clock: Clock;
   #isShort = false;
+  /** When memory was last seen to be short. */
+  #lastShortMs = 0;
   /** How many collections in a row left so much that memory is short. One can come while a large message is in use. */
   #collectionsInVain = 0;
   /** When the last collection can be judged; undefined if it was. */
@@ -93,7 +98,9 @@ export class MemoryWatch {
     const beyondBytes = this.#memory.beyondBytes();
     const isWatched = beyondBytes >= WATCHED_BYTES;
     this.#events.onLook(isWatched);
-    if (beyondBytes < RELIEVED_BYTES) this.#relieve();
+    if (beyondBytes >= SHORT_BYTES) this.#lastShortMs = this.#clock.nowMs();
+    const isPast = this.#isShort && this.#clock.nowMs() - this.#lastShortMs >= LEAST_SHORT_MS;
+    if (beyondBytes < RELIEVED_BYTES || isPast) this.#relieve();
     if (!isWatched) {
       this.#stop();
       return false;

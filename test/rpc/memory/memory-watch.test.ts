@@ -131,6 +131,27 @@ describe("memory is short", () => {
     expect(memory.short).toEqual([true, false]);
   });
 
+  test("until a second has passed with less, although more than before is left", () => {
+    const memory = watched(SHORT_BYTES + MB);
+    memory.isWorth = true;
+    memory.watch.look();
+    expect(memory.collections(500, 0)).toBeGreaterThanOrEqual(1);
+    expect(memory.short).toEqual([true]);
+    memory.beyond = SHORT_BYTES - MB;
+    memory.clock.advance(900);
+    memory.watch.look();
+    expect(memory.short).toEqual([true]);
+    memory.beyond = SHORT_BYTES;
+    memory.watch.look();
+    memory.beyond = SHORT_BYTES - MB;
+    memory.clock.advance(900);
+    memory.watch.look();
+    expect(memory.short).toEqual([true]);
+    memory.clock.advance(200);
+    memory.watch.look();
+    expect(memory.short).toEqual([true, false]);
+  });
+
   test("not because of a large message that was in use at one collection", () => {
     const memory = watched(SHORT_BYTES + MB);
     memory.isWorth = true;

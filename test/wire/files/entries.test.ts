@@ -465,7 +465,9 @@ describe.each(FILE_ACCESS_MODES)("with --file-access %s", (mode) => {
       await agent.client.remove({ path: join(top, "nothing") });
       const before = fdCount(agent.pid);
       await agent.client.remove({ path: top });
-      expect([existsSync(top), fdCount(agent.pid)]).toEqual([false, before]);
+      expect(existsSync(top)).toBe(false);
+      // Fewer if a connection of an earlier test has closed meanwhile.
+      expect(fdCount(agent.pid)).toBeLessThanOrEqual(before);
     });
 
     test("nobody reads and removes root's private files only with the agent's rights", async () => {
