@@ -12,6 +12,7 @@ export interface KnownWord {
 
 const NO_IMAGES = "The agent runs commands of its own machine and has no images.";
 const NO_OBJECTS = "An agent runs processes; it has no other objects.";
+const NO_PREFIX = "Most of its commands have the same name here.";
 const NO_WINDOWS = "A terminal is one process; a second one is a second process.";
 
 const knownWords: readonly KnownWord[] = [
@@ -39,17 +40,25 @@ const knownWords: readonly KnownWord[] = [
   ...["network", "volume", "compose", "service", "swarm", "stack", "node", "plugin", "secret"].map(
     (typed) => ({ typed, because: NO_OBJECTS }),
   ),
-  ...["port", "update", "system"].map((typed) => ({ typed, because: NO_OBJECTS })),
+  ...["port", "update", "system", "networks", "volumes", "prune"].map((typed) => ({
+    typed,
+    because: NO_OBJECTS,
+  })),
   { typed: "logout", here: "holdfast context rm NAME" },
   { typed: "login", here: "holdfast context add NAME --url URL --access-token-file FILE" },
   // kubectl
   // Beginning with a command of holdfast: see foreignPhrase.
   { typed: "top pods", here: "holdfast top" },
   { typed: "top pod", here: "holdfast top" },
-  { typed: "top nodes", here: "holdfast top" },
+  ...["top nodes", "top node"].map((typed) => ({ typed, here: "holdfast top" })),
   { typed: "get pods", here: "holdfast ps" },
   { typed: "get pod", here: "holdfast ps" },
   { typed: "get po", here: "holdfast ps" },
+  ...["pods", "pod", "po"].map((typed) => ({ typed, here: "holdfast ps" })),
+  ...["nodes", "namespace", "namespaces", "deployment", "deployments", "services", "svc"].map((typed) => ({
+    typed,
+    because: NO_OBJECTS,
+  })),
   { typed: "get", here: "holdfast ps" },
   { typed: "describe", here: "holdfast inspect NAME" },
   { typed: "delete", here: "holdfast kill -s TERM NAME" },
@@ -87,6 +96,12 @@ const knownWords: readonly KnownWord[] = [
   { typed: "kill-session", here: "holdfast kill -s HUP NAME" },
   { typed: "send-keys", here: "holdfast attach NAME" },
   { typed: "capture-pane", here: "holdfast logs NAME" },
+  // The programs themselves
+  ...["docker", "podman", "kubectl", "tmux"].map((typed) => ({
+    typed,
+    because: NO_PREFIX,
+    here: `holdfast help; to run it there: holdfast run -- ${typed}`,
+  })),
   // ssh, systemd, and words that mean the same
   { typed: "ssh", here: "holdfast --url HOST:PORT shell" },
   { typed: "scp", here: "holdfast cp FILE :FILE" },
@@ -114,6 +129,9 @@ const knownWords: readonly KnownWord[] = [
   { typed: "health", here: "holdfast doctor --url URL" },
   { typed: "ping", here: "holdfast doctor --url URL" },
   { typed: "reload", here: "holdfast upgrade" },
+  { typed: "jobs", here: "holdfast ps" },
+  { typed: "fg", here: "holdfast attach NAME" },
+  { typed: "sessions", here: "holdfast ps" },
   { typed: "processes", here: "holdfast ps" },
   { typed: "process", here: "holdfast ps" },
   { typed: "exit", because: "The keys ctrl-p ctrl-q leave a process; it continues." },

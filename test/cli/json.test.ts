@@ -66,6 +66,10 @@ test("run, attach, shell and run --detach print what their schemas describe", as
   await expectValid("shell", ["shell", "--json", "--shell", "true", "x"], 2);
 });
 
+test("upgrade prints what its schema describes", async () => {
+  await expectValid("upgrade", ["upgrade", "--json"]);
+});
+
 test("console prints what its schema describes", async () => {
   await expectValid("console", ["console", "--json"]);
   await expectValid("console", ["console", "--json", "--read-only"]);

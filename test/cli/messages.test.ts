@@ -74,6 +74,12 @@ const failures: [failure: string, args: string[], line: string][] = [
     ["top", "pods"],
     "'top pods' is not a command of holdfast. Use: holdfast top",
   ],
+  ["a noun of kubectl alone", ["pods"], "'pods' is not a command of holdfast. Use: holdfast ps"],
+  [
+    "the name of another program",
+    ["docker", "ps"],
+    "'docker' is not a command of holdfast. Most of its commands have the same name here. Use: holdfast help; to run it there: holdfast run -- docker",
+  ],
   ["a word of tmux", ["new-session"], "'new-session' is not a command of holdfast. Use: holdfast shell NAME"],
   [
     "a flag with a typing error",

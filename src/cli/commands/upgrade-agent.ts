@@ -10,6 +10,7 @@ import { writeOut } from "../report/report.ts";
 /** As commander names the values of the flags. */
 export interface UpgradeFlags extends UrlFlag {
   readonly to?: string;
+  readonly json: boolean;
 }
 
 /** The body of GET /upgrade. */
@@ -25,14 +26,17 @@ const BECOMING_MS = 30_000;
 const LOOK_MS = 50;
 
 /** Resolves with the exit code. */
-export function upgradeAgent({ url, to }: UpgradeFlags): Promise<number> {
+export function upgradeAgent({ url, to, json }: UpgradeFlags): Promise<number> {
   return withClient({ url, failureCode: () => exitCodes.failed }, async () => {
     const endpoint = new AgentEndpoint("/upgrade");
     try {
       const before = statusIn(await endpoint.get());
       statusIn(await endpoint.post(to === undefined ? undefined : { to }));
       const after = await untilUpgraded(endpoint, before.upgrades);
-      await writeOut(process.stdout, `upgraded from ${before.version} to ${after.version}\n`);
+      const text = json
+        ? JSON.stringify({ from: before.version, to: after.version })
+        : `upgraded from ${before.version} to ${after.version}`;
+      await writeOut(process.stdout, `${text}\n`);
       return exitCodes.done;
     } finally {
       endpoint.close();

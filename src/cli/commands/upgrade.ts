@@ -13,7 +13,8 @@ export function addUpgrade(program: Command, done: (exitCode: number) => void): 
       "The agent becomes the version that is in its file now. Its pid, processes, terminals, addresses and streams " +
         "continue. A version that cannot continue them is refused, and nothing changes.",
     )
-    .option("--to <file>", "absolute path of another executable on the agent's machine");
+    .option("--to <file>", "absolute path of another executable on the agent's machine")
+    .option("--json", "the two versions as a JSON object", false);
   addConnectionFlags(command)
     .addHelpText("after", UPGRADE_HELP)
     .action(async (flags: UpgradeFlags) => {

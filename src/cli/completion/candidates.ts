@@ -3,6 +3,7 @@
 
 import type { Command, Option } from "commander";
 import { logFormats, logLevels } from "../../agent/settings.ts";
+import { FILE_ACCESS_MODES } from "../../filesystem/defaults.ts";
 import { DETACHED_MODES } from "../../process/defaults.ts";
 import { filterKeys, filterStatuses } from "../commands/process-filter.ts";
 import { signalNames } from "../commands/signal-words.ts";
@@ -17,8 +18,14 @@ export interface Candidate {
 /** Candidates that are known, and a kind of names that the caller has to find. */
 export interface Candidates {
   readonly known: readonly Candidate[];
-  readonly ask?: "files" | "remote files" | "commands" | "running" | "processes" | "contexts";
+  readonly ask?: AskedNames;
+  /** What is typed before the name that `ask` finds: `--context=`, `tag=`. */
+  readonly prefix?: string;
 }
+
+type AskedNames =
+  | ("files" | "remote files" | "remote folders" | "commands")
+  | ("running" | "processes" | "tags" | "contexts");
 
 const NOTHING: Candidates = { known: [] };
 
@@ -29,14 +36,15 @@ const NOTHING: Candidates = { known: [] };
 export function candidatesFor(program: Command, words: readonly string[]): Candidates {
   const place = placeOf(program, words.slice(0, -1));
   const current = words.at(-1) ?? "";
-  if (place.option !== undefined) return valuesOf(place.option, current);
+  if (place.option !== undefined) return valuesOf(place.command, place.option, current);
   if (place.isForeign) return { known: [], ask: place.isFirst ? "commands" : "files" };
   const [, flag, typed = ""] = /^(--[\w-]+)=(.*)$/s.exec(current) ?? [];
   if (flag !== undefined) {
     const option = findOption(place.command, program, flag);
-    return option === undefined ? NOTHING : prefixed(valuesOf(option, typed), `${flag}=`);
+    return option === undefined ? NOTHING : prefixed(valuesOf(place.command, option, typed), `${flag}=`);
   }
-  if (current.startsWith("-")) return { known: flagsOf(place.command, program) };
+  if (current.startsWith("-"))
+    return { known: [...flagsOf(place.command, program), ...signalFlagsOf(place.command)] };
   return argumentsOf(place, program, current);
 }
 
@@ -101,25 +109,31 @@ function flagsOf(command: Command, program: Command): Candidate[] {
   return command === program ? own : [...own, help];
 }
 
+/** `holdfast kill -KILL`. */
+function signalFlagsOf(command: Command): Candidate[] {
+  return command.name() === "kill" ? signals("").known.map(({ value }) => ({ value: `-${value}` })) : [];
+}
+
 function argumentsOf({ command, given }: Place, program: Command, current: string): Candidates {
   const subcommands = given === 0 ? command.commands.filter((own) => !own.name().startsWith("__")) : [];
-  if (subcommands.length > 0)
-    return { known: subcommands.map((own) => ({ value: own.name(), description: own.summary() })) };
+  if (subcommands.length > 0) return { known: subcommands.flatMap(namesOf) };
   const last = command.registeredArguments.at(-1);
   const argument = command.registeredArguments[given] ?? (last?.variadic === true ? last : undefined);
   switch (argument?.name()) {
     case "selector":
     case "name":
-      if (command.name() === "signal" && given > 0) return signals();
+      if (command.name() === "signal" && given > 0) return signals(current);
       return {
         known: [],
         ask: ["logs", "inspect", "wait"].includes(command.name()) ? "processes" : "running",
       };
     case "signal":
-      return signals();
+      return signals(current);
     case "context":
       return { known: [], ask: "contexts" };
     case "path":
+    case "source":
+    case "target":
       return pathsOf(command, current);
     case "shell":
       return choices(shells);
@@ -132,6 +146,10 @@ function argumentsOf({ command, given }: Place, program: Command, current: strin
   }
 }
 
+function namesOf(command: Command): Candidate[] {
+  return [command.name(), ...command.aliases()].map((value) => ({ value, description: command.summary() }));
+}
+
 /** Commands that also take paths of this machine. */
 const copying: readonly string[] = ["cp", "sync"];
 
@@ -141,25 +159,34 @@ function pathsOf(command: Command, current: string): Candidates {
 }
 
 /** `typed` is the beginning of the value. */
-function valuesOf(option: Option, typed: string): Candidates {
+function valuesOf(command: Command, option: Option, typed: string): Candidates {
   switch (option.long) {
     case "--access-token-file":
     case "--ca":
     case "--tls-cert":
     case "--tls-key":
+    case "--token-file":
       return { known: [], ask: "files" };
     case "--context":
       return { known: [], ask: "contexts" };
     case "--signal":
-      return signals();
+      return signals(typed);
     case "--sort":
       return choices(sortKeys);
     case "--format":
-      return choices(["table", "json"]);
+      return choices(command.name() === "inspect" ? ["json"] : ["table", "json"]);
     case "--filter":
-      return typed.startsWith("status=")
-        ? prefixed(choices(filterStatuses), "status=")
-        : choices(filterKeys.map((key) => `${key}=`));
+      return filters(typed);
+    case "--process":
+      return { known: [], ask: "running" };
+    case "--cwd":
+      return { known: [], ask: "remote folders" };
+    case "--links":
+      return choices(option.argChoices ?? []);
+    case "--file-access":
+      return choices(FILE_ACCESS_MODES);
+    case "--page-out":
+      return choices(["yes", "no"]);
     case "--detached":
     case "--while-detached":
       return choices(DETACHED_MODES);
@@ -172,14 +199,29 @@ function valuesOf(option: Option, typed: string): Candidates {
   }
 }
 
-function signals(): Candidates {
-  return choices(signalNames.map((name) => name.replace(/^SIG/, "")));
+function filters(typed: string): Candidates {
+  const [, key] = /^(tag=|name=|status=)/.exec(typed) ?? [];
+  if (key === "status=") return prefixed(choices(filterStatuses), key);
+  return key === undefined
+    ? choices(filterKeys.map((name) => `${name}=`))
+    : { known: [], ask: "tags", prefix: key };
+}
+
+/** In the spelling that was begun: KILL, SIGKILL, kill or sigkill. */
+function signals(typed: string): Candidates {
+  const isLong = /^s(i|ig.*)?$/i.test(typed);
+  const names = signalNames.flatMap((name) => [name.replace(/^SIG/, ""), ...(isLong ? [name] : [])]);
+  const isLowerCase = /^[a-z]/.test(typed);
+  return choices(names.map((name) => (isLowerCase ? name.toLowerCase() : name)));
 }
 
 function choices(values: readonly string[]): Candidates {
   return { known: values.map((value) => ({ value })) };
 }
 
-function prefixed({ known, ...rest }: Candidates, prefix: string): Candidates {
-  return { ...rest, known: known.map(({ value, ...more }) => ({ ...more, value: prefix + value })) };
+function prefixed({ known, ask, prefix: inner = "" }: Candidates, prefix: string): Candidates {
+  return {
+    known: known.map(({ value, ...more }) => ({ ...more, value: prefix + value })),
+    ...(ask === undefined ? {} : { ask, prefix: prefix + inner }),
+  };
 }

@@ -27,9 +27,10 @@ export async function printCandidates(
 ): Promise<number> {
   silenceNotices();
   const current = words.at(-1) ?? "";
-  const { known, ask } = candidatesFor(program, words);
-  const found = await named(ask, program, command, words).catch(() => []);
-  const lines = [...known, ...found]
+  const { known, ask, prefix = "" } = candidatesFor(program, words);
+  const typed = current.slice(prefix.length);
+  const found = await named(ask, program, command, [...words.slice(0, -1), typed]).catch(() => []);
+  const lines = [...known, ...found.map(({ value, ...more }) => ({ ...more, value: prefix + value }))]
     .filter(({ value }) => value.startsWith(current))
     .map(({ value, description }) =>
       // With a tab behind it, the name of a file is not taken for a directive.
@@ -51,14 +52,16 @@ async function named(
       value,
       description: url,
     }));
-  if (ask !== "running" && ask !== "processes" && ask !== "remote files") return [];
+  if (ask === undefined || ask === "files" || ask === "commands") return [];
   for (const [name, value] of flagsIn(words)) command.setOptionValueWithSource(name, value, "cli");
   chooseAgent(command, program, process.env);
   const client = createAgentClient({ reconnect: { callRetryMs: 0 }, ...accessOfChosenAgent() });
   try {
     const signal = AbortSignal.timeout(MOST_MS);
     if (ask === "remote files") return await remoteFiles(client, words, signal);
-    return toCandidates(await client.list({ includeEnded: ask === "processes", signal }));
+    if (ask === "remote folders") return await remoteFolders(client, words, signal);
+    const processes = await client.list({ includeEnded: ask !== "running", signal });
+    return toCandidates(ask === "tags" ? processes.filter(({ tag }) => tag !== undefined) : processes);
   } finally {
     client.close();
   }
@@ -70,7 +73,26 @@ async function remoteFiles(
   words: readonly string[],
   signal: AbortSignal,
 ): Promise<Candidate[]> {
-  const typed = words.at(-1)?.slice(1) ?? "";
+  const entries = await remoteEntries(client, words, words.at(-1)?.slice(1) ?? "", signal);
+  return entries.map(({ path, isFolder }) => ({ value: `:${path}${isFolder ? "/" : ""}` }));
+}
+
+/** Those for a working directory, which has no colon before it. */
+async function remoteFolders(
+  client: Client,
+  words: readonly string[],
+  signal: AbortSignal,
+): Promise<Candidate[]> {
+  const entries = await remoteEntries(client, words, words.at(-1) ?? "", signal);
+  return entries.filter(({ isFolder }) => isFolder).map(({ path }) => ({ value: `${path}/` }));
+}
+
+async function remoteEntries(
+  client: Client,
+  words: readonly string[],
+  typed: string,
+  signal: AbortSignal,
+): Promise<{ path: string; isFolder: boolean }[]> {
   const folder = typed.slice(0, typed.lastIndexOf("/") + 1);
   const isHidden = typed.slice(folder.length).startsWith(".");
   const user = userIn(words);
@@ -78,7 +100,7 @@ async function remoteFiles(
   const entries = await client.files.list(folder === "" ? "~" : folder, options);
   return entries
     .filter(({ name }) => (isHidden || !name.startsWith(".")) && !/[\s\p{Cc}]/u.test(name))
-    .map(({ name, kind }) => ({ value: `:${folder}${name}${kind === "directory" ? "/" : ""}` }));
+    .map(({ name, kind }) => ({ path: folder + name, isFolder: kind === "directory" }));
 }
 
 function userIn(words: readonly string[]): string | undefined {

@@ -52,7 +52,12 @@ _holdfast() {
   for line in "\${(@f)$("\${words[1]}" __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
     case $line in
       '') continue ;;
-      :files) _files; return ;;
+      :files)
+        # --ca=FILE: the name begins after the first "=".
+        [[ \${words[CURRENT]} == --*=* ]] && compset -P 1 '*='
+        _files
+        return
+        ;;
       :commands) _command_names -e; return ;;
     esac
     value=\${line%%$'\\t'*}
@@ -78,7 +83,11 @@ function __holdfast_candidates
     for line in ($words[1] __complete -- $words[2..-1] "$current" 2>/dev/null)
         switch $line
             case ':files'
-                __fish_complete_path $current
+                # --ca=FILE: the name begins after the first "=".
+                set -l flag (string match -r -- '^--[^=]+=' $current)
+                for path in (__fish_complete_path (string replace -- "$flag" '' $current))
+                    printf '%s\\n' "$flag$path"
+                end
             case ':commands'
                 __fish_complete_command
             case '*'

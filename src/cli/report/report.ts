@@ -19,6 +19,8 @@ export interface Report {
   problem(message: string): void;
   /** The agent ends; the process gets `graceMs` to end by itself. */
   stopping(reason: string, graceMs: number): void;
+  /** The process ended after `stopping`, whose notice is no longer on the screen. */
+  stopped?(reason: string): void;
   detached(how: Detached): void;
   ended(exit: Exit): Promise<void>;
 }

@@ -49,6 +49,7 @@ export function textReport(): Report {
     problem: printLine,
     stopping: (reason, graceMs) =>
       notice(`the agent ends (${reason}) and ends the process; in ${graceMs / 1000} s it is killed`),
+    stopped: (reason) => notice(`the agent ended (${reason}), and process ${shownPid} with it`),
     detached: ({ pid, fate, command }) => notice(leavingNotice(pid, fate, command)),
     ended: async ({ timedOut }) => {
       // The exit status reports the rest.

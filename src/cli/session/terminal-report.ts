@@ -5,8 +5,14 @@ import type { TerminalModes } from "./terminal-modes.ts";
 
 /** Only the output of a terminal to a terminal: files and pipes get the bytes of the process and nothing else. */
 export function terminalReport(report: Report, modes: TerminalModes): Report {
+  /** Why the agent ends, if that was printed on a full screen, which the reset removes. */
+  let hiddenReason: string | undefined;
   return {
     ...report,
+    stopping: (reason, graceMs) => {
+      if (modes.isFullScreen) hiddenReason = reason;
+      report.stopping(reason, graceMs);
+    },
     attached: async (remote, how) => {
       await report.attached(remote, how);
       if (remote.isPty && process.stdout.isTTY === true) modes.begin(remote.terminal);
@@ -24,6 +30,7 @@ export function terminalReport(report: Report, modes: TerminalModes): Report {
     },
     ended: async (exit) => {
       modes.close();
+      if (hiddenReason !== undefined) report.stopped?.(hiddenReason);
       await report.ended(exit);
     },
   };

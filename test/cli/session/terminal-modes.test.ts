@@ -4,7 +4,7 @@
 import { describe, expect, test } from "vitest";
 import { createClient } from "../../../src/client/index.ts";
 import { agentForFile } from "../../client/file-agent.ts";
-import { cliPath } from "../../support/agent/agent.ts";
+import { cliPath, startAgent } from "../../support/agent/agent.ts";
 import { startCuttingProxy } from "../../support/network/cutting-proxy.ts";
 import { type OnTerminal, onTerminal } from "../../support/proc/on-terminal.ts";
 import { holdfastOnTerminal } from "../holdfast.ts";
@@ -62,12 +62,36 @@ describe("the modes are reset", () => {
 
   test.each([
     ["SIGHUP", 129],
+    ["SIGINT", 130],
     ["SIGTERM", 143],
   ] as const)("by %s", async (signal, code) => {
     const terminal = await start(agent.url, signal);
     terminal.kill(signal);
     expect(await terminal.exited()).toBe(code);
     expectReset(terminal);
+  });
+
+  test.each([
+    ["SIGHUP", 129],
+    ["SIGINT", 130],
+    ["SIGQUIT", 131],
+    ["SIGTERM", 143],
+  ] as const)("by %s that the process does not get", async (signal, code) => {
+    const terminal = await start(agent.url, `spared ${signal}`, [], ["--no-signals"]);
+    terminal.kill(signal);
+    expect(await terminal.exited()).toBe(code);
+    expectReset(terminal);
+  });
+
+  test("when the agent ends, and the reason is repeated below: the full screen with the notice is gone", async () => {
+    const ending = await startAgent();
+    const terminal = await start(ending.url, "agent's end");
+    await ending.stop();
+    expect(await terminal.exited()).toBe(129);
+    expectReset(terminal);
+    const [before = "", after = ""] = terminal.shown().split(RESET + TITLE);
+    expect(before).toMatch(/holdfast: the agent ends \(SIGTERM\) and ends the process/);
+    expect(after).toMatch(/^(\r\n)?holdfast: the agent ended \(SIGTERM\), and process \d+ with it\r\n$/);
   });
 
   test("by a crash, before its message", async () => {
