@@ -128,6 +128,7 @@ test("4,000 unfinished requests over HTTP/2 are bounded, and a stream on another
     "refusals",
     () => refusals > 0,
     () => refusals,
+    60_000,
   );
   expect(peakRssBytes(agent.pid)).toBeLessThan(BOUND_BYTES);
   session.destroy();
