@@ -44,4 +44,4 @@ export type { HttpLimits } from "./limits.ts";
 export { takeInheritedSockets } from "./listen/inherited-sockets.ts";
 export type { ListenAddress } from "./listen/listening.ts";
 export { type Query, queryOf } from "./query.ts";
-export { type RunningServer, type ServerOptions, startServer } from "./server.ts";
+export { MAX_IDLE_IN_SHORT_MEMORY, type RunningServer, type ServerOptions, startServer } from "./server.ts";

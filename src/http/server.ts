@@ -65,7 +65,7 @@ export interface ServerOptions {
 }
 
 /** A connection that waits for the rest of a request's head takes 20 to 70 KB. */
-const MAX_IDLE_IN_SHORT_MEMORY = 128;
+export const MAX_IDLE_IN_SHORT_MEMORY = 128;
 
 export interface RunningServer {
   /** The first address as clients write it: `http://HOST:PORT`, `https://…`, or `unix:/path`. */

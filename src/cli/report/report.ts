@@ -19,7 +19,7 @@ export interface Report {
   problem(message: string): void;
   /** The agent ends; the process gets `graceMs` to end by itself. */
   stopping(reason: string, graceMs: number): void;
-  /** The process ended after `stopping`, whose notice is no longer on the screen. */
+  /** The process has ended, and the notice of `stopping` is no longer on the screen. */
   stopped?(reason: string): void;
   detached(how: Detached): void;
   ended(exit: Exit): Promise<void>;

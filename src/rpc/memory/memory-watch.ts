@@ -54,7 +54,7 @@ const WORTH_A_TRY_BYTES = 4_000_000;
 /** A collection is at least as long as this for the pauses after it: clocks are coarse. */
 const LEAST_COLLECTION_MS = 1;
 
-/** Below SHORT_BYTES, memory is no longer short after this time: what is left is not the beginning of something. */
+/** After this time below SHORT_BYTES, memory is no longer short. */
 const LEAST_SHORT_MS = 1000;
 
 /** V8 frees the memory of buffers in another thread, so a collection is judged so long after its end. */
