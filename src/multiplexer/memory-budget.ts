@@ -6,7 +6,7 @@
 //   not spent --- held reaches the budget, and nothing can be dropped --> spent
 //   spent     --- held falls to 7/8 of it ----------------------------> not spent
 //
-// Memory can be short although little is counted here (src/rpc/memory). Then the budget is spent from a quarter of its bytes on.
+// Memory can be short although little is counted here (src/rpc/memory). Then the budget is spent from a part of its bytes on.
 
 /** The functions of a member for the budget. No function may throw. A member that cannot do one omits it. */
 export interface BudgetMember {
@@ -33,9 +33,6 @@ export interface BudgetShare {
 /** The budget has room again when an eighth is free: at the edge itself, every chunk would stop and start a process. */
 const ROOM = 7 / 8;
 
-/** The part of the budget that can be used while memory is short. */
-const SHORT_PART = 1 / 4;
-
 /** The part of the budget that small input may hold when there is no other room. With ROOM it is less than the budget. */
 const SMALL_INPUT_PART = 1 / 16;
 
@@ -55,7 +52,8 @@ export class MemoryBudget {
   #smallInputBytes = 0;
   /** Nothing more can be dropped. */
   #isFull = false;
-  #isShort = false;
+  /** What can be used of the budget. */
+  #usablePart = 1;
   #isSpent = false;
   #isTrimming = false;
 
@@ -78,11 +76,11 @@ export class MemoryBudget {
   }
 
   /**
-   * While memory is short and more than a quarter of the budget is held, the budget is spent: producers wait and reservations
-   * fail. Nothing is dropped because of it.
+   * From now on `part` of the budget can be used: if more is held, it is spent, producers wait and reservations fail. Nothing
+   * is dropped because of it.
    */
-  setShort(isShort: boolean): void {
-    this.#isShort = isShort;
+  setUsablePart(part: number): void {
+    this.#usablePart = part;
     this.#update();
   }
 
@@ -151,7 +149,7 @@ export class MemoryBudget {
     const limit = this.#bytes * ROOM;
     if (bytes <= 0) return true;
     if (bytes > limit) return false;
-    if (this.#isShort && this.#heldBytes + bytes > this.#bytes * SHORT_PART * ROOM) return false;
+    if (this.#usablePart < 1 && this.#heldBytes + bytes > limit * this.#usablePart) return false;
     if (this.#heldBytes + bytes > limit) {
       this.#trim(this.#members, limit - bytes);
       // After the drop, the budget may no longer be spent.
@@ -168,8 +166,8 @@ export class MemoryBudget {
     if (this.#isFull) this.#trim(reporter === undefined ? [] : [reporter], room);
     else if (this.#heldBytes >= this.#bytes) this.#trim(this.#members, room);
     this.#isFull = this.#heldBytes >= this.#bytes || (this.#isFull && this.#heldBytes > room);
-    const shortBytes = this.#bytes * SHORT_PART * (this.#isSpent ? ROOM : 1);
-    const isSpent = this.#isFull || (this.#isShort && this.#heldBytes > shortBytes);
+    const usableBytes = this.#bytes * this.#usablePart * (this.#isSpent ? ROOM : 1);
+    const isSpent = this.#isFull || (this.#usablePart < 1 && this.#heldBytes > usableBytes);
     if (isSpent === this.#isSpent) return;
     this.#isSpent = isSpent;
     // Every member is called, even if the state changes on the way: each looks at the current state.

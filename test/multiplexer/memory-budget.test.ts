@@ -374,29 +374,29 @@ describe("sixty processes that write without end, detached", () => {
   );
 });
 
-describe("a budget that is short", () => {
+describe("a budget of which a part can be used", () => {
   test("is spent, refuses reservations and drops nothing. Afterwards it has room again", () => {
     const budget = new MemoryBudget(80 * UNIT);
     const reading = buffering(budget);
     const replay = replaying(budget, 20 * UNIT);
     const reservation = budget.reserve(UNIT);
-    budget.setShort(true);
+    budget.setUsablePart(1 / 4);
     expect([budget.isSpent, reading.gate]).toEqual([true, [true, false]]);
     expect(budget.reserve(1)).toBeUndefined();
     expect(reservation?.resize(UNIT + 1)).toBe(false);
     expect(reservation?.resize(UNIT - 1)).toBe(true);
     expect(budget.reserveSmallInput(1)).toBeDefined();
     expect(replay.raw.heldBytes).toBe(20 * UNIT);
-    budget.setShort(false);
+    budget.setUsablePart(1);
     expect([budget.isSpent, reading.gate]).toEqual([false, [true, false, true]]);
     expect(budget.reserve(UNIT)).toBeDefined();
   });
 
-  test("has a quarter of its bytes, and again when an eighth of it is free", () => {
+  test("is spent beyond that part, and until an eighth of it is free", () => {
     const budget = new MemoryBudget(80 * UNIT);
     const reading = buffering(budget);
     const reservation = budget.reserve(UNIT);
-    budget.setShort(true);
+    budget.setUsablePart(1 / 4);
     expect([budget.isSpent, reading.gate]).toEqual([false, [true]]);
     expect(reservation?.resize(17 * UNIT)).toBe(true);
     expect(budget.reserve(UNIT)).toBeUndefined();
@@ -412,7 +412,7 @@ describe("a budget that is short", () => {
   test("still drops replay for new output, of all processes", () => {
     const budget = new MemoryBudget(80 * UNIT);
     const replay = replaying(budget, 30 * UNIT);
-    budget.setShort(true);
+    budget.setUsablePart(1 / 4);
     under(budget).push(costing(50 * UNIT));
     expect([replay.raw.heldBytes, budget.heldBytes]).toEqual([0, 50 * UNIT]);
   });
@@ -420,16 +420,16 @@ describe("a budget that is short", () => {
   test("is not spent afterwards, although more than seven eighths are held", () => {
     const budget = new MemoryBudget(80 * UNIT);
     under(budget).push(costing(75 * UNIT));
-    budget.setShort(true);
-    budget.setShort(false);
+    budget.setUsablePart(1 / 4);
+    budget.setUsablePart(1);
     expect(budget.isSpent).toBe(false);
   });
 
   test("stays spent afterwards if it is full", () => {
     const budget = new MemoryBudget(80 * UNIT);
-    budget.setShort(true);
+    budget.setUsablePart(1 / 4);
     under(budget).push(costing(80 * UNIT));
-    budget.setShort(false);
+    budget.setUsablePart(1);
     expect(budget.isSpent).toBe(true);
   });
 });

@@ -6,8 +6,9 @@
 //                          45      in at most half of the time
 //                          52      in all of the time, and at times even if nothing is known to be new
 //
-// Memory is *short* when two collections in a row leave 50 MB or more. This ends below 42 MB, after a second below 50 MB, or when
-// the agent is not used for ten seconds.
+// Memory is *short* when two collections in a row leave 50 MB or more. This ends below 42 MB, or when the agent is not used for
+// ten seconds, or after a time: what was held may only leave when more is accepted. That time is a second, and doubles
+// each time that memory is soon short again. After it, memory is *scarce* for four times as long.
 
 import type { Clock, Timer } from "../../clock.ts";
 
@@ -27,12 +28,15 @@ export interface Memory {
   returnUnused(): void;
 }
 
+/** `scarce`: it was short a little while ago, and may be again. */
+export type MemoryState = "enough" | "scarce" | "short";
+
 /** No function may throw. */
 export interface MemoryEvents {
   /** Called at each look. */
   onLook(isWatched: boolean): void;
-  /** Memory is short now, or no longer. */
-  onShort(isShort: boolean): void;
+  /** Called for each change. It was `enough` at first. */
+  onState(state: MemoryState): void;
 }
 
 export const WATCHED_BYTES = 40_000_000;
@@ -54,8 +58,11 @@ const WORTH_A_TRY_BYTES = 4_000_000;
 /** A collection is at least as long as this for the pauses after it: clocks are coarse. */
 const LEAST_COLLECTION_MS = 1;
 
-/** After this time below SHORT_BYTES, memory is no longer short. */
-const LEAST_SHORT_MS = 1000;
+/** How long memory is short if it is not relieved before. It doubles when memory is short again while it is scarce. */
+export const LEAST_SHORT_MS = 1000;
+export const MOST_SHORT_MS = 8000;
+/** Memory is scarce for so many times as long as it was short at most. */
+export const SCARCE_FACTOR = 4;
 
 /** V8 frees the memory of buffers in another thread, so a collection is judged so long after its end. */
 const FREED_AFTER_MS = 10;
@@ -72,9 +79,11 @@ export class MemoryWatch {
   readonly #memory: Memory;
   readonly #events: MemoryEvents;
   readonly #clock: Clock;
-  #isShort = false;
-  /** When memory was last seen to be short. */
-  #lastShortMs = 0;
+  #state: MemoryState = "enough";
+  /** When memory became short last. */
+  #shortSinceMs = 0;
+  #shortMs = LEAST_SHORT_MS;
+  #scarceTimer: Timer | undefined;
   /** How many collections in a row left so much that memory is short. One can come while a large message is in use. */
   #collectionsInVain = 0;
   /** When the last collection can be judged; undefined if it was. */
@@ -98,8 +107,7 @@ export class MemoryWatch {
     const beyondBytes = this.#memory.beyondBytes();
     const isWatched = beyondBytes >= WATCHED_BYTES;
     this.#events.onLook(isWatched);
-    if (beyondBytes >= SHORT_BYTES) this.#lastShortMs = this.#clock.nowMs();
-    const isPast = this.#isShort && this.#clock.nowMs() - this.#lastShortMs >= LEAST_SHORT_MS;
+    const isPast = this.#isShort && this.#clock.nowMs() - this.#shortSinceMs >= this.#shortMs;
     if (beyondBytes < RELIEVED_BYTES || isPast) this.#relieve();
     if (!isWatched) {
       this.#stop();
@@ -122,7 +130,7 @@ export class MemoryWatch {
     this.#judgedAtMs = undefined;
     const isVain = beyondBytes - this.#memory.newBytes() >= SHORT_BYTES;
     this.#collectionsInVain = isVain ? this.#collectionsInVain + 1 : 0;
-    if (this.#collectionsInVain >= 2) this.#setShort(true);
+    if (this.#collectionsInVain >= 2) this.#becomeShort();
     // A second opinion, soon.
     else if (this.#collectionsInVain === 1) this.#nextTryMs = 0;
   }
@@ -154,10 +162,21 @@ export class MemoryWatch {
     this.#nextTryMs = endMs + this.#tryFactor * tookMs;
   }
 
-  #setShort(value: boolean): void {
-    if (value === this.#isShort) return;
-    this.#isShort = value;
-    this.#events.onShort(value);
+  get #isShort(): boolean {
+    return this.#state === "short";
+  }
+
+  #become(state: MemoryState): void {
+    this.#state = state;
+    this.#events.onState(state);
+  }
+
+  #becomeShort(): void {
+    if (this.#isShort) return;
+    this.#shortSinceMs = this.#clock.nowMs();
+    this.#shortMs = this.#state === "scarce" ? Math.min(2 * this.#shortMs, MOST_SHORT_MS) : LEAST_SHORT_MS;
+    this.#scarceTimer?.cancel();
+    this.#become("short");
   }
 
   #relieve(): void {
@@ -165,7 +184,9 @@ export class MemoryWatch {
     this.#judgedAtMs = undefined;
     this.#tryFactor = LEAST_TRY_FACTOR;
     this.#nextTryMs = 0;
-    this.#setShort(false);
+    if (!this.#isShort) return;
+    this.#scarceTimer = this.#clock.startTimer(SCARCE_FACTOR * this.#shortMs, () => this.#become("enough"));
+    this.#become("scarce");
   }
 
   #start(): void {

@@ -9,11 +9,12 @@ import {
   collectAll,
   collectNew,
   isWorthCollecting,
+  keepHeapSmall,
   newBytes,
   returnUnused,
   setAllowed,
 } from "./garbage.ts";
-import { MemoryWatch } from "./memory-watch.ts";
+import { type MemoryState, MemoryWatch } from "./memory-watch.ts";
 
 /** After this many bytes of garbage or of new output buffers, new objects are collected, and memory is looked at. */
 const LOOK_AFTER_BYTES = 4 * 1024 * 1024;
@@ -33,8 +34,11 @@ const FULL_BYTES = 6_000_000;
 const USUAL_PROCESSES = 2048;
 const PROCESS_BYTES = 16 * 1024;
 
+/** What can be used of the budget. */
+const USABLE_PARTS: Readonly<Record<MemoryState, number>> = { enough: 1, scarce: 3 / 4, short: 1 / 4 };
+
 export interface ResidentMemoryOptions {
-  readonly budget: Pick<MemoryBudget, "bytes" | "heldBytes" | "setShort">;
+  readonly budget: Pick<MemoryBudget, "bytes" | "heldBytes" | "setUsablePart">;
   readonly clock: Clock;
   /** The live and the retained processes. */
   readonly processCount: () => number;
@@ -42,8 +46,9 @@ export interface ResidentMemoryOptions {
   readonly onShort: (isShort: boolean) => void;
 }
 
-/** To be called once. Without it, memory is not looked at. While memory is short, so is the budget. */
+/** To be called once. Without it, memory is not looked at. While memory is short or scarce, a part of the budget can be used. */
 export function watchResidentMemory({ budget, clock, processCount, onShort }: ResidentMemoryOptions): void {
+  keepHeapSmall();
   const budgetBytes = Math.max(budget.bytes, LEAST_BUDGET_BYTES);
   setAllowed(() => budgetBytes + PROCESS_BYTES * Math.max(0, processCount() - USUAL_PROCESSES));
   const memory = {
@@ -54,10 +59,10 @@ export function watchResidentMemory({ budget, clock, processCount, onShort }: Re
   const events = {
     onLook: setMapsSmallBlocks,
     // Later: a look can come from within a change of a window, and this changes the gates of all.
-    onShort: (isShort: boolean) =>
+    onState: (state: MemoryState) =>
       void setImmediate(() => {
-        budget.setShort(isShort);
-        onShort(isShort);
+        budget.setUsablePart(USABLE_PARTS[state]);
+        onShort(state === "short");
       }),
   };
   watch = new MemoryWatch(memory, events, clock);

@@ -4,9 +4,13 @@
 import { describe, expect, test } from "vitest";
 import {
   CRITICAL_BYTES,
+  LEAST_SHORT_MS,
   type Memory,
+  type MemoryState,
   MemoryWatch,
+  MOST_SHORT_MS,
   RELIEVED_BYTES,
+  SCARCE_FACTOR,
   SHORT_BYTES,
   URGENT_BYTES,
   WATCHED_BYTES,
@@ -20,7 +24,7 @@ const MB = 1_000_000;
 class FakeMemory implements Memory {
   readonly clock = new FakeClock();
   readonly calls: string[] = [];
-  readonly short: boolean[] = [];
+  readonly states: MemoryState[] = [];
   readonly watch: MemoryWatch;
   beyond = 0;
   garbage = 0;
@@ -29,8 +33,8 @@ class FakeMemory implements Memory {
   buffers = false;
 
   constructor() {
-    const onShort = (isShort: boolean) => void this.short.push(isShort);
-    this.watch = new MemoryWatch(this, { onLook: () => undefined, onShort }, this.clock);
+    const onState = (state: MemoryState) => void this.states.push(state);
+    this.watch = new MemoryWatch(this, { onLook: () => undefined, onState }, this.clock);
   }
 
   beyondBytes = () => this.beyond;
@@ -116,40 +120,52 @@ test("the watch ends when nothing is new, and the next look begins it again", ()
 describe("memory is short", () => {
   test("from two collections that leave much, until there is less", () => {
     const memory = watched(SHORT_BYTES + MB);
-    expect(memory.short).toEqual([]);
+    expect(memory.states).toEqual([]);
     memory.isWorth = true;
     memory.watch.look();
     // V8 frees buffers some time after a collection.
-    expect(memory.short).toEqual([]);
+    expect(memory.states).toEqual([]);
     expect(memory.collections(500, 0)).toBeGreaterThanOrEqual(1);
-    expect(memory.short).toEqual([true]);
+    expect(memory.states).toEqual(["short"]);
     memory.beyond = RELIEVED_BYTES;
     memory.watch.look();
-    expect(memory.short).toEqual([true]);
+    expect(memory.states).toEqual(["short"]);
     memory.beyond = RELIEVED_BYTES - 1;
     memory.watch.look();
-    expect(memory.short).toEqual([true, false]);
+    expect(memory.states).toEqual(["short", "scarce"]);
   });
 
-  test("until a second has passed with less, although more than before is left", () => {
-    const memory = watched(SHORT_BYTES + MB);
-    memory.isWorth = true;
+  test("for a second, although as much is left: what is held may only leave when more is accepted", () => {
+    const memory = shortOf(SHORT_BYTES + MB);
+    memory.clock.advance(LEAST_SHORT_MS - 500);
+    expect(memory.states).toEqual(["short"]);
+    memory.clock.advance(500);
     memory.watch.look();
-    expect(memory.collections(500, 0)).toBeGreaterThanOrEqual(1);
-    expect(memory.short).toEqual([true]);
-    memory.beyond = SHORT_BYTES - MB;
-    memory.clock.advance(900);
+    expect(memory.states).toEqual(["short", "scarce"]);
+  });
+
+  test("for twice as long each time that it was scarce before, and for a second after a time with enough", () => {
+    const memory = shortOf(SHORT_BYTES);
+    const took: number[] = [];
+    for (let round = 0; round < 6; round++) {
+      const fromMs = memory.clock.nowMs();
+      while (memory.states.at(-1) === "short") {
+        memory.watch.look();
+        memory.clock.advance(10);
+      }
+      took.push(Math.ceil((memory.clock.nowMs() - fromMs) / 1000));
+      memory.isWorth = true;
+      memory.watch.look();
+      memory.collections(500, 0);
+      expect(memory.states.at(-1)).toBe("short");
+    }
+    expect(took).toEqual([1, 2, 4, 8, 8, 8]);
+    memory.beyond = 0;
     memory.watch.look();
-    expect(memory.short).toEqual([true]);
-    memory.beyond = SHORT_BYTES;
-    memory.watch.look();
-    memory.beyond = SHORT_BYTES - MB;
-    memory.clock.advance(900);
-    memory.watch.look();
-    expect(memory.short).toEqual([true]);
-    memory.clock.advance(200);
-    memory.watch.look();
-    expect(memory.short).toEqual([true, false]);
+    memory.clock.advance(SCARCE_FACTOR * MOST_SHORT_MS - 1);
+    expect(memory.states.at(-1)).toBe("scarce");
+    memory.clock.advance(1);
+    expect(memory.states.at(-1)).toBe("enough");
   });
 
   test("not because of a large message that was in use at one collection", () => {
@@ -158,7 +174,7 @@ describe("memory is short", () => {
     memory.watch.look();
     memory.garbage = 40 * MB;
     expect(memory.collections(2_000, 0)).toBeGreaterThanOrEqual(1);
-    expect([memory.garbage, memory.short]).toEqual([0, []]);
+    expect([memory.garbage, memory.states]).toEqual([0, []]);
   });
 
   test("never because of garbage", () => {
@@ -166,14 +182,14 @@ describe("memory is short", () => {
     memory.beyond = SHORT_BYTES + 50 * MB;
     memory.garbage = 51 * MB;
     expect(memory.watch.look()).toBe(true);
-    expect(memory.short).toEqual([]);
+    expect(memory.states).toEqual([]);
   });
 
   test("and nobody uses it any more: it is collected now and then, and after a quiet time nothing wakes up", () => {
     const memory = shortOf(SHORT_BYTES);
-    expect(memory.collections(10_000, 0)).toBeGreaterThan(1);
+    expect(memory.collections(10_000, 0)).toBeGreaterThanOrEqual(1);
     memory.clock.advance(10_000);
-    expect([memory.short, memory.clock.pendingMs]).toEqual([[true, false], []]);
+    expect([memory.states, memory.clock.pendingMs]).toEqual([["short", "scarce", "enough"], []]);
   });
 
   test("again, not because of one collection before a quiet time and one after it", () => {
@@ -187,7 +203,7 @@ describe("memory is short", () => {
     memory.watch.look();
     memory.beyond = WATCHED_BYTES;
     memory.clock.advance(500);
-    expect(memory.short).toEqual([]);
+    expect(memory.states).toEqual([]);
   });
 
   test("and is used again after a quiet time: it is looked at soon again", () => {

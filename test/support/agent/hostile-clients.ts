@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished } from "vitest";
+import { Signal } from "../../../src/gen/process_pb.ts";
 import { startStream } from "../clients/stream-client.ts";
 import { eventually } from "../proc/proc.ts";
 import { peakRssBytes } from "../proc/proc-activity.ts";
@@ -92,7 +93,22 @@ export async function surviveHostileClients(seconds: number): Promise<void> {
     },
     () => last,
   );
-  // Memory is not short for ever: input that needs a large part of the budget is accepted.
+  // Their processes may hold the whole budget: input that nothing reads, and output for a client that may return. Without
+  // them memory is not short for ever: input that needs a large part of the budget is accepted.
+  await eventually(
+    "the attackers' processes are ended",
+    async () => {
+      const { processes } = await client.list({});
+      const theirs = processes.filter(({ tag }) => tag !== "live" && tag !== "sink");
+      for (const { pid } of theirs)
+        await client
+          .sendSignal({ process: { selector: { case: "pid", value: pid } }, signal: Signal.SIGKILL })
+          // It may have ended since.
+          .catch(() => undefined);
+      return theirs.length === 0;
+    },
+    () => last,
+  );
   await eventually(
     "large input is accepted",
     async () => {
