@@ -11,6 +11,7 @@ import { detectHttpVersion } from "./http-version.ts";
 import { createHttp1Server } from "./http1-server.ts";
 import { createHttp2Server } from "./http2-server.ts";
 import { type IdleConnections, ownerOf } from "./idle-connections.ts";
+import { Pace } from "./pace.ts";
 import { type Connections, WatchedSession } from "./sweep.ts";
 import { createTlsEntry, type TlsIdentity } from "./tls-entry.ts";
 import { followWrites } from "./unsent-bytes.ts";
@@ -64,6 +65,7 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   const connections: Connections = new Map();
   /** The plain socket of a request's connection. */
   const plainSockets = new WeakMap<object, Socket>();
+  const pace = new Pace();
   let isEnding = false;
   const versionOptions = { ...options, endsConnections: () => isEnding };
   const http1 = createHttp1Server(versionOptions);
@@ -111,6 +113,14 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
       gone();
     });
     socket.setNoDelay(true);
+  };
+  const begin = (socket: Socket) => {
+    if (secure !== undefined)
+      secure(socket, (clear, version) => (version === "h2" ? toHttp2 : toHttp1)(socket, clear));
+    else
+      detectHttpVersion(socket, headersMs, (version) =>
+        (version === "h2c" ? toHttp2 : toHttp1)(socket, socket),
+      );
   };
   const secure = options.tls && createTlsEntry({ ...options, identity: options.tls, handshakeMs: headersMs });
   return {
@@ -163,12 +173,12 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
     },
     accept: (socket) => {
       watch(socket);
-      if (secure !== undefined)
-        secure(socket, (clear, version) => (version === "h2" ? toHttp2 : toHttp1)(socket, clear));
-      else
-        detectHttpVersion(socket, headersMs, (version) =>
-          (version === "h2c" ? toHttp2 : toHttp1)(socket, socket),
-        );
+      // It may break before it begins.
+      socket.on("error", ignore);
+      pace.add(() => {
+        if (!socket.destroyed) begin(socket);
+        socket.off("error", ignore);
+      });
     },
     closeConnections: (asking) => {
       const kept = asking && plainSockets.get(ownerOf(asking));
@@ -181,4 +191,8 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
       for (const session of connections.values()) session?.finish();
     },
   };
+}
+
+function ignore(): void {
+  // The connection closes.
 }

@@ -23,7 +23,10 @@ export const LINGER_IDLE_MS = 2000;
 /** …and at most this long. As nginx does (lingering_time). */
 const LINGER_MS = 30_000;
 
-/** Each still has the memory of its request. Beyond this number, the one that waits the longest is closed. */
+/**
+ * Each still has the memory of its request. Beyond this number of connections, and as many streams of HTTP/2, the one that
+ * waits the longest is closed.
+ */
 const MAX_LINGERING = 256;
 
 /** HTTP/2's code for a reset that is not an error. */
@@ -108,7 +111,7 @@ export function endAfterLastAnswer(socket: Socket): void {
 export function resetUnread({ stream }: Http2ServerRequest): void {
   // "finish" ends an answer that is only headers; the end of an answer with a body comes with its trailers.
   stream.once("finish", () => setImmediate(() => resetIfAnswered(stream)));
-  stream.once("wantTrailers", () => setImmediate(() => resetWhenAnswered(stream, MAX_RESET_RETRIES)));
+  stream.once("wantTrailers", () => setImmediate(() => resetWhenAnswered(stream)));
 }
 
 function resetIfAnswered(stream: ServerHttp2Stream): void {
@@ -116,11 +119,39 @@ function resetIfAnswered(stream: ServerHttp2Stream): void {
     stream.close(NO_ERROR);
 }
 
+/** Answered streams whose end has not been sent, with how often they are still looked at. The first waits the longest. */
+const unsent = new Map<ServerHttp2Stream, number>();
+let isLookedAt = false;
+
 /** The answer must be on its way first: nghttp2 sends a reset before the rest of the stream's data. */
-function resetWhenAnswered(stream: ServerHttp2Stream, retries: number): void {
-  if (stream.closed || stream.state.remoteClose === 1) return;
-  if (stream.state.localClose === 1 || retries === 0) stream.close(NO_ERROR);
-  else startTimer(RESET_RETRY_MS, () => resetWhenAnswered(stream, retries - 1));
+function resetWhenAnswered(stream: ServerHttp2Stream): void {
+  if (resetsNow(stream, MAX_RESET_RETRIES)) return;
+  unsent.set(stream, MAX_RESET_RETRIES);
+  const [longest] = unsent.keys();
+  if (unsent.size > MAX_LINGERING && longest !== undefined) {
+    unsent.delete(longest);
+    longest.close(NO_ERROR);
+  }
+  if (!isLookedAt) startTimer(RESET_RETRY_MS, lookAtUnsent);
+  isLookedAt = true;
+}
+
+function lookAtUnsent(): void {
+  for (const [stream, retries] of unsent)
+    if (resetsNow(stream, retries - 1)) unsent.delete(stream);
+    else unsent.set(stream, retries - 1);
+  isLookedAt = unsent.size > 0;
+  if (isLookedAt) startTimer(RESET_RETRY_MS, lookAtUnsent);
+}
+
+/** Resets the stream if its answer is sent, or if that takes too long. Returns true if nothing is left to do. */
+function resetsNow(stream: ServerHttp2Stream, retries: number): boolean {
+  if (stream.closed) return true;
+  const { localClose, remoteClose } = stream.state;
+  if (remoteClose === 1) return true;
+  if (localClose !== 1 && retries > 0) return false;
+  stream.close(NO_ERROR);
+  return true;
 }
 
 function leavesTooMuch({ complete, headers }: IncomingMessage): boolean {

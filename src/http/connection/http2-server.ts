@@ -5,6 +5,7 @@ import type { Logger } from "../../logger.ts";
 import type { RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
 import { resetUnread } from "./early-answer.ts";
+import { Pace } from "./pace.ts";
 
 /** Streams of one connection in addition to `maxStreams`, for short calls. */
 const SHORT_CALLS = 256;
@@ -40,16 +41,27 @@ export function createHttp2Server({ listener, limits, endsConnections, logger }:
 }
 
 /**
- * Calls `listener` after the bytes that have arrived are parsed, and only for streams that are still open.
- * Node parses up to 64 KiB at a time. A client can open and cancel a thousand streams in that, and each
+ * Calls `listener` after the bytes that have arrived are parsed, and only for streams that are still open, a few of each
+ * connection in a turn. Node parses up to 64 KiB at a time. A client can open and cancel a thousand streams in that, and each
  * would cost 30 KB to answer.
  */
 function unlessCancelled(listener: RequestListener) {
+  const paces = new WeakMap<object, Pace>();
+  const paceOf = (session: object): Pace => {
+    const known = paces.get(session) ?? new Pace();
+    paces.set(session, known);
+    return known;
+  };
   return (request: Http2ServerRequest, response: Http2ServerResponse): void => {
-    setImmediate(() => {
-      if (request.stream.closed) return;
-      resetUnread(request);
-      listener(request, response);
-    });
+    const { stream } = request;
+    // A stream that is closed has no session.
+    const pace = stream.session && paceOf(stream.session);
+    setImmediate(() =>
+      pace?.add(() => {
+        if (stream.closed) return;
+        resetUnread(request);
+        listener(request, response);
+      }),
+    );
   };
 }

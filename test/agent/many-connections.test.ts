@@ -1,0 +1,86 @@
+// Hundreds of connections, and of requests on one connection, that come at once: they begin one after the other, and each is
+// answered.
+
+import { readFileSync } from "node:fs";
+import { connect as connectHttp2 } from "node:http2";
+import { connect as connectPlain, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import { runCommand, startAgent } from "../support/agent/agent.ts";
+import { fdCount } from "../support/proc/proc.ts";
+
+const COUNT = 300;
+const file = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}.pem`, import.meta.url));
+
+/** Resolves with the status line and what else comes until the agent closes the connection. */
+function answerOn(socket: Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    socket
+      .on("data", (data) => {
+        text += data;
+      })
+      .on("end", () => resolve(text))
+      .on("error", reject);
+    socket.write("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  });
+}
+
+test("300 connections at once are all answered", async () => {
+  const { port, pid } = await startAgent();
+  const before = fdCount(pid);
+  const answers = await Promise.all(
+    Array.from({ length: COUNT }, () => answerOn(connectPlain(port, "127.0.0.1"))),
+  );
+  expect(answers.filter((answer) => answer.startsWith("HTTP/1.1 204 "))).toHaveLength(COUNT);
+  await expect.poll(() => fdCount(pid)).toBe(before);
+});
+
+test("300 connections at once that break while they wait leave nothing behind", async () => {
+  const { port, pid } = await startAgent();
+  const before = fdCount(pid);
+  await Promise.all(
+    Array.from(
+      { length: COUNT },
+      () =>
+        new Promise<void>((resolve) => {
+          const socket = connectPlain(port, "127.0.0.1", () => {
+            socket.write("GET /health HT");
+            socket.resetAndDestroy();
+          });
+          socket.on("close", () => resolve());
+        }),
+    ),
+  );
+  await expect.poll(() => fdCount(pid)).toBe(before);
+  expect(await answerOn(connectPlain(port, "127.0.0.1"))).toMatch(/^HTTP\/1.1 204 /);
+});
+
+test("300 connections with TLS at once are all answered", async () => {
+  const agent = runCommand({
+    args: ["serve", "--port", "0", "--tls-cert", file("cert"), "--tls-key", file("key")],
+  });
+  const [, url = ""] = await agent.waitFor("stdout", /^holdfast listening on (https:\S+)\n/m);
+  const port = Number(new URL(url).port);
+  const ca = readFileSync(file("cert"));
+  const answers = await Promise.all(
+    Array.from({ length: COUNT }, () => answerOn(connectTls({ port, host: "127.0.0.1", ca }))),
+  );
+  expect(answers.filter((answer) => answer.startsWith("HTTP/1.1 204 "))).toHaveLength(COUNT);
+});
+
+test("300 requests at once on one HTTP/2 connection are all answered", async () => {
+  const { url } = await startAgent();
+  const session = connectHttp2(url);
+  onTestFinished(() => session.destroy());
+  const ask = () =>
+    new Promise((resolve, reject) => {
+      const stream = session.request({ ":path": "/health" });
+      stream.on("response", (headers) => resolve(headers[":status"])).on("error", reject);
+    });
+  for (let round = 0; round < 10; round++) {
+    const statuses = await Promise.all(Array.from({ length: COUNT }, ask));
+    expect(statuses.filter((status) => status === 204)).toHaveLength(COUNT);
+  }
+});
