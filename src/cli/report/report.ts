@@ -19,7 +19,7 @@ export interface Report {
   problem(message: string): void;
   /** The agent ends; the process gets `graceMs` to end by itself. */
   stopping(reason: string, graceMs: number): void;
-  /** The process has ended, and the notice of `stopping` is no longer on the screen. */
+  /** Repeats the notice of `stopping` when the screen no longer shows it. Call it after the process has ended. */
   stopped?(reason: string): void;
   detached(how: Detached): void;
   ended(exit: Exit): Promise<void>;

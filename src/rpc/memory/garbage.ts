@@ -53,8 +53,8 @@ export function setAllowed(allowed: () => number): void {
 
 /**
  * V8 lets its space for new objects grow to 33 MB on Node 20 and to 67 on Node 26, when many requests at once keep objects
- * alive. Without growth, about 2 MB remain. The option that says so (--max-semi-space-size) counts only at the start of a
- * program. And later versions keep up to 32 MB of freed large objects for 8 s: 16 MB after each large message.
+ * alive. Without growth, about 2 MB remain. The option for that (--max-semi-space-size) counts only at the start of a
+ * program. Later versions also keep up to 32 MB of freed large objects for 8 s: 16 MB after each large message.
  */
 export function keepHeapSmall(): void {
   setFlagsFromString("--semi-space-growth-factor=1");

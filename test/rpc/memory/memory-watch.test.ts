@@ -51,6 +51,21 @@ class FakeMemory implements Memory {
     this.isWorth = false;
   };
 
+  waitUntilScarce(): void {
+    while (this.states.at(-1) === "short") {
+      this.watch.look();
+      this.clock.advance(10);
+    }
+  }
+
+  /** By two collections that free nothing. */
+  becomeShort(): void {
+    this.isWorth = true;
+    this.watch.look();
+    this.clock.advance(500);
+    expect(this.states.at(-1)).toBe("short");
+  }
+
   /** The collections in the next `ms`, with so much garbage each time. */
   collections(ms: number, garbage: number): number {
     const untilMs = this.clock.nowMs() + ms;
@@ -149,15 +164,9 @@ describe("memory is short", () => {
     const took: number[] = [];
     for (let round = 0; round < 6; round++) {
       const fromMs = memory.clock.nowMs();
-      while (memory.states.at(-1) === "short") {
-        memory.watch.look();
-        memory.clock.advance(10);
-      }
+      memory.waitUntilScarce();
       took.push(Math.ceil((memory.clock.nowMs() - fromMs) / 1000));
-      memory.isWorth = true;
-      memory.watch.look();
-      memory.collections(500, 0);
-      expect(memory.states.at(-1)).toBe("short");
+      memory.becomeShort();
     }
     expect(took).toEqual([1, 2, 4, 8, 8, 8]);
     memory.beyond = 0;
@@ -187,9 +196,15 @@ describe("memory is short", () => {
 
   test("and nobody uses it any more: it is collected now and then, and after a quiet time nothing wakes up", () => {
     const memory = shortOf(SHORT_BYTES);
-    expect(memory.collections(10_000, 0)).toBeGreaterThanOrEqual(1);
-    memory.clock.advance(10_000);
-    expect([memory.states, memory.clock.pendingMs]).toEqual([["short", "scarce", "enough"], []]);
+    // For the longest time.
+    for (let ms = LEAST_SHORT_MS; ms < MOST_SHORT_MS; ms *= 2) {
+      memory.waitUntilScarce();
+      memory.becomeShort();
+    }
+    memory.states.length = 0;
+    expect(memory.collections(10_000, 0)).toBeGreaterThan(1);
+    memory.clock.advance(SCARCE_FACTOR * MOST_SHORT_MS);
+    expect([memory.states, memory.clock.pendingMs]).toEqual([["scarce", "enough"], []]);
   });
 
   test("again, not because of one collection before a quiet time and one after it", () => {

@@ -100,6 +100,7 @@ export async function surviveHostileClients(seconds: number): Promise<void> {
     async () => {
       const { processes } = await client.list({});
       const theirs = processes.filter(({ tag }) => tag !== "live" && tag !== "sink");
+      last = theirs.map(({ tag, pid }) => tag ?? pid);
       for (const { pid } of theirs)
         await client
           .sendSignal({ process: { selector: { case: "pid", value: pid } }, signal: Signal.SIGKILL })
