@@ -28,18 +28,21 @@ const HEAD_BYTES = 16;
 const WORD_BYTES = 4;
 const CHECKED_WORDS = 16;
 const WRITABLE_BY_OTHERS = 0o022;
+const V8_WITH_LARGE_PAGE_POOL = 14;
 
 /**
  * V8's space for new objects does not grow in an agent: with large requests it grew to 32 MB, most of which was unused between
- * two collections. (The executable has a flag for that.) V8 accepts a compiled form only with the flags that it was made
- * with, so this flag is set before the first file is compiled, and the agent's forms are apart. Each new thread sets it back
- * for all threads (Heap::ConfigureHeap), so it is set again when the thread is there.
+ * two collections. (The executable has a flag for that.) Each new thread sets this back for all threads (Heap::ConfigureHeap),
+ * so it is set again when the thread is there. V8 accepts a compiled form only with the flags that it was made with. So all
+ * flags that src/rpc/memory/garbage.ts sets later are set before the first file is compiled, and the agent's forms are apart.
  */
 const isAgent = process.argv.includes("serve");
-const keepNewSpaceSmall = () =>
-  (require("node:v8") as typeof v8).setFlagsFromString("--semi-space-growth-factor=1");
+const setFlag = (flag: string) => (require("node:v8") as typeof v8).setFlagsFromString(flag);
+const keepNewSpaceSmall = () => setFlag("--semi-space-growth-factor=1");
 if (isAgent) {
   keepNewSpaceSmall();
+  setFlag("--expose-gc");
+  if (Number.parseInt(process.versions.v8, 10) >= V8_WITH_LARGE_PAGE_POOL) setFlag("--no-large-page-pool");
   process.on("worker", (worker) => void worker.once("online", keepNewSpaceSmall));
 }
 
