@@ -169,6 +169,17 @@ test("the state is the same object until something changes", () => {
   expect(tracker.state).not.toBe(state);
 });
 
+test("each set of characters that an escape sequence can designate is restored into the same place", () => {
+  const intermediates = Array.from({ length: 16 }, (_, index) => String.fromCharCode(0x20 + index));
+  for (const introducer of intermediates)
+    for (const second of ["", ...intermediates])
+      for (const final of ["0", "B", "l", "n"]) {
+        const { state } = track(`\x1b${introducer}${second}${final}`);
+        expect(track(restoreSequence(state)).state).toEqual(state);
+        expect(track(restoreSequence(state), resetSequence(state)).state).toEqual(initialState);
+      }
+});
+
 /** Sequences and broken ones, so that offsets fall into every part of each. */
 const output = fc
   .array(
