@@ -20,6 +20,7 @@ export {
   serverDescriptors,
 } from "./carried-connections.ts";
 export { hasLastAnswer } from "./connection/early-answer.ts";
+export { Pace } from "./connection/pace.ts";
 export { type EarlyBytes, keepEarly } from "./connection/sent-ahead.ts";
 export type { TlsIdentity } from "./connection/tls-entry.ts";
 export { unsentOn } from "./connection/unsent-bytes.ts";

@@ -1,4 +1,4 @@
-// Begins few new connections, or requests of one HTTP/2 connection, in one turn of the event loop. Hundreds that come at once
+// Begins few new connections, requests of one HTTP/2 connection, or large messages in one turn of the event loop. Hundreds that come at once
 // would take half a second together, in which no other client is served (rule 15), and would all be in memory before it is
 // looked at (rule 14).
 
@@ -6,11 +6,18 @@
 export const MAX_PER_TURN = 32;
 
 export class Pace {
-  #leftInTurn = MAX_PER_TURN;
+  readonly #perTurn: number;
+  #leftInTurn: number;
   /** A turn is over when this comes. */
   #next: NodeJS.Immediate | undefined;
   /** The oldest first. */
   readonly #waiting: (() => void)[] = [];
+
+  /** `perTurn`: how many begin in a turn. */
+  constructor(perTurn = MAX_PER_TURN) {
+    this.#perTurn = perTurn;
+    this.#leftInTurn = perTurn;
+  }
 
   /** Calls `begin` now, or in one of the next turns, in the order of the calls. It may not throw. */
   add(begin: () => void): void {
@@ -24,7 +31,7 @@ export class Pace {
 
   #nextTurn(): void {
     this.#next = undefined;
-    this.#leftInTurn = MAX_PER_TURN;
+    this.#leftInTurn = this.#perTurn;
     // What is added from within comes after those that wait.
     while (this.#leftInTurn > 0) {
       const begin = this.#waiting.shift();
@@ -32,6 +39,6 @@ export class Pace {
       this.#leftInTurn--;
       begin();
     }
-    if (this.#leftInTurn < MAX_PER_TURN) this.#next ??= setImmediate(() => this.#nextTurn());
+    if (this.#leftInTurn < this.#perTurn) this.#next ??= setImmediate(() => this.#nextTurn());
   }
 }

@@ -15,6 +15,7 @@ import {
 } from "../../http/index.ts";
 import type { RequestShare } from "../memory/request-memory.ts";
 import { type Compression, compressionNamed, decompress } from "./decompression.ts";
+import { turnFor } from "./large-messages.ts";
 import { createValueLimit, type ValueLimit } from "./value-limit.ts";
 
 /** Smaller pieces are joined up to this size, unless they complete a message. */
@@ -157,6 +158,7 @@ async function* joined(
     joiner.add(piece);
     if (joiner.length >= PIECE_BYTES) yield joiner.take();
   }
+  await turnFor(bytes);
   if (joiner.length > 0) yield joiner.take();
 }
 
@@ -166,6 +168,7 @@ async function* expandedBody(body: Pieces, compression: Compression, options: Co
     compressed.push(piece);
   const pieces = await decompress(compression, compressed.splice(0), options);
   for (const piece of pieces) options.values.add(piece);
+  await turnFor(totalLength(pieces));
   yield* pieces;
 }
 
@@ -181,6 +184,7 @@ async function* wholeEnvelopes(
     joiner.add(piece);
     const completesMessage = scanner.completesMessage(piece);
     if (!completesMessage && joiner.length < PIECE_BYTES) continue;
+    if (completesMessage) await turnFor(scanner.messageBytes);
     yield joiner.take();
     if (completesMessage) onPassedOn();
   }
@@ -205,6 +209,7 @@ async function* expandedEnvelopes(
     if (data.length < length || (flags & COMPRESSED_FLAG) === 0) {
       options.share.reserve(data.length);
       options.values.add(data);
+      await turnFor(data.length);
       yield head;
       yield data;
       options.onPassedOn();
@@ -212,6 +217,7 @@ async function* expandedEnvelopes(
     }
     const pieces = await decompress(compression, [data], options);
     for (const piece of pieces) options.values.add(piece);
+    await turnFor(totalLength(pieces));
     yield envelopeHead(flags & ~COMPRESSED_FLAG, totalLength(pieces));
     yield* pieces;
     options.onPassedOn();
@@ -271,11 +277,17 @@ class EnvelopeScanner {
   #headBytes = 0;
   /** Of the message whose head is complete. */
   #missingBytes = 0;
+  #messageBytes = 0;
 
   constructor(maxBytes: number, values: ValueLimit, encodingHeader: string) {
     this.#maxBytes = maxBytes;
     this.#encodingHeader = encodingHeader;
     this.#values = values;
+  }
+
+  /** The length of the last message whose head has arrived. */
+  get messageBytes(): number {
+    return this.#messageBytes;
   }
 
   /** Whether a message ends in `piece`, the next of the body. Throws for a head that is not the head of an envelope. */
@@ -289,7 +301,8 @@ class EnvelopeScanner {
         this.#headBytes += taken.length;
         at += taken.length;
         if (this.#headBytes === HEAD_BYTES) {
-          this.#missingBytes = this.#lengthInHead();
+          this.#messageBytes = this.#lengthInHead();
+          this.#missingBytes = this.#messageBytes;
           this.#values.begin();
         }
       }

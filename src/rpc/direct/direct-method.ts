@@ -5,6 +5,7 @@ import type { MethodImpl } from "@connectrpc/connect";
 import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
 import type { Codec } from "../output/event-frames.ts";
 import type { RpcContext } from "../protocol/call-context.ts";
+import { type LongBytesDecode, longBytesDecode } from "../protocol/json-bytes.ts";
 
 /** A message to send, which may leave fields out. */
 export type Answer = MessageInitShape<DescMethod["output"]>;
@@ -24,6 +25,8 @@ export interface DirectMethod {
   readonly path: string;
   readonly method: DescMethod;
   readonly implementation: Implementation;
+  /** For JSON messages of this method, if they can hold long values of `bytes`. */
+  readonly decodeLong: LongBytesDecode | undefined;
   /** Throws for a message that the library refuses. */
   decode(bytes: Uint8Array, codec: Codec): Message;
   encode(answer: Answer, codec: Codec): Uint8Array;
@@ -46,11 +49,15 @@ export function directMethod(
   const implementation = implementationOf(method, handle);
   if (implementation === undefined) return undefined;
   const { getI, getO } = createMethodSerializationLookup(method, binary, json, limits);
+  const decodeJson = (bytes: Uint8Array) => getI(false).parse(bytes);
+  const decodeLong = longBytesDecode(method.input, decodeJson);
   return {
     path: `/${method.parent.typeName}/${method.name}`,
     method,
     implementation,
-    decode: (bytes, codec) => getI(codec === "binary").parse(bytes),
+    decodeLong,
+    decode: (bytes, codec) =>
+      codec === "binary" ? getI(true).parse(bytes) : (decodeLong?.(bytes) ?? decodeJson(bytes)),
     encode: (answer, codec) => getO(codec === "binary").serialize(create(method.output, answer)),
   };
 }

@@ -3,13 +3,14 @@
 // (they write output directly to it), deadlines that are too long for Node's timers are hidden from the library, and
 // no request ends the agent.
 
-import type { DescMethod, JsonReadOptions } from "@bufbuild/protobuf";
+import type { DescMethod, JsonReadOptions, Message } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
   type ConnectRouter,
   createConnectRouter,
   createContextValues,
+  type HandlerContext,
   type MethodImpl,
 } from "@connectrpc/connect";
 import {
@@ -40,9 +41,11 @@ import type { RequestMemory } from "../memory/request-memory.ts";
 import type { Codec } from "../output/event-frames.ts";
 import { removeTimeout, timeoutMs } from "../request-headers.ts";
 import { acceptedCompressions } from "./answer-compression.ts";
-import { setCallContext } from "./call-context.ts";
+import { callContext, setCallContext } from "./call-context.ts";
+import { decodedAhead } from "./decoded-ahead.ts";
 import { type EncodedMessage, withEncodedMessage } from "./encoded-message.ts";
 import { readAnswer } from "./error-answer.ts";
+import type { LongBytesDecode } from "./json-bytes.ts";
 import { strictTextDecoder, textDecoderFor } from "./json-text.ts";
 import { keepProtoKeys } from "./map-keys.ts";
 import { keepByteOrderMarks } from "./text-encoding.ts";
@@ -104,9 +107,10 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
           : refuse(request, response, refusal);
       }
       const failed = (error: unknown) => fail(error, request, response, options.logger);
+      const served = { handler, direct: direct.get(path) };
       const withBody = (body: AsyncIterable<Uint8Array>) =>
-        void serve(handler, request, response, body, options).catch(failed);
-      const method = options.directPaths?.has(path) === true ? direct.get(path) : undefined;
+        void serve(served, request, response, body, options).catch(failed);
+      const method = options.directPaths?.has(path) === true ? served.direct : undefined;
       if (method && answerDirectly(method, request, response, options, { withBody, fail: failed })) return;
       const limitMs = isOneMessage(handler) ? options.requestMs : undefined;
       withBody(timelyBody(request, response, limitMs));
@@ -120,6 +124,11 @@ export function createRpcListener(options: AdapterOptions): RequestListener {
       },
     );
   };
+}
+
+interface ServedMethod {
+  readonly handler: UniversalHandler;
+  readonly direct: DirectMethod | undefined;
 }
 
 /** By path. */
@@ -142,6 +151,7 @@ function servedBy(routes: Routes, maxMessageBytes: number): Served {
   const onMethod: OnMethod = (method, handle, json) => {
     const one = directMethod(method, handle, { binary: binaryOptions, json, limits });
     if (one !== undefined) direct.set(one.path, one);
+    return one;
   };
   routes(withEnumChecks(router, onMethod));
   return { handlers: new Map(router.handlers.map((handler) => [handler.requestPath, handler])), direct };
@@ -154,7 +164,13 @@ type OnMethod = (
   method: DescMethod,
   handle: MethodImpl<DescMethod>,
   jsonOptions: Partial<JsonReadOptions>,
-) => void;
+) => DirectMethod | undefined;
+
+function isDecodedAhead(
+  direct: DirectMethod | undefined,
+): direct is DirectMethod & { decodeLong: LongBytesDecode } {
+  return direct?.decodeLong !== undefined && direct.implementation.kind === "unary";
+}
 
 /** A method whose request holds enums gets a handler with a decoder of its own, which replaces that of the service. */
 function withEnumChecks(router: ConnectRouter, onMethod: OnMethod): ConnectRouter {
@@ -168,8 +184,10 @@ function withEnumChecks(router: ConnectRouter, onMethod: OnMethod): ConnectRoute
         const handle = methods[method.localName];
         if (handle === undefined) continue;
         const jsonOptions = { ...options?.jsonOptions, textDecoder } as Partial<JsonReadOptions>;
-        onMethod(method, handle, jsonOptions);
-        if (textDecoder !== strictTextDecoder) router.rpc(method, handle, { ...options, jsonOptions });
+        const isAhead = isDecodedAhead(onMethod(method, handle, jsonOptions));
+        const taking = isAhead ? takingDecoded(handle) : handle;
+        if (isAhead || textDecoder !== strictTextDecoder)
+          router.rpc(method, taking, { ...options, jsonOptions });
       }
       return checked;
     },
@@ -177,8 +195,15 @@ function withEnumChecks(router: ConnectRouter, onMethod: OnMethod): ConnectRoute
   return checked;
 }
 
+/** `handle` of a unary method gets the message that was decoded before the library, if one was. */
+function takingDecoded(handle: MethodImpl<DescMethod>): MethodImpl<DescMethod> {
+  const call = handle as (request: Message, context: HandlerContext) => unknown;
+  return ((request: Message, context: HandlerContext) =>
+    call(callContext(context.values).decoded ?? request, context)) as MethodImpl<DescMethod>;
+}
+
 async function serve(
-  handler: UniversalHandler,
+  { handler, direct }: ServedMethod,
   request: NodeRequest,
   response: NodeResponse,
   received: AsyncIterable<Uint8Array>,
@@ -195,6 +220,7 @@ async function serve(
   response.once("close", () => share.close());
   const body = requestBody({ ...universal, body: received }, handler.method, { share, maxMessageBytes });
   let encoded: EncodedMessage | undefined;
+  let decoded: Message | undefined;
   setCallContext(values, {
     response,
     codec: codecOf(request),
@@ -202,12 +228,20 @@ async function serve(
     timeoutMs: boundsProcess ? limitMs : undefined,
     dueAtMs: isHidden ? undefined : lastingNowMs() + limitMs,
     releaseRequest: () => share.release(),
+    get decoded() {
+      return decoded;
+    },
     answerWith: (message) => {
       encoded = message;
     },
   });
   const contentType = universal.header.get("Content-Type") ?? "";
-  const handled = await handler({ ...universal, body });
+  const isAhead = isDecodedAhead(direct) && isPlainJson(contentType);
+  const keep = (message: Message) => {
+    decoded = message;
+  };
+  const passedOn = isAhead ? decodedAhead(body, direct.decodeLong, keep) : body;
+  const handled = await handler({ ...universal, body: passedOn });
   // Its request is handled: only in a bidirectional stream more of it may follow.
   if (handler.method.methodKind !== "bidi_streaming") share.close();
   const { refusal, answer, bytes = 0 } = await readAnswer(handled, handler, contentType);
@@ -222,6 +256,11 @@ async function serve(
   const isEnveloped = /^application\/grpc/i.test(contentType);
   const whole = encoded === undefined ? answer : withEncodedMessage(answer, encoded, isEnveloped);
   await writeAnswer(withPlainMessage(whole), response, isStreamAnswer(handler));
+}
+
+/** Without an envelope. */
+function isPlainJson(contentType: string): boolean {
+  return /^application\/json\s*(;|$)/i.test(contentType);
 }
 
 /** `application/connect+json` and the like, in upper or lower case. Every other type that the library accepts is binary. */

@@ -2,6 +2,7 @@
 // and what Connect-ES does not pass to them: the response itself, its encoding, and the client's
 // time limit, which on Start bounds the process and not the call.
 
+import type { Message } from "@bufbuild/protobuf";
 import { type ContextValues, createContextKey } from "@connectrpc/connect";
 import type { Grant, HeaderReader, NodeResponse } from "../../http/index.ts";
 import type { Codec } from "../output/event-frames.ts";
@@ -31,6 +32,8 @@ export interface CallContext {
   readonly dueAtMs: number | undefined;
   /** To be called when the message is passed on to code that counts it itself (request-memory.ts). Not for a client stream: see request-body.ts. */
   readonly releaseRequest: () => void;
+  /** The request, if it was decoded before the library: in place of the one that the handler gets. */
+  readonly decoded?: Message | undefined;
   /** The message of the answer, in place of the one that the handler returns. */
   readonly answerWith: (message: EncodedMessage) => void;
 }
