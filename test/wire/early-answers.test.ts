@@ -138,6 +138,25 @@ test.each([
   },
 );
 
+test("a large body of which little is missing when it is refused leaves the connection usable", async () => {
+  const file = join(createTempFolder(), "touched");
+  const connection = await connected();
+  // The agent looks at 64 KiB and more at a time. What it refuses is as far from the end.
+  const seen = 140_000 - 64 * 1024;
+  const body = Buffer.alloc(140_000, " ");
+  body.write("{}");
+  body.fill("[", seen - 1100, seen);
+  connection.send(headOf("/process.Process/List", { ...JSON_TYPE, ...withToken }, body.length));
+  connection.send(body.subarray(0, -1));
+  await connection.until("the answer", () => statuses(connection)[0]);
+  const [answer] = parseResponses(connection.received()).whole;
+  expect([statuses(connection)[0], answer?.header("Connection")]).toEqual([400, "keep-alive"]);
+  connection.send(body.subarray(-1));
+  connection.send(startThatTouches(file));
+  await connection.until("both answers", () => statuses(connection)[1]);
+  expect(existsSync(file)).toBe(true);
+});
+
 test("a StreamInput that fails before its body ends executes nothing that follows on its connection", async () => {
   const file = join(createTempFolder(), "touched");
   const connection = await connected();

@@ -8,14 +8,14 @@
 // HTTP/2: the stream is reset with NO_ERROR after the answer, as RFC 9113, 8.1 asks. Without that a
 // client that uploads more than the flow-control window waits forever.
 
-import { type IncomingMessage, ServerResponse } from "node:http";
+import { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { realClock, startTimer } from "../../clock.ts";
 import type { RequestListener } from "../exchange.ts";
 import type { PipelineQueue } from "./pipeline-queue.ts";
 
-/** A body up to this length is read to its end after an early answer. */
+/** If no more than this is missing of a body, it is read to its end after an early answer. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
 
 /** A connection that ends is read until its client sends nothing for this long… */
@@ -34,6 +34,21 @@ const NO_ERROR = 0;
 /** How long to wait for the end of an answer that the connection has not sent yet. */
 const RESET_RETRY_MS = 20;
 const MAX_RESET_RETRIES = 50;
+
+/** The request class of an HTTP/1.1 server: counts what has arrived of the body. */
+export class CountedRequest extends IncomingMessage {
+  #bodyBytes = 0;
+
+  get bodyBytes(): number {
+    return this.#bodyBytes;
+  }
+
+  /** Node's parser passes on the body with it. */
+  override push(chunk: Uint8Array | null, encoding?: BufferEncoding): boolean {
+    if (chunk !== null) this.#bodyBytes += chunk.length;
+    return super.push(chunk, encoding);
+  }
+}
 
 /** Connections whose last answer has begun. */
 const closing = new WeakSet<Socket>();
@@ -154,10 +169,12 @@ function resetsNow(stream: ServerHttp2Stream, retries: number): boolean {
   return true;
 }
 
-function leavesTooMuch({ complete, headers }: IncomingMessage): boolean {
+function leavesTooMuch(request: IncomingMessage): boolean {
+  const { complete, headers } = request;
   if (complete) return false;
   if (headers["transfer-encoding"] !== undefined) return true;
-  return Number(headers["content-length"] ?? 0) > MAX_DISCARDED_BYTES;
+  const arrivedBytes = request instanceof CountedRequest ? request.bodyBytes : 0;
+  return Number(headers["content-length"] ?? 0) - arrivedBytes > MAX_DISCARDED_BYTES;
 }
 
 /** The listener may have read some of it, and stopped. */

@@ -1,10 +1,10 @@
 // HTTP/1.1 on connections that are passed to it.
 
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
-import { inOrder, responseClass } from "./early-answer.ts";
+import { CountedRequest, inOrder, responseClass } from "./early-answer.ts";
 import { answerParseErrors, LATE_HEADERS, refuseExpectation, withHost } from "./http1-errors.ts";
 import { PipelineQueue } from "./pipeline-queue.ts";
 import { createRequestTimes } from "./request-times.ts";
@@ -42,6 +42,7 @@ export function createHttp1Server({ listener, limits, endsConnections }: Http1Op
   // It never listens; it is passed connections. So Node does not start its periodic check of them.
   const server = createServer(
     {
+      IncomingMessage: CountedRequest as typeof IncomingMessage,
       ServerResponse: responseClass(endsConnections, idleMs),
       // The answering listener limits the time of a whole request: StreamInput can take forever.
       requestTimeout: 0,
