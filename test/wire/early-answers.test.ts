@@ -141,11 +141,11 @@ test.each([
 test("a large body of which little is missing when it is refused leaves the connection usable", async () => {
   const file = join(createTempFolder(), "touched");
   const connection = await connected();
-  // The agent looks at 64 KiB and more at a time. What it refuses is as far from the end.
+  // The agent looks at 64 KiB and more at a time. The list that is one too deep begins as far from the end.
   const seen = 140_000 - 64 * 1024;
   const body = Buffer.alloc(140_000, " ");
   body.write("{}");
-  body.fill("[", seen - 1100, seen);
+  body.fill("[", seen - 1001, seen);
   connection.send(headOf("/process.Process/List", { ...JSON_TYPE, ...withToken }, body.length));
   connection.send(body.subarray(0, -1));
   await connection.until("the answer", () => statuses(connection)[0]);

@@ -195,7 +195,7 @@ const rows: Row[] = [
     "a message larger than the limit",
     /^the message of \d+ bytes is larger than the limit \(65536 bytes; --max-message\)$/,
     (protocol) => ({
-      body: isEnveloped(protocol, "SendInput") ? envelope(Buffer.alloc(70_000)) : Buffer.alloc(70_000),
+      body: isEnveloped(protocol, "SendInput") ? envelope(Buffer.alloc(65_600)) : Buffer.alloc(65_600),
     }),
   ),
   row(

@@ -1,6 +1,6 @@
-// Begins few new connections, requests of one HTTP/2 connection, or large messages in one turn of the event loop. Hundreds that come at once
-// would take half a second together, in which no other client is served (rule 15), and would all be in memory before it is
-// looked at (rule 14).
+// Begins few new connections, requests of one HTTP/2 connection, or large messages in one turn of the event loop. Hundreds
+// that come at once would take half a second together, in which no other client is served (rule 15), and would all be in
+// memory before it is looked at (rule 14).
 
 /** About 20 ms, if each brings a head of 15 KB that is refused. */
 export const MAX_PER_TURN = 32;

@@ -199,7 +199,7 @@ async function* wholeEnvelopes(
     joiner.add(piece);
     const completesMessage = scanner.completesMessage(piece);
     if (!completesMessage && joiner.length < PIECE_BYTES) continue;
-    const turn = completesMessage ? turnFor(scanner.messageBytes) : undefined;
+    const turn = completesMessage ? turnFor(scanner.completedBytes) : undefined;
     // Short messages come by the thousand: no await for them.
     if (turn !== undefined) await turn;
     yield joiner.take();
@@ -226,7 +226,8 @@ async function* expandedEnvelopes(
     if (data.length < length || (flags & COMPRESSED_FLAG) === 0) {
       options.share.reserve(data.length);
       options.values.add(data);
-      await turnFor(data.length);
+      const turn = turnFor(data.length);
+      if (turn !== undefined) await turn;
       yield head;
       yield data;
       options.onPassedOn();
@@ -295,6 +296,7 @@ class EnvelopeScanner {
   /** Of the message whose head is complete. */
   #missingBytes = 0;
   #messageBytes = 0;
+  #completedBytes = 0;
 
   constructor(maxBytes: number, values: ValueLimit, encodingHeader: string) {
     this.#maxBytes = maxBytes;
@@ -302,15 +304,16 @@ class EnvelopeScanner {
     this.#values = values;
   }
 
-  /** The length of the last message whose head has arrived. */
-  get messageBytes(): number {
-    return this.#messageBytes;
+  /** The length of the longest message that ended in the last piece. */
+  get completedBytes(): number {
+    return this.#completedBytes;
   }
 
   /** Whether a message ends in `piece`, the next of the body. Throws for a head that is not the head of an envelope. */
   completesMessage(piece: Uint8Array): boolean {
     let at = 0;
     let isComplete = false;
+    this.#completedBytes = 0;
     while (at < piece.length) {
       if (this.#headBytes < HEAD_BYTES) {
         const taken = piece.subarray(at, at + HEAD_BYTES - this.#headBytes);
@@ -330,6 +333,7 @@ class EnvelopeScanner {
       if (this.#headBytes === HEAD_BYTES && this.#missingBytes === 0) {
         this.#headBytes = 0;
         isComplete = true;
+        this.#completedBytes = Math.max(this.#completedBytes, this.#messageBytes);
       }
     }
     return isComplete;

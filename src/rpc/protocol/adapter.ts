@@ -199,7 +199,7 @@ function withEnumChecks(router: ConnectRouter, onMethod: OnMethod): ConnectRoute
 function takingDecoded(handle: MethodImpl<DescMethod>): MethodImpl<DescMethod> {
   const call = handle as (request: Message, context: HandlerContext) => unknown;
   return ((request: Message, context: HandlerContext) =>
-    call(callContext(context.values).decoded ?? request, context)) as MethodImpl<DescMethod>;
+    call(callContext(context.values).takeDecoded?.() ?? request, context)) as MethodImpl<DescMethod>;
 }
 
 async function serve(
@@ -228,8 +228,10 @@ async function serve(
     timeoutMs: boundsProcess ? limitMs : undefined,
     dueAtMs: isHidden ? undefined : lastingNowMs() + limitMs,
     releaseRequest: () => share.release(),
-    get decoded() {
-      return decoded;
+    takeDecoded: () => {
+      const taken = decoded;
+      decoded = undefined;
+      return taken;
     },
     answerWith: (message) => {
       encoded = message;

@@ -32,8 +32,11 @@ export interface CallContext {
   readonly dueAtMs: number | undefined;
   /** To be called when the message is passed on to code that counts it itself (request-memory.ts). Not for a client stream: see request-body.ts. */
   readonly releaseRequest: () => void;
-  /** The request, if it was decoded before the library: in place of the one that the handler gets. */
-  readonly decoded?: Message | undefined;
+  /**
+   * The request, if it was decoded before the library: in place of the one that the handler gets. Only once: this object lives
+   * as long as the answer, and what the handler has passed on is not counted for the request.
+   */
+  readonly takeDecoded?: () => Message | undefined;
   /** The message of the answer, in place of the one that the handler returns. */
   readonly answerWith: (message: EncodedMessage) => void;
 }

@@ -23,14 +23,16 @@ export const LEAST_BASE64_BYTES = 1024;
 const SLICE_BYTES = 64 * 1024;
 /** A message with more strings is not input. */
 const MAX_STRINGS = 32;
+/** Base64 has no quotes. Each costs a call of the search. */
+const MAX_ESCAPED_QUOTES = 32;
 /** Smaller buffers are left to V8. */
-const LARGE_BYTES = 1024 * 1024;
+const FREED_BYTES = 1024 * 1024;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const PADDING = 0x3d;
 
-/** No client knows it, so that no value of a client is taken for a placeholder. A multiple of 3 bytes with the index: base64 without padding. */
+/** No client knows it, so that no value of a client is taken for a placeholder. With the index it has 12 bytes: no padding in base64. */
 const SECRET = randomBytes(11);
 
 /** A field of type `bytes`, or a message with such fields. */
@@ -68,6 +70,8 @@ function stepsTo(message: DescMessage, outer: readonly DescMessage[]): readonly 
 function decodedApart(json: Buffer, steps: readonly Step[], decode: JsonDecode): Message | undefined {
   const places = longStrings(json);
   if (places === undefined || places.length === 0) return undefined;
+  // The library collects also, for a message that is left to it.
+  if (!places.every((place) => canBeBase64(json, place))) return undefined;
   collectBefore(json.length);
   const values: Uint8Array[] = [];
   const parts: Buffer[] = [];
@@ -82,7 +86,7 @@ function decodedApart(json: Buffer, steps: readonly Step[], decode: JsonDecode):
   parts.push(json.subarray(at));
   const message = decodedOr(decode, Buffer.concat(parts));
   if (message === undefined || fill(message, steps, values) < values.length) return undefined;
-  if (json.length >= LARGE_BYTES && json.length === json.buffer.byteLength) freeNow(json.buffer);
+  if (json.length >= FREED_BYTES && json.length === json.buffer.byteLength) freeNow(json.buffer);
   return message;
 }
 
@@ -102,7 +106,7 @@ interface Place {
   readonly end: number;
 }
 
-/** Undefined if there are too many strings, or one does not end. */
+/** Undefined if there are too many strings or escaped quotes, or a string does not end. */
 function longStrings(json: Buffer): readonly Place[] | undefined {
   const places: Place[] = [];
   let start = 0;
@@ -118,19 +122,33 @@ function longStrings(json: Buffer): readonly Place[] | undefined {
 }
 
 function endOfString(json: Buffer, start: number): number | undefined {
-  for (let quote = json.indexOf(QUOTE, start); quote >= 0; quote = json.indexOf(QUOTE, quote + 1)) {
+  let quote = json.indexOf(QUOTE, start);
+  for (let escaped = 0; quote >= 0 && escaped <= MAX_ESCAPED_QUOTES; escaped++) {
     let backslashes = 0;
     while (quote - backslashes > start && json[quote - backslashes - 1] === BACKSLASH) backslashes++;
     if (backslashes % 2 === 0) return quote;
+    quote = json.indexOf(QUOTE, quote + 1);
   }
   return undefined;
 }
 
-/** Undefined for everything that is not plain base64, of either alphabet: blanks, escapes, padding within it. */
-function decodedBase64(text: Buffer): Uint8Array | undefined {
+/** A cheap look. With too much or too little padding, the library cuts bytes off. */
+function canBeBase64(json: Buffer, { start, end }: Place): boolean {
+  const text = json.subarray(start, end);
+  const length = unpaddedLength(text);
+  if (length % 4 === 1 || (length < text.length && text.length % 4 !== 0)) return false;
+  return text.indexOf(BACKSLASH) < 0;
+}
+
+function unpaddedLength(text: Buffer): number {
   let { length } = text;
   while (length > 0 && text.length - length < 2 && text[length - 1] === PADDING) length--;
-  if (length % 4 === 1) return undefined;
+  return length;
+}
+
+/** Undefined for everything that is not plain base64, of either alphabet: blanks, signs, padding within it. */
+function decodedBase64(text: Buffer): Uint8Array | undefined {
+  const length = unpaddedLength(text);
   const bytes = Buffer.allocUnsafeSlow(Math.floor((length * 3) / 4));
   let written = 0;
   for (let at = 0; at < length; at += SLICE_BYTES) {
