@@ -48,24 +48,31 @@ async function sendUnended(path: string, type: string, body: Uint8Array, ending:
   onTestFinished(() => connection.cut());
   const block = postBlock(path, [["content-type", type]]);
   connection.send(Buffer.concat([HELLO, frame(frameType.headers, END_HEADERS, 1, block)]));
-  for (let at = 0, pings = 0; at < body.length; at += FRAME_BYTES) {
-    connection.send(frame(frameType.data, 0, 1, body.subarray(at, at + FRAME_BYTES)));
-    connection.send(frame(frameType.ping, 0, 0, Buffer.alloc(8)));
-    pings++;
-    // The agent answers after it has read what came before. Only so much may be sent ahead.
-    await connection.until(
-      "the answer to a ping",
-      (received) => answeredPings(received) === pings || undefined,
-    );
+  for (let at = 0; at < body.length; at += FRAME_BYTES) {
+    const data = body.subarray(at, at + FRAME_BYTES);
+    const mayBeSent = (received: Buffer) => windowBytes(received) >= at + data.length || undefined;
+    await connection.until("a window for the next frame", mayBeSent);
+    connection.send(frame(frameType.data, 0, 1, data));
   }
+  connection.send(frame(frameType.ping, 0, 0, Buffer.alloc(8)));
+  // The agent answers after it has read what came before.
+  const hasAnswered = (received: Buffer) => frameTypes(received).includes(frameType.ping) || undefined;
+  await connection.until("the answer to a ping", hasAnswered);
   if (ending === "the stream is reset")
     connection.send(frame(frameType.reset, 0, 1, Buffer.of(0, 0, 0, CANCEL)));
   else if (ending === "the connection is closed") connection.cut();
   else connection.reset();
 }
 
-function answeredPings(received: Buffer): number {
-  return frameTypes(received).filter((type) => type === frameType.ping).length;
+/** How much may be sent in all on the only stream: the least window, and what the agent has added for it and for the connection. */
+function windowBytes(received: Buffer): number {
+  const added = [0, 0];
+  for (let at = 0; at + 13 <= received.length; at += 9 + received.readUIntBE(at, 3)) {
+    const stream = received.readUInt32BE(at + 5);
+    if (received.readUInt8(at + 3) === frameType.windowUpdate)
+      added[stream] = (added[stream] ?? 0) + received.readUInt32BE(at + 9);
+  }
+  return 65_535 + Math.min(...added);
 }
 
 /** Another process has been started and has ended since: what the agent would execute of the request, it would have by now. */
