@@ -12,6 +12,7 @@ import {
   mouseModes,
   SIDE_MARGINS,
   type TerminalState,
+  WIDE_SETS,
 } from "./state.ts";
 
 const CSI = "\x1b[";
@@ -94,7 +95,7 @@ function isMargins({ number, isAnsi }: Mode): boolean {
 function designate(index: number, charset: string, always = false): string {
   if (charset === initialState.charsets[index] && !always) return "";
   // A set of 96 characters has the introducer within it.
-  return `\x1b${/^[-./]/.test(charset) ? "" : G_INTRODUCERS[index]}${charset}`;
+  return `\x1b${WIDE_SETS.includes(charset.charAt(0)) ? "" : G_INTRODUCERS[index]}${charset}`;
 }
 
 /** Setting a region moves the cursor. */

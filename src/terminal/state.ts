@@ -86,6 +86,9 @@ export const modeTable: readonly Mode[] = [
 export const KEYPAD = 66;
 export const SIDE_MARGINS = 69;
 
+/** They designate a set of 96 characters as G1, G2 and G3. */
+export const WIDE_SETS = "-./";
+
 export const screenModes: readonly number[] = [47, 1047, 1049];
 export const mouseModes: readonly number[] = [9, 1000, 1001, 1002, 1003];
 export const mouseEncodings: readonly number[] = [1005, 1006, 1015, 1016];

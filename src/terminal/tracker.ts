@@ -14,6 +14,7 @@ import {
   SIDE_MARGINS,
   screenModes,
   type TerminalState,
+  WIDE_SETS,
 } from "./state.ts";
 
 /** Terminals show less. */
@@ -22,9 +23,6 @@ const MAX_TITLE_BYTES = 256;
 const MAX_KEYBOARDS = 8;
 /** ESC, an intermediate byte and a final one. */
 const MAX_CHARSET_LENGTH = 3;
-
-/** Designate a set of 96 characters as G1, G2 and G3. */
-const WIDE_SETS = "-./";
 
 const onModes = modeTable.reduce((bits, { isOn }, index) => (isOn ? bits | (1 << index) : bits), 0);
 const softModes = modeTable.reduce((bits, { isSoft }, index) => (isSoft ? bits | (1 << index) : bits), 0);
@@ -89,6 +87,7 @@ export class TerminalTracker {
     const final = text.at(-1) ?? "";
     const set = "()*+".indexOf(text.charAt(0));
     const wideSet = WIDE_SETS.indexOf(text.charAt(0));
+    // Within a sequence, such a byte names no set: terminals ignore it.
     if (text.length > 1 && set >= 0 && WIDE_SETS.includes(text.charAt(1))) return;
     if (text.length > 1 && set >= 0) this.#designate(set, text.slice(1));
     else if (text.length > 1 && wideSet >= 0) this.#designate(1 + wideSet, `${text.charAt(0)}${final}`);
@@ -103,7 +102,7 @@ export class TerminalTracker {
     this.#set({ ...initialState, title: this.#now.title });
   }
 
-  /** `charset` of a set of 96 characters begins with its introducer. Such a byte in another place names no set: terminals ignore it. */
+  /** `charset` of a set of 96 characters begins with its introducer. */
   #designate(set: number, charset: string): void {
     if (charset.length > MAX_CHARSET_LENGTH) return;
     this.#set({ charsets: this.#now.charsets.with(set, charset) });

@@ -1,7 +1,7 @@
 // The mutated requests of one connection, and the answers to them.
 
 import { connect } from "node:net";
-import { frame, frameType, HELLO } from "../support/clients/http2-frames.ts";
+import { frame, framesIn, frameType, HELLO } from "../support/clients/http2-frames.ts";
 import { requestBytes } from "../support/clients/raw-http.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { chunked, http1, http2 } from "./corpus.ts";
@@ -146,10 +146,8 @@ export function attack(port: number, { version, wellFormed, requests, malformed 
 /** The number of status lines, or over HTTP/2 of streams that are answered or reset. */
 function answersIn(version: Attack["version"], received: Buffer): number {
   if (version === "1.1") return received.toString("latin1").split("HTTP/1.1 ").length - 1;
-  const streams = new Set<number>();
-  for (let at = 0; at + 9 <= received.length; at += 9 + received.readUIntBE(at, 3)) {
-    const type = received.readUInt8(at + 3);
-    if (type === frameType.headers || type === frameType.reset) streams.add(received.readUInt32BE(at + 5));
-  }
-  return streams.size;
+  const answers = framesIn(received).filter(
+    ({ type }) => type === frameType.headers || type === frameType.reset,
+  );
+  return new Set(answers.map(({ stream }) => stream)).size;
 }

@@ -7,7 +7,9 @@ import { survivingAgent } from "../support/agent/surviving-agent.ts";
 import {
   END_HEADERS,
   END_STREAM,
+  type Frame,
   frame,
+  framesIn,
   frameType,
   frameTypes,
   HELLO,
@@ -185,10 +187,8 @@ test.each([
 
 /** True if response headers arrived on `stream` and the first one is `:status: 200` (0x88 in any table). */
 function isAnswered(received: Buffer, stream: number): boolean {
-  for (let at = 0; at + 9 < received.length; at += 9 + received.readUIntBE(at, 3))
-    if (received.readUInt8(at + 3) === headers && received.readUInt32BE(at + 5) === stream)
-      return received.readUInt8(at + 9) === 0x88;
-  return false;
+  const isHead = (one: Frame) => one.type === headers && one.stream === stream && one.payload.length > 0;
+  return framesIn(received).find(isHead)?.payload[0] === 0x88;
 }
 
 test("h2c: after 300 requests that are reset at once the next one is answered, or the connection ends", async () => {

@@ -12,6 +12,7 @@ import { envelope } from "../support/clients/envelopes.ts";
 import {
   END_HEADERS,
   frame,
+  framesIn,
   frameType,
   frameTypes,
   HELLO,
@@ -67,11 +68,9 @@ async function sendUnended(path: string, type: string, body: Uint8Array, ending:
 /** How much may be sent in all on the only stream: the least window, and what the agent has added for it and for the connection. */
 function windowBytes(received: Buffer): number {
   const added = [0, 0];
-  for (let at = 0; at + 13 <= received.length; at += 9 + received.readUIntBE(at, 3)) {
-    const stream = received.readUInt32BE(at + 5);
-    if (received.readUInt8(at + 3) === frameType.windowUpdate)
-      added[stream] = (added[stream] ?? 0) + received.readUInt32BE(at + 9);
-  }
+  for (const { type, stream, payload } of framesIn(received))
+    if (type === frameType.windowUpdate && payload.length === 4)
+      added[stream] = (added[stream] ?? 0) + payload.readUInt32BE();
   return 65_535 + Math.min(...added);
 }
 

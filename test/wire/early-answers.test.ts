@@ -10,7 +10,14 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type RunningAgent, startAgent } from "../support/agent/agent.ts";
 import { envelope } from "../support/clients/envelopes.ts";
 import { parseResponses } from "../support/clients/http-responses.ts";
-import { END_HEADERS, frame, frameType, HELLO, postBlock } from "../support/clients/http2-frames.ts";
+import {
+  END_HEADERS,
+  frame,
+  framesIn,
+  frameType,
+  HELLO,
+  postBlock,
+} from "../support/clients/http2-frames.ts";
 import { openConnection, type RawConnection, requestBytes } from "../support/clients/raw-http.ts";
 import { contentType, encodeBody, protocols } from "../support/clients/rpc-call.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
@@ -177,14 +184,13 @@ test("a StreamInput that fails before its body ends executes nothing that follow
 
 /** The stream's frames as [type, flags, error code of a reset]. */
 function framesOf(received: Buffer, stream: number): (readonly [number, number, number | undefined])[] {
-  const found: (readonly [number, number, number | undefined])[] = [];
-  for (let at = 0; at + 9 <= received.length; at += 9 + received.readUIntBE(at, 3)) {
-    const [type, flags] = [received.readUInt8(at + 3), received.readUInt8(at + 4)];
-    if (received.readUInt32BE(at + 5) !== stream) continue;
-    if (type === frameType.reset && at + 13 > received.length) break;
-    found.push([type, flags, type === frameType.reset ? received.readUInt32BE(at + 9) : undefined]);
-  }
-  return found;
+  return framesIn(received)
+    .filter((one) => one.stream === stream && (one.type !== frameType.reset || one.payload.length === 4))
+    .map(({ type, flags, payload }) => [
+      type,
+      flags,
+      type === frameType.reset ? payload.readUInt32BE() : undefined,
+    ]);
 }
 
 const http2Cases = protocols.flatMap((protocol) => [

@@ -80,7 +80,7 @@ export function requestBody(
   const compression = takeCompression(header, encodingHeader);
   if (isSingle) {
     return compression === undefined
-      ? limited(joined(body, options), options.values)
+      ? limited(joined(body, options, turnFor), options.values)
       : expandedBody(body, compression, options);
   }
   return compression === undefined
@@ -119,8 +119,14 @@ function readOptions(
 
 /** Unary calls of Connect have one message without an envelope. */
 function isUnaryType(header: Headers): boolean {
+  const type = mediaType(header);
+  return type === "application/json" || type === "application/proto";
+}
+
+/** In lower case, without parameters; "" if there is none. */
+export function mediaType(header: Headers): string {
   const [type = ""] = (header.get("Content-Type") ?? "").toLowerCase().split(";");
-  return type.trim() === "application/json" || type.trim() === "application/proto";
+  return type.trim();
 }
 
 /** A body that is not read. */
@@ -148,9 +154,11 @@ async function* limited(message: Pieces, values: ValueLimit): Pieces {
   }
 }
 
+/** `onWhole` is awaited before the last piece. */
 async function* joined(
   body: Pieces,
   { share, maxMessageBytes }: Pick<ReadOptions, "share" | "maxMessageBytes">,
+  onWhole?: (bytes: number) => Promise<void> | undefined,
 ): Pieces {
   const joiner = new Joiner();
   let bytes = 0;
@@ -161,7 +169,7 @@ async function* joined(
     joiner.add(piece);
     if (joiner.length >= PIECE_BYTES) yield joiner.take();
   }
-  await turnFor(bytes);
+  await onWhole?.(bytes);
   if (joiner.length > 0) yield joiner.take();
 }
 

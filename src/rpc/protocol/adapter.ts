@@ -31,7 +31,7 @@ import {
 } from "../../http/index.ts";
 import { lastingNowMs } from "../../lasting-time.ts";
 import type { Logger } from "../../logger.ts";
-import { requestBody } from "../body/request-body.ts";
+import { mediaType, requestBody } from "../body/request-body.ts";
 import { timelyBody } from "../body/timely-body.ts";
 import { answerDirectly } from "../direct/direct-answers.ts";
 import { type DirectMethod, directMethod } from "../direct/direct-method.ts";
@@ -238,7 +238,7 @@ async function serve(
     },
   });
   const contentType = universal.header.get("Content-Type") ?? "";
-  const isAhead = isDecodedAhead(direct) && isPlainJson(contentType);
+  const isAhead = isDecodedAhead(direct) && mediaType(universal.header) === "application/json";
   const keep = (message: Message) => {
     decoded = message;
   };
@@ -258,11 +258,6 @@ async function serve(
   const isEnveloped = /^application\/grpc/i.test(contentType);
   const whole = encoded === undefined ? answer : withEncodedMessage(answer, encoded, isEnveloped);
   await writeAnswer(withPlainMessage(whole), response, isStreamAnswer(handler));
-}
-
-/** Without an envelope. */
-function isPlainJson(contentType: string): boolean {
-  return /^application\/json\s*(;|$)/i.test(contentType);
 }
 
 /** `application/connect+json` and the like, in upper or lower case. Every other type that the library accepts is binary. */

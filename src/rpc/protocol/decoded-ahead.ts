@@ -1,6 +1,6 @@
-// Decodes a large JSON message with a long value of `bytes` before the library, which is slow with it (json-bytes.ts). The library gets an
-// empty message in its place, and the handler the decoded one. A message that cannot be decoded goes to the library, which says
-// what is wrong with it.
+// Decodes a large JSON message with a long value of `bytes` before the library, which is slow with it (json-bytes.ts). The
+// library gets an empty message in its place, and the handler the decoded one. A message that cannot be decoded goes to the
+// library, which says what is wrong with it.
 
 import type { Message } from "@bufbuild/protobuf";
 import type { LongBytesDecode } from "./json-bytes.ts";
@@ -22,20 +22,10 @@ export async function* decodedAhead(
     bytes += piece.length;
   }
   if (bytes < LARGE_BYTES) return yield* pieces;
-  const json = joined(pieces.splice(0), bytes);
+  // In a buffer of its own, which can be freed.
+  const json = Buffer.concat(pieces.splice(0), bytes);
   const message = decode(json);
   if (message === undefined) return yield json;
   onMessage(message);
   yield EMPTY;
-}
-
-/** In a buffer of its own, which can be freed. */
-function joined(pieces: readonly Uint8Array[], bytes: number): Buffer {
-  const all = Buffer.allocUnsafeSlow(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

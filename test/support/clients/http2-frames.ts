@@ -33,12 +33,29 @@ export function frame(
   return Buffer.concat([head, payload]);
 }
 
-/** The types of the frames in `received`, in order; the last frame may be incomplete. */
-export function frameTypes(received: Buffer): number[] {
-  const found: number[] = [];
+export interface Frame {
+  readonly type: number;
+  readonly flags: number;
+  readonly stream: number;
+  /** As much of it as has arrived. */
+  readonly payload: Buffer;
+}
+
+/** The frames in `received`, in order; the last one may be incomplete. */
+export function framesIn(received: Buffer): Frame[] {
+  const found: Frame[] = [];
   for (let at = 0; at + 9 <= received.length; at += 9 + received.readUIntBE(at, 3))
-    found.push(received.readUInt8(at + 3));
+    found.push({
+      type: received.readUInt8(at + 3),
+      flags: received.readUInt8(at + 4),
+      stream: received.readUInt32BE(at + 5),
+      payload: received.subarray(at + 9, at + 9 + received.readUIntBE(at, 3)),
+    });
   return found;
+}
+
+export function frameTypes(received: Buffer): number[] {
+  return framesIn(received).map(({ type }) => type);
 }
 
 /** The first bytes of a client: the preface and empty settings. */
