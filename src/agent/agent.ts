@@ -49,6 +49,7 @@ import {
   rpcRequirement,
   ServingState,
   WatchStreams,
+  waitingMemory,
   watchResidentMemory,
 } from "../rpc/index.ts";
 import { sampled } from "../sampled-logger.ts";
@@ -195,6 +196,7 @@ async function compose(
     limits: limits.server,
     answer: settings.pageOut ? idlePages.watch(watched) : watched,
     onIdleCount: idleMemory(table.memoryBudget),
+    hasRoomForStreams: waitingMemory(table.memoryBudget, activity),
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
     logger,
   });

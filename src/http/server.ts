@@ -23,6 +23,7 @@ import { endAfterLastAnswer, setLastAnswer } from "./connection/early-answer.ts"
 import { IdleConnections } from "./connection/idle-connections.ts";
 import { createSweep } from "./connection/sweep.ts";
 import type { TlsIdentity } from "./connection/tls-entry.ts";
+import type { HasRoom } from "./connection/waiting-streams.ts";
 import { markWritten, unmarkWritten } from "./connection/written-answers.ts";
 import type { NodeRequest, RequestListener } from "./exchange.ts";
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits.ts";
@@ -57,6 +58,8 @@ export interface ServerOptions {
   readonly onRefused?: ReportRefusal;
   /** Is called when the number of connections without a request changes. */
   readonly onIdleCount?: (connections: number) => void;
+  /** Whether so many streams of HTTP/2 may wait for their turn. Default: any number. */
+  readonly hasRoomForStreams?: HasRoom;
   /**
    * The connections and sockets of another image of this agent. Its connections are not read before
    * `goOn`.
@@ -122,7 +125,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     sweep.hurry();
     answer(request, response);
   };
-  const entry = createConnectionEntry({ listener, idle, limits, tls: options.tls, logger: options.logger });
+  const { tls, logger, hasRoomForStreams } = options;
+  const entry = createConnectionEntry({ listener, idle, limits, hasRoomForStreams, tls, logger });
   const { headersMs, idleConnectionMs: idleMs } = limits;
   const sweep = createSweep(entry.connections, { headersMs, idleMs }, entry.checkTimes, entry.isSilent);
   const accept = (socket: Socket) => {

@@ -3,6 +3,7 @@ export { type WatchStreamState, WatchStreams } from "./filesystem/watch-streams.
 export type { LoadedRpcs, RpcAnswerOptions } from "./loaded-rpcs.ts";
 export { idleMemory } from "./memory/idle-memory.ts";
 export { watchResidentMemory } from "./memory/resident-memory.ts";
+export { waitingMemory } from "./memory/waiting-memory.ts";
 export { OutputStreams } from "./output/output-streams.ts";
 export type { StreamState } from "./output/stream-state.ts";
 export { rpcRequirement } from "./requirements.ts";

@@ -8,6 +8,8 @@ import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { runCommand, startAgent } from "../support/agent/agent.ts";
+import { killAll } from "../support/agent/running-processes.ts";
+import { startAndLeave } from "../support/clients/start-and-leave.ts";
 import { eventually, fdCount } from "../support/proc/proc.ts";
 
 const COUNT = 300;
@@ -76,6 +78,37 @@ test("300 connections with TLS at once are all answered", async () => {
     Array.from({ length: COUNT }, () => answerOn(connectTls({ port, host: "127.0.0.1", ca }))),
   );
   expect(answers.filter((answer) => answer.startsWith("HTTP/1.1 204 "))).toHaveLength(COUNT);
+});
+
+test("a client may have 128 open streams on an HTTP/2 connection, and more as soon as it has nearly as many", async () => {
+  const { url, port } = await startAgent({
+    args: ["--max-streams", "1000", "--max-streams-per-process", "1000"],
+  });
+  onTestFinished(() => killAll(url));
+  const session = connectHttp2(url);
+  onTestFinished(() => session.destroy());
+  const limits: unknown[] = [];
+  session.on("remoteSettings", ({ maxConcurrentStreams }) => limits.push(maxConcurrentStreams));
+  const start = () =>
+    new Promise((resolve, reject) => {
+      const stream = session.request({
+        ":method": "POST",
+        ":path": "/process.Process/Connect",
+        "content-type": "application/connect+json",
+      });
+      const message = Buffer.from('{"process":{"tag":"all"}}');
+      const head = Buffer.alloc(5);
+      head.writeUInt32BE(message.length, 1);
+      stream.end(Buffer.concat([head, message]));
+      stream.once("data", resolve).on("error", reject);
+    });
+  await startAndLeave(port, { process: { cmd: "sleep", args: ["600"] }, tag: "all" });
+  await Promise.all(Array.from({ length: 1000 }, start));
+  expect(limits[0]).toBe(128);
+  expect(limits).toEqual([...limits].sort((a, b) => Number(a) - Number(b)));
+  // Those that are open, and 128 more of which at most half are used.
+  expect(limits.at(-1)).toBeGreaterThanOrEqual(1064);
+  expect(limits.at(-1)).toBeLessThanOrEqual(1128);
 });
 
 test("300 requests at once on one HTTP/2 connection are all answered", async () => {

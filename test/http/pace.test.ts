@@ -34,3 +34,22 @@ test("one that comes while others wait begins after them, and after a quiet time
   pace.add(() => void begun.push("at once"));
   expect(begun).toEqual(["waiting", "last", "from within", "at once"]);
 });
+
+test("owners take turns: one of many that wait is not behind all of another's", async () => {
+  const pace = new Pace();
+  const begun: string[] = [];
+  const [hostile, other] = [{}, {}];
+  for (let i = 0; i < 5 * MAX_PER_TURN; i++) pace.add(() => void begun.push("hostile"), hostile);
+  for (const name of ["first", "second"]) pace.add(() => void begun.push(name), other);
+  expect(begun).toHaveLength(MAX_PER_TURN);
+  await turn();
+  expect(begun.slice(MAX_PER_TURN, MAX_PER_TURN + 5)).toEqual([
+    "hostile",
+    "first",
+    "hostile",
+    "second",
+    "hostile",
+  ]);
+  for (let i = 0; i < 4; i++) await turn();
+  expect(begun).toHaveLength(5 * MAX_PER_TURN + 2);
+});

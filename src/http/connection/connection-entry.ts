@@ -15,12 +15,15 @@ import { Pace } from "./pace.ts";
 import { type Connections, WatchedSession } from "./sweep.ts";
 import { createTlsEntry, type TlsIdentity } from "./tls-entry.ts";
 import { followWrites } from "./unsent-bytes.ts";
+import { type HasRoom, WaitingStreams } from "./waiting-streams.ts";
 import { writtenAnswer } from "./written-answers.ts";
 
 export interface ConnectionEntryOptions {
   readonly listener: RequestListener;
   readonly idle: IdleConnections;
   readonly limits: HttpLimits;
+  /** Undefined: there always is. */
+  readonly hasRoomForStreams: HasRoom | undefined;
   /** Undefined: plain text. */
   readonly tls: TlsIdentity | undefined;
   readonly logger: Logger;
@@ -67,7 +70,8 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   const plainSockets = new WeakMap<object, Socket>();
   const pace = new Pace();
   let isEnding = false;
-  const versionOptions = { ...options, endsConnections: () => isEnding };
+  const waiting = new WaitingStreams(options.hasRoomForStreams);
+  const versionOptions = { ...options, waiting, endsConnections: () => isEnding };
   const http1 = createHttp1Server(versionOptions);
   let http2: Http2Server | undefined;
   /** Those whose first bytes have arrived. */

@@ -6,9 +6,16 @@ import type { RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
 import { resetUnread } from "./early-answer.ts";
 import { Pace } from "./pace.ts";
+import type { WaitingStreams } from "./waiting-streams.ts";
 
 /** Streams of one connection in addition to `maxStreams`, for short calls. */
 const SHORT_CALLS = 256;
+
+/**
+ * A client may open so many streams beyond those that are being answered. The library itself refuses more, before they cost
+ * 12 KB each, so that one read does not bring three thousand.
+ */
+const STREAMS_AHEAD = 128;
 
 /**
  * Node resets a stream whose headers are larger than this (its default); up to it, the agent can answer
@@ -16,22 +23,28 @@ const SHORT_CALLS = 256;
  */
 const LEAST_HEADER_BYTES = 65_535;
 
+/** Of the protocol (RFC 9113, 7). */
+const REFUSED_STREAM = 7;
+
 export interface Http2Options {
   readonly listener: RequestListener;
   readonly limits: HttpLimits;
+  readonly waiting: WaitingStreams;
   /** While it returns true, a new connection gets one answer, and GOAWAY. */
   readonly endsConnections: () => boolean;
   readonly logger: Logger;
 }
 
 /** Node's HTTP/2 is loaded by the first call: without it the agent starts 5 ms sooner. */
-export function createHttp2Server({ listener, limits, endsConnections, logger }: Http2Options): Http2Server {
+export function createHttp2Server(options: Http2Options): Http2Server {
+  const { listener, limits, waiting, endsConnections, logger } = options;
   const { createServer } = process.getBuiltinModule("node:http2");
   const settings = {
     maxHeaderListSize: Math.max(LEAST_HEADER_BYTES, 2 * limits.maxHeaderBytes),
-    maxConcurrentStreams: limits.maxStreams + SHORT_CALLS,
+    maxConcurrentStreams: STREAMS_AHEAD,
   };
-  const server = createServer({ settings }, unlessCancelled(listener));
+  const mostStreams = limits.maxStreams + SHORT_CALLS;
+  const server = createServer({ settings }, unlessCancelled(raisingLimit(listener, mostStreams), waiting));
   server.on("sessionError", (error) => logger.debug({ err: error }, "an HTTP/2 connection broke"));
   server.on("session", (session: ServerHttp2Session) => {
     // After the first stream: GOAWAY before it would leave the client without an answer.
@@ -41,27 +54,55 @@ export function createHttp2Server({ listener, limits, endsConnections, logger }:
 }
 
 /**
- * Calls `listener` after the bytes that have arrived are parsed, and only for streams that are still open, a few of each
- * connection in a turn. Node parses up to 64 KiB at a time. A client can open and cancel a thousand streams in that, and each
- * would cost 30 KB to answer.
+ * Calls `listener`, and lets each client open more streams while many of its streams are open, up to `most`. The limit of a
+ * connection never becomes lower: streams on their way would be refused.
  */
-function unlessCancelled(listener: RequestListener) {
-  const paces = new WeakMap<object, Pace>();
-  const paceOf = (session: object): Pace => {
-    const known = paces.get(session) ?? new Pace();
-    paces.set(session, known);
-    return known;
+function raisingLimit(listener: RequestListener, most: number): Http2Listener {
+  const bySession = new WeakMap<object, { open: number; limit: number; isRaising: boolean }>();
+  return (request, response) => {
+    const { session } = request.stream;
+    if (session !== undefined) {
+      const streams = bySession.get(session) ?? { open: 0, limit: STREAMS_AHEAD, isRaising: false };
+      bySession.set(session, streams);
+      streams.open++;
+      response.once("close", () => streams.open--);
+      const isNear = streams.limit < most && streams.open > streams.limit - STREAMS_AHEAD / 2;
+      // One at a time: Node ends the connection of a client that does not acknowledge them.
+      if (isNear && !streams.isRaising) {
+        streams.limit = Math.min(most, streams.open + STREAMS_AHEAD);
+        streams.isRaising = true;
+        session.settings({ maxConcurrentStreams: streams.limit }, () => {
+          streams.isRaising = false;
+        });
+      }
+    }
+    listener(request, response);
   };
-  return (request: Http2ServerRequest, response: Http2ServerResponse): void => {
+}
+
+type Http2Listener = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+
+/**
+ * Calls `listener` after the bytes that have arrived are parsed, and only for streams that are still open, a few in a turn, in
+ * which connections take turns. Node parses up to 64 KiB at a time. A client can open and cancel a thousand streams in that, and each
+ * would cost 30 KB to answer. Streams for which there is no room while they wait are reset: REFUSED_STREAM says that nothing
+ * of the request was done, so that clients may send it again.
+ */
+function unlessCancelled(listener: Http2Listener, waiting: WaitingStreams): Http2Listener {
+  const pace = new Pace();
+  return (request, response) => {
     const { stream } = request;
+    const { session } = stream;
     // A stream that is closed has no session.
-    const pace = stream.session && paceOf(stream.session);
-    setImmediate(() =>
-      pace?.add(() => {
-        if (stream.closed) return;
-        resetUnread(request);
-        listener(request, response);
-      }),
-    );
+    if (session === undefined) return;
+    const leave = waiting.add(session);
+    if (leave === undefined) return stream.close(REFUSED_STREAM);
+    const begin = () => {
+      leave();
+      if (stream.closed) return;
+      resetUnread(request);
+      listener(request, response);
+    };
+    setImmediate(() => pace.add(begin, session));
   };
 }

@@ -1,4 +1,4 @@
-// Begins few new connections, requests of one HTTP/2 connection, or large messages in one turn of the event loop. Hundreds
+// Begins few new connections, requests over HTTP/2, or large messages in one turn of the event loop. Hundreds
 // that come at once would take half a second together, in which no other client is served (rule 15), and would all be in
 // memory before it is looked at (rule 14).
 
@@ -10,8 +10,8 @@ export class Pace {
   #leftInTurn: number;
   /** A turn is over when this comes. */
   #next: NodeJS.Immediate | undefined;
-  /** The oldest first. */
-  readonly #waiting: (() => void)[] = [];
+  /** Of each owner the oldest first. The owner whose turn is next comes first. */
+  readonly #waiting = new Map<object, (() => void)[]>();
 
   /** `perTurn`: how many begin in a turn. */
   constructor(perTurn = MAX_PER_TURN) {
@@ -19,10 +19,16 @@ export class Pace {
     this.#leftInTurn = perTurn;
   }
 
-  /** Calls `begin` now, or in one of the next turns, in the order of the calls. It may not throw. */
-  add(begin: () => void): void {
-    if (this.#waiting.length > 0 || this.#leftInTurn === 0) this.#waiting.push(begin);
-    else {
+  /**
+   * Calls `begin` now, or in one of the next turns. It may not throw. Those of one owner begin in the order of the calls, and
+   * owners that wait take turns: one with a thousand delays the others by one at a time.
+   */
+  add(begin: () => void, owner: object = this): void {
+    if (this.#waiting.size > 0 || this.#leftInTurn === 0) {
+      const others = this.#waiting.get(owner);
+      if (others === undefined) this.#waiting.set(owner, [begin]);
+      else others.push(begin);
+    } else {
       this.#leftInTurn--;
       begin();
     }
@@ -34,11 +40,21 @@ export class Pace {
     this.#leftInTurn = this.#perTurn;
     // What is added from within comes after those that wait.
     while (this.#leftInTurn > 0) {
-      const begin = this.#waiting.shift();
+      const begin = this.#takeNext();
       if (begin === undefined) break;
       this.#leftInTurn--;
       begin();
     }
     if (this.#leftInTurn < this.#perTurn) this.#next ??= setImmediate(() => this.#nextTurn());
+  }
+
+  #takeNext(): (() => void) | undefined {
+    for (const [owner, begins] of this.#waiting) {
+      const begin = begins.shift();
+      this.#waiting.delete(owner);
+      if (begins.length > 0) this.#waiting.set(owner, begins);
+      return begin;
+    }
+    return undefined;
   }
 }

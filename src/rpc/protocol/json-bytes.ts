@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import { collectBefore, freeNow } from "../memory/garbage.ts";
+import { endOfString } from "./json-blanks.ts";
 
 /** Throws for a message that the library refuses. */
 type JsonDecode = (json: Uint8Array) => Message;
@@ -23,8 +24,6 @@ export const LEAST_BASE64_BYTES = 1024;
 const SLICE_BYTES = 64 * 1024;
 /** A message with more strings is not input. */
 const MAX_STRINGS = 32;
-/** Base64 has no quotes. Each costs a call of the search. */
-const MAX_ESCAPED_QUOTES = 32;
 /** Smaller buffers are left to V8. */
 const FREED_BYTES = 1024 * 1024;
 
@@ -117,17 +116,6 @@ function longStrings(json: Buffer): readonly Place[] | undefined {
     if (end === undefined) return undefined;
     if (end - quote > LEAST_BASE64_BYTES) places.push({ start: quote + 1, end });
     start = end + 1;
-  }
-  return undefined;
-}
-
-function endOfString(json: Buffer, start: number): number | undefined {
-  let quote = json.indexOf(QUOTE, start);
-  for (let escaped = 0; quote >= 0 && escaped <= MAX_ESCAPED_QUOTES; escaped++) {
-    let backslashes = 0;
-    while (quote - backslashes > start && json[quote - backslashes - 1] === BACKSLASH) backslashes++;
-    if (backslashes % 2 === 0) return quote;
-    quote = json.indexOf(QUOTE, quote + 1);
   }
   return undefined;
 }

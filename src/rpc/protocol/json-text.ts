@@ -4,19 +4,24 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { collectAll, collectBefore, freeNow } from "../memory/garbage.ts";
+import { withoutLongBlanks } from "./json-blanks.ts";
 import { createEnumCheck } from "./json-enums.ts";
 
 /** Smaller buffers are left to V8. */
 const LARGE_BYTES = 1024 * 1024;
+
+/** Long runs of blanks are cut out of larger messages. */
+const BLANKS_BYTES = 64 * 1024;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 export const strictTextDecoder = {
   /** The bytes of a large message are gone afterwards: nothing else needs them, and the text takes as much memory again. */
   decode(bytes: Uint8Array): string {
-    collectBefore(bytes.length);
+    const json = bytes.length < BLANKS_BYTES ? bytes : withoutLongBlanks(bufferOf(bytes));
+    collectBefore(json.length);
     try {
-      return decoder.decode(bytes);
+      return decoder.decode(json);
     } catch {
       throw new ConnectError(
         "the JSON message is not valid UTF-8; send other bytes in application/proto",
@@ -41,4 +46,8 @@ export function textDecoderFor(message: DescMessage): typeof strictTextDecoder {
       return text;
     },
   };
+}
+
+function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
 }
