@@ -93,7 +93,9 @@ describe("the modes are reset", () => {
       ...{ tag, bytes: expect.any(Number) },
       pty: { cols: 80, rows: 24 },
     });
-    const terminal = holdfastOnTerminal(agent.url, ["attach", "--from", "0", tag], { env: { NO_COLOR: "1" } });
+    const terminal = holdfastOnTerminal(agent.url, ["attach", "--from", "0", tag], {
+      env: { NO_COLOR: "1" },
+    });
     await terminal.waitFor(/ready/);
     terminal.kill(signal);
     await terminal.waitFor(/got/);
