@@ -64,6 +64,7 @@ export async function runSession(open: OpenProcess, settings: SessionSettings): 
   const report = besideLine(plainReport, awayLine);
   const connection = new ConnectionWatch({
     lost: report.lost,
+    gone: report.gone,
     retrying: (delayMs) => awayLine.waiting(delayMs),
     back: (offset, wasUp) => {
       awayLine.clear();
@@ -112,6 +113,10 @@ export async function runSession(open: OpenProcess, settings: SessionSettings): 
 function besideLine(report: Report, awayLine: AwayLine): Report {
   return {
     ...report,
+    gone: (reason) => {
+      awayLine.hide();
+      report.gone(reason);
+    },
     problem: (message) => {
       awayLine.hide();
       report.problem(message);
