@@ -33,6 +33,7 @@ import { addSync } from "./sync/sync.ts";
 import { addTop } from "./top/top.ts";
 import { failWithoutResult } from "./unsettled.ts";
 import { version } from "./version.ts";
+import { jsonProblem } from "./without-json.ts";
 
 type AddCommand = (
   program: Command,
@@ -124,7 +125,8 @@ function withSubcommands(command: Command): Command[] {
 
 /** A mistake that its message does not explain names the help of the command. */
 function printMistake(message: string, command: Command): void {
-  const line = message.replace(/^error: /, "").trimEnd();
+  const mistake = message.replace(/^error: /, "").trimEnd();
+  const line = jsonProblem(command.name(), mistake) ?? mistake;
   const isBare = /^(missing required argument|too many arguments|unknown option|required option)/.test(line);
   printError(isBare && !line.includes("Did you mean") ? `${line} (${pathOf(command)} --help)` : line);
 }

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { readPage } from "../project/docs/pages.ts";
 import { startAgent } from "../support/agent/agent.ts";
 import { startCuttingProxy } from "../support/network/cutting-proxy.ts";
-import { finished, holdfast, holdfastOnTerminal } from "./holdfast.ts";
+import { finished, holdfast, holdfastOnTerminal, processes } from "./holdfast.ts";
 
 /** The sessions in order: the lines typed into a shell, and the notices of holdfast. */
 const lines = readPage("docs/reference/cli.md")
@@ -14,14 +14,14 @@ const typed = lines.filter((line) => line.startsWith("$ holdfast ")).map((line) 
 const notices = lines.filter((line) => line.startsWith("holdfast: "));
 
 test("every line of the terminal sessions in docs/reference/cli.md is compared below", () => {
-  expect({ typed: typed.length, notices: notices.length }).toEqual({ typed: 3, notices: 7 });
+  expect({ typed: typed.length, notices: notices.length }).toEqual({ typed: 3, notices: 8 });
 });
 
 test("a terminal shows the notices of docs/reference/cli.md when the same happens", async () => {
   const agent = await startAgent();
   const proxy = await startCuttingProxy({ port: agent.port });
   const [run = [], attach = [], elsewhere = []] = typed.map((line) => line.split(" ").slice(1));
-  const [attached, detached, again, lost, back, gone, nobody] = notices;
+  const [attached, detached, again, lost, back, ended, gone, nobody] = notices;
   const plain = { env: { NO_COLOR: "1" } };
 
   const first = holdfastOnTerminal(proxy.url, run, plain);
@@ -32,8 +32,13 @@ test("a terminal shows the notices of docs/reference/cli.md when the same happen
   await second.waitFor(/detaches\r\n/);
   proxy.cut("rst");
   await second.waitFor(/reconnected\r\n/);
+  const waiting = holdfast(agent.url, ["wait", "--give-up-after", "1s"]);
+  const subscribers = async () => (await processes(agent.url)).map((info) => info.subscribers);
+  await expect.poll(subscribers, { timeout: 15_000 }).toEqual([2]);
   agent.kill("SIGKILL");
   await agent.exited();
+  const lastLine = (await finished(waiting)).stderr.trimEnd().split("\n").at(-1);
+  expect(withoutIds(lastLine)).toBe(withoutIds(ended));
   await startAgent({ args: ["--port", String(agent.port)] });
   expect(await second.exited()).toBe(125);
 

@@ -14,16 +14,26 @@ const { $defs: schemas } = JSON.parse(readFileSync("docs/reference/cli.schema.js
   $defs: Readonly<Record<string, Schema>>;
 };
 
+/** The commands that can be run, each with its path. */
+function runnable(command: Command, path = ""): [path: string, command: Command][] {
+  if (command.commands.length === 0) return [[path, command]];
+  return command.commands.flatMap((own) => runnable(own, `${path} ${own.name()}`.trim()));
+}
+
+const commands = runnable(createProgram(() => undefined)).filter(([path]) => !path.startsWith("__"));
+const hasJson = (command: Command) => command.options.some(({ long }) => long === "--json");
+
 test("every command with --json has a schema, and every schema a command", () => {
-  const withJson = (command: Command, path: string): string[] => [
-    ...(command.options.some(({ long }) => long === "--json") ? [path.trim()] : []),
-    ...command.commands.flatMap((own) => withJson(own, `${path} ${own.name()}`)),
-  ];
-  const names = withJson(
-    createProgram(() => undefined),
-    "",
-  );
+  const names = commands.filter(([, command]) => hasJson(command)).map(([path]) => path);
   expect(Object.keys(schemas).sort()).toEqual([...names, "run --detach"].sort());
+});
+
+const without = commands.filter(([, command]) => !hasJson(command)).map(([path]) => path);
+
+test.each(without)("%s has no --json, and says why and what to use", async (path) => {
+  const { code, stdout, stderr } = await finished(holdfast(agent.url, [...path.split(" "), "--json"]));
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toMatch(new RegExp(`^holdfast: ${path} has no --json: it .+; .*holdfast .+\n$`));
 });
 
 test("a value that a schema does not describe is detected", () => {
@@ -75,15 +85,20 @@ test("console prints what its schema describes", async () => {
   await expectValid("console", ["console", "--json", "--read-only"]);
 });
 
-test("version, doctor and context ls print what their schemas describe", async () => {
-  config = createTempFolder();
+test("version and doctor print what their schemas describe", async () => {
   await expectValid("version", ["version", "--json"]);
   await expectValid("version", ["version", "--client", "--json"]);
   await expectValid("doctor", ["doctor", "--port", "0", "--json"]);
-  await finished(
-    holdfast("", ["context", "add", "a", "--url", "host"], { env: { XDG_CONFIG_HOME: config } }),
-  );
+});
+
+test("the commands of context print what their schemas describe", async () => {
+  config = createTempFolder();
+  await expectValid("context add", ["context", "add", "a", "--url", "host", "--json"]);
+  await expectValid("context add", ["context", "add", "b", "--url", "host", "--use", "--json"]);
   await expectValid("context ls", ["context", "ls", "--json"]);
+  await expectValid("context use", ["context", "use", "a", "--json"]);
+  await expectValid("context use", ["context", "use", "default", "--json"]);
+  await expectValid("context rm", ["context", "rm", "a", "b", "--json"], 2);
 });
 
 test("cp, ls and sync print what their schemas describe", async () => {

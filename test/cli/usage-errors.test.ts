@@ -76,6 +76,18 @@ const wrongFlags: [string[], string][] = [
     ["root@host"],
     "unknown command 'root@host'. Use: holdfast --url host shell. holdfast --help lists the commands.",
   ],
+  ...["table", "yaml", "", "{"].map((format): [string[], string] => [
+    ["inspect", "--format", format, "x"],
+    `option '-f, --format <format>' argument '${format}' is invalid. A format is json, or a template such as '{{.Pid}} {{.Tag}}'.`,
+  ]),
+  ...["json ", "yaml", ""].map((format): [string[], string] => [
+    ["ps", "--format", format],
+    `option '--format <format>' argument '${format}' is invalid. A format is table, json, or a template such as '{{.Pid}} {{.Tag}}'.`,
+  ]),
+  ...["ps", "inspect"].map((command): [string[], string] => [
+    [command, "--json", "--format", "{{.Pid}}", ...(command === "ps" ? [] : ["x"])],
+    "--json and --format name two formats: leave out one of them",
+  ]),
   [["ps", "extra"], "too many arguments for 'ps'. Expected 0 arguments but got 1. (holdfast ps --help)"],
   [["logs"], "missing required argument 'selector' (holdfast logs --help)"],
   [["logs", "x", "--from", "start"], `option '--from <offset>' argument 'start' is invalid. ${offset}`],

@@ -1,23 +1,31 @@
 // `--format`: "table", "json", or a template as docker's users type it: "{{.Pid}}\t{{.Tag}}", "table {{.Pid}} {{.User}}",
 // "{{json .}}". A subset of Go's templates: fields, and json, upper and lower of a field.
 
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { oneLine } from "../../text.ts";
 
-export type Format =
-  | { readonly kind: "table" }
-  | { readonly kind: "json" }
-  | { readonly kind: "template"; readonly hasHeadings: boolean; readonly parts: readonly Part[] };
+export interface Template {
+  readonly kind: "template";
+  readonly hasHeadings: boolean;
+  readonly parts: readonly Part[];
+}
+
+/** Of a command that has the formats `Word` besides templates. */
+export type FormatOf<Word extends string> = { readonly kind: Word } | Template;
 
 type Part = string | { readonly field: string; readonly as: "text" | "json" | "upper" | "lower" };
 
 /** The values of the fields of one row, with `.` for the whole row in JSON. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Throws InvalidArgumentError that names the fields. */
-export function readFormat(fields: readonly string[]): (text: string) => Format {
+/** `words` are the formats that the command has besides templates. Throws InvalidArgumentError that names what is allowed. */
+export function readFormat<Word extends "table" | "json">(
+  fields: readonly string[],
+  words: readonly Word[],
+): (text: string) => FormatOf<Word> {
   return (text) => {
-    if (text === "table" || text === "json") return { kind: text };
+    const word = words.find((own) => own === text);
+    if (word !== undefined) return { kind: word };
     const hasHeadings = /^table\s/.test(text);
     const template = hasHeadings ? text.replace(/^table\s+/, "") : text;
     const parts = partsOf(template);
@@ -27,9 +35,20 @@ export function readFormat(fields: readonly string[]): (text: string) => Format 
           `There is no field .${part.field}; the fields are .${fields.join(", .")}.`,
         );
     if (parts.every((part) => typeof part === "string"))
-      throw new InvalidArgumentError("A format is table, json, or a template such as '{{.Pid}} {{.Tag}}'.");
+      throw new InvalidArgumentError(
+        `A format is ${words.join(", ")}, or a template such as '{{.Pid}} {{.Tag}}'.`,
+      );
     return { kind: "template", hasHeadings, parts };
   };
+}
+
+/** Two formats on one command line are a mistake in it. */
+export function refuseTwoFormats(
+  command: Command,
+  { json = false, format }: { readonly json?: boolean; readonly format?: FormatOf<string> },
+): void {
+  if (json && format !== undefined && format.kind !== "json")
+    command.error("--json and --format name two formats: leave out one of them");
 }
 
 /** "\t" and "\n" are written so in a shell. */
@@ -47,10 +66,7 @@ function partsOf(template: string): Part[] {
 }
 
 /** Lines without line breaks. */
-export function applyTemplate(
-  { hasHeadings, parts }: Extract<Format, { kind: "template" }>,
-  rows: readonly Fields[],
-): string[] {
+export function applyTemplate({ hasHeadings, parts }: Template, rows: readonly Fields[]): string[] {
   const lines = rows.map((row) => parts.map((part) => valueText(part, row)).join(""));
   if (!hasHeadings) return lines;
   const headings = parts.map((part) => (typeof part === "string" ? part : part.field.toUpperCase())).join("");

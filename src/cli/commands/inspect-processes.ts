@@ -5,13 +5,14 @@ import { matchIn, ONE_TRY, withClient } from "../connect/with-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { UrlFlag } from "../options/agent-flags.ts";
 import { writeOut } from "../report/report.ts";
-import { applyTemplate, type Format } from "./format-template.ts";
+import { applyTemplate, type FormatOf } from "./format-template.ts";
 import { toFields } from "./process-fields.ts";
 import { toJson } from "./process-rows.ts";
 
 /** As commander names the values of the flags. */
 export interface InspectFlags extends UrlFlag {
-  readonly format?: Format;
+  readonly format?: FormatOf<"json">;
+  readonly json?: boolean;
 }
 
 /** Resolves with the exit code. */

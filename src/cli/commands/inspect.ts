@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { addConnectionFlags, SELECTOR } from "../options/agent-flags.ts";
-import { readFormat } from "./format-template.ts";
+import { readFormat, refuseTwoFormats } from "./format-template.ts";
 import type { InspectFlags } from "./inspect-processes.ts";
 import { processFields } from "./process-fields.ts";
 
@@ -16,11 +16,16 @@ export function addInspect(program: Command, done: (exitCode: number) => void): 
         "variables that were given at the start, which may be secret.",
     )
     .argument("<selector...>", SELECTOR)
-    .option("-f, --format <format>", "json or a template, see holdfast help ps", readFormat(processFields))
+    .option(
+      "-f, --format <format>",
+      "json or a template, see holdfast help ps",
+      readFormat(processFields, ["json"]),
+    )
     .option("--json", "JSON, which is also the default");
   addConnectionFlags(command)
     .addHelpText("after", INSPECT_HELP)
     .action(async (selectors: readonly string[], flags: InspectFlags) => {
+      refuseTwoFormats(command, flags);
       const { inspectProcesses } = await import("./inspect-processes.ts");
       done(await inspectProcesses(selectors, flags));
     });

@@ -7,7 +7,7 @@ import type { UrlFlag } from "../options/agent-flags.ts";
 import { writeOut } from "../report/report.ts";
 import { styled } from "../report/style.ts";
 import { columnsOf } from "../report/terminal-width.ts";
-import { applyTemplate, type Format } from "./format-template.ts";
+import { applyTemplate, type FormatOf } from "./format-template.ts";
 import { toFields } from "./process-fields.ts";
 import { type Filter, isMatch, wantsEnded } from "./process-filter.ts";
 import { columns, toCells, toJson } from "./process-rows.ts";
@@ -18,7 +18,7 @@ export interface PsFlags extends UrlFlag {
   readonly all?: boolean;
   readonly quiet?: boolean;
   readonly filter?: readonly Filter[];
-  readonly format?: Format;
+  readonly format?: FormatOf<"table" | "json">;
   readonly json?: boolean;
   /** False with --no-trunc. */
   readonly trunc: boolean;

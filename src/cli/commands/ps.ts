@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { addConnectionFlags } from "../options/agent-flags.ts";
-import { readFormat } from "./format-template.ts";
+import { readFormat, refuseTwoFormats } from "./format-template.ts";
 import type { PsFlags } from "./list-processes.ts";
 import { processFields } from "./process-fields.ts";
 import { filterKeys, filterStatuses, readFilter } from "./process-filter.ts";
@@ -16,12 +16,17 @@ export function addPs(program: Command, done: (exitCode: number) => void): void 
     .option("-a, --all", "also ended processes that are still retained")
     .option("-q, --quiet", "only the pids; no notices")
     .option("-f, --filter <key=value>", "only processes that match, see below", readFilter)
-    .option("--format <format>", "table, json or a template, see below", readFormat(processFields))
+    .option(
+      "--format <format>",
+      "table, json or a template, see below",
+      readFormat(processFields, ["table", "json"]),
+    )
     .option("--no-trunc", "whole commands, also on a terminal")
     .option("--json", "one JSON array instead of a table");
   addConnectionFlags(command, { ownQuiet: true })
     .addHelpText("after", PS_HELP)
     .action(async (flags: PsFlags) => {
+      refuseTwoFormats(command, flags);
       const { listProcesses } = await import("./list-processes.ts");
       done(await listProcesses(flags));
     });

@@ -7,6 +7,7 @@ import { FILE_ACCESS_MODES } from "../../filesystem/defaults.ts";
 import { DETACHED_MODES } from "../../process/defaults.ts";
 import { filterKeys, filterStatuses } from "../commands/process-filter.ts";
 import { signalNames } from "../commands/signal-words.ts";
+import { controlKeys, DEFAULT_DETACH_KEYS } from "../session/detach-keys.ts";
 import { sortKeys } from "../top/rates.ts";
 import { shells } from "./shells.ts";
 
@@ -24,7 +25,8 @@ export interface Candidates {
 }
 
 type AskedNames =
-  | ("files" | "remote files" | "remote folders" | "commands")
+  | ("files" | "directories" | "commands" | "variables")
+  | ("remote files" | "remote paths" | "remote folders")
   | ("running" | "processes" | "tags" | "contexts");
 
 const NOTHING: Candidates = { known: [] };
@@ -167,6 +169,19 @@ function valuesOf(command: Command, option: Option, typed: string): Candidates {
     case "--tls-key":
     case "--token-file":
       return { known: [], ask: "files" };
+    case "--default-workdir":
+    case "--cgroup":
+      return { known: [], ask: "directories" };
+    case "--to":
+      // The agent takes no relative path.
+      return typed.startsWith("/") ? { known: [], ask: "remote paths" } : choices(["/"]);
+    case "--env":
+      // A value that was begun is the user's own.
+      return typed.includes("=") ? NOTHING : { known: [], ask: "variables" };
+    case "--detach-keys":
+      return detachKeys(typed);
+    case "--tail":
+      return choices(["all"]);
     case "--context":
       return { known: [], ask: "contexts" };
     case "--signal":
@@ -205,6 +220,13 @@ function filters(typed: string): Candidates {
   return key === undefined
     ? choices(filterKeys.map((name) => `${name}=`))
     : { known: [], ask: "tags", prefix: key };
+}
+
+/** The keys before the last comma stay as they are typed. */
+function detachKeys(typed: string): Candidates {
+  const before = typed.slice(0, typed.lastIndexOf(",") + 1);
+  const whole = before === "" ? [DEFAULT_DETACH_KEYS, "none"] : [];
+  return choices([...whole, ...controlKeys.map((key) => before + key)]);
 }
 
 /** In the spelling that was begun: KILL, SIGKILL, kill or sigkill. */

@@ -14,7 +14,7 @@ import { writeOut } from "../report/report.ts";
 import { type Candidate, type Candidates, candidatesFor } from "./candidates.ts";
 
 /** The scripts replace such a line by the names that the shell knows. */
-const directives: readonly string[] = [":files", ":commands"];
+const directives: readonly string[] = [":files", ":directories", ":commands"];
 
 /** How long a person waits for a list of processes. */
 const MOST_MS = 1_500;
@@ -36,7 +36,7 @@ export async function printCandidates(
       // With a tab behind it, the name of a file is not taken for a directive.
       description === undefined && !directives.includes(value) ? value : `${value}\t${description ?? ""}`,
     );
-  const directive = ask === "files" || ask === "commands" ? [`:${ask}`] : [];
+  const directive = directives.filter((line) => line === `:${ask}`);
   await writeOut(process.stdout, [...lines, ...directive].map((line) => `${line}\n`).join(""));
   return exitCodes.done;
 }
@@ -52,19 +52,28 @@ async function named(
       value,
       description: url,
     }));
-  if (ask === undefined || ask === "files" || ask === "commands") return [];
+  if (ask === "variables") return variables(process.env);
+  if (ask === undefined || directives.includes(`:${ask}`)) return [];
   for (const [name, value] of flagsIn(words)) command.setOptionValueWithSource(name, value, "cli");
   chooseAgent(command, program, process.env);
   const client = createAgentClient({ reconnect: { callRetryMs: 0 }, ...accessOfChosenAgent() });
   try {
     const signal = AbortSignal.timeout(MOST_MS);
     if (ask === "remote files") return await remoteFiles(client, words, signal);
+    if (ask === "remote paths") return await remotePaths(client, words, signal);
     if (ask === "remote folders") return await remoteFolders(client, words, signal);
     const processes = await client.list({ includeEnded: ask !== "running", signal });
     return toCandidates(ask === "tags" ? processes.filter(({ tag }) => tag !== undefined) : processes);
   } finally {
     client.close();
   }
+}
+
+/** The names that a person can type. A shell also exports functions. */
+function variables(environment: NodeJS.ProcessEnv): Candidate[] {
+  return Object.keys(environment)
+    .filter((name) => /^[A-Za-z_]\w*$/.test(name))
+    .map((value) => ({ value }));
 }
 
 /** The entries of the directory that is being typed: `:dir/fi`. */
@@ -75,6 +84,16 @@ async function remoteFiles(
 ): Promise<Candidate[]> {
   const entries = await remoteEntries(client, words, words.at(-1)?.slice(1) ?? "", signal);
   return entries.map(({ path, isFolder }) => ({ value: `:${path}${isFolder ? "/" : ""}` }));
+}
+
+/** Those for a path that has no colon before it, because it can only be one of the agent. */
+async function remotePaths(
+  client: Client,
+  words: readonly string[],
+  signal: AbortSignal,
+): Promise<Candidate[]> {
+  const entries = await remoteEntries(client, words, words.at(-1) ?? "", signal);
+  return entries.map(({ path, isFolder }) => ({ value: `${path}${isFolder ? "/" : ""}` }));
 }
 
 /** Those for a working directory, which has no colon before it. */

@@ -29,6 +29,11 @@ _holdfast() {
         mapfile -t COMPREPLY < <(compgen -f -- "\${current#"$kept"}")
         return
         ;;
+      :directories)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -d -- "\${current#"$kept"}")
+        return
+        ;;
       :commands)
         mapfile -t COMPREPLY < <(compgen -c -- "$current")
         return
@@ -39,6 +44,8 @@ _holdfast() {
     # bash replaces only what follows the last "=" or ":", and inserts text as it is: a file may be named ";reboot".
     candidate=\${candidate#"$kept"}
     [[ $candidate ]] && printf -v candidate %q "$candidate"
+    # %q also quotes commas, which mean nothing outside of braces.
+    candidate=\${candidate//\\\\,/,}
     COMPREPLY+=("$candidate")
   done < <("\${words[0]}" __complete -- "\${words[@]:1}" 2>/dev/null)
 }
@@ -56,6 +63,11 @@ _holdfast() {
         # --ca=FILE: the name begins after the first "=".
         [[ \${words[CURRENT]} == --*=* ]] && compset -P 1 '*='
         _files
+        return
+        ;;
+      :directories)
+        [[ \${words[CURRENT]} == --*=* ]] && compset -P 1 '*='
+        _files -/
         return
         ;;
       :commands) _command_names -e; return ;;
@@ -82,10 +94,13 @@ function __holdfast_candidates
     set -l current (commandline -ct)
     for line in ($words[1] __complete -- $words[2..-1] "$current" 2>/dev/null)
         switch $line
-            case ':files'
+            case ':files' ':directories'
                 # --ca=FILE: the name begins after the first "=".
                 set -l flag (string match -r -- '^--[^=]+=' $current)
-                for path in (__fish_complete_path (string replace -- "$flag" '' $current))
+                set -l typed (string replace -- "$flag" '' $current)
+                set -l paths (__fish_complete_path $typed)
+                test $line = ':directories'; and set paths (__fish_complete_directories $typed '')
+                for path in $paths
                     printf '%s\\n' "$flag$path"
                 end
             case ':commands'

@@ -72,6 +72,18 @@ export function placeOfToken(): string | undefined {
   return chosen?.tokenFile === undefined ? `the variable ${TOKEN_VARIABLE}` : `the file ${chosen.tokenFile}`;
 }
 
+let isReached = false;
+
+/** The agent has answered this command. */
+export function markAgentReached(): void {
+  isReached = true;
+}
+
+/** Then a later failure is not that of a wrong address. */
+export function wasAgentReached(): boolean {
+  return isReached;
+}
+
 let access: AgentAccess | undefined;
 
 /** Reads the files once. Prints their safety problems. Throws an AccessError. */

@@ -3,7 +3,7 @@
 import { ClientError } from "../../client/index.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { WriteError } from "../report/report.ts";
-import { AccessError, contextOfChosenAgent, placeOfToken } from "./chosen-agent.ts";
+import { AccessError, contextOfChosenAgent, placeOfToken, wasAgentReached } from "./chosen-agent.ts";
 import { mayBeTls, secured, speaksTls } from "./tls-probe.ts";
 
 const UNTRUSTED = "its certificate is not trusted; --ca names the file with the certificates to trust";
@@ -57,6 +57,12 @@ export function isWrongAddress(error: unknown): boolean {
 /** An unexpected error is a bug: its line contains the stack. */
 function describeFailure(error: unknown, url: string): string {
   const reason = addressFailure(error);
+  if (wasAgentReached()) {
+    const lost = reason ?? reasonIn(lossWords, error);
+    const state = describeEnd(error) === undefined ? "no longer answers" : "has ended";
+    if (lost !== undefined)
+      return `the agent at ${url} ${state}: ${lost}; when it is back, repeat this command`;
+  }
   if (reason !== undefined) return noAgent(url, reason);
   if (error instanceof ClientError && isAboutToken(error)) return refusedToken(error, url);
   if (error instanceof ClientError && temporary.test(error.message))
@@ -115,9 +121,18 @@ export function describeLoss(error: ClientError): string {
   );
 }
 
+/** Why there is no agent any more, if the network cannot be the reason. */
+export function describeEnd(error: unknown): string | undefined {
+  return reasonIn(endWords, error);
+}
+
 function inSeconds(message: string): string {
   return message.replace(/\b(\d+)000 ms\b/g, "$1 s");
 }
+
+const endWords: ReadonlyMap<string, string> = new Map(
+  [...unreachable].filter(([code]) => code === "ECONNREFUSED" || code === "ENOENT"),
+);
 
 const lossWords: ReadonlyMap<string, string> = new Map([
   ["ECONNRESET", "connection reset"],

@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError } from "commander";
 import { readText, readUrl } from "../options/values.ts";
-import type { AddFlags, ListFlags } from "./change-contexts.ts";
+import type { AddFlags, JsonFlag } from "./change-contexts.ts";
 
 const NAME = "name of a context";
 
@@ -27,20 +27,22 @@ export function addContext(program: Command, done: (exitCode: number) => void): 
     .option("--access-token-file <file>", "file with its access token", readText)
     .option("--ca <file>", "PEM certificates to check the agent's with, for https", readText)
     .option("--use", "use it from now on")
+    .option("--json", "one JSON object: the context")
     .addHelpText("after", examples("holdfast context add prod --url https://agent.example.com --use"))
     .action(async (name: string, flags: AddFlags) => {
       const { addNamed } = await import("./change-contexts.ts");
-      done(addNamed(name, flags));
+      done(await addNamed(name, flags));
     });
   context
     .command("use")
     .summary("use a context from now on")
     .description('Uses a context from now on; "default" uses none.')
     .argument("<context>", NAME)
+    .option("--json", "one JSON object: the context in use")
     .addHelpText("after", examples("holdfast context use prod"))
-    .action(async (name: string) => {
+    .action(async (name: string, flags: JsonFlag) => {
       const { useNamed } = await import("./change-contexts.ts");
-      done(useNamed(name));
+      done(await useNamed(name, flags));
     });
   context
     .command("ls")
@@ -48,7 +50,7 @@ export function addContext(program: Command, done: (exitCode: number) => void): 
     .description("Lists the contexts; * marks the one in use.")
     .option("--json", "one JSON array instead of a table")
     .addHelpText("after", examples("holdfast context ls"))
-    .action(async (flags: ListFlags) => {
+    .action(async (flags: JsonFlag) => {
       const { listNamed } = await import("./change-contexts.ts");
       done(await listNamed(flags));
     });
@@ -57,10 +59,11 @@ export function addContext(program: Command, done: (exitCode: number) => void): 
     .summary("remove a context")
     .description("Removes contexts. The agents and their token files stay.")
     .argument("<context...>", NAME)
+    .option("--json", "one JSON object per removed context")
     .addHelpText("after", examples("holdfast context rm prod"))
-    .action(async (names: readonly string[]) => {
+    .action(async (names: readonly string[], flags: JsonFlag) => {
       const { removeNamed } = await import("./change-contexts.ts");
-      done(removeNamed(names));
+      done(await removeNamed(names, flags));
     });
 }
 

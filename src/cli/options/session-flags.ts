@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { exitCodes } from "../exit-codes.ts";
-import { type DetachKeys, readDetachKeys } from "../session/detach-keys.ts";
+import { DEFAULT_DETACH_KEYS, type DetachKeys, readDetachKeys } from "../session/detach-keys.ts";
 import { addConnectionFlags, giveUpSetting, type UrlFlag, usageExitsWith } from "./agent-flags.ts";
 import { setting } from "./settings.ts";
 
@@ -22,7 +22,7 @@ export function addSessionFlags(command: Command): Command {
       setting({
         flags: "--detach-keys <keys>",
         description: "keys that leave a process on a terminal, or none",
-        fallback: "ctrl-p,ctrl-q",
+        fallback: DEFAULT_DETACH_KEYS,
         read: readDetachKeys,
       }),
     )

@@ -18,6 +18,7 @@ export function jsonReport(): Report {
       write("data", { stream: kind, offset, ...content(data), ...(times && { times: times.map(toTime) }) }),
     gap: ({ from, to }) => write("gap", { from, to }),
     lost: (reason) => writeLater("reconnecting", { reason }),
+    gone: (reason) => writeLater("trouble", { message: `the agent has ended: ${reason}` }),
     back: (offset) => writeLater("reconnected", { offset }),
     problem: (message) => writeLater("trouble", { message }),
     stopping: (reason, graceMs) => writeLater("agent_stopping", { reason, grace_ms: graceMs }),

@@ -13,6 +13,8 @@ export interface Report {
   gap(event: GapEvent): Promise<void>;
   /** See ConnectionListener. */
   lost(reason: string, wasUp: boolean): void;
+  /** There is no agent any more; the command continues to try. */
+  gone(reason: string): void;
   /** Connected again; the output continues at `offset`. */
   back(offset: number, wasUp: boolean): void;
   /** Another problem; the process continues. */

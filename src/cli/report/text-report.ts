@@ -45,6 +45,10 @@ export function textReport(): Report {
           ? `the connection is lost (${reason}): reconnecting`
           : `the agent cannot be reached (${reason}): retrying`,
       ),
+    gone: (reason) =>
+      notice(
+        `the agent has ended: ${reason}; trying until it is started again (Ctrl-C or --give-up-after ends this command)`,
+      ),
     back: (_offset, wasUp) => notice(wasUp ? "reconnected" : "connected"),
     problem: printLine,
     stopping: (reason, graceMs) =>

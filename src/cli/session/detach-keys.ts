@@ -9,6 +9,14 @@ export interface DetachKeys {
   readonly bytes: Uint8Array;
 }
 
+export const DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q";
+
+/** For completion. Not ctrl-[, which is Escape, and not ctrl-@, which hardly any keyboard has. */
+export const controlKeys: readonly string[] = Array.from(
+  "abcdefghijklmnopqrstuvwxyz]^_\\",
+  (key) => `ctrl-${key}`,
+);
+
 /** "ctrl-p,ctrl-q": each a character, or ctrl- and one of a-z @ [ \ ] ^ _; or "none". As for docker. */
 export function readDetachKeys(text: string): DetachKeys {
   if (text === "none") return { name: "none", bytes: new Uint8Array() };

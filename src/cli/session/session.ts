@@ -16,6 +16,7 @@ import { AwayLine } from "./away-line.ts";
 import { DetachKeyScanner, type DetachKeys } from "./detach-keys.ts";
 import { InputFeed } from "./input-feed.ts";
 import { type Fate, type Leave, statusOfLeaving } from "./leaving.ts";
+import { RestingCode } from "./resting-code.ts";
 import { SignalRelay } from "./signal-relay.ts";
 import { openStdin, StdinError } from "./stdin.ts";
 import { openTerminal, type Terminal, windowSize } from "./terminal.ts";
@@ -56,7 +57,10 @@ export async function runSession(open: OpenProcess, settings: SessionSettings): 
   });
   const plainReport = settings.json ? jsonReport() : terminalReport(textReport(), modes);
   const leaving = deferred<Leave>();
-  const state: SessionState = { terminal: undefined, input: undefined, writingSinceMs: undefined };
+  const state: SessionState = {
+    ...{ terminal: undefined, input: undefined, writingSinceMs: undefined },
+    code: new RestingCode(),
+  };
   const awayLine = new AwayLine({
     keys: () => (state.terminal?.isRaw === true ? "Enter tries now, q or Ctrl-C leaves" : "Ctrl-C leaves"),
     isShown: !settings.json && process.stderr.isTTY === true && !areNoticesSilent(),
@@ -64,6 +68,7 @@ export async function runSession(open: OpenProcess, settings: SessionSettings): 
   const report = besideLine(plainReport, awayLine);
   const connection = new ConnectionWatch({
     lost: report.lost,
+    gone: report.gone,
     retrying: (delayMs) => awayLine.waiting(delayMs),
     back: (offset, wasUp) => {
       awayLine.clear();
@@ -102,6 +107,7 @@ export async function runSession(open: OpenProcess, settings: SessionSettings): 
     return await runAttached(session, input);
   } finally {
     awayLine.clear();
+    state.code.stop();
     // The terminal first: after signals.stop, a signal ends this process at once.
     state.terminal?.close();
     signals.stop();
@@ -112,6 +118,10 @@ export async function runSession(open: OpenProcess, settings: SessionSettings): 
 function besideLine(report: Report, awayLine: AwayLine): Report {
   return {
     ...report,
+    gone: (reason) => {
+      awayLine.hide();
+      report.gone(reason);
+    },
     problem: (message) => {
       awayLine.hide();
       report.problem(message);
@@ -129,6 +139,7 @@ interface SessionState {
   input: InputFeed | undefined;
   /** When the current write of output began. */
   writingSinceMs: number | undefined;
+  readonly code: RestingCode;
 }
 
 /** Throws a StdinError if input was asked for and the process has none. */
@@ -187,7 +198,9 @@ async function runAttached(session: Session, takesInput: boolean): Promise<numbe
 
 /** Resolves when the whole output of the process is written. */
 async function relayOutput({ remote, place, report, state }: Session): Promise<undefined> {
+  state.code.work();
   for await (const event of remote) {
+    state.code.work();
     state.writingSinceMs = performance.now();
     await reportEvent(report, event);
     state.writingSinceMs = undefined;

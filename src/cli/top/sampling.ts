@@ -2,6 +2,7 @@
 // processes.
 
 import type { Client } from "../../client/index.ts";
+import { markAgentReached } from "../connect/chosen-agent.ts";
 import type { UrlFlag } from "../options/agent-flags.ts";
 import type { Sample, SortKey } from "./rates.ts";
 
@@ -15,5 +16,6 @@ export interface TopFlags extends UrlFlag {
 
 export async function sample(client: Client, signal?: AbortSignal): Promise<Sample> {
   const processes = await client.list({ usage: true, ...(signal && { signal }) });
+  markAgentReached();
   return { atMs: performance.now(), processes };
 }

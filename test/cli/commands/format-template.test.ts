@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { applyTemplate, readFormat } from "../../../src/cli/commands/format-template.ts";
 
-const read = readFormat(["Pid", "Tag"]);
+const read = readFormat(["Pid", "Tag"], ["table", "json"]);
 const rows = [
   { ".": { pid: 1 }, Pid: 1, Tag: "a" },
   { ".": { pid: 20 }, Pid: 20, Tag: "" },

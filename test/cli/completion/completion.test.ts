@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { candidatesFor } from "../../../src/cli/completion/candidates.ts";
 import { createProgram } from "../../../src/cli/program.ts";
+import { readDetachKeys } from "../../../src/cli/session/detach-keys.ts";
 import { agentForFile } from "../../client/file-agent.ts";
 import { cleanEnvironment, cliPath } from "../../support/agent/agent.ts";
 import { onTerminal } from "../../support/proc/on-terminal.ts";
@@ -43,6 +44,39 @@ test("commands, the flags of a command, and the values of a flag are candidates"
   expect(known("serve", "--token-file", "").ask).toBe("files");
   expect(known("console", "--process", "").ask).toBe("running");
   expect(known("run", "-w", "").ask).toBe("remote folders");
+});
+
+test("the values of --env, --to, --default-workdir, --detach-keys and --tail are candidates", () => {
+  for (const command of ["run", "shell"]) {
+    expect(known(command, "-e", "")).toEqual({ values: [], ask: "variables" });
+    expect(known(command, "--env=PA")).toEqual({ values: [], ask: "variables" });
+  }
+  expect(known("run", "-e", "PATH=/b")).toEqual({ values: [], ask: undefined });
+  expect(known("upgrade", "--to", "")).toEqual({ values: ["/"], ask: undefined });
+  expect(known("upgrade", "--to", "/usr/lo")).toEqual({ values: [], ask: "remote paths" });
+  expect(known("serve", "--default-workdir", "").ask).toBe("directories");
+  expect(known("logs", "--tail", "")).toEqual({ values: ["all"], ask: undefined });
+  expect(known("run", "--detach-keys", "").values).toEqual(
+    expect.arrayContaining(["ctrl-p,ctrl-q", "none", "ctrl-a", "ctrl-]"]),
+  );
+  const [first] = known("attach", "--detach-keys", "ctrl-a,c").values;
+  expect(first).toBe("ctrl-a,ctrl-a");
+});
+
+test("every key that completion offers for --detach-keys is accepted", () => {
+  for (const typed of ["", "ctrl-a,"])
+    for (const keys of known("run", "--detach-keys", typed).values)
+      expect(() => readDetachKeys(keys)).not.toThrow();
+});
+
+test("a user is one of the agent's machine: neither users nor files of this one are candidates", () => {
+  for (const [command, flag] of [
+    ["run", "-u"],
+    ["shell", "--user"],
+    ["cp", "-u"],
+    ["serve", "--default-user"],
+  ] as const)
+    expect(known(command, flag, "")).toEqual({ values: [], ask: undefined });
 });
 
 test("arguments are processes, signals, shells, and the words of the program to run", () => {
@@ -86,6 +120,7 @@ beforeEach(() => {
   const bin = createTempFolder();
   cwd = createTempFolder();
   writeFileSync(join(cwd, "certificate"), "");
+  mkdirSync(join(cwd, "certificates"));
   mkdirSync(join(bin, "holdfast-config", "holdfast"), { recursive: true });
   const contexts = { contexts: { prod: { url: agent.url } } };
   writeFileSync(join(bin, "holdfast-config", "holdfast", "config.json"), JSON.stringify(contexts), {
@@ -115,6 +150,13 @@ const typedLines = [
   ["holdfast run -w /etc/def", "/etc/default/"],
   ["holdfast kill -KI", "-KILL"],
   ["holdfast kill -s SIGKI", "SIGKILL"],
+  ["holdfast run -e XDG_CONF", "XDG_CONFIG_HOME"],
+  ["holdfast run --env=XDG_CONF", "XDG_CONFIG_HOME"],
+  ["holdfast serve --default-workdir cert", "certificates"],
+  ["holdfast serve --default-workdir=cert", "certificates"],
+  ["holdfast upgrade --to /etc/hostn", "/etc/hostname"],
+  ["holdfast run --detach-keys ctrl-p,ctrl-x,ctrl-", "ctrl-p,ctrl-x,ctrl-q"],
+  ["holdfast logs --tail a", "all"],
 ] as const;
 
 test.each(typedLines)("bash completes %j with %j", async (line, expected) => {
@@ -129,8 +171,13 @@ test.each(typedLines)("fish completes %j with %j", async (line, expected) => {
   await leave(agent.url, "exec sleep 1000", { tag: "web" });
   const script = `holdfast completion fish | source; complete -C '${line}'`;
   const { stdout } = await run("fish", ["--no-config", "-c", script], { env, cwd });
-  const values = stdout.split("\n").map((offered) => offered.replace(/\t.*/, ""));
-  expect(values.some((value) => value === expected || value.endsWith(`=${expected}`))).toBe(true);
+  // fish shows what is a directory.
+  const values = stdout.split("\n").map((offered) => offered.replace(/\/?(\t.*)?$/, ""));
+  const wanted = expected.replace(/\/$/, "");
+  expect(
+    values.some((value) => value === wanted || value.endsWith(`=${wanted}`)),
+    stdout,
+  ).toBe(true);
 });
 
 test.each(typedLines)("zsh completes %j with %j when Tab is pressed", async (line, expected) => {
@@ -150,6 +197,24 @@ test.each(typedLines)("zsh completes %j with %j when Tab is pressed", async (lin
   // zsh may ring between what is typed and what it adds.
   await zsh.waitFor(new RegExp([...expected].join(".?")), from);
   zsh.type("\u0003exit\r");
+});
+
+const offered = {
+  bash: `source <(holdfast completion bash); COMP_LINE="$LINE" COMP_POINT=\${#LINE}; _holdfast; printf '%s\\n' "\${COMPREPLY[@]}"`,
+  fish: 'holdfast completion fish | source; complete -C "$LINE"',
+} as const;
+
+test.each(["bash", "fish"] as const)("%s offers no file for a directory or a user", async (shell) => {
+  if (shell === "fish") needPrograms("fish");
+  for (const [line, expected] of [
+    ["holdfast serve --default-workdir cert", /^certificates\/?\n$/],
+    ["holdfast run -u cert", /^\n?$/],
+    ["holdfast run -e cert", /^\n?$/],
+  ] as const) {
+    const args = [shell === "bash" ? "--norc" : "--no-config", "-c", offered[shell]];
+    const { stdout } = await run(shell, args, { env: { ...env, LINE: line }, cwd });
+    expect(stdout.replace(/\t.*/g, "")).toMatch(expected);
+  }
 });
 
 test("bash completes on a terminal when Tab is pressed", async () => {

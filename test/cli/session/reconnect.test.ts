@@ -131,7 +131,7 @@ test("--give-up-after ends the waiting for an agent that does not return", async
   const { code, stderr } = await finished(command);
   expect(code).toBe(125);
   expect(stderr).toMatch(
-    /^holdfast: the connection is lost \(.*\): reconnecting\nholdfast: no agent at http:.*\n$/,
+    /^holdfast: the connection is lost \(.*\): reconnecting\n(holdfast: the agent has ended: nothing listens there; .*\n)?holdfast: the agent at http:.* has ended: .*\n$/,
   );
 });
 

@@ -7,7 +7,7 @@ import { agentForFile } from "../../client/file-agent.ts";
 import { cliPath, startAgent } from "../../support/agent/agent.ts";
 import { startCuttingProxy } from "../../support/network/cutting-proxy.ts";
 import { type OnTerminal, onTerminal } from "../../support/proc/on-terminal.ts";
-import { holdfastOnTerminal } from "../holdfast.ts";
+import { holdfastOnTerminal, leave, untilProcess } from "../holdfast.ts";
 
 const agent = agentForFile();
 
@@ -81,6 +81,30 @@ describe("the modes are reset", () => {
     terminal.kill(signal);
     expect(await terminal.exited()).toBe(code);
     expectReset(terminal);
+  });
+
+  test.each([
+    ["SIGINT", 130],
+    ["SIGQUIT", 131],
+    ["SIGTERM", 143],
+  ] as const)("by the third %s to an attach whose process outlives it", async (signal, code) => {
+    const tag = `outlives ${signal}`;
+    await leave(agent.url, `trap 'echo got' INT QUIT TERM; ${SCRIPT}; while :; do read x; done`, {
+      ...{ tag, bytes: expect.any(Number) },
+      pty: { cols: 80, rows: 24 },
+    });
+    const terminal = holdfastOnTerminal(agent.url, ["attach", "--from", "0", tag], {
+      env: { NO_COLOR: "1" },
+    });
+    await terminal.waitFor(/ready/);
+    terminal.kill(signal);
+    await terminal.waitFor(/got/);
+    terminal.kill(signal);
+    await terminal.waitFor(/was sent again; the next/);
+    terminal.kill(signal);
+    expect(await terminal.exited()).toBe(code);
+    expectReset(terminal);
+    expect((await untilProcess(agent.url, tag, { subscribers: 0 })).exit).toBeUndefined();
   });
 
   test("when the agent ends, and the reason is repeated below: the full screen with the notice is gone", async () => {
