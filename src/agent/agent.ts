@@ -45,6 +45,7 @@ import {
   ClientActivity,
   createRpcAnswer,
   idleMemory,
+  noteGarbage,
   OutputStreams,
   rpcRequirement,
   ServingState,
@@ -197,6 +198,7 @@ async function compose(
     answer: settings.pageOut ? idlePages.watch(watched) : watched,
     onIdleCount: idleMemory(table.memoryBudget),
     hasRoomForStreams: waitingMemory(table.memoryBudget, activity),
+    onGarbage: noteGarbage,
     onRefused: ({ code, message }, request) => activity.refusedRequest(code, message, { ...request }),
     logger,
   });

@@ -17,6 +17,11 @@ export function pathOf(request: NodeRequest): string {
   return target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/]*/i, "");
 }
 
+/** The text of all headers, and of the target. */
+export function headerBytesOf({ rawHeaders, url = "" }: NodeRequest): number {
+  return rawHeaders.reduce((sum, text) => sum + text.length, url.length);
+}
+
 /** The part of `Headers` that is used here. */
 export interface HeaderReader {
   get(name: string): string | null;

@@ -34,6 +34,7 @@ export {
 } from "./envelope.ts";
 export {
   type HeaderReader,
+  headerBytesOf,
   headerReader,
   isGoneClient,
   type NodeRequest,

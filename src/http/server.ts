@@ -60,6 +60,8 @@ export interface ServerOptions {
   readonly onIdleCount?: (connections: number) => void;
   /** Whether so many streams of HTTP/2 may wait for their turn. Default: any number. */
   readonly hasRoomForStreams?: HasRoom;
+  /** Is told how much garbage requests have left in small pieces, which V8 hardly notices. */
+  readonly onGarbage?: (bytes: number) => void;
   /**
    * The connections and sockets of another image of this agent. Its connections are not read before
    * `goOn`.
@@ -125,8 +127,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     sweep.hurry();
     answer(request, response);
   };
-  const { tls, logger, hasRoomForStreams } = options;
-  const entry = createConnectionEntry({ listener, idle, limits, hasRoomForStreams, tls, logger });
+  const { tls, logger, hasRoomForStreams, onGarbage } = options;
+  const entry = createConnectionEntry({ listener, idle, limits, hasRoomForStreams, onGarbage, tls, logger });
   const { headersMs, idleConnectionMs: idleMs } = limits;
   const sweep = createSweep(entry.connections, { headersMs, idleMs }, entry.checkTimes, entry.isSilent);
   const accept = (socket: Socket) => {

@@ -35,18 +35,71 @@ const NO_ERROR = 0;
 const RESET_RETRY_MS = 20;
 const MAX_RESET_RETRIES = 50;
 
-/** The request class of an HTTP/1.1 server: counts what has arrived of the body. */
+/** What is to be told that a piece of a body has arrived on a connection. */
+const onPiece = new WeakMap<Socket, (socket: Socket) => void>();
+
+/** Calls `listener` for each piece of a body that arrives on `socket`. */
+export function watchPieces(socket: Socket, listener: (socket: Socket) => void): void {
+  onPiece.set(socket, listener);
+}
+
+/** Connections that Node does not read until a handler takes more of a body. */
+const full = new WeakSet<Socket>();
+
+/** Whether a body on this connection waits for its handler. */
+export function isBodyFull(socket: Socket): boolean {
+  return full.has(socket);
+}
+
+/**
+ * A body waits for its handler if so many pieces of it wait, also if they are few bytes. Node makes a piece of each chunk, which
+ * takes 400 bytes: its own limit is 64 KiB, which are 26 MB in chunks of one byte.
+ */
+const MAX_WAITING_PIECES = 1024;
+
+/** The request class of an HTTP/1.1 server: counts what has arrived of the body, and how many pieces wait. */
 export class CountedRequest extends IncomingMessage {
   #bodyBytes = 0;
+  #waitingPieces = 0;
+  /** How much the stream asked for when too many pieces waited. */
+  #askedFor: number | undefined;
 
   get bodyBytes(): number {
     return this.#bodyBytes;
   }
 
-  /** Node's parser passes on the body with it. */
+  /** Node's parser passes on the body with it. It does not read the connection after false, until `_read`. */
   override push(chunk: Uint8Array | null, encoding?: BufferEncoding): boolean {
-    if (chunk !== null) this.#bodyBytes += chunk.length;
-    return super.push(chunk, encoding);
+    if (chunk !== null) {
+      this.#bodyBytes += chunk.length;
+      this.#waitingPieces++;
+      onPiece.get(this.socket)?.(this.socket);
+    }
+    const takesMore = super.push(chunk, encoding) && this.#waitingPieces < MAX_WAITING_PIECES;
+    // The end of a body takes no more either, and stops nothing.
+    if (chunk !== null && !takesMore) full.add(this.socket);
+    else full.delete(this.socket);
+    return takesMore;
+  }
+
+  override _read(bytes: number): void {
+    if (this.readableLength > 0 && this.#waitingPieces >= MAX_WAITING_PIECES) {
+      this.#askedFor = bytes;
+      return;
+    }
+    full.delete(this.socket);
+    super._read(bytes);
+  }
+
+  override read(bytes?: number): unknown {
+    const piece: unknown = super.read(bytes);
+    if (this.readableLength === 0) {
+      this.#waitingPieces = 0;
+      const askedFor = this.#askedFor;
+      this.#askedFor = undefined;
+      if (askedFor !== undefined) this._read(askedFor);
+    }
+    return piece;
   }
 }
 
@@ -97,12 +150,23 @@ export function inOrder(listener: RequestListener, queue: PipelineQueue): Reques
     // A pipelined request waits until its response owns the connection. Node does not close a response
     // that never owned it, and a listener that streams to such a response would wait forever.
     if (response.socket !== null) return dispatch();
-    if (!queue.enter(request.socket, request)) return void request.socket.destroy();
+    if (!queue.enter(request.socket, request)) return breakOff(request.socket);
     response.once("socket", () => {
       queue.leave(request.socket);
       dispatch();
     });
   };
+}
+
+/**
+ * Closes a connection, and ends the parsing of what has arrived on it: a thousand requests can follow, and each would cost Node an
+ * error when it learns of the close.
+ */
+function breakOff(socket: Socket): void {
+  const parser: unknown = Reflect.get(socket, "parser");
+  // Node's field, called with each head. 2 says that the rest is of another protocol, so the parser leaves it.
+  if (typeof parser === "object" && parser !== null) Reflect.set(parser, "onIncoming", () => 2);
+  socket.destroy();
 }
 
 /** Whether the answer on this connection is its last one. */

@@ -4,16 +4,23 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
-import { CountedRequest, inOrder, responseClass } from "./early-answer.ts";
+import { CountedRequest, inOrder, responseClass, watchPieces } from "./early-answer.ts";
 import { answerParseErrors, LATE_HEADERS, refuseExpectation, withHost } from "./http1-errors.ts";
 import { PipelineQueue } from "./pipeline-queue.ts";
+import type { ReadTurns } from "./read-turns.ts";
 import { createRequestTimes } from "./request-times.ts";
 import { bytesOf, hasBody, hasHalfHead, headArrived, watchHeads } from "./sent-ahead.ts";
 import { followAnswers } from "./written-answers.ts";
 
+/** What Node takes for a piece of a body, in addition to its bytes: it copies each. A chunk of one byte is a piece. */
+const PIECE_BYTES = 512;
+const COUNTED_PIECES = 2048;
+
 export interface Http1Options {
   readonly listener: RequestListener;
   readonly limits: HttpLimits;
+  readonly turns: ReadTurns;
+  readonly onGarbage: ((bytes: number) => void) | undefined;
   /** While it returns true, every answer ends its connection. */
   readonly endsConnections: () => boolean;
 }
@@ -30,15 +37,22 @@ export interface Http1Server {
   checkTimes(): void;
 }
 
-export function createHttp1Server({ listener, limits, endsConnections }: Http1Options): Http1Server {
+export function createHttp1Server(options: Http1Options): Http1Server {
+  const { listener, limits, turns, onGarbage, endsConnections } = options;
   const { headersMs, idleConnectionMs: idleMs } = limits;
   const times = createRequestTimes({ headersMs, idleMs }, (socket) => {
     const error = Object.assign(new Error("the headers did not arrive in time"), { code: LATE_HEADERS });
     server.emit("clientError", error, socket);
   });
   const queue = new PipelineQueue();
+  const note = (socket: Socket) => turns.note(socket);
+  let pieces = 0;
+  const notePiece = (socket: Socket) => {
+    turns.note(socket);
+    if (++pieces % COUNTED_PIECES === 0) onGarbage?.(COUNTED_PIECES * PIECE_BYTES);
+  };
   const watched = (inner: RequestListener) =>
-    times.watch(followHeads(inOrder(followAnswers(whenParsed(inner)), queue)));
+    times.watch(followHeads(inOrder(followAnswers(whenParsed(inner)), queue), note));
   // It never listens; it is passed connections. So Node does not start its periodic check of them.
   const server = createServer(
     {
@@ -59,8 +73,12 @@ export function createHttp1Server({ listener, limits, endsConnections }: Http1Op
   return {
     accept: (socket, isIdle) => {
       times.add(socket, isIdle);
-      server.emit("connection", socket);
-      watchHeads(socket);
+      watchPieces(socket, notePiece);
+      turns.add(socket, () => {
+        server.emit("connection", socket);
+        watchHeads(socket);
+        socket.resume();
+      });
     },
     sentAhead: (socket) => (hasHalfHead(socket) ? undefined : bytesOf(queue.waitingOn(socket))),
     checkTimes: times.check,
@@ -80,9 +98,11 @@ function whenParsed(listener: RequestListener): RequestListener {
   };
 }
 
-function followHeads(listener: RequestListener): RequestListener {
+function followHeads(listener: RequestListener, onHead: (socket: Socket) => void): RequestListener {
   return (request, response) => {
-    headArrived(request.socket);
+    const { socket } = request;
+    headArrived(socket);
     listener(request, response);
+    onHead(socket);
   };
 }

@@ -8,7 +8,7 @@
 
 import { Code } from "@connectrpc/connect";
 import type { NodeRequest, NodeResponse, Refusal, RequestListener } from "../../http/index.ts";
-import { pathOf, refuse } from "../../http/index.ts";
+import { headerBytesOf, pathOf, refuse } from "../../http/index.ts";
 import { endUnfinished } from "../body/unfinished-requests.ts";
 import type { ClientActivity } from "../client-activity.ts";
 import { Headroom, type ReservableBudget } from "./headroom.ts";
@@ -129,10 +129,6 @@ export class RequestLimit {
       headers: { "Retry-After": "1" },
     };
   }
-}
-
-function headerBytesOf({ rawHeaders, url = "" }: NodeRequest): number {
-  return rawHeaders.reduce((sum, text) => sum + text.length, url.length);
 }
 
 function isComplete(request: NodeRequest): boolean {

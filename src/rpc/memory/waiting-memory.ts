@@ -8,17 +8,19 @@ import { noteRequest } from "./resident-memory.ts";
 
 /** Measured on Node 20 and 26: the objects of Node, before anything looks at the request. */
 const COST_BYTES = 12 * 1024;
+/** As text, and as the bytes they came in. */
+const HEADER_COPIES = 2;
 /** The first ones do not count: about 80. */
 const UNCOUNTED_BYTES = 1024 * 1024;
 
-/** Returns what says whether there is room for so many streams, and counts them if there is. */
+/** Returns what says whether there is room for so many streams, with so much text in their headers, and counts them if there is. */
 export function waitingMemory(
   budget: ReservableBudget & { readonly bytes: number },
   activity: Pick<ClientActivity, "refusedRequest">,
-): (streams: number) => boolean {
+): (streams: number, headerBytes: number) => boolean {
   const headroom = new Headroom(budget, UNCOUNTED_BYTES, false);
-  return (streams) => {
-    if (headroom.add(COST_BYTES * streams - headroom.heldBytes)) return true;
+  return (streams, headerBytes) => {
+    if (headroom.add(COST_BYTES * streams + HEADER_COPIES * headerBytes - headroom.heldBytes)) return true;
     const message = `no memory for another stream beside ${streams - 1} that wait for their turn and what is held for clients (${budget.bytes} bytes; --memory-budget)`;
     activity.refusedRequest(Code.ResourceExhausted, message, {});
     noteRequest();

@@ -12,19 +12,22 @@ test("the first streams do not count, each further one counts 12 KiB, and one wi
   const refusals: string[] = [];
   const hasRoom = waitingMemory(budget, { refusedRequest: (_, message) => refusals.push(message) });
   const uncounted = Math.floor(MIB / COST_BYTES);
-  expect(hasRoom(uncounted)).toBe(true);
+  expect(hasRoom(uncounted, 0)).toBe(true);
   expect(budget.heldBytes).toBe(0);
-  expect(hasRoom(100)).toBe(true);
+  expect(hasRoom(100, 0)).toBe(true);
   expect(budget.heldBytes).toBe(100 * COST_BYTES - MIB);
   expect(refusals).toEqual([]);
   let most = 100;
-  while (hasRoom(most + 1)) most++;
+  while (hasRoom(most + 1, 0)) most++;
   expect(budget.heldBytes).toBe(most * COST_BYTES - MIB);
   expect(most).toBeGreaterThan((4 * MIB) / COST_BYTES);
   expect(most).toBeLessThanOrEqual((5 * MIB) / COST_BYTES);
   expect(refusals).toEqual([
     `no memory for another stream beside ${most} that wait for their turn and what is held for clients (4194304 bytes; --memory-budget)`,
   ]);
-  expect(hasRoom(0)).toBe(true);
+  expect(hasRoom(0, 0)).toBe(true);
+  expect(hasRoom(1, MIB)).toBe(true);
+  expect(budget.heldBytes).toBe(COST_BYTES + MIB);
+  expect(hasRoom(0, 0)).toBe(true);
   expect(budget.heldBytes).toBe(0);
 });
