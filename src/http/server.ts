@@ -60,6 +60,8 @@ export interface ServerOptions {
   readonly onIdleCount?: (connections: number) => void;
   /** Whether so many streams of HTTP/2 may wait for their turn. Default: any number. */
   readonly hasRoomForStreams?: HasRoom;
+  /** Is called for each request that arrives, also one that is not admitted, with the length of its headers. */
+  readonly onRequest?: (headerBytes: number) => void;
   /** Is told how much garbage requests have left in small pieces, which V8 hardly notices. */
   readonly onGarbage?: (bytes: number) => void;
   /**
@@ -127,8 +129,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     sweep.hurry();
     answer(request, response);
   };
-  const { tls, logger, hasRoomForStreams, onGarbage } = options;
-  const entry = createConnectionEntry({ listener, idle, limits, hasRoomForStreams, onGarbage, tls, logger });
+  const { tls, logger, hasRoomForStreams, onRequest, onGarbage } = options;
+  const entry = createConnectionEntry({
+    ...{ listener, idle, limits, hasRoomForStreams, tls, logger },
+    ...{ onRequest, onGarbage },
+  });
   const { headersMs, idleConnectionMs: idleMs } = limits;
   const sweep = createSweep(entry.connections, { headersMs, idleMs }, entry.checkTimes, entry.isSilent);
   const accept = (socket: Socket) => {

@@ -2,7 +2,7 @@ export { ClientActivity, type ClientStatistics, type SavedClientStatistics } fro
 export { type WatchStreamState, WatchStreams } from "./filesystem/watch-streams.ts";
 export type { LoadedRpcs, RpcAnswerOptions } from "./loaded-rpcs.ts";
 export { idleMemory } from "./memory/idle-memory.ts";
-export { noteGarbage, watchResidentMemory } from "./memory/resident-memory.ts";
+export { noteGarbage, noteRequest, watchResidentMemory } from "./memory/resident-memory.ts";
 export { waitingMemory } from "./memory/waiting-memory.ts";
 export { OutputStreams } from "./output/output-streams.ts";
 export type { StreamState } from "./output/stream-state.ts";

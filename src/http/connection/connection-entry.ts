@@ -26,6 +26,8 @@ export interface ConnectionEntryOptions {
   readonly limits: HttpLimits;
   /** Undefined: there always is. */
   readonly hasRoomForStreams: HasRoom | undefined;
+  /** Is called for each request that arrives, with the length of its headers. */
+  readonly onRequest: ((headerBytes: number) => void) | undefined;
   /** Is told of garbage that the runtime leaves. */
   readonly onGarbage: ((bytes: number) => void) | undefined;
   /** Undefined: plain text. */

@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { RequestListener } from "../exchange.ts";
+import { headerBytesOf, type NodeRequest, type RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
 import { CountedRequest, inOrder, responseClass, watchPieces } from "./early-answer.ts";
 import { answerParseErrors, LATE_HEADERS, refuseExpectation, withHost } from "./http1-errors.ts";
@@ -20,6 +20,7 @@ export interface Http1Options {
   readonly listener: RequestListener;
   readonly limits: HttpLimits;
   readonly turns: ReadTurns;
+  readonly onRequest: ((headerBytes: number) => void) | undefined;
   readonly onGarbage: ((bytes: number) => void) | undefined;
   /** While it returns true, every answer ends its connection. */
   readonly endsConnections: () => boolean;
@@ -38,21 +39,24 @@ export interface Http1Server {
 }
 
 export function createHttp1Server(options: Http1Options): Http1Server {
-  const { listener, limits, turns, onGarbage, endsConnections } = options;
+  const { listener, limits, turns, onRequest, onGarbage, endsConnections } = options;
   const { headersMs, idleConnectionMs: idleMs } = limits;
   const times = createRequestTimes({ headersMs, idleMs }, (socket) => {
     const error = Object.assign(new Error("the headers did not arrive in time"), { code: LATE_HEADERS });
     server.emit("clientError", error, socket);
   });
   const queue = new PipelineQueue();
-  const note = (socket: Socket) => turns.note(socket);
+  const noteHead = (request: NodeRequest) => {
+    turns.note(request.socket);
+    onRequest?.(headerBytesOf(request));
+  };
   let pieces = 0;
   const notePiece = (socket: Socket) => {
     turns.note(socket);
     if (++pieces % COUNTED_PIECES === 0) onGarbage?.(COUNTED_PIECES * PIECE_BYTES);
   };
   const watched = (inner: RequestListener) =>
-    times.watch(followHeads(inOrder(followAnswers(whenParsed(inner)), queue), note));
+    times.watch(followHeads(inOrder(followAnswers(whenParsed(inner)), queue), noteHead));
   // It never listens; it is passed connections. So Node does not start its periodic check of them.
   const server = createServer(
     {
@@ -98,11 +102,12 @@ function whenParsed(listener: RequestListener): RequestListener {
   };
 }
 
-function followHeads(listener: RequestListener, onHead: (socket: Socket) => void): RequestListener {
+type RequestWatcher = (request: NodeRequest) => void;
+
+function followHeads(listener: RequestListener, onHead: RequestWatcher): RequestListener {
   return (request, response) => {
-    const { socket } = request;
-    headArrived(socket);
+    headArrived(request.socket);
     listener(request, response);
-    onHead(socket);
+    onHead(request);
   };
 }

@@ -40,6 +40,7 @@ export interface Http2Options {
   readonly listener: RequestListener;
   readonly limits: HttpLimits;
   readonly waiting: WaitingStreams;
+  readonly onRequest: ((headerBytes: number) => void) | undefined;
   /** While it returns true, a new connection gets one answer, and GOAWAY. */
   readonly endsConnections: () => boolean;
   readonly logger: Logger;
@@ -53,7 +54,7 @@ export interface Http2Entry {
 
 /** Node's HTTP/2 is loaded by the first call: without it the agent starts 5 ms sooner. */
 export function createHttp2Server(options: Http2Options): Http2Entry {
-  const { listener, limits, waiting, endsConnections, logger } = options;
+  const { listener, limits, waiting, onRequest, endsConnections, logger } = options;
   const { createServer } = process.getBuiltinModule("node:http2");
   const maxHeaderListSize = Math.max(LEAST_HEADER_BYTES, 2 * limits.maxHeaderBytes);
   const ahead = () =>
@@ -61,7 +62,7 @@ export function createHttp2Server(options: Http2Options): Http2Entry {
   let sessions = 1;
   const mostStreams = limits.maxStreams + SHORT_CALLS;
   const raising = raisingLimit(listener, { most: mostStreams, ahead });
-  const server = createServer({}, unlessCancelled(raising.listener, waiting));
+  const server = createServer({}, unlessCancelled(raising.listener, { waiting, onRequest }));
   server.on("sessionError", (error) => logger.debug({ err: error }, "an HTTP/2 connection broke"));
   server.on("session", (session: ServerHttp2Session) => {
     raising.add(session);
@@ -121,14 +122,19 @@ type Http2Listener = (request: Http2ServerRequest, response: Http2ServerResponse
  * would cost 30 KB to answer. Streams for which there is no room while they wait are reset: REFUSED_STREAM says that nothing
  * of the request was done, so that clients may send it again.
  */
-function unlessCancelled(listener: Http2Listener, waiting: WaitingStreams): Http2Listener {
+function unlessCancelled(
+  listener: Http2Listener,
+  { waiting, onRequest }: Pick<Http2Options, "waiting" | "onRequest">,
+): Http2Listener {
   const pace = new Pace();
   return (request, response) => {
     const { stream } = request;
     const { session } = stream;
     // A stream that is closed has no session.
     if (session === undefined) return;
-    const leave = waiting.add(session, headerBytesOf(request));
+    const headerBytes = headerBytesOf(request);
+    onRequest?.(headerBytes);
+    const leave = waiting.add(session, headerBytes);
     if (leave === undefined) return stream.close(REFUSED_STREAM);
     const begin = () => {
       leave();

@@ -16,17 +16,35 @@ export interface WrittenAnswer {
   readonly early: EarlyBytes | undefined;
 }
 
-/** The response that owns a connection, or owned it last. */
-const responses = new WeakMap<Socket, ServerResponse>();
+/** What is asked of an answer. */
+interface Answer {
+  readonly writableEnded: boolean;
+  readonly writableLength: number;
+  readonly req: { readonly complete: boolean };
+}
+
+/** An answer that was sent, to a request that has arrived completely. The request itself, with its headers, is not kept. */
+const SENT: Answer = { writableEnded: true, writableLength: 0, req: { complete: true } };
+
+/** The answer that owns a connection, or owned it last. */
+const answers = new WeakMap<Socket, Answer>();
 /** Connections with the end of an answer that another image of the agent began. */
 const continued = new WeakMap<Socket, EarlyBytes>();
 
 /** `listener` gets requests when their response owns the connection. */
 export function followAnswers(listener: RequestListener): RequestListener {
   return (request, response) => {
-    if (!("stream" in response)) responses.set(request.socket, response);
+    if (!("stream" in response)) follow(request.socket, response);
     listener(request, response);
   };
+}
+
+function follow(socket: Socket, response: ServerResponse): void {
+  answers.set(socket, response);
+  response.once("close", () => {
+    const isSent = response.writableEnded && response.writableLength === 0 && response.req.complete;
+    if (isSent && answers.get(socket) === response) answers.set(socket, SENT);
+  });
 }
 
 /** The answer that another image began is written. */
@@ -42,16 +60,16 @@ export function unmarkWritten(socket: Socket): void {
 /** Undefined if the answer on the connection is not written completely, or cannot be carried. */
 export function writtenAnswer(socket: Socket): WrittenAnswer | undefined {
   const early = continued.get(socket);
-  const response = responses.get(socket);
-  if (early === undefined && !isWritten(response, socket)) return undefined;
+  const answer = answers.get(socket);
+  if (early === undefined && !isWritten(answer, socket)) return undefined;
   const unsent = unsentOn(socket);
   if (unsent === undefined) return undefined;
   // The rest of a request that was answered early is read and discarded.
-  const isLast = hasLastAnswer(socket) || (early === undefined && response?.req.complete === false);
+  const isLast = hasLastAnswer(socket) || (early === undefined && answer?.req.complete === false);
   return { unsent, isLast, early };
 }
 
 /** All of it is in the connection's own buffer, or further. */
-function isWritten(response: ServerResponse | undefined, socket: Socket): boolean {
-  return response?.writableEnded === true && response.writableLength <= socket.writableLength;
+function isWritten(answer: Answer | undefined, socket: Socket): boolean {
+  return answer?.writableEnded === true && answer.writableLength <= socket.writableLength;
 }

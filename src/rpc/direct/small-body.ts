@@ -5,6 +5,9 @@
 import type { NodeRequest, NodeResponse } from "../../http/index.ts";
 import { failAtLimit, limitTime } from "../body/timely-body.ts";
 
+/** A piece takes 400 bytes beside its own: more than so many are joined. */
+const MAX_PIECES = 64;
+
 export type SmallBody =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
   /** The body is too long, the memory has no room for it, or its head is refused. */
@@ -41,6 +44,7 @@ export function readSmallBody(
     for (let piece = request.read(); piece !== null; piece = request.read()) {
       pieces.push(piece);
       bytes += piece.length;
+      if (pieces.length > MAX_PIECES) pieces.push(Buffer.concat(pieces.splice(0)));
       if (bytes > maxBytes || !canReserve(reserve, piece.length) || isHeadRefused()) return false;
     }
     return true;

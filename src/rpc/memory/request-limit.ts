@@ -12,7 +12,6 @@ import { headerBytesOf, pathOf, refuse } from "../../http/index.ts";
 import { endUnfinished } from "../body/unfinished-requests.ts";
 import type { ClientActivity } from "../client-activity.ts";
 import { Headroom, type ReservableBudget } from "./headroom.ts";
-import { noteGarbage, noteRequest } from "./resident-memory.ts";
 
 /**
  * `call`: one message and one answer. `stream`: Start, Connect and the like. `upload`: a stream of the client, of which the
@@ -37,7 +36,6 @@ const PLACES: Readonly<Partial<Record<RequestKind, number>>> = { control: 64, li
 const HEADER_COPIES = 2;
 /** A place is not for requests with longer headers: places are not counted. */
 const MAX_PLACED_HEADER_BYTES = 16 * 1024;
-const LONG_HEADER_BYTES = 4 * 1024;
 
 interface Call {
   readonly request: NodeRequest;
@@ -70,12 +68,11 @@ export class RequestLimit {
       const release =
         this.#hold(COST_BYTES[kind] + headerBytes) ??
         (headerBytes <= MAX_PLACED_HEADER_BYTES ? this.#takePlace(kind, { request, response }) : undefined);
-      if (release === undefined) return this.#refuse(request, response, path, headerBytes);
+      if (release === undefined) return this.#refuse(request, response, path);
       this.#openCount++;
       response.once("close", () => {
         this.#openCount--;
         release();
-        this.#noteGarbage(headerBytes);
       });
       listener(request, response);
     };
@@ -107,17 +104,10 @@ export class RequestLimit {
     return () => void calls.delete(call);
   }
 
-  #refuse(request: NodeRequest, response: NodeResponse, path: string, headerBytes: number): void {
+  #refuse(request: NodeRequest, response: NodeResponse, path: string): void {
     const refusal = this.#refusal();
     this.#activity.refusedRequest(refusal.code, refusal.message, { path });
     refuse(request, response, refusal);
-    this.#noteGarbage(headerBytes);
-  }
-
-  /** Short headers are a small part of the garbage of a request. */
-  #noteGarbage(headerBytes: number): void {
-    noteRequest();
-    if (headerBytes >= LONG_HEADER_BYTES) noteGarbage(headerBytes);
   }
 
   #refusal(): Refusal {

@@ -21,6 +21,10 @@ const LOOK_AFTER_BYTES = 4 * 1024 * 1024;
 /** A small call leaves about 40 KB. After so many requests, memory is looked at too. */
 const LOOK_AFTER_REQUESTS = 200;
 
+const LONG_HEADER_BYTES = 2 * 1024;
+/** Node holds them as text, and as the bytes they came in. */
+const HEADER_COPIES = 2;
+
 let watch: MemoryWatch | undefined;
 let requests = 0;
 let garbageBytes = 0;
@@ -85,8 +89,9 @@ export function noteGarbage(bytes: number): void {
   if (watch?.look() !== true) collectNew();
 }
 
-/** To be called at the end of each request. */
-export function noteRequest(): void {
+/** To be called for each request. Short headers are a small part of its garbage. */
+export function noteRequest(headerBytes: number): void {
+  if (headerBytes >= LONG_HEADER_BYTES) noteGarbage(HEADER_COPIES * headerBytes);
   if (++requests < LOOK_AFTER_REQUESTS) return;
   requests = 0;
   watch?.look();

@@ -4,7 +4,6 @@
 import { Code } from "@connectrpc/connect";
 import type { ClientActivity } from "../client-activity.ts";
 import { Headroom, type ReservableBudget } from "./headroom.ts";
-import { noteRequest } from "./resident-memory.ts";
 
 /** Measured on Node 20 and 26: the objects of Node, before anything looks at the request. */
 const COST_BYTES = 12 * 1024;
@@ -23,7 +22,6 @@ export function waitingMemory(
     if (headroom.add(COST_BYTES * streams + HEADER_COPIES * headerBytes - headroom.heldBytes)) return true;
     const message = `no memory for another stream beside ${streams - 1} that wait for their turn and what is held for clients (${budget.bytes} bytes; --memory-budget)`;
     activity.refusedRequest(Code.ResourceExhausted, message, {});
-    noteRequest();
     return false;
   };
 }
