@@ -78,7 +78,10 @@ export function createHttp1Server(options: Http1Options): Http1Server {
     accept: (socket, isIdle) => {
       times.add(socket, isIdle);
       watchPieces(socket, notePiece);
+      // It may break before it begins.
+      socket.on("error", ignore);
       turns.add(socket, () => {
+        socket.off("error", ignore);
         server.emit("connection", socket);
         watchHeads(socket);
         socket.resume();
@@ -87,6 +90,10 @@ export function createHttp1Server(options: Http1Options): Http1Server {
     sentAhead: (socket) => (hasHalfHead(socket) ? undefined : bytesOf(queue.waitingOn(socket))),
     checkTimes: times.check,
   };
+}
+
+function ignore(): void {
+  // The connection closes.
 }
 
 /**
