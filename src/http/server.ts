@@ -176,8 +176,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         if (socket.destroyed) return;
         if (isLastAnswer) return endAfterLastAnswer(socket);
         acceptUsed(socket);
-        // It may have been paused: a new listener alone does not make it flow again.
-        socket.resume();
       },
     };
   };

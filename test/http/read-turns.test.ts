@@ -109,6 +109,8 @@ test("a quiet connection is read in each turn, before one that took much time, a
   const { turns, read, endTurn, pass } = clock;
   const quiet = connection("quiet");
   turns.add(quiet, () => undefined);
+  read(quiet, 0);
+  endTurn();
   pass(10_000);
   const sockets = busy(20, clock);
   for (let i = 0; i < 20; i++) {
@@ -182,7 +184,11 @@ test("quiet connections are released 32 in a turn, even if turns are long", () =
   const clock = turnsWithClock();
   const { turns, read, endTurn, pass } = clock;
   const quiet = many(100);
-  for (const socket of quiet) turns.add(socket, () => undefined);
+  for (const socket of quiet) {
+    turns.add(socket, () => undefined);
+    read(socket, 0);
+    endTurn();
+  }
   pass(10_000);
   const [greedy = connection("none")] = busy(1, clock);
   const released = new Set<Held>();

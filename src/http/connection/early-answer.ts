@@ -35,7 +35,7 @@ const NO_ERROR = 0;
 const RESET_RETRY_MS = 20;
 const MAX_RESET_RETRIES = 50;
 
-/** What is to be told that a piece of a body has arrived on a connection. */
+/** Listeners for pieces of bodies, by connection. */
 const onPiece = new WeakMap<Socket, (socket: Socket) => void>();
 
 /** Calls `listener` for each piece of a body that arrives on `socket`. */
@@ -44,11 +44,11 @@ export function watchPieces(socket: Socket, listener: (socket: Socket) => void):
 }
 
 /** Connections that Node does not read until a handler takes more of a body. */
-const full = new WeakSet<Socket>();
+const fullBodies = new WeakSet<Socket>();
 
 /** Whether a body on this connection waits for its handler. */
 export function isBodyFull(socket: Socket): boolean {
-  return full.has(socket);
+  return fullBodies.has(socket);
 }
 
 /**
@@ -76,9 +76,9 @@ export class CountedRequest extends IncomingMessage {
       onPiece.get(this.socket)?.(this.socket);
     }
     const takesMore = super.push(chunk, encoding) && this.#waitingPieces < MAX_WAITING_PIECES;
-    // The end of a body takes no more either, and stops nothing.
-    if (chunk !== null && !takesMore) full.add(this.socket);
-    else full.delete(this.socket);
+    // `push(null)` returns false also, but Node continues to read.
+    if (chunk !== null && !takesMore) fullBodies.add(this.socket);
+    else fullBodies.delete(this.socket);
     return takesMore;
   }
 
@@ -87,17 +87,20 @@ export class CountedRequest extends IncomingMessage {
       this.#askedFor = bytes;
       return;
     }
-    full.delete(this.socket);
+    fullBodies.delete(this.socket);
     super._read(bytes);
   }
 
   override read(bytes?: number): unknown {
     const piece: unknown = super.read(bytes);
-    if (this.readableLength === 0) {
-      this.#waitingPieces = 0;
+    if (this.readableLength === 0) this.#waitingPieces = 0;
+    // A handler that asks for more bytes than there are must get them.
+    const wantsMore = this.readableLength === 0 || (piece === null && bytes !== 0);
+    if (wantsMore && this.#askedFor !== undefined) {
       const askedFor = this.#askedFor;
       this.#askedFor = undefined;
-      if (askedFor !== undefined) this._read(askedFor);
+      fullBodies.delete(this.socket);
+      super._read(askedFor);
     }
     return piece;
   }

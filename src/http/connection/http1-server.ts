@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { headerBytesOf, type NodeRequest, type RequestListener } from "../exchange.ts";
 import type { HttpLimits } from "../limits.ts";
-import { CountedRequest, inOrder, responseClass, watchPieces } from "./early-answer.ts";
+import { CountedRequest, inOrder, responseClass, setLastAnswer, watchPieces } from "./early-answer.ts";
 import { answerParseErrors, LATE_HEADERS, refuseExpectation, withHost } from "./http1-errors.ts";
 import { PipelineQueue } from "./pipeline-queue.ts";
 import type { ReadTurns } from "./read-turns.ts";
@@ -41,13 +41,16 @@ export interface Http1Server {
 export function createHttp1Server(options: Http1Options): Http1Server {
   const { listener, limits, turns, onRequest, onGarbage, endsConnections } = options;
   const { headersMs, idleConnectionMs: idleMs } = limits;
-  const times = createRequestTimes({ headersMs, idleMs }, (socket) => {
+  const onLate = (socket: Socket) => {
+    // Nothing that arrives after the answer is executed.
+    setLastAnswer(socket);
     const error = Object.assign(new Error("the headers did not arrive in time"), { code: LATE_HEADERS });
     server.emit("clientError", error, socket);
-  });
+  };
+  const times = createRequestTimes({ headersMs, idleMs }, onLate, (socket) => turns.isHeld(socket));
   const queue = new PipelineQueue();
   const noteHead = (request: NodeRequest) => {
-    turns.note(request.socket);
+    if (!isSecure(request.socket)) turns.note(request.socket);
     onRequest?.(headerBytesOf(request));
   };
   let pieces = 0;
@@ -76,20 +79,27 @@ export function createHttp1Server(options: Http1Options): Http1Server {
   answerParseErrors(server, limits.maxHeaderBytes);
   return {
     accept: (socket, isIdle) => {
-      times.add(socket, isIdle);
-      watchPieces(socket, notePiece);
-      // It may break before it begins.
-      socket.on("error", ignore);
-      turns.add(socket, () => {
-        socket.off("error", ignore);
+      const begin = () => {
+        times.add(socket, isIdle);
         server.emit("connection", socket);
         watchHeads(socket);
+        socket.off("error", ignore);
         socket.resume();
-      });
+      };
+      // Not with TLS: Node's TLS passes on what it has read of a connection that is paused, and a parser that is paused fails then.
+      if (isSecure(socket)) return begin();
+      // It may break before it begins.
+      socket.on("error", ignore);
+      watchPieces(socket, notePiece);
+      turns.add(socket, begin);
     },
     sentAhead: (socket) => (hasHalfHead(socket) ? undefined : bytesOf(queue.waitingOn(socket))),
     checkTimes: times.check,
   };
+}
+
+function isSecure(socket: Socket): boolean {
+  return "encrypted" in socket;
 }
 
 function ignore(): void {

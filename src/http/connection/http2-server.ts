@@ -19,13 +19,9 @@ const SHORT_CALLS = 256;
 
 /**
  * A client may open so many streams beyond those that are being answered. The library itself refuses more, before they cost
- * 12 KB each, so that one read does not bring three thousand.
+ * 12 KB each, so that one read does not bring three thousand. Clients open up to 100 before they know this number.
  */
 const STREAMS_AHEAD = 128;
-/** With many connections, fewer for each: about so many in all… */
-const STREAMS_AHEAD_OF_ALL = 1024;
-/** …and at least so many for each. */
-const LEAST_STREAMS_AHEAD = 8;
 
 /**
  * Node resets a stream whose headers are larger than this (its default); up to it, the agent can answer
@@ -46,71 +42,48 @@ export interface Http2Options {
   readonly logger: Logger;
 }
 
-export interface Http2Entry {
-  readonly server: Http2Server;
-  /** To be called before the server is passed a connection. */
-  prepare(): void;
-}
-
 /** Node's HTTP/2 is loaded by the first call: without it the agent starts 5 ms sooner. */
-export function createHttp2Server(options: Http2Options): Http2Entry {
+export function createHttp2Server(options: Http2Options): Http2Server {
   const { listener, limits, waiting, onRequest, endsConnections, logger } = options;
   const { createServer } = process.getBuiltinModule("node:http2");
-  const maxHeaderListSize = Math.max(LEAST_HEADER_BYTES, 2 * limits.maxHeaderBytes);
-  const ahead = () =>
-    Math.max(LEAST_STREAMS_AHEAD, Math.min(STREAMS_AHEAD, Math.floor(STREAMS_AHEAD_OF_ALL / sessions)));
-  let sessions = 1;
-  const mostStreams = limits.maxStreams + SHORT_CALLS;
-  const raising = raisingLimit(listener, { most: mostStreams, ahead });
-  const server = createServer({}, unlessCancelled(raising.listener, { waiting, onRequest }));
+  const settings = {
+    maxHeaderListSize: Math.max(LEAST_HEADER_BYTES, 2 * limits.maxHeaderBytes),
+    maxConcurrentStreams: STREAMS_AHEAD,
+  };
+  const raising = raisingLimit(listener, limits.maxStreams + SHORT_CALLS);
+  const server = createServer({ settings }, unlessCancelled(raising, { waiting, onRequest }));
   server.on("sessionError", (error) => logger.debug({ err: error }, "an HTTP/2 connection broke"));
   server.on("session", (session: ServerHttp2Session) => {
-    raising.add(session);
-    sessions++;
-    session.once("close", () => sessions--);
     // After the first stream: GOAWAY before it would leave the client without an answer.
     if (endsConnections()) session.once("stream", () => setImmediate(() => session.close()));
   });
-  const prepare = () => server.updateSettings({ maxHeaderListSize, maxConcurrentStreams: ahead() });
-  return { server, prepare };
-}
-
-interface StreamLimits {
-  /** Of one connection. */
-  readonly most: number;
-  /** Beyond those that are being answered. */
-  readonly ahead: () => number;
+  return server;
 }
 
 /**
- * Calls `listener`, and lets each client open more streams while many of its streams are open. The limit of a connection never
- * becomes lower: streams on their way would be refused.
+ * Calls `listener`, and lets each client open more streams while many of its streams are open, up to `most`. The limit of a
+ * connection never becomes lower: streams on their way would be refused.
  */
-function raisingLimit(listener: RequestListener, { most, ahead }: StreamLimits) {
+function raisingLimit(listener: RequestListener, most: number): Http2Listener {
   const bySession = new WeakMap<object, { open: number; limit: number; isRaising: boolean }>();
   const follow = (session: Http2Session, response: Http2ServerResponse) => {
-    const streams = bySession.get(session);
-    if (streams === undefined) return;
+    const streams = bySession.get(session) ?? { open: 0, limit: STREAMS_AHEAD, isRaising: false };
+    bySession.set(session, streams);
     streams.open++;
     response.once("close", () => streams.open--);
-    const more = ahead();
+    const isNear = streams.limit < most && streams.open > streams.limit - STREAMS_AHEAD / 2;
     // One at a time: Node ends the connection of a client that does not acknowledge them.
-    if (streams.limit >= most || streams.isRaising || streams.open <= streams.limit - more / 2) return;
-    streams.limit = Math.max(streams.limit, Math.min(most, streams.open + more));
+    if (!isNear || streams.isRaising) return;
+    streams.limit = Math.min(most, streams.open + STREAMS_AHEAD);
     streams.isRaising = true;
     session.settings({ maxConcurrentStreams: streams.limit }, () => {
       streams.isRaising = false;
     });
   };
-  return {
-    /** To be called for each new connection. */
-    add: (session: Http2Session) =>
-      void bySession.set(session, { open: 0, limit: ahead(), isRaising: false }),
-    listener: ((request, response) => {
-      const { session } = request.stream;
-      if (session !== undefined) follow(session, response);
-      listener(request, response);
-    }) satisfies Http2Listener,
+  return (request, response) => {
+    const { session } = request.stream;
+    if (session !== undefined) follow(session, response);
+    listener(request, response);
   };
 }
 

@@ -8,13 +8,14 @@ import type { Socket } from "node:net";
 
 /** When a turn has read for so long, all connections are held. */
 export const MAX_TURN_MS = 20;
-/** How many connections are released in the first turn after that. Twice as many after a short turn, half after a long one. */
+/** Half as many connections are released in the first turn after that; then twice as many after a short turn, half after a long one. */
 const FIRST_BATCH = 8;
-/** A connection that has taken less than this is quiet. One that was not read yet is not. */
+/** A connection that has taken less than this lately is quiet. One that was not read yet is not. */
 const QUIET_MS = 2;
+const UNKNOWN_MS = Number.POSITIVE_INFINITY;
 /** So many quiet ones are released in each turn in addition. */
 const QUIET_BATCH = 32;
-/** What a connection has taken counts half after so much time. */
+/** The half-life of what a connection has taken. */
 const HALF_LIFE_MS = 1000;
 
 /** A connection, as far as this file needs it. */
@@ -34,7 +35,7 @@ interface NodeParts {
 
 interface Taken {
   ms: number;
-  /** When that was right. */
+  /** The time of that value. */
   atMs: number;
 }
 
@@ -56,7 +57,9 @@ export class ReadTurns {
   /** Those that wait, in the order in which they are released. */
   readonly #quiet: Waiting[] = [];
   readonly #busy: Waiting[] = [];
-  /** Those that were released last: each of them is read once before it is held again. */
+  /** Those in both queues that are held. Node itself can release one: see `#resume`. */
+  readonly #held = new Set<Held>();
+  /** Those that were released last: they are held again only when they are read. */
   #released = new Set<Held>();
   #batch = FIRST_BATCH;
   /** When something was last read in this turn, and from which connection. */
@@ -77,15 +80,28 @@ export class ReadTurns {
 
   /** Calls `begin`, from which on Node's server reads `connection`: now, or in one of the next turns if this one has read for long. */
   add(connection: Held, begin: () => void): void {
-    this.#taken.set(connection, { ms: QUIET_MS, atMs: this.#nowMs() });
-    connection.once("close", () => this.#taken.delete(connection));
-    if (this.#isLong) this.#busy.push({ connection, release: begin });
-    else begin();
+    const beginNow = () => {
+      this.#taken.set(connection, { ms: UNKNOWN_MS, atMs: this.#nowMs() });
+      connection.once("close", () => this.#taken.delete(connection));
+      begin();
+    };
+    if (this.#isLong) {
+      // Without a reader, what arrives on one that flows is lost.
+      connection.pause();
+      this.#busy.push({ connection, release: beginNow });
+    } else beginNow();
+  }
+
+  /** Whether `connection` waits, and nothing of it is read. */
+  isHeld(connection: Held): boolean {
+    return this.#held.has(connection);
   }
 
   /** To be called when a request, or a piece of a body, has been read from `connection`. */
   note(connection: Held): void {
     const nowMs = this.#nowMs();
+    const taken = this.#taken.get(connection);
+    if (taken?.ms === UNKNOWN_MS) taken.ms = 0;
     const wasReading = this.#reading === connection;
     this.#reading = connection;
     if (this.#readAtMs === undefined) {
@@ -96,7 +112,6 @@ export class ReadTurns {
     }
     const tookMs = nowMs - this.#readAtMs;
     this.#readAtMs = nowMs;
-    const taken = this.#taken.get(connection);
     // The time between two connections can be that of anything.
     if (taken !== undefined && wasReading) {
       taken.ms = recentMs(taken, nowMs) + tookMs;
@@ -104,7 +119,9 @@ export class ReadTurns {
     }
     const wasLong = this.#isLong;
     this.#turnMs += tookMs;
-    if (!wasLong && this.#isLong) this.#holdAll(nowMs);
+    if (!this.#isLong) return;
+    if (!wasLong) this.#holdAll(nowMs);
+    else if (taken !== undefined) this.#hold(connection, taken, nowMs);
   }
 
   get #isLong(): boolean {
@@ -113,15 +130,21 @@ export class ReadTurns {
 
   #holdAll(nowMs: number): void {
     for (const [connection, taken] of this.#taken) {
-      if (connection !== this.#reading && this.#released.has(connection)) continue;
-      if (!hold(connection)) continue;
-      const queue = recentMs(taken, nowMs) < QUIET_MS ? this.#quiet : this.#busy;
-      queue.push({ connection, release: () => this.#resume(connection) });
+      if (connection === this.#reading || !this.#released.has(connection))
+        this.#hold(connection, taken, nowMs);
     }
   }
 
-  /** As Node does it when answers are sent. */
+  #hold(connection: Held, taken: Taken, nowMs: number): void {
+    if (!hold(connection) || this.#held.has(connection)) return;
+    this.#held.add(connection);
+    const queue = recentMs(taken, nowMs) < QUIET_MS ? this.#quiet : this.#busy;
+    queue.push({ connection, release: () => this.#resume(connection) });
+  }
+
+  /** As Node does it when answers are sent. Then Node may have released the connection before. */
   #resume(connection: Held & NodeParts): void {
+    this.#held.delete(connection);
     connection._paused = false;
     connection.parser?.resume();
     // Otherwise Node resumes it when the handler takes more.
@@ -143,11 +166,14 @@ export class ReadTurns {
     this.#reading = undefined;
     this.#turnMs = 0;
     const released = [...this.#quiet.splice(0, QUIET_BATCH), ...this.#busy.splice(0, this.#batch)];
-    for (const { connection, release } of released) if (!connection.destroyed) release();
     this.#released = new Set(released.map(({ connection }) => connection));
     // What was released is read before the end of the next turn.
     if (released.length > 0) this.#awaitEnd();
     else this.#batch = FIRST_BATCH;
+    for (const { connection, release } of released) {
+      if (connection.destroyed) this.#held.delete(connection);
+      else release();
+    }
   }
 }
 

@@ -33,10 +33,14 @@ export interface RequestTimes {
   check(): void;
 }
 
-/** `onLate` is called for a connection whose headers do not arrive in time. Idle connections are closed without an answer. */
+/**
+ * `onLate` is called for a connection whose headers do not arrive in time. Idle connections are closed without an answer. What has
+ * arrived on a connection that `isHeld` is not read, so that its time does not pass.
+ */
 export function createRequestTimes(
   { headersMs, idleMs }: RequestTimeLimits,
   onLate: (socket: Socket) => void,
+  isHeld: (socket: Socket) => boolean = () => false,
 ): RequestTimes {
   const connections = new Map<Socket, Connection>();
   const onDone = (connection: Connection): void => {
@@ -67,6 +71,7 @@ export function createRequestTimes(
       const now = realClock.nowMs();
       for (const connection of connections.values()) {
         const { socket, state } = connection;
+        if (isHeld(socket) && state.kind !== "answer") connection.state = { ...state, sinceMs: now };
         const hasBegun = hasHalfHead(socket);
         if (state.kind === "request" && (hasBegun || socket.bytesRead > state.bytesRead))
           connection.state = { kind: "headers", sinceMs: now };

@@ -5,7 +5,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /** Shorter runs stay, so that an error's position is right for what people write. */
-export const LEAST_RUN_BYTES = 64;
+export const LEAST_RUN_BYTES = 128;
+/** One byte in so many is looked at, so that two of a long run are. */
+const STEP_BYTES = 64;
 /** A message with more strings is left as it is: each costs two searches. */
 const MAX_STRINGS = 20_000;
 /** For one string. Each costs another search. */
@@ -36,18 +38,18 @@ interface Gap {
 
 /** Adds to `parts` what is before each long run in the gap, from `kept` on. Returns the end of the last run. */
 function cutGap(json: Buffer, { start, end }: Gap, kept: number, parts: Buffer[]): number {
-  let behind = kept;
-  let runStart = start;
-  for (let at = start; at <= end; at++) {
-    if (at < end && isBlank(json[at])) continue;
-    if (at - runStart >= LEAST_RUN_BYTES) {
-      // One stays: it can be what separates two tokens.
-      parts.push(json.subarray(behind, runStart + 1));
-      behind = at;
-    }
-    runStart = at + 1;
+  let keptEnd = kept;
+  for (let at = start; at < end; at += STEP_BYTES) {
+    if (!isBlank(json[at])) continue;
+    let runStart = at;
+    while (runStart > start && isBlank(json[runStart - 1])) runStart--;
+    while (at < end && isBlank(json[at])) at++;
+    if (at - runStart < LEAST_RUN_BYTES) continue;
+    // One stays: it can be what separates two tokens.
+    parts.push(json.subarray(keptEnd, runStart + 1));
+    keptEnd = at;
   }
-  return behind;
+  return keptEnd;
 }
 
 /** The four of RFC 8259. */
