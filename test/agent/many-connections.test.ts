@@ -111,6 +111,24 @@ test("a client may have 128 open streams on an HTTP/2 connection, and more as so
   expect(limits.at(-1)).toBeLessThanOrEqual(1128);
 });
 
+test("with 20 idle HTTP/2 connections, a new client may send a hundred requests before it knows the agent's settings", async () => {
+  const { url } = await startAgent();
+  const ask = (session: ReturnType<typeof connectHttp2>) =>
+    new Promise((resolve, reject) => {
+      const stream = session.request({ ":path": "/health" });
+      stream.on("response", (headers) => resolve(headers[":status"])).on("error", reject);
+    });
+  const open = () => {
+    const session = connectHttp2(url);
+    onTestFinished(() => session.destroy());
+    return session;
+  };
+  for (let i = 0; i < 20; i++) expect(await ask(open())).toBe(204);
+  const session = open();
+  const statuses = await Promise.all(Array.from({ length: 100 }, () => ask(session)));
+  expect(statuses.filter((status) => status === 204)).toHaveLength(100);
+});
+
 test("300 requests at once on one HTTP/2 connection are all answered", async () => {
   const { url } = await startAgent();
   const session = connectHttp2(url);

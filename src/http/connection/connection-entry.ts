@@ -1,6 +1,6 @@
 // From an accepted connection to requests: with or without TLS, over HTTP/1.1 or HTTP/2.
 
-import type { Http2Server, ServerHttp2Session } from "node:http2";
+import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { descriptorOf } from "../../linux/index.ts";
 import type { Logger } from "../../logger.ts";
@@ -10,7 +10,7 @@ import type { HttpLimits } from "../limits.ts";
 import { isBodyFull } from "./early-answer.ts";
 import { detectHttpVersion } from "./http-version.ts";
 import { createHttp1Server } from "./http1-server.ts";
-import { createHttp2Server } from "./http2-server.ts";
+import { createHttp2Server, type Http2Entry } from "./http2-server.ts";
 import { type IdleConnections, ownerOf } from "./idle-connections.ts";
 import { Pace } from "./pace.ts";
 import { ReadTurns } from "./read-turns.ts";
@@ -80,7 +80,7 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   const turns = new ReadTurns({ isBodyFull: (socket) => isBodyFull(socket as Socket) });
   const versionOptions = { ...options, waiting, turns, endsConnections: () => isEnding };
   const http1 = createHttp1Server(versionOptions);
-  let http2: Http2Server | undefined;
+  let http2: Http2Entry | undefined;
   /** Those whose first bytes have arrived. */
   const used = new WeakSet<Socket>();
   const toHttp1 = (plain: Socket, socket: Socket, isIdle = false) => {
@@ -93,12 +93,13 @@ export function createConnectionEntry(options: ConnectionEntryOptions): Connecti
   // The socket stays paused: the session reads the buffered bytes itself, and a flowing socket loses them.
   const toHttp2 = (plain: Socket, socket: Socket) => {
     http2 ??= createHttp2Server(versionOptions);
-    http2.once("session", (session: ServerHttp2Session) => {
+    http2.prepare();
+    http2.server.once("session", (session: ServerHttp2Session) => {
       connections.set(plain, new WatchedSession(session));
       idle.alias(plain, session);
       plainSockets.set(session, plain);
     });
-    http2.emit("connection", socket);
+    http2.server.emit("connection", socket);
   };
   const isSilent = (socket: Socket) =>
     idle.isSilent(socket) && socket.writableLength === 0 && !socket.writableEnded && !socket.readableEnded;

@@ -22,6 +22,10 @@ const SHORT_CALLS = 256;
  * 12 KB each, so that one read does not bring three thousand. Clients open up to 100 before they know this number.
  */
 const STREAMS_AHEAD = 128;
+/** Hundreds of connections that come at once, before any of them had an answer, get fewer at first: about so many in all… */
+const STREAMS_AHEAD_OF_NEW = 1280;
+/** …and at least so many each. */
+const LEAST_STREAMS_AHEAD = 8;
 
 /**
  * Node resets a stream whose headers are larger than this (its default); up to it, the agent can answer
@@ -42,35 +46,62 @@ export interface Http2Options {
   readonly logger: Logger;
 }
 
+export interface Http2Entry {
+  readonly server: Http2Server;
+  /** To be called before the server is passed a connection. */
+  prepare(): void;
+}
+
 /** Node's HTTP/2 is loaded by the first call: without it the agent starts 5 ms sooner. */
-export function createHttp2Server(options: Http2Options): Http2Server {
+export function createHttp2Server(options: Http2Options): Http2Entry {
   const { listener, limits, waiting, onRequest, endsConnections, logger } = options;
   const { createServer } = process.getBuiltinModule("node:http2");
-  const settings = {
-    maxHeaderListSize: Math.max(LEAST_HEADER_BYTES, 2 * limits.maxHeaderBytes),
-    maxConcurrentStreams: STREAMS_AHEAD,
-  };
+  const maxHeaderListSize = Math.max(LEAST_HEADER_BYTES, 2 * limits.maxHeaderBytes);
   const raising = raisingLimit(listener, limits.maxStreams + SHORT_CALLS);
-  const server = createServer({ settings }, unlessCancelled(raising, { waiting, onRequest }));
+  const server = createServer({}, unlessCancelled(raising.listener, { waiting, onRequest }));
   server.on("sessionError", (error) => logger.debug({ err: error }, "an HTTP/2 connection broke"));
   server.on("session", (session: ServerHttp2Session) => {
+    raising.add(session);
     // After the first stream: GOAWAY before it would leave the client without an answer.
     if (endsConnections()) session.once("stream", () => setImmediate(() => session.close()));
   });
-  return server;
+  const prepare = () =>
+    server.updateSettings({ maxHeaderListSize, maxConcurrentStreams: raising.firstLimit() });
+  return { server, prepare };
+}
+
+interface SessionStreams {
+  open: number;
+  /** How many the client may open. */
+  limit: number;
+  /** The client has not acknowledged the limit yet. */
+  isRaising: boolean;
+  /** No answer was sent yet. */
+  isNew: boolean;
 }
 
 /**
  * Calls `listener`, and lets each client open more streams while many of its streams are open, up to `most`. The limit of a
  * connection never becomes lower: streams on their way would be refused.
  */
-function raisingLimit(listener: RequestListener, most: number): Http2Listener {
-  const bySession = new WeakMap<object, { open: number; limit: number; isRaising: boolean }>();
+function raisingLimit(listener: RequestListener, most: number) {
+  const bySession = new WeakMap<object, SessionStreams>();
+  /** Connections without an answer. */
+  let fresh = 0;
+  const firstLimit = () =>
+    Math.max(LEAST_STREAMS_AHEAD, Math.min(STREAMS_AHEAD, Math.floor(STREAMS_AHEAD_OF_NEW / (fresh + 1))));
+  const noLongerNew = (streams: SessionStreams) => {
+    if (streams.isNew) fresh--;
+    streams.isNew = false;
+  };
   const follow = (session: Http2Session, response: Http2ServerResponse) => {
-    const streams = bySession.get(session) ?? { open: 0, limit: STREAMS_AHEAD, isRaising: false };
-    bySession.set(session, streams);
+    const streams = bySession.get(session);
+    if (streams === undefined) return;
     streams.open++;
-    response.once("close", () => streams.open--);
+    response.once("close", () => {
+      streams.open--;
+      noLongerNew(streams);
+    });
     const isNear = streams.limit < most && streams.open > streams.limit - STREAMS_AHEAD / 2;
     // One at a time: Node ends the connection of a client that does not acknowledge them.
     if (!isNear || streams.isRaising) return;
@@ -80,10 +111,21 @@ function raisingLimit(listener: RequestListener, most: number): Http2Listener {
       streams.isRaising = false;
     });
   };
-  return (request, response) => {
-    const { session } = request.stream;
-    if (session !== undefined) follow(session, response);
-    listener(request, response);
+  return {
+    /** How many streams the client of the next connection may open. */
+    firstLimit,
+    /** To be called for each new connection. */
+    add: (session: Http2Session) => {
+      const streams = { open: 0, limit: firstLimit(), isRaising: false, isNew: true };
+      bySession.set(session, streams);
+      fresh++;
+      session.once("close", () => noLongerNew(streams));
+    },
+    listener: ((request, response) => {
+      const { session } = request.stream;
+      if (session !== undefined) follow(session, response);
+      listener(request, response);
+    }) satisfies Http2Listener,
   };
 }
 
