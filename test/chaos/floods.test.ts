@@ -65,7 +65,7 @@ test.each([
   await expectCommandRuns(agent.port);
 });
 
-test("while many streams of others wait, a signal on a connection of its own works", async () => {
+test("during a flood of streams, a signal on a connection of its own works", async () => {
   const agent = await startAgent({ prefix: descriptors });
   onTestFinished(() => killAll(agent.url));
   const live = startStream(agent.port, { process: { cmd: "cat" }, tag: "live" });

@@ -40,9 +40,9 @@ function turnsWithClock() {
     turns,
     /** `socket` is read, which takes `ms`. */
     read: (socket: Held, ms: number) => {
-      turns.note(socket);
+      turns.noteRead(socket);
       nowMs += ms;
-      turns.note(socket);
+      turns.noteRead(socket);
     },
     endTurn: () => {
       const due = next;

@@ -50,12 +50,12 @@ export function createHttp1Server(options: Http1Options): Http1Server {
   const times = createRequestTimes({ headersMs, idleMs }, onLate, (socket) => turns.isHeld(socket));
   const queue = new PipelineQueue();
   const noteHead = (request: NodeRequest) => {
-    if (!isSecure(request.socket)) turns.note(request.socket);
+    if (!isSecure(request.socket)) turns.noteRead(request.socket);
     onRequest?.(headerBytesOf(request));
   };
   let pieces = 0;
   const notePiece = (socket: Socket) => {
-    turns.note(socket);
+    turns.noteRead(socket);
     if (++pieces % COUNTED_PIECES === 0) onGarbage?.(COUNTED_PIECES * PIECE_BYTES);
   };
   const watched = (inner: RequestListener) =>

@@ -98,7 +98,7 @@ export class ReadTurns {
   }
 
   /** To be called when a request, or a piece of a body, has been read from `connection`. */
-  note(connection: Held): void {
+  noteRead(connection: Held): void {
     const nowMs = this.#nowMs();
     const taken = this.#taken.get(connection);
     if (taken?.ms === UNKNOWN_MS) taken.ms = 0;

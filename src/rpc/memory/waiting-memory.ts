@@ -12,7 +12,7 @@ const HEADER_COPIES = 2;
 /** The first ones do not count: about 80. */
 const UNCOUNTED_BYTES = 1024 * 1024;
 
-/** Returns what says whether there is room for so many streams, with so much text in their headers, and counts them if there is. */
+/** Returns a function that says whether there is room for so many streams, with so much text in their headers. It counts them if there is. */
 export function waitingMemory(
   budget: ReservableBudget & { readonly bytes: number },
   activity: Pick<ClientActivity, "refusedRequest">,
@@ -20,7 +20,7 @@ export function waitingMemory(
   const headroom = new Headroom(budget, UNCOUNTED_BYTES, false);
   return (streams, headerBytes) => {
     if (headroom.add(COST_BYTES * streams + HEADER_COPIES * headerBytes - headroom.heldBytes)) return true;
-    const message = `no memory for another stream beside ${streams - 1} that wait for their turn and what is held for clients (${budget.bytes} bytes; --memory-budget)`;
+    const message = `no memory for another stream beside ${streams - 1} that wait (${budget.bytes} bytes; --memory-budget)`;
     activity.refusedRequest(Code.ResourceExhausted, message, {});
     return false;
   };
