@@ -103,7 +103,8 @@ class PingedConnection {
   }
 
   retire(): void {
-    this.#session.close();
+    // A request that was made in this turn is sent in the next one. GOAWAY would overtake it, and the agent would refuse it.
+    setImmediate(() => setImmediate(() => this.#session.close()));
   }
 
   abort(): void {
