@@ -59,9 +59,8 @@ async function named(
   const client = createAgentClient({ reconnect: { callRetryMs: 0 }, ...accessOfChosenAgent() });
   try {
     const signal = AbortSignal.timeout(MOST_MS);
-    if (ask === "remote files") return await remoteFiles(client, words, signal);
-    if (ask === "remote paths") return await remotePaths(client, words, signal);
-    if (ask === "remote folders") return await remoteFolders(client, words, signal);
+    if (ask === "remote files" || ask === "remote paths" || ask === "remote folders")
+      return await remoteNames(client, words, ask, signal);
     const processes = await client.list({ includeEnded: ask !== "running", signal });
     return toCandidates(ask === "tags" ? processes.filter(({ tag }) => tag !== undefined) : processes);
   } finally {
@@ -76,34 +75,21 @@ function variables(environment: NodeJS.ProcessEnv): Candidate[] {
     .map((value) => ({ value }));
 }
 
-/** The entries of the directory that is being typed: `:dir/fi`. */
-async function remoteFiles(
-  client: Client,
-  words: readonly string[],
-  signal: AbortSignal,
-): Promise<Candidate[]> {
-  const entries = await remoteEntries(client, words, words.at(-1)?.slice(1) ?? "", signal);
-  return entries.map(({ path, isFolder }) => ({ value: `:${path}${isFolder ? "/" : ""}` }));
-}
+type RemoteNames = "remote files" | "remote paths" | "remote folders";
 
-/** Those for a path that has no colon before it, because it can only be one of the agent. */
-async function remotePaths(
+/** The entries of the directory that is being typed. Before files there is a colon, where a path can also be one of this machine: `:dir/fi`. */
+async function remoteNames(
   client: Client,
   words: readonly string[],
+  ask: RemoteNames,
   signal: AbortSignal,
 ): Promise<Candidate[]> {
-  const entries = await remoteEntries(client, words, words.at(-1) ?? "", signal);
-  return entries.map(({ path, isFolder }) => ({ value: `${path}${isFolder ? "/" : ""}` }));
-}
-
-/** Those for a working directory, which has no colon before it. */
-async function remoteFolders(
-  client: Client,
-  words: readonly string[],
-  signal: AbortSignal,
-): Promise<Candidate[]> {
-  const entries = await remoteEntries(client, words, words.at(-1) ?? "", signal);
-  return entries.filter(({ isFolder }) => isFolder).map(({ path }) => ({ value: `${path}/` }));
+  const colon = ask === "remote files" ? ":" : "";
+  const typed = words.at(-1)?.slice(colon.length) ?? "";
+  const entries = await remoteEntries(client, words, typed, signal);
+  return entries
+    .filter(({ isFolder }) => isFolder || ask !== "remote folders")
+    .map(({ path, isFolder }) => ({ value: `${colon}${path}${isFolder ? "/" : ""}` }));
 }
 
 async function remoteEntries(

@@ -121,7 +121,7 @@ export function describeLoss(error: ClientError): string {
   );
 }
 
-/** Why there is no agent any more, if the network cannot be the reason. */
+/** Says why the agent has ended. Undefined if only the network may have failed. */
 export function describeEnd(error: unknown): string | undefined {
   return reasonIn(endWords, error);
 }

@@ -13,7 +13,7 @@ export interface Report {
   gap(event: GapEvent): Promise<void>;
   /** See ConnectionListener. */
   lost(reason: string, wasUp: boolean): void;
-  /** There is no agent any more; the command continues to try. */
+  /** The agent has ended. The command continues to try. */
   gone(reason: string): void;
   /** Connected again; the output continues at `offset`. */
   back(offset: number, wasUp: boolean): void;

@@ -134,8 +134,8 @@ type Http2Listener = (request: Http2ServerRequest, response: Http2ServerResponse
 /**
  * Calls `listener` after the bytes that have arrived are parsed, and only for streams that are still open, a few in a turn, in
  * which connections take turns. Node parses up to 64 KiB at a time. A client can open and cancel a thousand streams in that, and each
- * would cost 30 KB to answer. Streams for which there is no room while they wait are reset: REFUSED_STREAM says that nothing
- * of the request was done, so that clients may send it again.
+ * would cost 30 KB to answer. A stream without room to wait is reset. REFUSED_STREAM tells its client that nothing was
+ * done, and that it may send the request again.
  */
 function unlessCancelled(
   listener: Http2Listener,

@@ -20,7 +20,7 @@ export class WaitingStreams {
     this.#hasRoom = hasRoom;
   }
 
-  /** Adds a stream of `connection`. The caller calls the result, once, when it waits no longer. Undefined if there is no room. */
+  /** Adds a stream of `connection`. Call the result once, when the stream's turn has come. Undefined: there is no room. */
   add(connection: object, headerBytes: number): (() => void) | undefined {
     const waiting = this.#byConnection.get(connection) ?? 0;
     const isFree = waiting < FREE_PER_CONNECTION && headerBytes <= FREE_HEADER_BYTES;

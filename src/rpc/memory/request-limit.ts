@@ -12,6 +12,7 @@ import { headerBytesOf, pathOf, refuse } from "../../http/index.ts";
 import { endUnfinished } from "../body/unfinished-requests.ts";
 import type { ClientActivity } from "../client-activity.ts";
 import { Headroom, type ReservableBudget } from "./headroom.ts";
+import { HEADER_COPIES } from "./resident-memory.ts";
 
 /**
  * `call`: one message and one answer. `stream`: Start, Connect and the like. `upload`: a stream of the client, of which the
@@ -32,8 +33,6 @@ const COST_BYTES: Readonly<Record<RequestKind, number>> = {
 const UNCOUNTED_BYTES = 2 * 1024 * 1024;
 /** Apart from each other: an unread answer to List must not take the place of a signal. */
 const PLACES: Readonly<Partial<Record<RequestKind, number>>> = { control: 64, list: 16 };
-/** Node holds them as text, and as the bytes they came in. */
-const HEADER_COPIES = 2;
 /** A place is not for requests with longer headers: places are not counted. */
 const MAX_PLACED_HEADER_BYTES = 16 * 1024;
 

@@ -23,7 +23,7 @@ const LOOK_AFTER_REQUESTS = 200;
 
 const LONG_HEADER_BYTES = 2 * 1024;
 /** Node holds them as text, and as the bytes they came in. */
-const HEADER_COPIES = 2;
+export const HEADER_COPIES = 2;
 
 let watch: MemoryWatch | undefined;
 let requests = 0;

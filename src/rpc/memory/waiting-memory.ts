@@ -4,11 +4,10 @@
 import { Code } from "@connectrpc/connect";
 import type { ClientActivity } from "../client-activity.ts";
 import { Headroom, type ReservableBudget } from "./headroom.ts";
+import { HEADER_COPIES } from "./resident-memory.ts";
 
 /** Measured on Node 20 and 26: the objects of Node, before anything looks at the request. */
 const COST_BYTES = 12 * 1024;
-/** As text, and as the bytes they came in. */
-const HEADER_COPIES = 2;
 /** The first ones do not count: about 80. */
 const UNCOUNTED_BYTES = 1024 * 1024;
 

@@ -1,5 +1,9 @@
 // Hand-made HTTP/2, to send what no HTTP/2 library would send.
 
+import { frame, text } from "../../fixtures/http2-frame.mjs";
+
+export { frame };
+
 export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 export const frameType = {
@@ -18,20 +22,6 @@ export const frameType = {
 export const END_STREAM = 1;
 export const END_HEADERS = 4;
 export const PADDED = 8;
-
-export function frame(
-  type: number,
-  flags: number,
-  stream: number,
-  payload: Uint8Array = Buffer.alloc(0),
-): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
 
 export interface Frame {
   readonly type: number;
@@ -75,17 +65,4 @@ export function postBlock(path: string, headers: readonly (readonly [string, str
     [":path", path],
     ...headers,
   ]);
-}
-
-function text(value: string): Buffer {
-  const bytes = Buffer.from(value, "latin1");
-  const length: number[] = [];
-  let rest = bytes.length;
-  if (rest < 0x7f) length.push(rest);
-  else {
-    length.push(0x7f);
-    for (rest -= 0x7f; rest > 0x7f; rest >>>= 7) length.push((rest & 0x7f) | 0x80);
-    length.push(rest);
-  }
-  return Buffer.concat([Buffer.from(length), bytes]);
 }
